@@ -1,0 +1,144 @@
+"""The tree of errors that a user can understand.
+
+Each carries a sentence (what happened) and a hint (what to do next).
+Anything that is not a StudioError is a bug and keeps its traceback.
+Errors cross the process seam as plain data, never pickled.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypedDict
+
+
+class ErrorWire(TypedDict):
+    """An error as JSON: what REST answers and what the worker sends."""
+
+    code: str
+    message: str
+    hint: str
+    field: str
+    traceback: str
+
+
+class StudioError(Exception):
+    """Base of all errors with a sentence for the user."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "", traceback: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.field = field
+        self.traceback = traceback
+
+    def wire(self) -> ErrorWire:
+        return ErrorWire(
+            code=self.code, message=self.message, hint=self.hint, field=self.field, traceback=self.traceback
+        )
+
+    @staticmethod
+    def from_wire(wire: ErrorWire) -> StudioError:
+        kind = _by_code().get(wire["code"], StudioError)
+        return kind(wire["message"], hint=wire["hint"], field=wire["field"], traceback=wire["traceback"])
+
+
+class BadInput(StudioError):
+    """A value is refused at the door; `.field` names it."""
+
+    code = "bad_input"
+    status = 422
+
+
+class NotFound(StudioError):
+    code = "not_found"
+    status = 404
+
+
+class NotAllowed(StudioError):
+    code = "not_allowed"
+    status = 403
+
+
+class SignInNeeded(StudioError):
+    code = "sign_in"
+    status = 401
+
+
+class ModelMissing(StudioError):
+    code = "model_missing"
+    status = 409
+
+
+class ModelBroken(StudioError):
+    """The file is truncated, corrupt or of an architecture that no engine reads."""
+
+    code = "model_broken"
+    status = 422
+
+
+class ModelTooLarge(StudioError):
+    code = "model_too_large"
+    status = 507
+
+
+class ContextOverflow(StudioError):
+    code = "context_overflow"
+    status = 422
+
+
+class QueueFull(StudioError):
+    code = "queue_full"
+    status = 429
+
+
+class DiskFull(StudioError):
+    code = "disk_full"
+    status = 507
+
+
+class WorkerDied(StudioError):
+    code = "worker_died"
+    status = 500
+
+
+class ExtensionFailed(StudioError):
+    code = "extension_failed"
+    status = 500
+
+
+class DownloadFailed(StudioError):
+    code = "download_failed"
+    status = 502
+
+
+class DataFolderInUse(StudioError):
+    code = "data_folder_in_use"
+    status = 409
+
+
+class PortTaken(StudioError):
+    code = "port_taken"
+    status = 409
+
+
+class InternalError(StudioError):
+    """A bug, told to the user as such: the traceback is in the job's details."""
+
+    code = "internal"
+    status = 500
+
+
+class Stopped(Exception):
+    """Raised inside a pipeline by `ctx.progress()` once the user pressed Stop; never caught there."""
+
+
+def _by_code() -> dict[str, type[StudioError]]:
+    found: dict[str, type[StudioError]] = {}
+    todo: list[type[StudioError]] = [StudioError]
+    while todo:
+        kind = todo.pop()
+        found[kind.code] = kind
+        todo.extend(kind.__subclasses__())
+    return found

@@ -1,0 +1,79 @@
+"""Studio: the one object that tabs, routes and extensions are given. Built once in app.py; no globals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from studio.catalog import Catalog
+    from studio.i18n import Words
+    from studio.jobs import Job, JobQueue
+    from studio.pipeline import Pipeline
+    from studio.plugins import Hooks
+    from studio.settings import Settings
+    from studio.store import Store
+
+
+@dataclass(frozen=True)
+class Output:
+    """One saved output: a row of the store and a file below user_data/outputs."""
+
+    id: str
+    job_id: str
+    owner: str
+    kind: str
+    path: str
+    title: str
+    pipeline: str
+    created: float
+    metadata: dict[str, Any] = field(default_factory=dict)
+    trashed: bool = False
+    favourite: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """One HTTP route: `endpoint(request) -> Response` (Starlette style, sync or async)."""
+
+    path: str
+    methods: list[str]
+    endpoint: Callable[..., Any]
+    title: str = ""
+    owner_only: bool = False
+
+
+class Tab(Protocol):
+    """A thin view. `icon` is one character; tabs are drawn in the order of `order`."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    order: ClassVar[int]
+
+    def build(self, studio: Studio) -> None: ...
+
+
+@dataclass
+class Studio:
+    """Everything, by name. `pipelines["text.chat"]`, `jobs`, `store`, `catalog`, `settings`, `hooks`, `words`."""
+
+    settings: Settings
+    hooks: Hooks
+    pipelines: dict[str, Pipeline]
+    catalog: Catalog
+    jobs: JobQueue
+    store: Store
+    words: Words
+    notices: list[str] = field(default_factory=list)
+
+    def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
+        """The only way to start a job: before_run, validation, seed, queue. Raises BadInput, NotFound, QueueFull."""
+        return self.jobs.submit(pipeline_id, values, owner=owner, source=source, extras=extras or {})
+
+    def change_settings(self, changes: dict[str, Any]) -> None:
+        """Validate, save and apply. Raises BadInput."""
+        from studio.settings import save_settings
+
+        self.settings = save_settings(self.settings, changes)
+        self.jobs.apply(self.settings)

@@ -1,0 +1,84 @@
+"""Params: what the user chose, as a frozen pydantic model.
+
+The same class makes the controls, the REST body, the metadata in the file and sweep axes.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from studio.errors import BadInput
+
+Widget = Literal["auto", "textarea", "slider", "number", "checkbox", "choice", "model", "json", "hidden", "lines"]
+SEED_LIMIT = 2**31 - 1
+
+
+def ui(
+    *, group: str = "", widget: Widget = "auto", advanced: bool = False, model_kind: str = "", step: float = 0, lines: int = 3
+) -> dict[str, Any]:
+    """Hints for the control of a field, kept in its JSON schema under "ui"."""
+    return {
+        "ui": {
+            "group": group,
+            "widget": widget,
+            "advanced": advanced,
+            "model_kind": model_kind,
+            "step": step,
+            "lines": lines,
+        }
+    }
+
+
+class Params(BaseModel):
+    """Base of every pipeline's parameters. No field defaults to None; seed -1 means random."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    schema_version: ClassVar[int] = 1
+
+    @classmethod
+    def migrate(cls, values: dict[str, Any], version: int) -> dict[str, Any]:
+        """Bring values written by an older schema_version up to date."""
+        return values
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> Self:
+        """Validate; raise BadInput with a sentence that names the first field and its range."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise bad_input(cls, error) from error
+
+    @classmethod
+    def restore(cls, values: dict[str, Any], version: int) -> tuple[Self, dict[str, str]]:
+        """Keep every value that validates; return the rest as {field: reason}."""
+        values = cls.migrate(dict(values), version)
+        refused = {name: "unknown setting" for name in values if name not in cls.model_fields}
+        kept = {name: value for name, value in values.items() if name in cls.model_fields}
+        while True:
+            try:
+                return cls.model_validate(kept), refused
+            except ValidationError as error:
+                broken = {str(item["loc"][0]): item["msg"] for item in error.errors() if item["loc"]}
+                broken = {name: why for name, why in broken.items() if name in kept}
+                if not broken:
+                    raise bad_input(cls, error) from error
+                refused |= broken
+                kept = {name: value for name, value in kept.items() if name not in broken}
+
+
+def bad_input(cls: type[BaseModel], error: ValidationError) -> BadInput:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    field = cls.model_fields.get(name)
+    title = (field.title if field else None) or name or "These settings"
+    return BadInput(f"{title}: {first['msg'][0].lower()}{first['msg'][1:]}.", hint="Change the value and try again.", field=name)
+
+
+def resolve_seed(params: Params) -> Params:
+    """Replace seed -1 by a random one, so that the result can be repeated."""
+    if getattr(params, "seed", 0) != -1:
+        return params
+    return params.model_copy(update={"seed": random.SystemRandom().randrange(SEED_LIMIT)})

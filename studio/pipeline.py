@@ -1,0 +1,111 @@
+"""The Pipeline protocol and RunContext, a pipeline's only door.
+
+A pipeline is a function of (params, ctx). It returns data: it writes no files, prints nothing, reads no settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from studio.artifacts import Artifact, Result
+from studio.params import Params
+
+if TYPE_CHECKING:
+    from studio.catalog import Catalog, ModelEntry
+
+T = TypeVar("T")
+Lane = Literal["device", "cpu"]
+Stopping = Literal["none", "skip", "finish", "cancel"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a job will take, from headers only: bytes of weights and of working memory, seconds if known.
+
+    `missing` is a sentence when the job can't run as it is (no model chosen, say); `notes` are warnings.
+    """
+
+    weight_bytes: int = 0
+    working_bytes: int = 0
+    seconds: float = -1.0
+    missing: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ModelSpec(Generic[T]):
+    """How to load one model: `load(report)` gets a callback report(note, fraction)."""
+
+    key: str
+    bytes: int
+    load: Callable[[Callable[[str, float], None]], T]
+    unload: Callable[[T], None] | None = None
+
+
+class ModelManager(Protocol):
+    def use(self, spec: ModelSpec[T], *, working: int = 0) -> AbstractContextManager[T]:
+        """Lend the model, pinned while in use. Raises ModelTooLarge, ModelMissing, ModelBroken."""
+        ...
+
+
+class RunContext(Protocol):
+    """What a pipeline may do besides computing. All calls are cheap and thread-safe."""
+
+    job_id: str
+    seed: int
+    device: str
+    threads: int
+
+    @property
+    def models(self) -> ModelManager: ...
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def stopping(self) -> Stopping: ...
+
+    def progress(self, step: int, total: int, note: str = "") -> None:
+        """Report, and raise Stopped once the user pressed Stop."""
+
+    def check(self) -> None:
+        """Raise Stopped once the user pressed Stop, reporting nothing."""
+
+    def loading(self, note: str, fraction: float = -1.0) -> None: ...
+
+    def text(self, delta: str, channel: str = "answer") -> None: ...
+
+    def stats(self, **values: Any) -> None: ...
+
+    def preview(self, image: Any) -> None:
+        """Show a picture of the work so far (PIL image, or PNG bytes); rate-limited, droppable."""
+
+    def output(self, artifact: Artifact) -> None:
+        """Keep a finished artifact at once: Stop or a dying worker does not lose it."""
+
+    def call(self, pipeline_id: str, params: dict[str, Any]) -> Result:
+        """Run another pipeline inside this job."""
+
+    def updates(self) -> Iterator[tuple[str, Any]]:
+        """Live parameter changes since the last call, as (field, value)."""
+
+    def model(self, key: str) -> ModelEntry:
+        """The catalog's entry. Raises ModelMissing with what to do."""
+
+    def secret(self, name: str) -> str:
+        """A secret of the settings (an API key), never written to metadata; "" if unset."""
+
+
+class Pipeline(Protocol):
+    id: ClassVar[str]
+    title: ClassVar[str]
+    lane: ClassVar[Lane]
+    Params: ClassVar[type[Params]]
+
+    def need(self, params: Any, catalog: Catalog) -> Need:
+        """For the verdict before Generate. Imports no torch; never blocks."""
+
+    def run(self, params: Any, ctx: RunContext) -> Result: ...
