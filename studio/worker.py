@@ -1,0 +1,254 @@
+"""The process that owns a device: models and torch live here and only here.
+
+Run as `python -m studio.worker`; it connects back to the studio, takes jobs on one line and answers
+control messages on another, from a thread, while a job runs. It ends itself when a line closes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Client
+from pathlib import Path
+from typing import Any
+
+from studio.artifacts import Artifact, Result
+from studio.catalog import Catalog, ModelEntry
+from studio.errors import InternalError, StudioError, Stopped
+from studio.events import Event, Loading, Preview, Progress, Stats, Text
+from studio.memory.manager import LeasedModels
+from studio.params import Params
+from studio.pipeline import Pipeline, Stopping
+from studio.plugins import Hooks
+from studio.runcontext import Eta, RateLimit
+from studio.seam import Line
+
+
+class WorkerContext:
+    """RunContext as a pipeline sees it inside the worker."""
+
+    def __init__(self, worker: Worker, job: dict[str, Any]) -> None:
+        self.job_id: str = job["job"]
+        self.seed: int = int(job["params"].get("seed", 0))
+        self.device: str = worker.config["device"]
+        self.threads: int = worker.config["threads"]
+        self._worker = worker
+        self._secrets: dict[str, str] = job.get("secrets", {})
+        self._stopping: Stopping = "none"
+        self._updates: list[tuple[str, Any]] = []
+        self._count = 0
+        self._eta = Eta()
+        self._previews = RateLimit(0.25)
+        self._progress = RateLimit(0.05)
+
+    @property
+    def models(self) -> LeasedModels:
+        return self._worker.models
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._worker.catalog
+
+    @property
+    def stopping(self) -> Stopping:
+        return self._stopping
+
+    def stop(self, mode: Stopping) -> None:
+        self._stopping = mode
+
+    def update(self, field: str, value: Any) -> None:
+        self._updates.append((field, value))
+
+    def emit(self, event: Event) -> None:
+        self._worker.jobs.send(job=self.job_id, event=event.wire())
+
+    def check(self) -> None:
+        if self._stopping == "cancel":
+            raise Stopped
+
+    def progress(self, step: int, total: int, note: str = "") -> None:
+        self.check()
+        eta = self._eta.after(step, total)
+        if step >= total or self._progress.ready():
+            self.emit(Progress(step, total, note, eta))
+
+    def loading(self, note: str, fraction: float = -1.0) -> None:
+        self.emit(Loading(note, fraction))
+
+    def text(self, delta: str, channel: str = "answer") -> None:
+        if delta:
+            self.emit(Text(delta, channel))
+
+    def stats(self, **values: Any) -> None:
+        self.emit(Stats(values))
+
+    def preview(self, image: Any) -> None:
+        if not self._previews.ready():
+            return
+        path = self._spool() / "preview.png"
+        part = path.with_suffix(".part")
+        if isinstance(image, bytes):
+            part.write_bytes(image)
+        else:
+            image.save(part, format="PNG")
+        part.replace(path)
+        self.emit(Preview(str(path)))
+
+    def output(self, artifact: Artifact) -> None:
+        """Spooled file first, description second: a description without its file never exists."""
+        self._count += 1
+        path = self._spool() / f"{self._count:04}{artifact.suffix}"
+        path.write_bytes(artifact.data)
+        about = {"kind": artifact.kind, "suffix": artifact.suffix, "title": artifact.title, "facts": artifact.facts, "file": path.name}
+        described = path.with_name(f"{path.name}.artifact")
+        part = described.with_name(described.name + ".part")
+        part.write_text(json.dumps(about), encoding="utf-8")
+        part.replace(described)
+        self._worker.jobs.send(job=self.job_id, artifact=str(described))
+
+    def call(self, pipeline_id: str, params: dict[str, Any]) -> Result:
+        pipeline = self._worker.pipeline(pipeline_id)
+        return pipeline.run(pipeline.Params.parse(params), self)
+
+    def updates(self) -> Iterator[tuple[str, Any]]:
+        while self._updates:
+            yield self._updates.pop(0)
+
+    def model(self, key: str) -> ModelEntry:
+        return self._worker.catalog.find(key)
+
+    def secret(self, name: str) -> str:
+        return self._secrets.get(name, "")
+
+    def _spool(self) -> Path:
+        folder = Path(self._worker.config["spool"]) / self.job_id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+class Worker:
+    """Takes jobs one at a time; a control thread listens meanwhile."""
+
+    def __init__(self, config: dict[str, Any], jobs: Line, control: Line) -> None:
+        self.config = config
+        self.jobs = jobs
+        self.control = control
+        self.remote: list[ModelEntry] = []
+        self.catalog = Catalog([Path(root) for root in config["roots"]], extra=lambda: self.remote)
+        self.models = LeasedModels(config["budget"], self._loading, self._loaded)
+        self.pipelines: dict[str, Pipeline] = {}
+        self.context: WorkerContext | None = None
+        self.load_pipelines()
+
+    def load_pipelines(self) -> None:
+        hooks = Hooks()
+        for name in self.config["builtins"]:
+            hooks.load_builtin(name)
+        folders = [(Path(path), bundled) for path, bundled in self.config["extensions"]]
+        hooks.load_extensions(folders, self.config["disabled"], self.config["safe"])
+        self.pipelines = {pipeline.id: pipeline for pipeline in hooks.collect("register_pipelines")}
+
+    def pipeline(self, pipeline_id: str) -> Pipeline:
+        if pipeline_id not in self.pipelines:
+            raise StudioError(f"The method “{pipeline_id}” is not installed.", hint="Install the extension that brings it.")
+        return self.pipelines[pipeline_id]
+
+    def serve(self) -> None:
+        threading.Thread(target=self._listen, daemon=True, name="control").start()
+        while True:
+            message = self.jobs.receive()
+            if message["op"] == "exit":
+                return
+            self.remote = [ModelEntry(**entry) for entry in message.get("entries", [])]
+            self._run(message)
+
+    def _run(self, message: dict[str, Any]) -> None:
+        context = self.context = WorkerContext(self, message)
+        try:
+            pipeline = self.pipeline(message["pipeline"])
+            params: Params = pipeline.Params.parse(message["params"])
+            result = pipeline.run(params, context)
+            for artifact in result.artifacts:
+                context.output(artifact)
+            self.jobs.send(job=context.job_id, end="cancelled" if context.stopping == "cancel" else "done", summary=result.summary)
+        except Stopped:
+            self.jobs.send(job=context.job_id, end="cancelled", summary={})
+        except StudioError as error:
+            self.jobs.send(job=context.job_id, end="failed", error=error.wire())
+        except MemoryError:
+            wire = StudioError("The computer ran out of memory.", hint="Choose a smaller model or a shorter context.").wire()
+            self.jobs.send(job=context.job_id, end="failed", error=wire)
+        except Exception as error:  # a bug: told as such, with its traceback
+            wire = InternalError(
+                f"Something went wrong inside the studio ({type(error).__name__}: {error}).",
+                hint="Try again; if it stays, send the report from Settings.",
+                traceback=traceback.format_exc(),
+            ).wire()
+            self.jobs.send(job=context.job_id, end="failed", error=wire)
+        finally:
+            self.context = None
+            if not self.config["keep_loaded"]:
+                self.models.unload()
+
+    def _loading(self, note: str, fraction: float) -> None:
+        if self.context:
+            self.context.loading(note, fraction)
+
+    def _loaded(self, key: str, size: int) -> None:
+        self.jobs.send(loaded=key, bytes=size)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._control(self.control.receive())
+        except (EOFError, OSError):
+            os._exit(0)  # the studio is gone: no orphans, even inside a native call
+
+    def _control(self, message: dict[str, Any]) -> None:
+        context = self.context
+        match message["op"]:
+            case "stop" if context and context.job_id == message["job"]:
+                context.stop(message["mode"])
+            case "update" if context and context.job_id == message["job"]:
+                context.update(message["field"], message["value"])
+            case "configure":
+                self.config |= message["values"]
+                self.models.budget = self.config["budget"]
+            case "unload":
+                gone = self.models.unload(message["key"])
+                self.control.send(reply=message["id"], unloaded=gone)
+            case "status":
+                self.control.send(reply=message["id"], loaded=self.models.status(), torch="torch" in sys.modules)
+            case "warm":
+                if importlib.util.find_spec("torch"):
+                    importlib.import_module("torch")
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    config = json.loads(sys.stdin.readline())
+    key = bytes.fromhex(config.pop("key"))
+    jobs = Line(Client(config["address"], authkey=key))
+    control = Line(Client(config["address"], authkey=key))
+    try:
+        worker = Worker(config, jobs, control)
+    except StudioError as error:
+        jobs.send(hello=False, error=error.wire())
+        return
+    jobs.send(hello=True, pid=os.getpid(), pipelines=sorted(worker.pipelines))
+    try:
+        worker.serve()
+    except (EOFError, OSError):
+        return
+
+
+
+
+if __name__ == "__main__":
+    main()
