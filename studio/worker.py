@@ -227,7 +227,7 @@ class Worker:
                 self.control.send(reply=message["id"], loaded=self.models.status(), torch="torch" in sys.modules)
             case "warm":
                 if importlib.util.find_spec("torch"):
-                    importlib.import_module("torch")
+                    threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
 
 
 def main() -> None:

@@ -53,11 +53,15 @@ class LeasedModels:
         return [{"key": key, "bytes": lease.spec.bytes, "in_use": lease.pins > 0} for key, lease in list(self._leases.items())]
 
     def unload(self, key: str = "") -> list[str]:
-        """Unload one model, or all that are not in use; returns the keys that went."""
-        with self._lock:
+        """Unload one model, or all that are not in use; returns the keys that went. Never waits for a load."""
+        if not self._lock.acquire(timeout=0.2):
+            return []
+        try:
             gone = [name for name, lease in self._leases.items() if (not key or name == key) and not lease.pins]
             for name in gone:
                 self._drop(name)
+        finally:
+            self._lock.release()
         return gone
 
     def _load(self, spec: ModelSpec[T], working: int) -> Lease:

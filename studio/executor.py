@@ -1,0 +1,207 @@
+"""Executors: who runs a job. `process` supervises a worker program; `inline` runs in this thread (tests)."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Listener
+from pathlib import Path
+from typing import Any, Protocol
+
+from studio.errors import StudioError, WorkerDied
+from studio.seam import Line
+
+Message = dict[str, Any]
+Report = Callable[[Message], None]
+START_SECONDS = 60.0
+STOP_GRACE_SECONDS = 10.0
+
+
+class Executor(Protocol):
+    """Runs one job at a time. `report` gets event, artifact and loaded messages; `run` returns the end message."""
+
+    def run(self, message: Message, report: Report) -> Message: ...
+
+    def stop(self, job_id: str, mode: str) -> None: ...
+
+    def update(self, job_id: str, field: str, value: Any) -> None: ...
+
+    def ask(self, op: str, **values: Any) -> Message: ...
+
+    def configure(self, values: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class _Child:
+    process: subprocess.Popen[bytes]
+    jobs: Line
+    control: Line
+    answers: dict[int, Message] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
+class ProcessExecutor:
+    """A supervised worker program: started on demand, restarted after it died, killed when it ignores Stop."""
+
+    def __init__(self, config: dict[str, Any], *, grace: float = STOP_GRACE_SECONDS) -> None:
+        self.config = config
+        self.grace = grace
+        self._child: _Child | None = None
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._stop_at = 0.0
+
+    @property
+    def pid(self) -> int:
+        return self._child.process.pid if self._child else 0
+
+    def start(self) -> None:
+        """Raises WorkerDied with the worker's last words where it can't start."""
+        with self._lock:
+            if self._child is None or self._child.process.poll() is not None:
+                self._child = self._spawn()
+
+    def run(self, message: Message, report: Report) -> Message:
+        self.start()
+        child = self._child
+        assert child is not None
+        self._stop_at = 0.0
+        try:
+            child.jobs.send(op="run", **message)
+            while True:
+                while not child.jobs.poll(0.25):
+                    if self._stop_at and time.monotonic() > self._stop_at:
+                        self.kill()
+                        return {"end": "cancelled", "summary": {}, "killed": True}
+                answer = child.jobs.receive()
+                if "end" in answer:
+                    return answer
+                report(answer)
+        except (EOFError, OSError):
+            return self._died(child)
+
+    def stop(self, job_id: str, mode: str) -> None:
+        if mode == "cancel" and not self._stop_at:
+            self._stop_at = time.monotonic() + self.grace
+        self._tell(op="stop", job=job_id, mode=mode)
+
+    def update(self, job_id: str, field: str, value: Any) -> None:
+        self._tell(op="update", job=job_id, field=field, value=value)
+
+    def ask(self, op: str, *, seconds: float = 1.0, **values: Any) -> Message:
+        """An answer of the control thread, or {} where the worker is not up or too busy to answer in time."""
+        child = self._child
+        if child is None or child.process.poll() is not None:
+            return {}
+        with self._lock:
+            self._asked += 1
+            number = self._asked
+        if not self._tell(op=op, id=number, **values):
+            return {}
+        with child.changed:
+            child.changed.wait_for(lambda: number in child.answers, timeout=seconds)
+            return child.answers.pop(number, {})
+
+    def configure(self, values: dict[str, Any]) -> None:
+        self.config |= values
+        self._tell(op="configure", values=values)
+
+    def kill(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+        if child:
+            child.process.kill()
+            child.process.wait(timeout=10)
+            child.jobs.close()
+            child.control.close()
+
+    def close(self) -> None:
+        self.kill()
+
+    def _tell(self, **message: Any) -> bool:
+        child = self._child
+        if child is None:
+            return False
+        try:
+            child.control.send(**message)
+        except OSError:
+            return False
+        return True
+
+    def _died(self, child: _Child) -> Message:
+        try:
+            code = child.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            code = child.process.wait(timeout=5)
+        if self._child is child:
+            self.kill()
+        why = "was ended by the system (out of memory?)" if code == -9 else f"ended unexpectedly (code {code})"
+        error = WorkerDied(f"The model process {why}.", hint="What was finished is kept; the next job starts a new one.")
+        return {"end": "failed", "error": error.wire(), "died": True}
+
+    def _spawn(self) -> _Child:
+        key = secrets.token_bytes(32)
+        with tempfile.TemporaryDirectory(prefix="seisei-") as folder:
+            address = None if os.name == "nt" else str(Path(folder) / "worker")
+            with Listener(address, family="AF_PIPE" if os.name == "nt" else "AF_UNIX", backlog=2, authkey=key) as listener:
+                process = self._launch(listener.address, key)
+                jobs, control = self._accept(listener, process)
+        child = _Child(process, jobs, control)
+        hello = jobs.receive() if jobs.poll(START_SECONDS) else {"hello": False}
+        if not hello.get("hello"):
+            process.kill()
+            raise StudioError.from_wire(hello["error"]) if "error" in hello else WorkerDied(
+                "The model process did not start.", hint="Start the studio again; `python launch.py doctor` tells more."
+            )
+        threading.Thread(target=self._hear, args=(child,), daemon=True, name="worker-control").start()
+        return child
+
+    def _launch(self, address: Any, key: bytes) -> subprocess.Popen[bytes]:
+        root = Path(__file__).resolve().parent.parent
+        process = subprocess.Popen([sys.executable, "-m", "studio.worker"], stdin=subprocess.PIPE, cwd=root, env=worker_environment())
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(self.config | {"address": address, "key": key.hex()}).encode() + b"\n")
+        process.stdin.flush()
+        return process
+
+    def _accept(self, listener: Listener, process: subprocess.Popen[bytes]) -> tuple[Line, Line]:
+        lines: list[Line] = []
+
+        def accept() -> None:
+            lines.extend(Line(listener.accept()) for _ in range(2))
+
+        waiting = threading.Thread(target=accept, daemon=True)
+        waiting.start()
+        deadline = time.monotonic() + START_SECONDS
+        while waiting.is_alive() and process.poll() is None and time.monotonic() < deadline:
+            waiting.join(0.1)
+        if len(lines) < 2:
+            process.kill()
+            raise WorkerDied("The model process did not start.", hint="`python launch.py doctor` tells more; then start the studio again.")
+        return lines[0], lines[1]
+
+    def _hear(self, child: _Child) -> None:
+        try:
+            while True:
+                answer = child.control.receive()
+                with child.changed:
+                    child.answers[answer["reply"]] = answer
+                    child.changed.notify_all()
+        except (EOFError, OSError, TypeError):
+            return  # the worker is gone; `run` tells the job
+
+
+def worker_environment() -> dict[str, str]:
+    """The worker's environment: no thread pools that spin on busy machines, no network surprises."""
+    return os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1"}
