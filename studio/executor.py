@@ -59,7 +59,7 @@ class ProcessExecutor:
         self._child: _Child | None = None
         self._lock = threading.Lock()
         self._asked = 0
-        self._stop_at = 0.0
+        self._stops: dict[str, float] = {}
 
     @property
     def pid(self) -> int:
@@ -75,12 +75,14 @@ class ProcessExecutor:
         self.start()
         child = self._child
         assert child is not None
-        self._stop_at = 0.0
+        job_id = message["job"]
         try:
+            if job_id in self._stops:
+                return {"end": "cancelled", "summary": {}}
             child.jobs.send(op="run", **message)
             while True:
                 while not child.jobs.poll(0.25):
-                    if self._stop_at and time.monotonic() > self._stop_at:
+                    if time.monotonic() > self._stops.get(job_id, float("inf")):
                         self.kill()
                         return {"end": "cancelled", "summary": {}, "killed": True}
                 answer = child.jobs.receive()
@@ -89,10 +91,12 @@ class ProcessExecutor:
                 report(answer)
         except (EOFError, OSError):
             return self._died(child)
+        finally:
+            self._stops.pop(job_id, None)
 
     def stop(self, job_id: str, mode: str) -> None:
-        if mode == "cancel" and not self._stop_at:
-            self._stop_at = time.monotonic() + self.grace
+        if mode == "cancel":
+            self._stops.setdefault(job_id, time.monotonic() + self.grace)
         self._tell(op="stop", job=job_id, mode=mode)
 
     def update(self, job_id: str, field: str, value: Any) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from studio.artifacts import Artifact, Result
 from studio.catalog import Catalog, ModelEntry
-from studio.errors import InternalError, StudioError, Stopped
+from studio.errors import InternalError, Stopped, StudioError
 from studio.events import Event, Loading, Preview, Progress, Stats, Text
 from studio.memory.manager import LeasedModels
 from studio.params import Params
@@ -144,6 +144,7 @@ class Worker:
         self.models = LeasedModels(config["budget"], self._loading, self._loaded)
         self.pipelines: dict[str, Pipeline] = {}
         self.context: WorkerContext | None = None
+        self._early_stop: dict[str, Stopping] = {}
         self.load_pipelines()
 
     def load_pipelines(self) -> None:
@@ -170,7 +171,10 @@ class Worker:
 
     def _run(self, message: dict[str, Any]) -> None:
         context = self.context = WorkerContext(self, message)
+        if mode := self._early_stop.pop(context.job_id, None):
+            context.stop(mode)
         try:
+            context.check()
             pipeline = self.pipeline(message["pipeline"])
             params: Params = pipeline.Params.parse(message["params"])
             result = pipeline.run(params, context)
@@ -215,6 +219,8 @@ class Worker:
         match message["op"]:
             case "stop" if context and context.job_id == message["job"]:
                 context.stop(message["mode"])
+            case "stop":
+                self._early_stop = {message["job"]: message["mode"]}
             case "update" if context and context.job_id == message["job"]:
                 context.update(message["field"], message["value"])
             case "configure":

@@ -1,0 +1,90 @@
+"""The only module that pipelines and extensions import. What is named here is public; HOOK_API is its version."""
+
+from __future__ import annotations
+
+from studio.artifacts import Artifact, Result
+from studio.catalog import Catalog, ModelEntry
+from studio.errors import (
+    BadInput,
+    ContextOverflow,
+    DownloadFailed,
+    ExtensionFailed,
+    InternalError,
+    ModelBroken,
+    ModelMissing,
+    ModelTooLarge,
+    NotAllowed,
+    NotFound,
+    QueueFull,
+    Stopped,
+    StudioError,
+    WorkerDied,
+)
+from studio.events import (
+    FINAL,
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Frame,
+    Loading,
+    Preview,
+    Progress,
+    Queued,
+    Saved,
+    Stats,
+    Text,
+)
+from studio.hooks import HOOK_API, hookimpl
+from studio.host import Output, Route, Studio, Tab
+from studio.params import Params, ui
+from studio.pipeline import Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
+
+__all__ = [
+    "FINAL",
+    "HOOK_API",
+    "Artifact",
+    "BadInput",
+    "Cancelled",
+    "Catalog",
+    "ContextOverflow",
+    "Done",
+    "DownloadFailed",
+    "Event",
+    "ExtensionFailed",
+    "Failed",
+    "Frame",
+    "InternalError",
+    "Lane",
+    "Loading",
+    "ModelBroken",
+    "ModelEntry",
+    "ModelManager",
+    "ModelMissing",
+    "ModelSpec",
+    "ModelTooLarge",
+    "Need",
+    "NotAllowed",
+    "NotFound",
+    "Output",
+    "Params",
+    "Pipeline",
+    "Preview",
+    "Progress",
+    "QueueFull",
+    "Queued",
+    "Result",
+    "Route",
+    "RunContext",
+    "Saved",
+    "Stats",
+    "Stopped",
+    "Stopping",
+    "Studio",
+    "StudioError",
+    "Tab",
+    "Text",
+    "WorkerDied",
+    "hookimpl",
+    "ui",
+]

@@ -1,0 +1,159 @@
+"""The composition root: builds Studio, builds the page, serves. The only place that knows the built-ins' names."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any
+
+from studio.catalog import Catalog
+from studio.errors import StudioError
+from studio.executor import ProcessExecutor
+from studio.gate import Accounts, Gate, Sessions, read_accounts
+from studio.host import Route, Studio, Tab
+from studio.i18n import Words
+from studio.jobs import JobQueue
+from studio.memory.devices import budget_bytes, find_device, thread_count
+from studio.net import free_port
+from studio.pipeline import Pipeline
+from studio.plugins import Hooks
+from studio.provision import Provision
+from studio.rest import Api, mount
+from studio.settings import Settings
+from studio.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+PIPELINES = ("pipelines.text", "pipelines.image", "pipelines.music", "pipelines.simulation")
+TABS = ("tabs.text", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings")
+HEAVY = ("torch", "transformers", "diffusers", "accelerate", "peft")
+
+
+class TorchGuard(MetaPathFinder):
+    """Refuses heavy imports in the UI process and names the importer: they belong in the worker."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.partition(".")[0] in HEAVY:
+            frame = sys._getframe(1)
+            while frame.f_back and "importlib" in frame.f_code.co_filename:
+                frame = frame.f_back
+            raise ImportError(f"{name} was imported in the page's process by {frame.f_code.co_filename}; import it inside the worker's functions.")
+
+
+def extension_folders(settings: Settings) -> list[tuple[Path, bool]]:
+    return [(ROOT / "extensions", True), (settings.data / "extensions", False)]
+
+
+def present(names: tuple[str, ...]) -> list[str]:
+    """Built-in packages that are there: a deleted folder takes its tab away, not the studio down."""
+    return [name for name in names if importlib.util.find_spec(name)]
+
+
+def build_studio(settings: Settings, warnings: list[str]) -> Studio:
+    """Everything but the page. Raises DataFolderInUse."""
+    store = Store(settings.data)
+    hooks = Hooks()
+    for name in [*present(PIPELINES), *present(TABS)]:
+        hooks.load_builtin(name)
+    hooks.load_extensions(extension_folders(settings), settings.disabled_extensions, settings.safe)
+    roots = [settings.models_path, *(Path(folder) for folder in settings.models_dir)]
+    settings.models_path.mkdir(parents=True, exist_ok=True)
+    catalog = Catalog(roots, extra=lambda: hooks.collect("register_models"))
+    pipelines: dict[str, Pipeline] = {item.id: item for item in hooks.collect("register_pipelines")}
+    device = find_device(settings.device)
+
+    def budget(current: Settings) -> int:
+        return budget_bytes(device, current.memory_limit)
+
+    spool = settings.data / "spool"
+    config = {
+        "builtins": present(PIPELINES), "roots": [str(root) for root in roots], "device": device.kind, "threads": thread_count(settings.threads),
+        "budget": budget(settings), "spool": str(spool), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
+        "disabled": settings.disabled_extensions, "safe": settings.safe, "keep_loaded": settings.keep_loaded,
+    }  # fmt: skip
+    executors = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"})}
+    jobs = JobQueue(
+        pipelines=pipelines, executors=executors, store=store, hooks=hooks, catalog=catalog, settings=settings, spool=spool, budget=budget
+    )  # fmt: skip
+    return Studio(settings, hooks, pipelines, catalog, jobs, store, Words(), [*warnings, *store.warnings])
+
+
+def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -> Any:
+    """Build the page and launch it; returns the Blocks once it answers."""
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    from studio import shell, theme
+
+    settings = studio.settings
+    api = Api(studio, provision.steps)
+    routes: list[Route] = [*api.routes(), *studio.hooks.collect("register_routes", studio=studio)]
+    tabs: list[Tab] = sorted(studio.hooks.collect("register_tabs", studio=studio), key=lambda tab: tab.order)
+    page: gr.Blocks = shell.build_page(studio, tabs)
+    page.queue(default_concurrency_limit=None, max_size=None, api_open=False)
+    page.launch(
+        server_name=settings.listen, server_port=port, share=settings.share, share_server_address=settings.share_server or None,
+        prevent_thread_lock=True, quiet=True, inbrowser=False, show_error=True, max_threads=200, enable_monitoring=False,
+        max_file_size=f"{settings.max_upload_mb}mb", theme=theme.theme(), css=theme.THEME_CSS, head=theme.HEAD, i18n=studio.words.gradio(),
+        footer_links=[], app_kwargs={
+            "middleware": [Middleware(Gate, accounts=accounts, sessions=Sessions(settings.data), exposed=settings.exposed)],
+            "routes": [mount(route) for route in routes],
+        },
+    )  # fmt: skip
+    return page
+
+
+def main(settings: Settings, warnings: list[str]) -> int:
+    """Run the studio until Ctrl-C; 0 after a clean end, 1 with a sentence where it can't start."""
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
+    if settings.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    sys.meta_path.insert(0, TorchGuard())
+    try:
+        studio = build_studio(settings, warnings)
+        port, note = free_port(settings.listen, settings.port)
+    except StudioError as error:
+        print(f"{error.message}\n{error.hint}", file=sys.stderr)
+        return 1
+    if note:
+        studio.notices.append(note)
+    provision = Provision(settings, on_ready=studio.catalog.refresh)
+    accounts = read_accounts(settings.auth, exposed=settings.exposed)
+    page = serve(studio, provision, accounts, port)
+    url = f"http://{'127.0.0.1' if settings.listen in ('0.0.0.0', '::') else settings.listen}:{port}"
+    announce(studio, page, accounts, url)
+    studio.jobs.start()
+    provision.start()
+    studio.hooks.notify("startup", studio=studio)
+    if settings.browser:
+        webbrowser.open(url)
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    stopped.wait()
+    studio.hooks.notify("shutdown", studio=studio)
+    page.close(verbose=False)
+    studio.jobs.close()
+    studio.store.close()
+    return 0
+
+
+def announce(studio: Studio, page: Any, accounts: Accounts, url: str) -> None:
+    """What the person at the terminal needs: the address, the public link or why there is none, the sign-in."""
+    print(f"Seisei Studio is open at {url}", flush=True)
+    if studio.settings.share:
+        link = getattr(page, "share_url", None)
+        sentence = f"Public link: {link}" if link else "No public link could be had (no tunnel reached); the studio runs on here."
+        print(sentence, flush=True)
+        if not link:
+            studio.notices.append(sentence)
+    if accounts.made_up:
+        for user, password in accounts.users.items():
+            print(f"Sign in as  {user}  with password  {password}", flush=True)
+    for notice in studio.notices:
+        print(notice, flush=True)

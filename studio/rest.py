@@ -1,0 +1,222 @@
+"""The native API, /api/v1: made from the registered pipelines. The gate stands before it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route as StarletteRoute
+
+import studio as package
+from studio.errors import BadInput, NotAllowed, NotFound, StudioError
+from studio.host import Output, Route, Studio
+
+THUMB_PIXELS = 256
+INLINE = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp3", ".flac", ".ogg", ".mp4", ".mid"}
+
+
+def owner(request: Request) -> str:
+    return unquote(request.headers["x-seisei-owner"])
+
+
+def is_host(request: Request) -> bool:
+    return request.headers["x-seisei-host"] == "1"
+
+
+class Api:
+    """Endpoints over one Studio; each answers JSON, errors as {"error": {code, message, hint, field}}."""
+
+    def __init__(self, studio: Studio, provision: Callable[[], list[dict[str, Any]]]) -> None:
+        self.studio = studio
+        self.provision = provision
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/v1/status", ["GET"], self.status, "Device, memory, queue and set-up steps"),
+            Route("/api/v1/openapi.json", ["GET"], self.openapi, "This description"),
+            Route("/api/v1/pipelines", ["GET"], self.pipelines, "All methods"),
+            Route("/api/v1/pipelines/{id}", ["GET"], self.pipeline, "One method and the schema of its parameters"),
+            Route("/api/v1/pipelines/{id}", ["POST"], self.submit, "Start a job: the body is its parameters"),
+            Route("/api/v1/pipelines/{id}/need", ["POST"], self.need, "What a job would take"),
+            Route("/api/v1/jobs", ["GET"], self.jobs, "Running and waiting jobs"),
+            Route("/api/v1/jobs/{id}", ["GET"], self.job, "One job of yours"),
+            Route("/api/v1/jobs/{id}/events", ["GET"], self.events, "Its events as server-sent events"),
+            Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
+            Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &limit= &offset="),
+            Route("/api/v1/outputs/{id}", ["GET"], self.output, "One output with its metadata"),
+            Route("/api/v1/outputs/{id}/file", ["GET"], self.file, "Its file"),
+            Route("/api/v1/outputs/{id}/thumb", ["GET"], self.thumb, "A picture of at most 256 pixels"),
+            Route("/api/v1/models", ["GET"], self.models, "Models on this computer"),
+        ]
+
+    def status(self, request: Request) -> Any:
+        jobs = self.studio.jobs
+        return {
+            "version": package.__version__, "device": jobs.executor_device(), "worker": jobs.worker_status(), "jobs": jobs.listing(owner(request)),
+            "provision": self.provision(), "notices": list(self.studio.notices), "torch_imported": "torch" in sys.modules, "host": is_host(request),
+        }  # fmt: skip
+
+    def pipelines(self, request: Request) -> Any:
+        return [{"id": item.id, "title": item.title, "lane": item.lane} for item in self.studio.pipelines.values()]
+
+    def pipeline(self, request: Request) -> Any:
+        item = self._pipeline(request)
+        return {"id": item.id, "title": item.title, "lane": item.lane, "params": item.Params.model_json_schema()}
+
+    async def submit(self, request: Request) -> Response:
+        values = await body(request)
+        extras = values.pop("extras", {})
+        job = await run_in_threadpool(self.studio.submit, request.path_params["id"], values, owner=owner(request), source="api", extras=extras)
+        return JSONResponse({"id": job.id, "state": job.state, "events": f"/api/v1/jobs/{job.id}/events"}, status_code=202)
+
+    async def need(self, request: Request) -> Any:
+        item = self._pipeline(request)
+        return asdict(item.need(item.Params.parse(await body(request)), self.studio.catalog))
+
+    def jobs(self, request: Request) -> Any:
+        return self.studio.jobs.listing(owner(request))
+
+    def job(self, request: Request) -> Any:
+        job = self._job(request)
+        error = job.error.wire() if job.error else None
+        return {"id": job.id, "pipeline": job.pipeline.id, "state": job.state, "text": job.text, "summary": job.summary, "outputs": job.outputs, "error": error}
+
+    def events(self, request: Request) -> Response:
+        job = self._job(request)
+
+        def lines() -> Iterator[str]:
+            for event in job.events():
+                yield f"event: {type(event).__name__.lower()}\ndata: {json.dumps(event.wire(), ensure_ascii=False)}\n\n"
+
+        return StreamingResponse(lines(), media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+
+    def cancel(self, request: Request) -> Any:
+        self._job(request)
+        mode = request.query_params.get("mode", "cancel")
+        if mode not in ("cancel", "finish", "skip"):
+            raise BadInput("mode is one of cancel, finish, skip.", field="mode")
+        return {"stopped": self.studio.jobs.cancel(request.path_params["id"], by=owner(request), mode=mode)}
+
+    def outputs(self, request: Request) -> Any:
+        query = request.query_params
+        try:
+            limit, offset = min(200, int(query.get("limit", "60"))), int(query.get("offset", "0"))
+        except ValueError as error:
+            raise BadInput("limit and offset are whole numbers.") from error
+        found = self.studio.store.outputs(owner=owner(request), kind=query.get("kind", ""), query=query.get("query", ""), limit=limit, offset=offset)
+        return [describe(output) for output in found]
+
+    def output(self, request: Request) -> Any:
+        return describe(self._output(request))
+
+    def file(self, request: Request) -> Response:
+        path = Path(self._output(request).path)
+        if not path.is_file():
+            raise NotFound("The file of this output is gone.", hint="It was moved or deleted outside the studio.")
+        inline = path.suffix.lower() in INLINE and "download" not in request.query_params
+        media = None if inline or path.suffix.lower() in INLINE else "text/plain; charset=utf-8"
+        headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"}
+        kind = "inline" if inline else "attachment"
+        return FileResponse(path, media_type=media, filename=path.name, content_disposition_type=kind, headers=headers)
+
+    def thumb(self, request: Request) -> Response:
+        from PIL import Image
+
+        output = self._output(request)
+        if output.kind != "image":
+            raise NotFound("This output has no picture.")
+        with Image.open(output.path) as image:
+            image.thumbnail((THUMB_PIXELS, THUMB_PIXELS))
+            buffer = io.BytesIO()
+            image.convert("RGBA" if "A" in image.getbands() else "RGB").save(buffer, "WEBP", quality=80)
+        return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=86400"})
+
+    def models(self, request: Request) -> Any:
+        hidden = {} if is_host(request) else {"path": ""}
+        return [asdict(entry) | hidden for entry in self.studio.catalog.entries()]
+
+    def openapi(self, request: Request) -> Any:
+        return openapi(self.routes(), self.studio)
+
+    def _pipeline(self, request: Request) -> Any:
+        found = self.studio.pipelines.get(request.path_params["id"])
+        if found is None:
+            raise NotFound(f"There is no method “{request.path_params['id']}”.", hint="GET /api/v1/pipelines lists them.")
+        return found
+
+    def _job(self, request: Request) -> Any:
+        job = self.studio.jobs.get(request.path_params["id"])
+        if job.owner != owner(request):
+            raise NotFound("That job is not known any more.")
+        return job
+
+    def _output(self, request: Request) -> Output:
+        output = self.studio.store.output(request.path_params["id"])
+        if output.owner != owner(request):
+            raise NotFound("That output is not in your gallery.")
+        return output
+
+
+async def body(request: Request) -> dict[str, Any]:
+    try:
+        values = await request.json()
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadInput("The body is not JSON.", hint="Send the parameters as one JSON object.") from error
+    if not isinstance(values, dict):
+        raise BadInput("The body is not a JSON object.", hint="Send the parameters as one JSON object.")
+    return values
+
+
+def describe(output: Output) -> dict[str, Any]:
+    about = asdict(output) | {"file": f"/api/v1/outputs/{output.id}/file"}
+    del about["path"], about["owner"]
+    return about
+
+
+def mount(route: Route) -> StarletteRoute:
+    """A registered route as Starlette's: owner-only checked, StudioErrors answered as JSON, JSON made of plain values."""
+    import inspect
+
+    is_async = inspect.iscoroutinefunction(route.endpoint)
+
+    @wraps(route.endpoint)
+    async def endpoint(request: Request) -> Response:
+        try:
+            if route.owner_only and not is_host(request):
+                raise NotAllowed("Only the studio's owner may do that.")
+            answer = await route.endpoint(request) if is_async else await run_in_threadpool(route.endpoint, request)
+        except StudioError as error:
+            return JSONResponse({"error": dict(error.wire())}, status_code=error.status)
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+    return StarletteRoute(route.path, endpoint, methods=route.methods, name=f"{route.methods[0]} {route.path}")
+
+
+def openapi(routes: list[Route], studio: Studio) -> dict[str, Any]:
+    """OpenAPI 3.1 of the native API; every pipeline's own POST with its parameter schema."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+        parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        for method in route.methods:
+            operation = {"summary": route.title, "parameters": parameters, "responses": {"200": {"description": "OK"}}}
+            paths.setdefault(route.path, {})[method.lower()] = operation
+    schemas = {}
+    for item in studio.pipelines.values():
+        name = item.id.replace(".", "_")
+        schemas[name] = item.Params.model_json_schema()
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        operation = {"summary": item.title, "requestBody": {"content": content}, "responses": {"202": {"description": "Queued"}}}
+        paths[f"/api/v1/pipelines/{item.id}"] = {"post": operation}
+    about = {"title": "Seisei Studio", "version": package.__version__}
+    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": schemas}}

@@ -1,0 +1,96 @@
+"""Controls made from a Params class, and who is asking. Tabs and extensions that draw import this."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any, Literal, get_args, get_origin
+from urllib.parse import unquote
+
+import gradio as gr
+from pydantic.fields import FieldInfo
+
+from studio.errors import StudioError
+from studio.host import Studio
+from studio.params import Params
+
+Bounds = tuple[float | None, float | None]
+
+
+def owner(request: gr.Request | None) -> str:
+    """Whose history and jobs these are: set by the gate, never by the client."""
+    return unquote(request.headers["x-seisei-owner"]) if request else "local"
+
+
+def is_host(request: gr.Request | None) -> bool:
+    """Whether this is the studio's owner, who may install extensions and add models."""
+    return request is None or request.headers["x-seisei-host"] == "1"
+
+
+def lang(request: gr.Request | None) -> Literal["en", "ja"]:
+    """The page's language: the header's switch, else the browser's first language."""
+    if request is None:
+        return "en"
+    chosen = request.cookies.get("seisei_lang", "")
+    first = chosen or request.headers.get("accept-language", "en")
+    return "ja" if first.strip().lower().startswith("ja") else "en"
+
+
+def error_text(studio: Studio, error: StudioError, language: str) -> str:
+    """The sentence and its hint, in the page's language where the catalogue has them."""
+    return " ".join(studio.words.say(language, part) for part in (error.message, error.hint) if part)
+
+
+def toast(studio: Studio, error: StudioError, request: gr.Request | None) -> gr.Error:
+    """For `raise toast(...)`: an escaped message at the top of the page."""
+    return gr.Error(html.escape(error_text(studio, error, lang(request))), duration=12, print_exception=False)
+
+
+def controls(kind: type[Params], studio: Studio, *, only: Iterable[str] = (), values: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One component for each field (or those named in `only`, in that order), inside the current Gradio context."""
+    names = list(only) or [name for name in kind.model_fields if hint(kind.model_fields[name], "widget") != "hidden"]
+    given = values or {}
+    return {name: control(kind.model_fields[name], studio, value=given.get(name)) for name in names}
+
+
+def hint(field: FieldInfo, name: str) -> Any:
+    extra = field.json_schema_extra
+    hints: Any = extra.get("ui", {}) if isinstance(extra, dict) else {}
+    return hints.get(name, "") if isinstance(hints, dict) else ""
+
+
+def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
+    """The component for one field: bounds, title and description from the schema."""
+    words = studio.words
+    value = field.get_default(call_default_factory=True) if value is None else value
+    about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
+    if models := hint(field, "model_kind"):
+        choices = [(entry.title, entry.key) for entry in studio.catalog.entries(models)]
+        return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)
+    if get_origin(field.annotation) is Literal:
+        choices = [(words(str(choice)), choice) for choice in get_args(field.annotation)]
+        return gr.Dropdown(choices, value=value, **about)
+    if field.annotation is bool:
+        return gr.Checkbox(value=value, **about)
+    if field.annotation in (int, float):
+        return _number(field, value, about)
+    if field.annotation is str:
+        lines = hint(field, "lines") if hint(field, "widget") == "textarea" else 1
+        return gr.Textbox(value=value, lines=lines or 1, **about)
+    return gr.Textbox(value="\n".join(value) if isinstance(value, (list, tuple)) else str(value), lines=2, **about)
+
+
+def bounds(field: FieldInfo) -> Bounds:
+    """(lowest, highest) as the field declares them; None where open."""
+    low = next((getattr(item, name) for item in field.metadata for name in ("ge", "gt") if hasattr(item, name)), None)
+    high = next((getattr(item, name) for item in field.metadata for name in ("le", "lt") if hasattr(item, name)), None)
+    return low, high
+
+
+def _number(field: FieldInfo, value: Any, about: dict[str, Any]) -> Any:
+    low, high = bounds(field)
+    whole = field.annotation is int
+    step = hint(field, "step") or (1 if whole else 0.01)
+    if low is None or high is None or high - low > 10_000 or hint(field, "widget") == "number":
+        return gr.Number(value=value, precision=0 if whole else None, minimum=low, maximum=high, **about)
+    return gr.Slider(low, high, value=value, step=step, **about)
