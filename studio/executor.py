@@ -206,6 +206,44 @@ class ProcessExecutor:
             return  # the worker is gone; `run` tells the job
 
 
+class InlineExecutor:
+    """Runs jobs in the calling thread: unit tests and debugging. A crash of a model is a crash of the caller."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        from studio.worker import Worker
+
+        self.config = config
+        self.worker = Worker(config, self)
+        self._report: Report = lambda message: None
+        self._end: Message = {}
+
+    def send(self, **message: Any) -> None:
+        if "end" in message:
+            self._end = message
+        else:
+            self._report(message)
+
+    def run(self, message: Message, report: Report) -> Message:
+        self._report = report
+        self.worker.run_job(message)
+        return self._end
+
+    def stop(self, job_id: str, mode: str) -> None:
+        self.worker.control({"op": "stop", "job": job_id, "mode": mode})
+
+    def update(self, job_id: str, field: str, value: Any) -> None:
+        self.worker.control({"op": "update", "job": job_id, "field": field, "value": value})
+
+    def ask(self, op: str, **values: Any) -> Message:
+        return self.worker.control({"op": op, **values}) or {}
+
+    def configure(self, values: dict[str, Any]) -> None:
+        self.worker.control({"op": "configure", "values": values})
+
+    def close(self) -> None:
+        self.worker.models.unload()
+
+
 def worker_environment() -> dict[str, str]:
     """The worker's environment: no thread pools that spin on busy machines, no network surprises."""
     return os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1"}

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Client
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from studio.artifacts import Artifact, Result
 from studio.catalog import Catalog, ModelEntry
@@ -28,6 +28,10 @@ from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
 from studio.runcontext import Eta, RateLimit
 from studio.seam import Line
+
+
+class Outbox(Protocol):
+    def send(self, **message: Any) -> None: ...
 
 
 class WorkerContext:
@@ -135,10 +139,9 @@ class WorkerContext:
 class Worker:
     """Takes jobs one at a time; a control thread listens meanwhile."""
 
-    def __init__(self, config: dict[str, Any], jobs: Line, control: Line) -> None:
+    def __init__(self, config: dict[str, Any], jobs: Outbox) -> None:
         self.config = config
         self.jobs = jobs
-        self.control = control
         self.remote: list[ModelEntry] = []
         self.catalog = Catalog([Path(root) for root in config["roots"]], extra=lambda: self.remote)
         self.models = LeasedModels(config["budget"], self._loading, self._loaded)
@@ -160,16 +163,16 @@ class Worker:
             raise StudioError(f"The method “{pipeline_id}” is not installed.", hint="Install the extension that brings it.")
         return self.pipelines[pipeline_id]
 
-    def serve(self) -> None:
-        threading.Thread(target=self._listen, daemon=True, name="control").start()
+    def serve(self, jobs: Line, control: Line) -> None:
+        threading.Thread(target=self._listen, args=(control,), daemon=True, name="control").start()
         while True:
-            message = self.jobs.receive()
+            message = jobs.receive()
             if message["op"] == "exit":
                 return
             self.remote = [ModelEntry(**entry) for entry in message.get("entries", [])]
-            self._run(message)
+            self.run_job(message)
 
-    def _run(self, message: dict[str, Any]) -> None:
+    def run_job(self, message: dict[str, Any]) -> None:
         context = self.context = WorkerContext(self, message)
         if mode := self._early_stop.pop(context.job_id, None):
             context.stop(mode)
@@ -207,14 +210,18 @@ class Worker:
     def _loaded(self, key: str, size: int) -> None:
         self.jobs.send(loaded=key, bytes=size)
 
-    def _listen(self) -> None:
+    def _listen(self, control: Line) -> None:
         try:
             while True:
-                self._control(self.control.receive())
+                message = control.receive()
+                answer = self.control(message)
+                if answer is not None:
+                    control.send(reply=message["id"], **answer)
         except (EOFError, OSError):
             os._exit(0)  # the studio is gone: no orphans, even inside a native call
 
-    def _control(self, message: dict[str, Any]) -> None:
+    def control(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Act on one control message; returns the answer of those that have one."""
         context = self.context
         match message["op"]:
             case "stop" if context and context.job_id == message["job"]:
@@ -227,13 +234,13 @@ class Worker:
                 self.config |= message["values"]
                 self.models.budget = self.config["budget"]
             case "unload":
-                gone = self.models.unload(message["key"])
-                self.control.send(reply=message["id"], unloaded=gone)
+                return {"unloaded": self.models.unload(message["key"])}
             case "status":
-                self.control.send(reply=message["id"], loaded=self.models.status(), torch="torch" in sys.modules)
+                return {"loaded": self.models.status(), "torch": "torch" in sys.modules}
             case "warm":
                 if importlib.util.find_spec("torch"):
                     threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
+        return None
 
 
 def main() -> None:
@@ -243,13 +250,13 @@ def main() -> None:
     jobs = Line(Client(config["address"], authkey=key))
     control = Line(Client(config["address"], authkey=key))
     try:
-        worker = Worker(config, jobs, control)
+        worker = Worker(config, jobs)
     except StudioError as error:
         jobs.send(hello=False, error=error.wire())
         return
     jobs.send(hello=True, pid=os.getpid(), pipelines=sorted(worker.pipelines))
     try:
-        worker.serve()
+        worker.serve(jobs, control)
     except (EOFError, OSError):
         return
 

@@ -1,0 +1,195 @@
+"""The queue and its executors: fair, durable, stoppable, and alive after a worker's death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.errors import BadInput, NotFound, QueueFull
+from studio.events import Cancelled, Done, Failed, Queued, Saved, Text
+from studio.executor import ProcessExecutor
+from studio.jobs import JobQueue, merge_texts
+from tests.house import finish, make_queue, process_executor
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[JobQueue]:
+    queue = make_queue(tmp_path)
+    yield queue
+    finish(queue)
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[JobQueue]:
+    queue = make_queue(tmp_path, process_executor(tmp_path, grace=0.5))
+    queue.start()
+    yield queue
+    finish(queue)
+
+
+def until(condition: object, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def test_a_job_tells_its_story_and_leaves_an_output(queue: JobQueue) -> None:
+    queue.start()
+    job = queue.submit("test.echo", {"prompt": "ab", "steps": 3}, owner="me")
+    events = list(job.events())
+    assert "".join(event.delta for event in events if isinstance(event, Text)) == "ab ab ab "
+    assert isinstance(events[-1], Done) and any(isinstance(event, Saved) for event in events)
+    output = queue.store.output(job.outputs[0])
+    assert Path(output.path).read_text(encoding="utf-8").startswith("ababab")
+    assert output.metadata["params"]["seed"] == job.params.seed >= 0  # type: ignore[attr-defined]
+
+
+def test_a_late_listener_hears_everything_merged(queue: JobQueue) -> None:
+    queue.start()
+    job = queue.submit("test.echo", {"prompt": "x", "steps": 50}, owner="me").wait()
+    texts = [event for event in job.events() if isinstance(event, Text)]
+    assert [event.delta for event in texts] == ["x " * 50]
+
+
+def test_merging_keeps_the_order_of_channels() -> None:
+    merged = list(merge_texts([Text("a"), Text("b"), Text("t", "reasoning"), Text("c"), Done()]))
+    assert merged == [Text("ab"), Text("t", "reasoning"), Text("c"), Done()]
+
+
+def test_owners_take_turns(queue: JobQueue) -> None:
+    for owner in ["ann", "ann", "ann", "bob", "cy"]:
+        queue.submit("test.echo", {"prompt": owner}, owner=owner)
+    order = [job.owner for job in queue._order("device")]
+    assert order == ["ann", "bob", "cy", "ann", "ann"]
+    queue._last_owner["device"] = "ann"
+    assert [job.owner for job in queue._order("device")] == ["bob", "cy", "ann", "ann", "ann"]
+
+
+def test_a_waiting_job_knows_its_place_and_can_be_cancelled(queue: JobQueue) -> None:
+    jobs = [queue.submit("test.echo", {}, owner="me") for _ in range(3)]
+    assert [getattr(job.latest(Queued), "position", None) for job in jobs] == [0, 1, 2]
+    assert queue.cancel(jobs[0].id, by="me")
+    assert isinstance(list(jobs[0].events())[-1], Cancelled)
+    assert [getattr(job.latest(Queued), "position", None) for job in jobs[1:]] == [0, 1]
+
+
+def test_only_the_owner_stops_a_job(queue: JobQueue) -> None:
+    job = queue.submit("test.echo", {}, owner="me")
+    assert not queue.cancel(job.id, by="you")
+    assert job.state == "queued"
+    assert queue.listing("you")[0]["id"] == "" and queue.listing("me")[0]["id"] == job.id
+
+
+def test_bad_values_are_refused_at_the_door(queue: JobQueue) -> None:
+    with pytest.raises(BadInput) as refused:
+        queue.submit("test.echo", {"steps": 0}, owner="me")
+    assert refused.value.field == "steps" and "Steps" in refused.value.message
+    with pytest.raises(NotFound):
+        queue.submit("test.nothing", {}, owner="me")
+    assert queue.listing() == []
+
+
+def test_a_full_queue_refuses_in_a_sentence(tmp_path: Path) -> None:
+    queue = make_queue(tmp_path, queue_limit=2)
+    for _ in range(2):
+        queue.submit("test.echo", {}, owner="me")
+    with pytest.raises(QueueFull):
+        queue.submit("test.echo", {}, owner="me")
+    queue.submit("test.echo", {}, owner="you")
+    finish(queue)
+
+
+@pytest.mark.parametrize(("deed", "code"), [("fail", "error"), ("bug", "internal")])
+def test_a_failure_is_told_and_the_queue_goes_on(queue: JobQueue, deed: str, code: str) -> None:
+    queue.start()
+    failed = queue.submit("test.echo", {"deed": deed}, owner="me").wait()
+    assert failed.state == "failed" and failed.error is not None and failed.error.code == code
+    assert ("Traceback" in failed.error.traceback) == (deed == "bug")
+    assert queue.submit("test.echo", {}, owner="me").wait().state == "done"
+
+
+def test_the_worker_runs_a_job_in_its_own_process(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"prompt": "über 生成"}, owner="me").wait()
+    executor = supervised.executors["device"]
+    assert isinstance(executor, ProcessExecutor) and executor.pid not in (0, os.getpid())
+    assert job.state == "done" and job.text == "über 生成über 生成über 生成"
+
+
+def test_stop_reaches_a_running_job(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"steps": 1000, "pause": 0.02}, owner="me")
+    until(lambda: job.text)
+    started = time.monotonic()
+    assert supervised.cancel(job.id, by="me")
+    job.wait()
+    assert job.state == "cancelled" and time.monotonic() - started < 1
+
+
+def test_a_job_stopped_before_its_worker_is_up_never_runs(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"steps": 1000, "pause": 0.05}, owner="me")
+    supervised.cancel(job.id, by="me")
+    assert job.wait().state == "cancelled"
+
+
+def test_a_worker_that_ignores_stop_is_killed(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"deed": "hang"}, owner="me")
+    until(lambda: job.text)
+    supervised.cancel(job.id, by="me")
+    assert job.wait().state == "cancelled"
+    assert supervised.submit("test.echo", {}, owner="me").wait().state == "done"
+
+
+def test_a_killed_worker_fails_its_job_keeps_its_text_and_is_replaced(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"steps": 1000, "pause": 0.02, "prompt": "kept"}, owner="me")
+    until(lambda: job.text.count("kept") > 2)
+    executor = supervised.executors["device"]
+    assert isinstance(executor, ProcessExecutor)
+    os.kill(executor.pid, signal.SIGKILL)
+    assert isinstance(list(job.events())[-1], Failed)
+    assert job.error is not None and job.error.code == "worker_died" and job.error.hint
+    assert "kept" in supervised.store.job_row(job.id)["text"]
+    started = time.monotonic()
+    assert supervised.submit("test.echo", {}, owner="me").wait().state == "done"
+    assert time.monotonic() - started < 5
+
+
+def test_what_was_finished_before_a_death_is_in_the_gallery(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"deed": "parts", "steps": 1000, "pause": 0.02}, owner="me")
+    until(lambda: len(job.outputs) > 1)
+    supervised.executors["device"].kill()  # type: ignore[attr-defined]
+    job.wait()
+    assert len(supervised.store.outputs(owner="me")) == len(job.outputs) >= 2
+
+
+def test_jobs_and_finished_parts_survive_the_studio(tmp_path: Path) -> None:
+    first = make_queue(tmp_path)
+    waiting = first.submit("test.echo", {"prompt": "later"}, owner="me")
+    spool = tmp_path / "spool" / waiting.id
+    spool.mkdir(parents=True)
+    (spool / "0001.md").write_bytes(b"half a job")
+    (spool / "0001.md.artifact").write_text('{"kind":"text","suffix":".md","title":"","facts":{},"file":"0001.md"}')
+    first.store.close()
+    second = make_queue(tmp_path)
+    second.start()
+    until(lambda: second.store.count(owner="me") == 2)
+    until(lambda: second.store.job_row(waiting.id)["state"] == "done")
+    finish(second)
+
+
+def test_a_job_that_ended_two_studios_is_not_tried_again(tmp_path: Path) -> None:
+    first = make_queue(tmp_path)
+    job = first.submit("test.echo", {}, owner="me")
+    first.store.update_job(job.id, state="running", attempts=2)
+    first.store.close()
+    second = make_queue(tmp_path)
+    second.start()
+    row = second.store.job_row(job.id)
+    assert row["state"] == "failed" and "twice" in row["error"]["message"]
+    finish(second)
+
+
