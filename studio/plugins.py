@@ -1,0 +1,232 @@
+"""Loading built-ins and extensions, and calling their hooks: isolated, timed, attributed.
+
+Three verbs: collect, chain, notify. Three failures of one extension switch it off until it is switched on again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+import time
+import tomllib
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from studio.errors import ExtensionFailed, NotFound, StudioError
+from studio.hooks import CHAIN, HOOK_API, PROJECT, HookSpecs
+
+STRIKES = 3
+KEEP_ERRORS = 10
+
+
+class Manifest(BaseModel):
+    """extension.toml"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,40}$", title="Name")
+    version: str = Field(title="Version")
+    title: str = Field("", title="Title")
+    description: str = Field("", title="Description")
+    hook_api: int = Field(title="Hook API")
+    module: str = Field("extension", title="Module", pattern=r"^[a-z][a-z0-9_]*$")
+    requires: list[str] = Field([], title="Requirements")
+    capabilities: list[str] = Field([], title="Capabilities")
+    homepage: str = Field("", title="Homepage")
+    license: str = Field("", title="Licence")
+
+
+@dataclass
+class ExtensionInfo:
+    """What the Extensions tab shows of one extension. state: on, off, struck, broken."""
+
+    name: str
+    title: str
+    version: str
+    description: str
+    folder: str
+    bundled: bool
+    state: str
+    capabilities: list[str] = field(default_factory=list)
+    requires: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    strikes: int = 0
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises ExtensionFailed with what is wrong with extension.toml."""
+    try:
+        return Manifest.model_validate(tomllib.loads((folder / "extension.toml").read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ExtensionFailed(f"{folder.name} has no extension.toml.", hint="Add one: docs/extensions.md shows how.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ExtensionFailed(f"extension.toml of {folder.name} can't be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ExtensionFailed(f"extension.toml of {folder.name}: {name}: {first['msg']}.") from error
+
+
+class Hooks:
+    """The registered implementations. Thread-safe for calls; loading happens before the page opens."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(HookSpecs)
+        self._known: dict[str, ExtensionInfo] = {}
+        self._plugins: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def load_builtin(self, module: str) -> None:
+        """A built-in's failure is a bug: it is raised."""
+        self._register(module, importlib.import_module(module))
+
+    def load_extensions(self, folders: list[tuple[Path, bool]], disabled: list[str], safe: bool) -> None:
+        """Load each folder's extensions; a broken one is listed with its error and the studio starts."""
+        for root, bundled in folders:
+            if not root.is_dir():
+                continue
+            for folder in sorted(path for path in root.iterdir() if (path / "extension.toml").exists()):
+                self._load(folder, bundled, disabled, safe)
+
+    def collect(self, name: str, **args: Any) -> list[Any]:
+        """All implementations' lists, flattened; a failing one is recorded and left out."""
+        found: list[Any] = []
+        for plugin, call in self._calls(name):
+            try:
+                answer = self._timed(plugin, name, call, args)
+            except Exception as error:  # an extension's bug must not take the host down
+                self._strike(plugin, name, error)
+                continue
+            found.extend(answer or [])
+        return found
+
+    def chain(self, name: str, value_name: str, value: Any, **args: Any) -> Any:
+        """Pass the value through all; a failing transform fails the job and names its extension."""
+        assert name in CHAIN, name
+        for plugin, call in self._calls(name):
+            try:
+                value = self._timed(plugin, name, call, args | {value_name: value})
+            except StudioError:
+                raise
+            except Exception as error:
+                self._strike(plugin, name, error)
+                raise ExtensionFailed(
+                    f"The extension “{plugin}” failed in {name}: {type(error).__name__}: {error}",
+                    hint="Switch it off in ⚙ Extensions, or try again.",
+                    traceback=traceback.format_exc(),
+                ) from error
+            if value is None:
+                error = TypeError(f"{name} returned nothing")
+                self._strike(plugin, name, error)
+                raise ExtensionFailed(f"The extension “{plugin}” returned nothing from {name}.", hint="Switch it off in ⚙ Extensions.")
+        return value
+
+    def notify(self, name: str, **args: Any) -> None:
+        """Tell all; failures are recorded only."""
+        for plugin, call in self._calls(name):
+            try:
+                self._timed(plugin, name, call, args)
+            except Exception as error:
+                self._strike(plugin, name, error)
+
+    def implementers(self, name: str) -> list[str]:
+        return [plugin for plugin, _ in self._calls(name)]
+
+    def extensions(self) -> list[ExtensionInfo]:
+        with self._lock:
+            return list(self._known.values())
+
+    def extension(self, name: str) -> ExtensionInfo:
+        with self._lock:
+            if name not in self._known:
+                raise NotFound(f"There is no extension “{name}”.")
+            return self._known[name]
+
+    def switch(self, name: str, on: bool) -> ExtensionInfo:
+        """At once for hooks; tabs and routes follow at the next start."""
+        info = self.extension(name)
+        if not on:
+            info.state = "off"
+        elif name in self._plugins:
+            info.state, info.strikes = "on", 0
+        else:
+            self._load(Path(info.folder), info.bundled, [], safe=False)
+        return self.extension(name)
+
+    def forget(self, name: str) -> None:
+        """After an extension's folder was removed."""
+        with self._lock:
+            self._known.pop(name, None)
+            plugin = self._plugins.pop(name, None)
+        if plugin is not None:
+            self._manager.unregister(plugin)
+
+    def _load(self, folder: Path, bundled: bool, disabled: list[str], safe: bool) -> None:
+        info = ExtensionInfo(folder.name, folder.name, "", "", str(folder), bundled, "off")
+        with self._lock:
+            self._known[folder.name] = info
+        try:
+            manifest = read_manifest(folder)
+            info.title, info.version, info.description = manifest.title or manifest.name, manifest.version, manifest.description
+            info.capabilities, info.requires = manifest.capabilities, manifest.requires
+            if manifest.name != folder.name:
+                raise ExtensionFailed(f"The folder {folder.name} holds the extension “{manifest.name}”.", hint="Rename the folder to match.")
+            if manifest.hook_api != HOOK_API:
+                raise ExtensionFailed(f"“{info.title}” is made for hook API {manifest.hook_api}; this studio has {HOOK_API}.", hint="Look for a newer version of it.")
+            if folder.name in disabled or (safe and not bundled):
+                return
+            self._register(folder.name, _import_folder(folder, manifest.module))
+            info.state = "on"
+        except Exception as error:  # anything may stand in a community module
+            info.state = "broken"
+            info.errors.append(error.message if isinstance(error, StudioError) else traceback.format_exc(limit=-3))
+
+    def _register(self, name: str, plugin: ModuleType) -> None:
+        self._manager.register(plugin, name)
+        self._manager.check_pending()
+        self._plugins[name] = plugin
+
+    def _calls(self, name: str) -> list[tuple[str, pluggy.HookImpl]]:
+        calls = [(call.plugin_name, call) for call in getattr(self._manager.hook, name).get_hookimpls()]
+        return [(plugin, call) for plugin, call in calls if plugin not in self._known or self._known[plugin].state == "on"]
+
+    def _timed(self, plugin: str, name: str, call: pluggy.HookImpl, args: dict[str, Any]) -> Any:
+        started = time.perf_counter()
+        try:
+            return call.function(*[args[argument] for argument in call.argnames])
+        finally:
+            if info := self._known.get(plugin):
+                info.seconds[name] = info.seconds.get(name, 0.0) + time.perf_counter() - started
+                info.calls[name] = info.calls.get(name, 0) + 1
+
+    def _strike(self, plugin: str, name: str, error: Exception) -> None:
+        info = self._known.get(plugin)
+        if info is None:
+            raise error  # a built-in's failure is a bug
+        info.errors = [*info.errors, f"{name}: {type(error).__name__}: {error}"][-KEEP_ERRORS:]
+        info.strikes += 1
+        if info.strikes >= STRIKES:
+            info.state = "struck"
+
+
+def _import_folder(folder: Path, module: str) -> ModuleType:
+    """Import <folder>/<module>.py as seisei_extensions.<folder>, its own package so that its files can import each other."""
+    package = f"seisei_extensions.{folder.name}"
+    if "seisei_extensions" not in sys.modules:
+        sys.modules["seisei_extensions"] = ModuleType("seisei_extensions")
+        sys.modules["seisei_extensions"].__path__ = []
+    holder = ModuleType(package)
+    holder.__path__ = [str(folder)]
+    sys.modules[package] = holder
+    return importlib.import_module(f"{package}.{module}")
