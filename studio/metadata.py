@@ -1,0 +1,243 @@
+"""Metadata inside every file kind, and a sidecar where a format has no room.
+
+One JSON object under the name "seisei". Readers take hostile files: sizes are bounded, nothing is executed.
+Source: PNG 1.2 (tEXt/iTXt), RIFF INFO, Standard MIDI Files 1.0 (meta event 1), GIF89a comment extension, EXIF 2.3.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+from studio.errors import BadInput
+
+KEY = "seisei"
+MAX_FILE_BYTES = 512 * 2**20
+MAX_METADATA_BYTES = 8 * 2**20
+EXIF_USER_COMMENT = 0x9286
+EXIF_IFD = 0x8769
+EMBEDDED = {".png", ".wav", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".md", ".txt", ".json"}
+_MARK = re.compile(rb"\n*<!-- seisei (\{.*\}) -->\s*\Z", re.DOTALL)
+
+
+def embed(data: bytes, suffix: str, metadata: dict[str, Any]) -> bytes:
+    """The file's bytes with the metadata inside; unchanged where the format has no room (then a sidecar is due)."""
+    raw = json.dumps(metadata, ensure_ascii=True, separators=(",", ":"))
+    match suffix.lower():
+        case ".png":
+            return _png_embed(data, raw, metadata)
+        case ".wav":
+            return _wav_embed(data, raw.encode())
+        case ".mid":
+            return _midi_embed(data, raw.encode())
+        case ".gif":
+            return _gif_embed(data, raw.encode())
+        case ".webp" | ".jpg" | ".jpeg":
+            return _exif_embed(data, suffix.lower(), raw)
+        case ".md" | ".txt":
+            return data.rstrip(b"\n") + b"\n\n<!-- seisei " + raw.replace("--", "-\\u002d").encode() + b" -->\n"
+        case ".json":
+            return json.dumps(json.loads(data) | {KEY: metadata}, ensure_ascii=False, indent=1).encode()
+    return data
+
+
+def sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".seisei.json")
+
+
+def extract(path: Path) -> dict[str, Any]:
+    """The metadata of a file of the studio. Raises BadInput where it carries none or can't be read."""
+    nothing = BadInput(f"“{path.name}” carries no settings of this studio.", hint="Drop a file that the studio made.")
+    try:
+        if not path.is_file():
+            raise nothing
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise BadInput(f"“{path.name}” is larger than {MAX_FILE_BYTES >> 20} MB.", hint="Use a smaller file.")
+        raw = _read(path)
+        if raw is None and sidecar(path).is_file():
+            raw = sidecar(path).read_bytes()
+        if raw is None or len(raw) > MAX_METADATA_BYTES:
+            raise nothing
+        found = json.loads(raw)
+    except (OSError, ValueError, struct.error, zlib.error, RecursionError, SyntaxError) as error:
+        raise nothing from error
+    if not isinstance(found, dict) or "pipeline" not in found or not isinstance(found.get("params"), dict):
+        raise nothing
+    return found
+
+
+def body(path: Path) -> bytes:
+    """A text output without its metadata."""
+    return _MARK.sub(b"", path.read_bytes())
+
+
+def _read(path: Path) -> bytes | None:
+    data = path.read_bytes()
+    match path.suffix.lower():
+        case ".png":
+            return _png_extract(data)
+        case ".wav":
+            return _wav_extract(data)
+        case ".mid":
+            return _midi_extract(data)
+        case ".gif":
+            return _gif_extract(data)
+        case ".webp" | ".jpg" | ".jpeg":
+            return _exif_extract(data)
+        case ".md" | ".txt":
+            found = _MARK.search(data)
+            return found.group(1) if found else None
+        case ".json":
+            value = json.loads(data)
+            return json.dumps(value[KEY]).encode() if isinstance(value, dict) and KEY in value else None
+    return None
+
+
+def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("not a PNG")
+    chunks, place = [], 8
+    while place + 8 <= len(data):
+        size, kind = struct.unpack(">I4s", data[place : place + 8])
+        if place + 12 + size > len(data):
+            raise ValueError("truncated PNG")
+        chunks.append((kind, data[place + 8 : place + 8 + size]))
+        place += 12 + size
+    return chunks
+
+
+def _png_embed(data: bytes, raw: str, metadata: dict[str, Any]) -> bytes:
+    texts = {KEY: raw}
+    if parameters := metadata.get("facts", {}).get("parameters"):
+        texts["parameters"] = str(parameters)
+    extra = b"".join(_png_text(key, text) for key, text in texts.items())
+    end = 8 + 4 + 4 + 13 + 4  # behind the header chunk, which comes first
+    return data[:end] + extra + data[end:]
+
+
+def _png_text(key: str, text: str) -> bytes:
+    content = key.encode() + b"\0\0\0\0\0" + text.encode()
+    return struct.pack(">I", len(content)) + b"iTXt" + content + struct.pack(">I", zlib.crc32(b"iTXt" + content))
+
+
+def _png_extract(data: bytes) -> bytes | None:
+    prefix = KEY.encode() + b"\0\0\0\0\0"
+    return next((content[len(prefix) :] for kind, content in _png_chunks(data) if kind == b"iTXt" and content.startswith(prefix)), None)
+
+
+def _wav_embed(data: bytes, raw: bytes) -> bytes:
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise ValueError("not a WAV")
+    text = raw + b"\0" * (2 - len(raw) % 2)
+    info = b"INFOICMT" + struct.pack("<I", len(text)) + text
+    whole = data + b"\0" * (len(data) % 2) + b"LIST" + struct.pack("<I", len(info)) + info
+    return b"RIFF" + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
+def _wav_extract(data: bytes) -> bytes | None:
+    if data[:4] != b"RIFF":
+        return None
+    place = 12
+    while place + 8 <= len(data):
+        kind, size = struct.unpack("<4sI", data[place : place + 8])
+        content = data[place + 8 : place + 8 + size]
+        if kind == b"LIST" and content[:8] == b"INFOICMT":
+            (length,) = struct.unpack("<I", content[8:12])
+            return content[12 : 12 + length].rstrip(b"\0")
+        place += 8 + size + size % 2
+    return None
+
+
+def _midi_embed(data: bytes, raw: bytes) -> bytes:
+    if data[:4] != b"MThd" or data[14:18] != b"MTrk":
+        raise ValueError("not a MIDI file")
+    (size,) = struct.unpack(">I", data[18:22])
+    text = b"seisei " + raw
+    event = b"\0\xff\x01" + _varint(len(text)) + text
+    return data[:18] + struct.pack(">I", size + len(event)) + event + data[22:]
+
+
+def _varint(number: int) -> bytes:
+    groups = [number & 0x7F]
+    while number := number >> 7:
+        groups.append(0x80 | (number & 0x7F))
+    return bytes(reversed(groups))
+
+
+def _midi_extract(data: bytes) -> bytes | None:
+    if data[:4] != b"MThd" or data[22:25] != b"\0\xff\x01":
+        return None
+    place, length = 25, 0
+    while True:
+        length = length << 7 | data[place] & 0x7F
+        place += 1
+        if not data[place - 1] & 0x80:
+            break
+    text = data[place : place + length]
+    return text[7:] if text.startswith(b"seisei ") else None
+
+
+def _gif_embed(data: bytes, raw: bytes) -> bytes:
+    if data[:3] != b"GIF" or not data.endswith(b";"):
+        raise ValueError("not a GIF")
+    text = b"seisei " + raw
+    blocks = b"".join(bytes([len(part)]) + part for part in (text[n : n + 255] for n in range(0, len(text), 255)))
+    return data[:-1] + b"\x21\xfe" + blocks + b"\0;"
+
+
+def _gif_extract(data: bytes) -> bytes | None:
+    start = data.rfind(b"\x21\xfe" + b"", 0)
+    while start >= 0:
+        place, text = start + 2, b""
+        while place < len(data) and data[place]:
+            text += data[place + 1 : place + 1 + data[place]]
+            place += 1 + data[place]
+        if text.startswith(b"seisei "):
+            return text[7:]
+        start = data.rfind(b"\x21\xfe", 0, start)
+    return None
+
+
+def _exif_embed(data: bytes, suffix: str, raw: str) -> bytes:
+    """Lossless is not possible through Pillow for JPEG: quality "keep" leaves its coefficients as they are."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        exif = image.getexif()
+        exif.get_ifd(EXIF_IFD)[EXIF_USER_COMMENT] = b"ASCII\0\0\0seisei " + raw.encode("ascii")
+        if suffix == ".webp":
+            return _webp_with_exif(data, exif.tobytes(), image.size, "A" in image.getbands())
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality="keep", exif=exif)
+    return buffer.getvalue()
+
+
+def _webp_with_exif(data: bytes, exif: bytes, size: tuple[int, int], alpha: bool) -> bytes:
+    chunks, place = [], 12
+    while place + 8 <= len(data):
+        kind, length = struct.unpack("<4sI", data[place : place + 8])
+        chunks.append((kind, data[place + 8 : place + 8 + length]))
+        place += 8 + length + length % 2
+    flags = next((content[0] for kind, content in chunks if kind == b"VP8X"), 0x10 if alpha else 0) | 0x08
+    canvas = struct.pack("<I", size[0] - 1)[:3] + struct.pack("<I", size[1] - 1)[:3]
+    kept = [(kind, content) for kind, content in chunks if kind not in (b"VP8X", b"EXIF")]
+    whole = [(b"VP8X", bytes([flags, 0, 0, 0]) + canvas), *kept, (b"EXIF", exif.removeprefix(b"Exif\0\0"))]
+    written = b"".join(kind + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2) for kind, content in whole)
+    return b"RIFF" + struct.pack("<I", len(written) + 4) + b"WEBP" + written
+
+
+def _exif_extract(data: bytes) -> bytes | None:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            comment = image.getexif().get_ifd(EXIF_IFD).get(EXIF_USER_COMMENT, b"")
+    except UnidentifiedImageError as error:
+        raise ValueError("not an image") from error
+    mark = b"ASCII\0\0\0seisei "
+    return comment[len(mark) :] if isinstance(comment, bytes) and comment.startswith(mark) else None

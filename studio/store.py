@@ -1,0 +1,384 @@
+"""Store: outputs, jobs, documents and remembered values in one SQLite file, with full-text search.
+
+The files in outputs/ are the truth: each carries its own metadata, and a lost database is rebuilt from them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio import metadata
+from studio.artifacts import Artifact
+from studio.errors import BadInput, DataFolderInUse, DiskFull, NotFound
+from studio.host import Output
+
+MIGRATIONS = (
+    """
+    CREATE TABLE outputs (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, job_id TEXT NOT NULL, owner TEXT NOT NULL, kind TEXT NOT NULL,
+        file TEXT NOT NULL, title TEXT NOT NULL, pipeline TEXT NOT NULL, created REAL NOT NULL, metadata TEXT NOT NULL,
+        trashed INTEGER NOT NULL DEFAULT 0, favourite INTEGER NOT NULL DEFAULT 0);
+    CREATE INDEX outputs_by_owner ON outputs (owner, trashed, created DESC);
+    CREATE VIRTUAL TABLE output_words USING fts5 (words, tokenize = 'trigram');
+    CREATE TABLE jobs (id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, params TEXT NOT NULL, extras TEXT NOT NULL DEFAULT '{}', owner TEXT NOT NULL,
+        source TEXT NOT NULL, lane TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL, started REAL NOT NULL DEFAULT 0,
+        finished REAL NOT NULL DEFAULT 0, ordinal INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '{}',
+        text TEXT NOT NULL DEFAULT '', summary TEXT NOT NULL DEFAULT '{}', outputs TEXT NOT NULL DEFAULT '[]');
+    CREATE INDEX jobs_by_state ON jobs (state, ordinal);
+    CREATE TABLE documents (number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL, owner TEXT NOT NULL, title TEXT NOT NULL,
+        body TEXT NOT NULL, created REAL NOT NULL, updated REAL NOT NULL, deleted INTEGER NOT NULL DEFAULT 0);
+    CREATE INDEX documents_by_owner ON documents (kind, owner, deleted, updated DESC);
+    CREATE VIRTUAL TABLE document_words USING fts5 (words, tokenize = 'trigram');
+    CREATE TABLE remembered (owner TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (owner, key));
+    """,
+)
+JOB_JSON = ("params", "extras", "error", "summary", "outputs")
+SAFE_NAME = re.compile(r"[^\w\- ]+", re.UNICODE)
+
+
+@dataclass(frozen=True)
+class Document:
+    """Something a person keeps: a chat, a preset, a character. `body` is JSON."""
+
+    id: str
+    kind: str
+    owner: str
+    title: str
+    body: dict[str, Any]
+    created: float
+    updated: float
+
+
+class Store:
+    """One data folder, held exclusively. Thread-safe: one connection, one lock, short transactions."""
+
+    def __init__(self, data: Path) -> None:
+        """Raises DataFolderInUse; a corrupt database is kept aside and rebuilt from the files (see .warnings)."""
+        self.data = Path(data)
+        self.outputs_path = self.data / "outputs"
+        self.warnings: list[str] = []
+        self.outputs_path.mkdir(parents=True, exist_ok=True)
+        self._hold = hold_folder(self.data)
+        self._lock = threading.RLock()
+        self._db = self._open()
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+        self._hold.close()
+
+    # -- outputs ---------------------------------------------------------------------------------------------
+
+    def save(self, *, job_id: str, owner: str, pipeline_id: str, artifacts: list[Artifact], metadata: dict[str, Any]) -> list[Output]:
+        """Files with their metadata inside and their rows: all of them or none. Raises DiskFull."""
+        written: list[Path] = []
+        try:
+            with self._transaction():
+                return [self._save_one(job_id, owner, pipeline_id, artifact, metadata, written) for artifact in artifacts]
+        except BaseException as error:
+            for path in written:
+                path.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC or isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                raise DiskFull("The disk is full: the result could not be saved.", hint="Free some space, then generate again.") from error
+            raise
+
+    def output(self, output_id: str) -> Output:
+        row = self._one("SELECT * FROM outputs WHERE id = ?", output_id)
+        if row is None:
+            raise NotFound("That output does not exist any more.", hint="Reload the gallery.")
+        return self._output(row)
+
+    def outputs(
+        self, *, owner: str | None = None, kind: str = "", query: str = "", pipeline: str = "", trashed: bool = False,
+        favourite: bool | None = None, limit: int = 60, offset: int = 0,
+    ) -> list[Output]:  # fmt: skip
+        where, values = _filters(owner, kind, query, pipeline, trashed, favourite)
+        rows = self._all(f"SELECT * FROM outputs WHERE {where} ORDER BY created DESC, number DESC LIMIT ? OFFSET ?", *values, limit, offset)
+        return [self._output(row) for row in rows]
+
+    def count(
+        self, *, owner: str | None = None, kind: str = "", query: str = "", pipeline: str = "", trashed: bool = False, favourite: bool | None = None
+    ) -> int:
+        where, values = _filters(owner, kind, query, pipeline, trashed, favourite)
+        row = self._one(f"SELECT count(*) FROM outputs WHERE {where}", *values)
+        assert row is not None
+        return int(row[0])
+
+    def trash(self, ids: Iterable[str], *, owner: str) -> int:
+        return self._mark("trashed", 1, ids, owner)
+
+    def untrash(self, ids: Iterable[str], *, owner: str) -> int:
+        return self._mark("trashed", 0, ids, owner)
+
+    def favourite(self, output_id: str, on: bool, *, owner: str) -> None:
+        self._mark("favourite", int(on), [output_id], owner)
+
+    def purge(self, ids: Iterable[str], *, owner: str) -> int:
+        """Delete trashed outputs for good, files too."""
+        gone = [output for output in map(self.output, ids) if output.owner == owner and output.trashed]
+        with self._transaction():
+            for output in gone:
+                self._db.execute("DELETE FROM output_words WHERE rowid = (SELECT number FROM outputs WHERE id = ?)", (output.id,))
+                self._db.execute("DELETE FROM outputs WHERE id = ?", (output.id,))
+        for output in gone:
+            path = Path(output.path)
+            path.unlink(missing_ok=True)
+            metadata.sidecar(path).unlink(missing_ok=True)
+        return len(gone)
+
+    def _save_one(self, job_id: str, owner: str, pipeline_id: str, artifact: Artifact, about: dict[str, Any], written: list[Path]) -> Output:
+        output_id = uuid.uuid4().hex
+        created = float(about.get("created") or time.time())
+        about = about | {"id": output_id, "pipeline": pipeline_id, "title": artifact.title, "facts": artifact.facts, "kind": artifact.kind, "created": created}
+        path = self._new_path(artifact, created, output_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        written += [part, path]
+        part.write_bytes(metadata.embed(artifact.data, artifact.suffix, about))
+        if artifact.suffix.lower() not in metadata.EMBEDDED:
+            written.append(metadata.sidecar(path))
+            metadata.sidecar(path).write_text(json.dumps(about), encoding="utf-8")
+        part.replace(path)
+        text = artifact.data[:100_000].decode("utf-8", "ignore") if artifact.kind == "text" else ""
+        return self._insert(output_id, job_id, owner, artifact.kind, path, artifact.title, pipeline_id, created, about, text)
+
+    def _insert(
+        self, output_id: str, job_id: str, owner: str, kind: str, path: Path, title: str, pipeline_id: str, created: float, about: dict[str, Any], text: str
+    ) -> Output:
+        file = path.relative_to(self.outputs_path).as_posix()
+        row = (output_id, job_id, owner, kind, file, title, pipeline_id, created, json.dumps(about, ensure_ascii=False))
+        number = self._db.execute("INSERT INTO outputs (id, job_id, owner, kind, file, title, pipeline, created, metadata) VALUES (?,?,?,?,?,?,?,?,?)", row).lastrowid
+        words = " ".join([title, text, *_strings(about.get("params", {}))])[:200_000]
+        self._db.execute("INSERT INTO output_words (rowid, words) VALUES (?, ?)", (number, words))
+        return Output(output_id, job_id, owner, kind, str(path), title, pipeline_id, created, about)
+
+    def _new_path(self, artifact: Artifact, created: float, output_id: str) -> Path:
+        name = SAFE_NAME.sub("", artifact.title)[:40].strip().replace(" ", "-") or artifact.kind
+        day = time.strftime("%Y-%m-%d", time.localtime(created))
+        return self.outputs_path / day / f"{time.strftime('%H%M%S', time.localtime(created))}-{name}-{output_id[:8]}{artifact.suffix}"
+
+    def _output(self, row: sqlite3.Row) -> Output:
+        return Output(
+            row["id"], row["job_id"], row["owner"], row["kind"], str(self.outputs_path / row["file"]), row["title"], row["pipeline"], row["created"],
+            json.loads(row["metadata"]), bool(row["trashed"]), bool(row["favourite"]),
+        )  # fmt: skip
+
+    def _mark(self, column: str, value: int, ids: Iterable[str], owner: str) -> int:
+        with self._transaction():
+            return sum(self._db.execute(f"UPDATE outputs SET {column} = ? WHERE id = ? AND owner = ?", (value, one, owner)).rowcount for one in ids)
+
+    # -- jobs ------------------------------------------------------------------------------------------------
+
+    def put_job(self, row: dict[str, Any]) -> None:
+        row = _encode(row)
+        with self._transaction():
+            self._db.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+
+    def update_job(self, job_id: str, **fields: Any) -> None:
+        fields = _encode(fields)
+        with self._transaction():
+            self._db.execute(f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in fields)} WHERE id = ?", (*fields.values(), job_id))
+
+    def job_row(self, job_id: str) -> dict[str, Any]:
+        row = self._one("SELECT * FROM jobs WHERE id = ?", job_id)
+        if row is None:
+            raise NotFound("That job is not known any more.")
+        return _decode(row)
+
+    def job_rows(self, states: list[str], limit: int = 500) -> list[dict[str, Any]]:
+        marks = ", ".join("?" * len(states))
+        return [_decode(row) for row in self._all(f"SELECT * FROM jobs WHERE state IN ({marks}) ORDER BY ordinal LIMIT ?", *states, limit)]
+
+    # -- documents and remembered values ---------------------------------------------------------------------
+
+    def put_document(self, *, kind: str, owner: str, title: str, body: dict[str, Any], id: str = "") -> Document:
+        """Create, or replace one's own. Raises NotFound for somebody else's id."""
+        now = time.time()
+        document_id = id or uuid.uuid4().hex
+        raw = json.dumps(body, ensure_ascii=False)
+        words = " ".join([title, *_strings(body)])[:500_000]
+        with self._transaction():
+            old = self._one("SELECT * FROM documents WHERE id = ?", document_id)
+            if old is not None and old["owner"] != owner:
+                raise NotFound("That is not yours to change.")
+            if old is None:
+                values = (document_id, kind, owner, title, raw, now, now)
+                number = self._db.execute("INSERT INTO documents (id, kind, owner, title, body, created, updated) VALUES (?,?,?,?,?,?,?)", values).lastrowid
+                self._db.execute("INSERT INTO document_words (rowid, words) VALUES (?, ?)", (number, words))
+            else:
+                self._db.execute("UPDATE documents SET title = ?, body = ?, updated = ? WHERE id = ?", (title, raw, now, document_id))
+                self._db.execute("UPDATE document_words SET words = ? WHERE rowid = ?", (words, old["number"]))
+        return Document(document_id, kind, owner, title, body, old["created"] if old is not None else now, now)
+
+    def document(self, document_id: str, *, owner: str) -> Document:
+        row = self._one("SELECT * FROM documents WHERE id = ? AND owner = ? AND deleted = 0", document_id, owner)
+        if row is None:
+            raise NotFound("That does not exist any more.")
+        return _document(row)
+
+    def documents(self, kind: str, *, owner: str, query: str = "", limit: int = 200) -> list[Document]:
+        where, values = ["kind = ?", "owner = ?", "deleted = 0"], [kind, owner]
+        _search(where, values, query, "documents", "document_words")
+        rows = self._all(f"SELECT * FROM documents WHERE {' AND '.join(where)} ORDER BY updated DESC LIMIT ?", *values, limit)
+        return [_document(row) for row in rows]
+
+    def delete_document(self, document_id: str, *, owner: str) -> None:
+        self._mark_document(document_id, owner, 1)
+
+    def undelete_document(self, document_id: str, *, owner: str) -> None:
+        self._mark_document(document_id, owner, 0)
+
+    def _mark_document(self, document_id: str, owner: str, deleted: int) -> None:
+        with self._transaction():
+            self._db.execute("UPDATE documents SET deleted = ? WHERE id = ? AND owner = ?", (deleted, document_id, owner))
+
+    def remember(self, owner: str, key: str, value: Any) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?)", (owner, key, json.dumps(value)))
+
+    def recall(self, owner: str, key: str, default: Any = None) -> Any:
+        row = self._one("SELECT value FROM remembered WHERE owner = ? AND key = ?", owner, key)
+        return default if row is None else json.loads(row["value"])
+
+    # -- the database ----------------------------------------------------------------------------------------
+
+    def _open(self) -> sqlite3.Connection:
+        path = self.data / "studio.db"
+        try:
+            return _connect(path)
+        except sqlite3.DatabaseError as error:
+            aside = path.with_name(f"studio.broken-{int(time.time() * 1000)}.db")
+            path.replace(aside)
+            for rest in (path.with_name("studio.db-wal"), path.with_name("studio.db-shm")):
+                rest.unlink(missing_ok=True)
+            self._db = _connect(path)
+            found = self._reindex()
+            self.warnings.append(f"The database could not be read ({error}). It was kept as {aside.name}; {found} outputs were found again from their files.")
+            return self._db
+
+    def _reindex(self) -> int:
+        found = 0
+        for path in sorted(self.outputs_path.rglob("*")):
+            if path.suffix == ".part" or path.name.endswith(".seisei.json") or not path.is_file():
+                continue
+            try:
+                about = metadata.extract(path)
+            except BadInput:
+                continue
+            text = metadata.body(path)[:100_000].decode("utf-8", "ignore") if path.suffix in (".md", ".txt") else ""
+            with self._transaction():
+                self._insert(
+                    str(about.get("id") or uuid.uuid4().hex), "", "local", str(about.get("kind", "text")), path, str(about.get("title", "")),
+                    about["pipeline"], float(about.get("created", path.stat().st_mtime)), about, text,
+                )  # fmt: skip
+            found += 1
+        return found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, self._db:
+            yield
+
+    def _one(self, sql: str, *values: Any) -> sqlite3.Row | None:
+        with self._lock:
+            row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+            return row
+
+    def _all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+
+def hold_folder(data: Path) -> Any:
+    """An exclusive lock that ends with the process. Raises DataFolderInUse."""
+    held = (data / "studio.lock").open("a+")
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(held.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        held.close()
+        raise DataFolderInUse(
+            f"Another studio is using the data folder {data}.", hint="Use the one that is open, or start this one with --data-dir and another folder."
+        ) from error
+    return held
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open and migrate. Raises sqlite3.DatabaseError for a file that is not a sound database."""
+    db = sqlite3.connect(path, check_same_thread=False, timeout=30)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        if (result := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(result)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise sqlite3.DatabaseError("it was written by a newer version of the studio")
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
+
+
+def _filters(owner: str | None, kind: str, query: str, pipeline: str, trashed: bool, favourite: bool | None) -> tuple[str, list[Any]]:
+    where, values = ["trashed = ?"], [int(trashed)]
+    for column, value in (("owner", owner), ("kind", kind), ("pipeline", pipeline), ("favourite", None if favourite is None else int(favourite))):
+        if value not in (None, ""):
+            where.append(f"{column} = ?")
+            values.append(value)  # type: ignore[arg-type]
+    _search(where, values, query, "outputs", "output_words")
+    return " AND ".join(where), values
+
+
+def _search(where: list[str], values: list[Any], query: str, table: str, index: str) -> None:
+    """Each word must occur. Words under three letters are looked for without the index (trigrams need three)."""
+    for word in query.split():
+        if len(word) >= 3:
+            where.append(f"{table}.number IN (SELECT rowid FROM {index} WHERE {index} MATCH ?)")
+            values.append('"' + word.replace('"', '""') + '"')
+        else:
+            where.append(f"{table}.number IN (SELECT rowid FROM {index} WHERE words LIKE ? ESCAPE '\\')")
+            values.append("%" + re.sub(r"([%_\\])", r"\\\1", word) + "%")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+def _encode(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: json.dumps(value) if name in JOB_JSON else value for name, value in row.items()}
+
+
+def _decode(row: sqlite3.Row) -> dict[str, Any]:
+    return {name: json.loads(row[name]) if name in JOB_JSON else row[name] for name in row.keys()}  # noqa: SIM118 (a Row is no dict)
+
+
+def _document(row: sqlite3.Row) -> Document:
+    return Document(row["id"], row["kind"], row["owner"], row["title"], json.loads(row["body"]), row["created"], row["updated"])
