@@ -1,0 +1,42 @@
+"""The page's frame: header, tabs, notices, status line. It draws what was registered and knows no tab by name."""
+
+from __future__ import annotations
+
+import html
+import json
+import traceback
+from typing import Any
+
+import gradio as gr
+
+from studio.errors import StudioError
+from studio.host import Studio, Tab
+
+HEADER = """<header id="seisei-head"><span class="name"><b lang="ja">生成</b>Seisei Studio</span><span class="space"></span>
+<button id="seisei-lang" type="button" aria-label="日本語 / English">日本語 / English</button>
+<button id="seisei-dark" type="button" aria-label="Light or dark · 明暗">◐</button></header>
+<div id="seisei-notices" aria-live="polite"></div>
+<div id="seisei-bar" role="contentinfo"><div id="seisei-queue" hidden></div><div id="seisei-line"></div></div>"""
+
+
+def build_page(studio: Studio, tabs: list[Tab]) -> gr.Blocks:
+    """One Blocks with all tabs; a tab that fails to build says so inside itself."""
+    words = json.dumps({lang: table for lang, table in studio.words.tables.items() if lang != "en"}, ensure_ascii=False)
+    safe = words.replace("</", "<\\/")
+    carried = f'<script type="application/json" id="seisei-words">{safe}</script>'
+    with gr.Blocks(title="Seisei Studio", analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(HEADER + carried, padding=False)
+        with gr.Tabs(elem_id="seisei-tabs"):
+            for tab in tabs:
+                with gr.Tab(studio.words(tab.title), id=tab.id, elem_id=f"tab-{tab.id}"):
+                    _build(studio, tab)
+    return page
+
+
+def _build(studio: Studio, tab: Tab) -> Any:
+    try:
+        return tab.build(studio)
+    except Exception as error:  # an extension's tab must not take the page down
+        sentence = error.message if isinstance(error, StudioError) else f"{type(error).__name__}: {error}"
+        studio.notices.append(f"The tab “{tab.title}” could not be drawn: {sentence}")
+        return gr.HTML(f'<div class="studio-error">{html.escape(sentence)}<pre>{html.escape(traceback.format_exc(limit=-4))}</pre></div>')
