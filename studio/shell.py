@@ -22,8 +22,7 @@ HEADER = """<header id="seisei-head"><span class="name"><b lang="ja">生成</b>S
 def build_page(studio: Studio, tabs: list[Tab]) -> gr.Blocks:
     """One Blocks with all tabs; a tab that fails to build says so inside itself."""
     words = json.dumps({lang: table for lang, table in studio.words.tables.items() if lang != "en"}, ensure_ascii=False)
-    safe = words.replace("</", "<\\/")
-    carried = f'<script type="application/json" id="seisei-words">{safe}</script>'
+    carried = f'<div hidden id="seisei-words">{html.escape(words, quote=False)}</div>'
     with gr.Blocks(title="Seisei Studio", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER + carried, padding=False)
         with gr.Tabs(elem_id="seisei-tabs"):

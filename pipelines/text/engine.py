@@ -92,10 +92,10 @@ class Engine(Protocol):
 class Sink:
     """Where an engine puts what it makes: splits off reasoning, measures, reports; never raises."""
 
-    def __init__(self, ctx: RunContext, context_length: int, reasoning: ReasoningSplitter | None = None) -> None:
+    def __init__(self, ctx: RunContext, context_length: int) -> None:
         self._ctx = ctx
         self._context_length = context_length
-        self._split = reasoning or ReasoningSplitter()
+        self._split = ReasoningSplitter()
         self._start = time.monotonic()
         self._first = 0.0
         self._reported = 0.0
@@ -122,6 +122,10 @@ class Sink:
             self._ctx.progress(done, total, "Reading the text so far")
         except Stopped:  # what was streamed is kept: the pipeline returns instead
             self._stopped = True
+
+    def starts_thinking(self) -> None:
+        """The prompt itself ended with the opening tag."""
+        self._split = ReasoningSplitter(inside=True)
 
     def text(self, delta: str, channel: str = "answer") -> None:
         for part, where in self._split.feed(delta) if channel == "answer" else [(delta, channel)]:
