@@ -235,6 +235,8 @@ def _context_of(entry: ModelEntry, wanted: int) -> int:
 def _load(entry: ModelEntry, device: str) -> tuple[Any, Any]:
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
+
     path = Path(entry.path)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     where = path

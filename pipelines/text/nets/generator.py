@@ -72,7 +72,7 @@ class Generator:
         if same <= 0 or not self._croppable():
             return self._clear()
         if len(known) > same:
-            self.memory.cache.crop(same)
+            self.memory.cache.crop(same - len(known))  # negative: how many to remove
             del known[same:]
         return same
 
