@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterable
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 import gradio as gr
 from pydantic.fields import FieldInfo
 
-from studio.errors import StudioError
+from studio.errors import BadInput, StudioError
 from studio.host import Studio
 from studio.params import Params
 
@@ -77,7 +78,7 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     if field.annotation is str:
         lines = hint(field, "lines") if hint(field, "widget") == "textarea" else 1
         return gr.Textbox(value=value, lines=lines or 1, **about)
-    return gr.Textbox(value="\n".join(value) if isinstance(value, (list, tuple)) else str(value), lines=2, **about)
+    return gr.Textbox(value=_show_value(value), lines=2, **about)
 
 
 def bounds(field: FieldInfo) -> Bounds:
@@ -94,3 +95,33 @@ def _number(field: FieldInfo, value: Any, about: dict[str, Any]) -> Any:
     if low is None or high is None or high - low > 10_000 or hint(field, "widget") == "number":
         return gr.Number(value=value, precision=0 if whole else None, minimum=low, maximum=high, **about)
     return gr.Slider(low, high, value=value, step=step, **about)
+
+
+def read_values(kind: type[Params], given: dict[str, Any]) -> dict[str, Any]:
+    """What the controls hold, as the Params class wants it: lines to lists, JSON text to objects. Raises BadInput."""
+    return {name: _read_value(name, kind.model_fields[name], value) for name, value in given.items() if name in kind.model_fields}
+
+
+def _read_value(name: str, field: FieldInfo, value: Any) -> Any:
+    origin = get_origin(field.annotation)
+    if origin in (list, tuple) and isinstance(value, str):
+        return [line.replace("\\n", "\n") for line in value.splitlines() if line]
+    if origin is dict and isinstance(value, str):
+        try:
+            return json.loads(value or "{}")
+        except json.JSONDecodeError as error:
+            raise BadInput(f"{field.title}: this is not JSON ({error.msg}).", hint='Write it as {"word": 5}.', field=name) from error
+    if value is None:
+        raise BadInput(f"{field.title} is empty.", hint="Give it a value.", field=name)
+    return value
+
+
+def show_values(kind: type[Params], values: dict[str, Any]) -> dict[str, Any]:
+    """The reverse of `read_values`: Params values as their controls show them."""
+    return {name: _show_value(value) for name, value in values.items() if name in kind.model_fields}
+
+
+def _show_value(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(str(item).replace("\n", "\\n") for item in value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value

@@ -1,0 +1,433 @@
+"""The chat page: left the controls, right the conversation. It draws and passes on; tabs/text_session.py acts."""
+
+from __future__ import annotations
+
+import html
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import ui
+from studio.api import Studio, StudioError
+from tabs.characters import Character, fill_names, read_character
+from tabs.chats import Chat, Message, from_turns, import_chat
+from tabs.text_presets import SHIPPED, delete_preset, preset_names, preset_values, save_preset
+from tabs.text_session import Open, Sessions
+
+EXAMPLES = ("What is the capital of Japan?", "Write a short story about a lighthouse cat.", "List three tips for better sleep.", "Explain gravity to a child.")
+LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "\\(", "right": "\\)", "display": False}, {"left": "\\[", "right": "\\]", "display": True}]
+NOT_SHOWN = ("model", "messages", "continue_last", "reuse_prefix")
+SAMPLER_GROUP = "Sampling"
+NO_CHARACTER = ""
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def rows(chat: Chat) -> tuple[list[dict[str, Any]], list[str]]:
+    """Chatbot messages, and for each the id of its message: thoughts take a row of their own."""
+    shown: list[dict[str, Any]] = []
+    ids: list[str] = []
+    for message in chat.path():
+        if message.reasoning:
+            shown.append({"role": "assistant", "content": message.reasoning, "metadata": {"title": "💭"}})
+            ids.append(message.id)
+        if message.text or not message.reasoning or message.state != "running":
+            shown.append({"role": message.role, "content": message.text + ("" if message.text or message.state != "running" else "…")})
+            ids.append(message.id)
+    return shown, ids
+
+
+class ChatPage:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.sessions = Sessions(studio)
+        self.Params = studio.pipelines["text.chat"].Params
+        self.fields = [name for name in self.Params.model_fields if name not in NOT_SHOWN]
+        self.samplers = [name for name in self.fields if ui.hint(self.Params.model_fields[name], "group") == SAMPLER_GROUP and name != "seed"]
+
+    # -- drawing ---------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        words = self.studio.words
+        self.chat_id = gr.State("")
+        with gr.Row(elem_classes="studio-two"):
+            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
+                self._build_left(words)
+            with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
+                self._build_right(words)
+        self._listen()
+
+    def _build_left(self, words: Any) -> None:
+        self.model = ui.control(self.Params.model_fields["model"], self.studio)
+        self.character = gr.Dropdown([(words("No character"), NO_CHARACTER)], value=NO_CHARACTER, label=words("Character"), allow_custom_value=True)
+        self.preset = gr.Dropdown(list(SHIPPED), value="Balanced", label=words("Creativity"), allow_custom_value=True)
+        with gr.Accordion(words("Chats"), open=True):
+            self.search = gr.Textbox(label=words("Search chats"), placeholder=words("Words in a chat"), elem_classes="search-action")
+            self.chats = gr.Radio([], label=words("Your chats"), elem_id="chat-list")
+            with gr.Row():
+                self.new = gr.Button(words("New chat"), size="sm")
+                self.branch = gr.Button(words("Branch"), size="sm")
+                self.delete = gr.Button(words("Delete"), size="sm")
+                self.undelete = gr.Button(words("Undo delete"), size="sm", visible=False)
+            self.deleted = gr.State("")
+            with gr.Row():
+                self.title = gr.Textbox(label=words("Name of this chat"), scale=3)
+                self.rename = gr.Button(words("Rename"), size="sm", scale=1, min_width=80)
+        with gr.Accordion(words("Export and import"), open=False):
+            with gr.Row():
+                self.export_json = gr.DownloadButton("JSON", size="sm")
+                self.export_md = gr.DownloadButton("Markdown", size="sm")
+            self.upload = gr.UploadButton(words("Import a chat or a character"), file_types=[".json", ".png", ".yaml", ".yml"], size="sm")
+        with gr.Accordion(words("Advanced"), open=False):
+            with gr.Row():
+                self.preset_name = gr.Textbox(label=words("Name of a preset"), scale=2)
+                self.preset_save = gr.Button(words("Save"), size="sm", min_width=60)
+                self.preset_delete = gr.Button(words("Delete"), size="sm", min_width=60)
+            self.controls = ui.controls(self.Params, self.studio, only=self.fields, values=SHIPPED["Balanced"])
+
+    def _build_right(self, words: Any) -> None:
+        empty = f"<div class='studio-empty'><b>生成</b><br>{html.escape(self.studio.words.say('en', 'Ask something, or click an example.'))}</div>"
+        self.view = gr.Chatbot(
+            [], label=words("Conversation"), show_label=False, height="62vh", min_height=320, editable="all", buttons=["copy", "copy_all"], feedback_options=None,
+            latex_delimiters=LATEX, group_consecutive_messages=False, layout="bubble", elem_id="chat-view", placeholder=empty, allow_tags=False,
+        )  # fmt: skip
+        self.note = gr.HTML("", elem_classes="studio-note", elem_id="chat-note")
+        self.warning = gr.HTML("", elem_classes="studio-error", visible=False, elem_id="chat-warning")
+        self.anyway = gr.Button(words("Send anyway"), size="sm", visible=False)
+        with gr.Row(elem_id="chat-examples") as self.examples:
+            self.example_buttons = [gr.Button(words(text), size="sm", min_width=140) for text in EXAMPLES]
+        self.text = gr.Textbox(label=words("Message"), placeholder=words("Write a message. Enter sends, Shift+Enter makes a new line."), lines=1, max_lines=8, elem_id="chat-input", autofocus=True)
+        with gr.Row(elem_id="chat-actions"):
+            self.send = gr.Button(words("Send"), variant="primary", elem_classes="primary-action", min_width=90)
+            self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=90)
+            self.again = gr.Button(words("Regenerate"), min_width=90)
+            self.go_on = gr.Button(words("Continue"), min_width=90)
+            self.older = gr.Button("‹", min_width=44, scale=0)
+            self.newer = gr.Button("›", min_width=44, scale=0)
+
+    def _listen(self) -> None:
+        page = [self.chat_id, self.view, self.note, self.warning, self.anyway, self.examples, self.text, self.chats, self.title]
+        given = {"chat_id": self.chat_id, "text": self.text, "model": self.model, "character": self.character, "preset": self.preset} | self.controls
+        streaming: dict[str, Any] = PRIVATE | {"concurrency_limit": None, "trigger_mode": "multiple"}
+        gr.on([self.send.click, self.text.submit], self.on_send, inputs_kwargs=given, outputs=page, **streaming)
+        self.anyway.click(self.on_send_anyway, inputs_kwargs=given, outputs=page, **streaming)
+        for button, text in zip(self.example_buttons, EXAMPLES, strict=True):
+            button.click(self._example(text), inputs_kwargs=given, outputs=page, **streaming)
+        self.again.click(self.on_again, inputs_kwargs=given, outputs=page, **streaming)
+        self.go_on.click(self.on_continue, inputs_kwargs=given, outputs=page, **streaming)
+        self.view.edit(self.on_edit, inputs_kwargs=given, outputs=page, **streaming)
+        self.stop.click(self.on_stop, [self.chat_id], [], queue=False, **PRIVATE)
+        self.older.click(self.on_older, [self.chat_id], page, **PRIVATE)
+        self.newer.click(self.on_newer, [self.chat_id], page, **PRIVATE)
+        self.new.click(self.on_new, [], page, **PRIVATE)
+        self.chats.input(self.on_open, [self.chats], page, **streaming)
+        self.branch.click(self.on_branch, [self.chat_id], page, **PRIVATE)
+        self.rename.click(self.on_rename, [self.chat_id, self.title], page, **PRIVATE)
+        self.delete.click(self.on_delete, [self.chat_id], [*page, self.deleted, self.undelete], **PRIVATE)
+        self.undelete.click(self.on_undelete, [self.deleted], [*page, self.deleted, self.undelete], **PRIVATE)
+        self.search.change(self.on_search, [self.search, self.chat_id], [self.chats], trigger_mode="always_last", **PRIVATE)
+        self.export_json.click(self.on_export_json, [self.chat_id], [self.export_json], **PRIVATE)
+        self.export_md.click(self.on_export_md, [self.chat_id], [self.export_md], **PRIVATE)
+        self.upload.upload(self.on_upload, [self.upload], [*page, self.character], **PRIVATE)
+        self.character.input(self.on_character, [self.character], [*page, self.controls["system"]], **PRIVATE)
+        samplers = [self.controls[name] for name in self.samplers]
+        self.preset.input(self.on_preset, [self.preset], samplers, **PRIVATE)
+        self.preset_save.click(self.on_save_preset, inputs_kwargs={"name": self.preset_name} | {name: self.controls[name] for name in self.samplers}, outputs=[self.preset], **PRIVATE)
+        self.preset_delete.click(self.on_delete_preset, [self.preset], [self.preset], **PRIVATE)
+        restored = [self.model, self.character, self.preset, *self.controls.values()]
+        context = gr.context.Context.root_block
+        assert isinstance(context, gr.Blocks)
+        context.load(self.on_load_controls, [], restored, **PRIVATE).then(self.on_load, [], page, **streaming)
+
+    # -- showing ---------------------------------------------------------------------------------------------
+
+    def _show(self, opened: Open, lang: str, *, facts: dict[str, Any] | None = None, text: Any = None, warning: str = "", full: bool = True) -> list[Any]:
+        shown, _ = rows(opened.chat)
+        note = self._note(opened.chat, facts or {}, lang)
+        skip = gr.skip()
+        if not full:
+            return [skip, shown, note, *[skip] * 6]
+        return [
+            opened.id, shown, note, gr.update(value=html.escape(warning), visible=bool(warning)), gr.update(visible=bool(warning)), gr.update(visible=not shown),
+            skip if text is None else text, gr.update(choices=self.sessions.listing(opened.owner), value=opened.id or None), opened.chat.title,
+        ]  # fmt: skip
+
+    def _note(self, chat: Chat, facts: dict[str, Any], lang: str) -> str:
+        say = self.studio.words.say
+        parts = []
+        if speed := facts.get("tokens_per_second"):
+            parts.append(say(lang, "{n} tokens/s", n=f"{speed:.1f}"))
+        if facts.get("context_length"):
+            used, size = facts.get("context_used", 0), facts["context_length"]
+            meter = f"<meter min='0' max='{int(size)}' value='{int(used)}'></meter>"
+            parts.append(f"{meter} " + say(lang, "{used} of {size} tokens in mind", used=f"{used:,}", size=f"{size:,}"))
+        if names := facts.get("unsupported"):
+            parts.append(html.escape(say(lang, "Left out by this engine: {names}", names=", ".join(names))))
+        path = chat.path()
+        many = next((message for message in reversed(path) if len(chat.versions(message.id)) > 1), None)
+        if many:
+            versions = chat.versions(many.id)
+            parts.append(say(lang, "Version {n} of {all}", n=versions.index(many.id) + 1, all=len(versions)))
+        if path and path[-1].state == "failed":
+            parts.append(f"<span class='studio-error'>{html.escape(say(lang, path[-1].note))}</span>")
+        elif path and path[-1].state == "stopped":
+            parts.append(say(lang, "Stopped"))
+        return " · ".join(parts)
+
+    def _values(self, given: dict[str, Any]) -> dict[str, Any]:
+        named = {name: value for name, value in given.items() if name in self.Params.model_fields}
+        return ui.read_values(self.Params, named)
+
+    def _follow(self, opened: Open, message: Message, lang: str) -> Iterator[list[Any]]:
+        yield self._show(opened, lang, text="")
+        facts: dict[str, Any] = {}
+        for facts in self.sessions.follow(opened, message):
+            yield self._show(opened, lang, facts=facts, full=False)
+        yield self._show(opened, lang, facts=facts)
+
+    # -- acting ----------------------------------------------------------------------------------------------
+
+    def on_send(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
+        yield from self._send(request, chat_id, text, given, checked=False)
+
+    def on_send_anyway(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
+        yield from self._send(request, chat_id, text, given, checked=True)
+
+    def _example(self, english: str) -> Any:
+        def send(request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
+            yield from self._send(request, chat_id, english, given, checked=True)
+
+        return send
+
+    def _send(self, request: gr.Request, chat_id: str, text: str, given: dict[str, Any], *, checked: bool) -> Iterator[list[Any]]:
+        owner, lang = ui.owner(request), ui.lang(request)
+        if not text.strip():
+            return
+        opened = self.sessions.open(chat_id, owner)
+        try:
+            values = self._values(given)
+            self._remember(owner, given)
+            warning = self.sessions.warning(opened, text, values)
+            if warning and not checked:
+                yield self._show(opened, lang, text=text, warning=warning)
+                return
+            opened.chat.add("user", text)
+            message = self.sessions.answer(opened, values)
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        yield from self._follow(opened, message, lang)
+
+    def on_again(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
+        """Another version of the last answer; the old one stays."""
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        path = opened.chat.path()
+        if not path:
+            return
+        question = path[-1].id if path[-1].role == "user" else path[-1].parent
+        yield from self._act(request, opened, given, parent=question)
+
+    def on_continue(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        path = opened.chat.path()
+        if path and path[-1].role == "assistant":
+            yield from self._act(request, opened, given, continued=path[-1].id)
+
+    def on_edit(self, event: gr.EditData, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
+        """A changed question is answered anew; a changed answer keeps what followed."""
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        _, ids = rows(opened.chat)
+        index = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
+        changed = opened.chat.edit(ids[index], str(event.value))
+        if changed.role == "user":
+            yield from self._act(request, opened, given, parent=changed.id)
+        else:
+            self.sessions.keep(opened)
+            yield self._show(opened, ui.lang(request))
+
+    def _act(self, request: gr.Request, opened: Open, given: dict[str, Any], **how: Any) -> Iterator[list[Any]]:
+        try:
+            message = self.sessions.answer(opened, self._values(given), **how)
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        yield from self._follow(opened, message, ui.lang(request))
+
+    def on_stop(self, chat_id: str, request: gr.Request) -> None:
+        owner = ui.owner(request)
+        self.sessions.stop(self.sessions.open(chat_id or self.studio.store.recall(owner, "text.chat.open", ""), owner))
+
+    def on_older(self, chat_id: str, request: gr.Request) -> list[Any]:
+        return self._version(chat_id, request, -1)
+
+    def on_newer(self, chat_id: str, request: gr.Request) -> list[Any]:
+        return self._version(chat_id, request, 1)
+
+    def _version(self, chat_id: str, request: gr.Request, step: int) -> list[Any]:
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        many = next((message for message in reversed(opened.chat.path()) if len(opened.chat.versions(message.id)) > 1), None)
+        if many:
+            opened.chat.choose(many.id, step)
+            self.sessions.keep(opened)
+        return self._show(opened, ui.lang(request))
+
+    # -- chats -----------------------------------------------------------------------------------------------
+
+    def on_new(self, request: gr.Request) -> list[Any]:
+        owner = ui.owner(request)
+        self.studio.store.remember(owner, "text.chat.open", "")
+        return self._show(Open("", Chat(), owner), ui.lang(request), text="")
+
+    def on_open(self, chosen: str, request: gr.Request) -> Iterator[list[Any]]:
+        """Open a chat; where its answer is still being written, go on showing it."""
+        owner, lang = ui.owner(request), ui.lang(request)
+        opened = self.sessions.open(chosen, owner)
+        self.studio.store.remember(owner, "text.chat.open", opened.id)
+        if message := self.sessions.running(opened):
+            yield from self._follow(opened, message, lang)
+        else:
+            yield self._show(opened, lang)
+
+    def on_branch(self, chat_id: str, request: gr.Request) -> list[Any]:
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        if not opened.chat.path():
+            return self._show(opened, ui.lang(request))
+        twin = Open("", opened.chat.branch(opened.chat.leaf()), opened.owner)
+        self.sessions.keep(twin)
+        return self._show(twin, ui.lang(request))
+
+    def on_rename(self, chat_id: str, title: str, request: gr.Request) -> list[Any]:
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        if opened.id and title.strip():
+            opened.chat.title = title.strip()[:120]
+            self.sessions.keep(opened)
+        return self._show(opened, ui.lang(request))
+
+    def on_delete(self, chat_id: str, request: gr.Request) -> list[Any]:
+        owner = ui.owner(request)
+        if chat_id:
+            self.sessions.stop(self.sessions.open(chat_id, owner))
+            self.studio.store.delete_document(chat_id, owner=owner)
+        return [*self.on_new(request), chat_id, gr.update(visible=bool(chat_id))]
+
+    def on_undelete(self, chat_id: str, request: gr.Request) -> list[Any]:
+        owner = ui.owner(request)
+        self.studio.store.undelete_document(chat_id, owner=owner)
+        return [*self._show(self.sessions.open(chat_id, owner), ui.lang(request)), "", gr.update(visible=False)]
+
+    def on_search(self, query: str, chat_id: str, request: gr.Request) -> Any:
+        found = self.sessions.listing(ui.owner(request), query)
+        return gr.update(choices=found, value=chat_id if any(chat_id == one for _, one in found) else None)
+
+    def on_export_json(self, chat_id: str, request: gr.Request) -> str:
+        chat = self.sessions.open(chat_id, ui.owner(request)).chat
+        return write_export(chat.title, ".json", json.dumps(chat.to_json(), ensure_ascii=False, indent=1))
+
+    def on_export_md(self, chat_id: str, request: gr.Request) -> str:
+        chat = self.sessions.open(chat_id, ui.owner(request)).chat
+        return write_export(chat.title, ".md", chat.to_markdown())
+
+    def on_upload(self, path: str, request: gr.Request) -> list[Any]:
+        owner, file = ui.owner(request), Path(path)
+        try:
+            if file.suffix == ".json":
+                value = json.loads(file.read_bytes())
+                if isinstance(value, list) or "messages" in value:
+                    opened = Open("", import_chat(file.read_bytes()), owner)
+                    self.sessions.keep(opened)
+                    return [*self._show(opened, ui.lang(request)), gr.skip()]
+            character = read_character(file)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ui.toast(self.studio, StudioError("This file is neither a chat nor a character.", hint="Import a file that Export made, or a character card."), request) from error
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        self.studio.store.put_document(kind="character", owner=owner, title=character.name, body=character.to_json())
+        opened = self._greet(character, owner)
+        return [*self._show(opened, ui.lang(request)), gr.update(choices=self._characters(owner, ui.lang(request)), value=character.name)]
+
+    # -- characters, presets, restoring ----------------------------------------------------------------------
+
+    def _characters(self, owner: str, lang: str) -> list[tuple[str, str]]:
+        own = [document.title for document in self.studio.store.documents("character", owner=owner)]
+        return [(self.studio.words.say(lang, "No character"), NO_CHARACTER), *((name, name) for name in own)]
+
+    def _greet(self, character: Character, owner: str) -> Open:
+        def fill(text: str) -> str:
+            return fill_names(text, character=character.name, user="You")
+
+        chat = Chat(title=character.name, system=fill(character.context), character=character.name)
+        if character.greeting:
+            chat.add("assistant", fill(character.greeting))
+        opened = Open("", chat, owner)
+        self.sessions.keep(opened)
+        return opened
+
+    def on_character(self, name: str, request: gr.Request) -> list[Any]:
+        """A new chat with this character; its description becomes the system prompt of that chat."""
+        owner = ui.owner(request)
+        body = next((document.body for document in self.studio.store.documents("character", owner=owner) if document.title == name), None)
+        if body is None:
+            return [*self.on_new(request), ""]
+        opened = self._greet(Character(**body), owner)
+        return [*self._show(opened, ui.lang(request)), opened.chat.system]
+
+    def on_preset(self, name: str, request: gr.Request) -> list[Any]:
+        """All sampler controls: those that the preset does not name go back to their defaults."""
+        values = preset_values(self.studio, ui.owner(request), name)
+        defaults = {field: self.Params.model_fields[field].get_default(call_default_factory=True) for field in self.samplers}
+        shown = ui.show_values(self.Params, defaults | values)
+        return [shown[field] for field in self.samplers] if values else [gr.skip()] * len(self.samplers)
+
+    def on_save_preset(self, request: gr.Request, name: str, **given: Any) -> Any:
+        owner = ui.owner(request)
+        try:
+            if not name.strip() or name.strip() in SHIPPED:
+                raise StudioError("Give the preset a name of its own.", hint="The shipped names are taken.")
+            save_preset(self.studio, owner, name.strip(), ui.read_values(self.Params, given))
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        return gr.update(choices=preset_names(self.studio, owner), value=name.strip())
+
+    def on_delete_preset(self, name: str, request: gr.Request) -> Any:
+        owner = ui.owner(request)
+        delete_preset(self.studio, owner, name)
+        return gr.update(choices=preset_names(self.studio, owner), value="Balanced")
+
+    def _remember(self, owner: str, given: dict[str, Any]) -> None:
+        self.studio.store.remember(owner, "text.chat.controls", {name: value for name, value in given.items() if name not in ("chat_id", "text")})
+
+    def on_load_controls(self, request: gr.Request) -> list[Any]:
+        """Every control as it was when this person last sent; or as a dropped file says."""
+        owner, lang = ui.owner(request), ui.lang(request)
+        kept = dict(self.studio.store.recall(owner, "text.chat.controls", {}))
+        if dropped := self.studio.store.recall(owner, "restore:text.chat"):
+            kept |= ui.show_values(self.Params, dropped)
+        models = [(entry.title, entry.key) for entry in self.studio.catalog.entries("llm")]
+        known = [key for _, key in models]
+        model = kept.get("model") if kept.get("model") in known else (known[0] if known else "")
+        updates = [
+            gr.update(choices=models, value=model), gr.update(choices=self._characters(owner, lang), value=kept.get("character", NO_CHARACTER)),
+            gr.update(choices=preset_names(self.studio, owner), value=kept.get("preset", "Balanced")),
+        ]  # fmt: skip
+        return [*updates, *(kept[name] if name in kept else gr.skip() for name in self.controls)]
+
+    def on_load(self, request: gr.Request) -> Iterator[list[Any]]:
+        """The chat that was open; a dropped file opens as a new one."""
+        owner = ui.owner(request)
+        if dropped := self.studio.store.recall(owner, "restore:text.chat"):
+            self.studio.store.remember(owner, "restore:text.chat", None)
+            opened = Open("", from_turns(dropped.get("messages", []), dropped.get("system", "")), owner)
+            self.sessions.keep(opened)
+            yield self._show(opened, ui.lang(request))
+            return
+        yield from self.on_open(self.studio.store.recall(owner, "text.chat.open", ""), request)
+
+
+def write_export(title: str, suffix: str, text: str) -> str:
+    """A file for the browser to download, named after the chat."""
+    name = "".join(letter for letter in title if letter.isalnum() or letter in " -_").strip()[:60] or "chat"
+    path = Path(tempfile.mkdtemp(prefix="seisei-export-")) / f"{name}-{time.strftime('%Y%m%d')}{suffix}"
+    path.write_text(text, encoding="utf-8")
+    return str(path)

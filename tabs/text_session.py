@@ -1,0 +1,134 @@
+"""What the chat page does, without drawing: opening, sending, streaming, editing one person's chats."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from studio.api import BadInput, Cancelled, Done, Failed, NotFound, Stats, Studio, StudioError, Text
+from tabs.chats import Chat, Message
+
+KIND = "chat"
+PIPELINE = "text.chat"
+LANGUAGE_NOTE = "language: "
+UPDATE_SECONDS = 0.04
+
+
+@dataclass
+class Open:
+    """A chat that is open in somebody's page."""
+
+    id: str
+    chat: Chat
+    owner: str
+
+
+class Sessions:
+    """Chats of all people; every call names the owner."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def open(self, chat_id: str, owner: str) -> Open:
+        """The chat, or a new one where it is gone."""
+        try:
+            document = self.studio.store.document(chat_id, owner=owner)
+        except NotFound:
+            return Open("", Chat(), owner)
+        return Open(document.id, Chat.from_json(document.body), owner)
+
+    def keep(self, opened: Open) -> None:
+        title = opened.chat.title or "New chat"
+        document = self.studio.store.put_document(kind=KIND, owner=opened.owner, title=title, body=opened.chat.to_json(), id=opened.id)
+        opened.id = document.id
+        self.studio.store.remember(opened.owner, "text.chat.open", opened.id)
+
+    def listing(self, owner: str, query: str = "") -> list[tuple[str, str]]:
+        return [(document.title, document.id) for document in self.studio.store.documents(KIND, owner=owner, query=query, limit=100)]
+
+    def warning(self, opened: Open, text: str, values: dict[str, Any]) -> str:
+        """A sentence where the model can't write the language of the text; "" otherwise. Raises BadInput."""
+        pipeline = self.studio.pipelines[PIPELINE]
+        params = pipeline.Params.parse(values | {"messages": [*opened.chat.turns(), {"role": "user", "content": text}]})
+        need = pipeline.need(params, self.studio.catalog)
+        if need.missing:
+            raise BadInput(need.missing, hint="Choose another model, or add one in the Models tab.", field="model")
+        return next((note.removeprefix(LANGUAGE_NOTE) for note in need.notes if note.startswith(LANGUAGE_NOTE)), "")
+
+    def answer(self, opened: Open, values: dict[str, Any], *, parent: str | None = None, continued: str = "") -> Message:
+        """Queue a job for the next answer (or go on with `continued`); the running message is kept at once."""
+        chat = opened.chat
+        turns = chat.turns()
+        if parent is not None:
+            turns = turns[: [message.id for message in chat.path()].index(parent) + 1]
+        system = values.get("system") or chat.system
+        asked = values | {"messages": turns, "system": system, "continue_last": bool(continued)}
+        job = self.studio.submit(PIPELINE, asked, owner=opened.owner)
+        if continued:
+            message = chat.messages[continued]
+            message.note = f"+{len(message.text)}"
+        else:
+            message = chat.add("assistant", "", parent=parent)
+        message.state, message.job = "running", job.id
+        self.keep(opened)
+        return message
+
+    def follow(self, opened: Open, message: Message) -> Iterator[dict[str, Any]]:
+        """Apply a running job's events to its message; yields measured facts at most 25 times a second."""
+        try:
+            job = self.studio.jobs.get(message.job)
+        except NotFound:
+            message.state = "failed"
+            message.note = "The studio was restarted while this was written."
+            self.keep(opened)
+            return
+        before = message.text[: int(message.note[1:])] if message.note.startswith("+") else ""
+        message.text, message.reasoning, message.note = before, "", ""
+        facts: dict[str, Any] = {}
+        shown = 0.0
+        for event in job.events():
+            if isinstance(event, Text) and event.channel == "reasoning":
+                message.reasoning += event.delta
+            elif isinstance(event, Text):
+                message.text += event.delta
+            elif isinstance(event, Stats):
+                facts |= event.values
+            elif isinstance(event, (Done, Cancelled, Failed)):
+                self._end(opened, message, job, event, before)
+                facts |= job.summary
+            if time.monotonic() - shown >= UPDATE_SECONDS:
+                shown = time.monotonic()
+                yield facts
+        yield facts
+
+    def _end(self, opened: Open, message: Message, job: Any, event: Any, before: str) -> None:
+        message.job = ""
+        if isinstance(event, Failed):
+            error = StudioError.from_wire(event.error)
+            message.state, message.note = "failed", f"{error.message} {error.hint}".strip()
+        else:
+            message.state = "stopped" if isinstance(event, Cancelled) else "done"
+            if job.text and not before:
+                message.text = job.text  # as the extensions left it
+        try:
+            self._keep_only(opened, message)
+        except NotFound:
+            return  # its chat was deleted meanwhile
+
+    def _keep_only(self, opened: Open, message: Message) -> None:
+        """Keep this message in the chat as it now is: other turns may have been added by another page meanwhile."""
+        document = self.studio.store.document(opened.id, owner=opened.owner)
+        chat = Chat.from_json(document.body)
+        if message.id in chat.messages:
+            chat.messages[message.id] = message
+            self.studio.store.put_document(kind=KIND, owner=opened.owner, title=document.title, body=chat.to_json(), id=opened.id)
+
+    def stop(self, opened: Open) -> bool:
+        """Stop the answer that is being written; False where none is."""
+        running = [message for message in opened.chat.messages.values() if message.state == "running" and message.job]
+        return any([self.studio.jobs.cancel(message.job, by=opened.owner) for message in running])
+
+    def running(self, opened: Open) -> Message | None:
+        return next((message for message in opened.chat.path() if message.state == "running"), None)
