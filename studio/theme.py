@@ -12,6 +12,9 @@ THEME_CSS = """
 :root { --seisei-ink:#23262b; --seisei-soft:#5b6169; --seisei-line:#dedbd2; --seisei-paper:#f7f5f0; --seisei-card:#fffefb; --seisei-accent:#23685a; --seisei-bad:#a3271f; }
 .dark { --seisei-ink:#ecebe7; --seisei-soft:#a9aeb6; --seisei-line:#3a3d44; --seisei-paper:#17181b; --seisei-card:#202226; --seisei-accent:#6cc3b0; --seisei-bad:#ff9d94; }
 .gradio-container { max-width: 1480px !important; padding: 0 16px 64px !important; }
+.gradio-container main { padding: 0 !important; }
+#chat-list .wrap { flex-direction: column; max-height: 220px; overflow: auto; flex-wrap: nowrap; }
+#chat-list label { width: 100%; flex: none; }
 footer { display: none !important; }
 #seisei-head { display:flex; align-items:center; gap:12px; padding:10px 0 4px; }
 #seisei-head .name { font-weight:650; font-size:18px; color:var(--seisei-ink); }
@@ -108,7 +111,7 @@ HEAD = """
     else if (event.altKey && /^[1-9]$/.test(event.key)) { document.querySelectorAll('#seisei-tabs > .tab-wrapper [role=tab], #seisei-tabs [role=tablist] [role=tab]')[event.key - 1]?.click(); event.preventDefault(); }
     else if (event.key === '/' && !typing) { const box = visible('.search-action'); if (box) { box.focus(); event.preventDefault(); } }
   });
-  addEventListener('DOMContentLoaded', () => {
+  {
     const start = () => {
       if (!document.getElementById('seisei-head')) return setTimeout(start, 50);
       const wish = pick('seisei_dark'); setDark(wish ? wish === '1' : matchMedia('(prefers-color-scheme: dark)').matches);
@@ -117,7 +120,7 @@ HEAD = """
       poll();
     };
     start();
-  });
+  }
 })();
 </script>
 """
@@ -128,7 +131,7 @@ def theme() -> Any:
     import gradio as gr
 
     sans = ["system-ui", "-apple-system", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", "Segoe UI", "sans-serif"]
-    base = gr.themes.Base(primary_hue="teal", neutral_hue="stone", font=sans, font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"], radius_size="md")
+    base = gr.themes.Base(primary_hue="teal", neutral_hue="zinc", font=sans, font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"], radius_size="md")
     return base.set(
         body_background_fill="#f7f5f0", body_background_fill_dark="#17181b", block_background_fill="#fffefb", block_background_fill_dark="#202226",
         background_fill_primary="#fffefb", background_fill_primary_dark="#202226", border_color_primary="#dedbd2", border_color_primary_dark="#3a3d44",

@@ -69,18 +69,18 @@ class ChatPage:
             self.search = gr.Textbox(label=words("Search chats"), placeholder=words("Words in a chat"), elem_classes="search-action")
             self.chats = gr.Radio([], label=words("Your chats"), elem_id="chat-list")
             with gr.Row():
-                self.new = gr.Button(words("New chat"), size="sm")
-                self.branch = gr.Button(words("Branch"), size="sm")
-                self.delete = gr.Button(words("Delete"), size="sm")
-                self.undelete = gr.Button(words("Undo delete"), size="sm", visible=False)
+                self.new = gr.Button(words("New chat"), size="sm", min_width=70)
+                self.branch = gr.Button(words("Branch"), size="sm", min_width=70)
+                self.delete = gr.Button(words("Delete"), size="sm", min_width=70)
+                self.undelete = gr.Button(words("Undo delete"), size="sm", visible=False, min_width=70)
             self.deleted = gr.State("")
             with gr.Row():
                 self.title = gr.Textbox(label=words("Name of this chat"), scale=3)
                 self.rename = gr.Button(words("Rename"), size="sm", scale=1, min_width=80)
         with gr.Accordion(words("Export and import"), open=False):
             with gr.Row():
-                self.export_json = gr.DownloadButton("JSON", size="sm")
-                self.export_md = gr.DownloadButton("Markdown", size="sm")
+                self.export_json = gr.DownloadButton("JSON", size="sm", min_width=70)
+                self.export_md = gr.DownloadButton("Markdown", size="sm", min_width=70)
             self.upload = gr.UploadButton(words("Import a chat or a character"), file_types=[".json", ".png", ".yaml", ".yml"], size="sm")
         with gr.Accordion(words("Advanced"), open=False):
             with gr.Row():
@@ -100,7 +100,7 @@ class ChatPage:
         self.anyway = gr.Button(words("Send anyway"), size="sm", visible=False)
         with gr.Row(elem_id="chat-examples") as self.examples:
             self.example_buttons = [gr.Button(words(text), size="sm", min_width=140) for text in EXAMPLES]
-        self.text = gr.Textbox(label=words("Message"), placeholder=words("Write a message. Enter sends, Shift+Enter makes a new line."), lines=1, max_lines=8, elem_id="chat-input", autofocus=True)
+        self.text = gr.Textbox(label=words("Message"), placeholder=words("Write a message. Enter sends, Shift+Enter makes a new line."), lines=1, max_lines=8, elem_id="chat-input")
         with gr.Row(elem_id="chat-actions"):
             self.send = gr.Button(words("Send"), variant="primary", elem_classes="primary-action", min_width=90)
             self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=90)

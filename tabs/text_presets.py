@@ -8,9 +8,9 @@ from studio.api import Studio
 
 KIND = "preset"
 SHIPPED: dict[str, dict[str, Any]] = {
-    "Balanced": {"temperature": 0.7, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.05},
+    "Balanced": {"temperature": 0.6, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.0},
     "Precise": {"temperature": 0.2, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.0},
-    "Creative": {"temperature": 1.1, "top_p": 1.0, "min_p": 0.03, "repetition_penalty": 1.05},
+    "Creative": {"temperature": 1.1, "top_p": 1.0, "min_p": 0.05, "repetition_penalty": 1.0},
     "Neutral": {"temperature": 1.0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0},
 }
 

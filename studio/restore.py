@@ -1,0 +1,43 @@
+"""A dropped output file gives its settings back, also in a fresh install: what validates is applied, the rest is listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio.errors import NotFound
+from studio.host import Studio
+from studio.metadata import extract
+
+
+@dataclass(frozen=True)
+class Restored:
+    """`refused` names each setting that was not taken, with its reason."""
+
+    pipeline_id: str
+    title: str
+    params: dict[str, Any]
+    refused: dict[str, str] = field(default_factory=dict)
+    model_missing: str = ""
+
+
+def restore(path: Path, studio: Studio) -> Restored:
+    """Raises BadInput where the file carries no settings, NotFound where its method is not installed."""
+    return restore_metadata(extract(path), studio)
+
+
+def restore_metadata(about: dict[str, Any], studio: Studio) -> Restored:
+    pipeline = studio.pipelines.get(str(about["pipeline"]))
+    if pipeline is None:
+        raise NotFound(f"This was made with “{about['pipeline']}”, which is not installed.", hint="Install the extension that brings it.")
+    params, refused = pipeline.Params.restore(about["params"], int(about.get("params_version", 1)))
+    values = params.model_dump(mode="json")
+    known = {entry.key for entry in studio.catalog.entries()}
+    missing = str(values.get("model", "")) if values.get("model") and values["model"] not in known else ""
+    return Restored(pipeline.id, pipeline.title, values, refused, missing)
+
+
+def hand_over(restored: Restored, studio: Studio, owner: str) -> None:
+    """Leave the settings where their tab finds them at its next load."""
+    studio.store.remember(owner, f"restore:{restored.pipeline_id}", restored.params)

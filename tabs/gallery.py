@@ -1,0 +1,197 @@
+"""The gallery: every output of every kind that is this person's; and the place where a dropped file is read."""
+
+from __future__ import annotations
+
+import html
+import json
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from studio import ui
+from studio.api import Output, Studio, StudioError, Tab, hookimpl
+from studio.metadata import body
+from studio.restore import Restored, hand_over, restore, restore_metadata
+
+PAGE = 60
+ICONS = {"text": "✎", "image": "▣", "audio": "♪", "midi": "♫", "video": "▶", "table": "▦", "json": "{}", "model": "◈"}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+CLICK = """
+element.addEventListener('click', (event) => {
+  const card = event.target.closest('[data-output]');
+  if (card) trigger('select', { value: card.dataset.output });
+});
+"""
+CSS = """
+.gallery-grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(150px,1fr)); gap:10px; }
+.gallery-grid button { text-align:left; border:1px solid var(--seisei-line); border-radius:12px; background:var(--seisei-card); color:var(--seisei-ink); padding:10px; cursor:pointer; min-height:96px; display:flex; flex-direction:column; gap:6px; overflow:hidden; font:inherit; }
+.gallery-grid button:hover { border-color:var(--seisei-accent); }
+.gallery-grid img { width:100%; aspect-ratio:1; object-fit:cover; border-radius:8px; }
+.gallery-grid .icon { font-size:22px; color:var(--seisei-accent); }
+.gallery-grid .when { color:var(--seisei-soft); font-size:12px; margin-top:auto; }
+.gallery-grid .name { font-size:14px; line-height:1.35; display:-webkit-box; -webkit-line-clamp:3; -webkit-box-orient:vertical; overflow:hidden; overflow-wrap:anywhere; }
+"""
+TO_TAB = "() => { setTimeout(() => { location.hash = ''; location.reload(); }, 250); }"
+
+
+def card(output: Output) -> str:
+    """One button; everything from outside is escaped."""
+    picture = f'<img loading="lazy" alt="" src="/api/v1/outputs/{output.id}/thumb">' if output.kind == "image" else f'<span class="icon" aria-hidden="true">{ICONS.get(output.kind, "•")}</span>'
+    star = "★ " if output.favourite else ""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(output.created))
+    name = html.escape(output.title or output.kind)
+    return f'<button type="button" data-output="{html.escape(output.id)}">{picture}<span class="name">{star}{name}</span><span class="when">{when}</span></button>'
+
+
+class GalleryTab:
+    id: ClassVar[str] = "gallery"
+    title: ClassVar[str] = "Gallery"
+    order: ClassVar[int] = 50
+
+    def build(self, studio: Studio) -> None:
+        self.studio = studio
+        w = studio.words
+        self.offset, self.chosen, self.trashed_last = gr.State(0), gr.State(""), gr.State([])
+        with gr.Row():
+            self.query = gr.Textbox(label=w("Search"), placeholder=w("Words in a title, a prompt or a text"), elem_classes="search-action", scale=3, min_width=200)
+            kinds = [(w("Everything"), ""), (w("Texts"), "text"), (w("Pictures"), "image"), (w("Sound"), "audio"), (w("Music"), "midi"), (w("Video"), "video")]
+            self.kind = gr.Dropdown(kinds, value="", label=w("Kind"), min_width=120)
+            shown = [(w("Gallery"), "all"), (w("Favourites"), "favourite"), (w("Trash"), "trash")]
+            self.shelf = gr.Dropdown(shown, value="all", label=w("Shelf"), min_width=120)
+        with gr.Row(elem_classes="studio-two"):
+            with gr.Column(scale=3, min_width=300):
+                self.grid = gr.HTML("", js_on_load=CLICK, css_template=CSS, elem_id="gallery-grid")
+                with gr.Row():
+                    self.before = gr.Button("‹", min_width=44, scale=0)
+                    self.place = gr.HTML("", elem_classes="studio-note")
+                    self.after = gr.Button("›", min_width=44, scale=0)
+            with gr.Column(scale=2, min_width=300):
+                self._build_detail(w)
+        self._listen()
+
+    def _build_detail(self, w: Any) -> None:
+        self.drop = gr.File(label=w("Drop an output file here: its settings come back"), file_count="single", height=110, elem_id="gallery-drop")
+        self.told = gr.HTML("", elem_classes="studio-note")
+        self.large = gr.HTML("", elem_id="gallery-large")
+        with gr.Row(visible=False) as self.actions:
+            self.send = gr.Button(w("Use its settings"), variant="primary", min_width=110)
+            self.star = gr.Button("★", min_width=44, scale=0)
+            self.trash = gr.Button(w("Move to trash"), min_width=90)
+            self.untrash = gr.Button(w("Put back"), min_width=90)
+        self.undo = gr.Button(w("Undo"), visible=False)
+        with gr.Accordion(w("Settings it was made with"), open=False):
+            self.about = gr.JSON({}, show_label=False)
+
+    def _listen(self) -> None:
+        view = [self.grid, self.place, self.offset]
+        looked = [self.query, self.kind, self.shelf]
+        for component in looked:
+            component.change(self.on_look, looked, view, trigger_mode="always_last", **PRIVATE)
+        self.before.click(self.on_before, [*looked, self.offset], view, **PRIVATE)
+        self.after.click(self.on_after, [*looked, self.offset], view, **PRIVATE)
+        detail = [self.chosen, self.large, self.actions, self.about]
+        self.grid.select(self.on_select, [], detail, **PRIVATE)
+        self.send.click(self.on_send, [self.chosen], [self.told], **PRIVATE).success(None, None, None, js=TO_TAB)
+        self.drop.upload(self.on_drop, [self.drop], [self.told], **PRIVATE).success(None, None, None, js=TO_TAB)
+        self.star.click(self.on_star, [self.chosen, *looked], view, **PRIVATE)
+        self.trash.click(self.on_trash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
+        self.untrash.click(self.on_untrash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
+        self.undo.click(self.on_untrash, [self.trashed_last, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
+        context = gr.context.Context.root_block
+        assert isinstance(context, gr.Blocks)
+        context.load(self.on_look, looked, view, **PRIVATE)
+        tab = gr.context.Context.block
+        if isinstance(tab, gr.Tab):
+            tab.select(self.on_look, looked, view, **PRIVATE)
+
+    def _page(self, request: gr.Request, query: str, kind: str, shelf: str, offset: int) -> list[Any]:
+        wanted: dict[str, Any] = {"owner": ui.owner(request), "query": query or "", "kind": kind or "", "trashed": shelf == "trash", "favourite": True if shelf == "favourite" else None}
+        count = self.studio.store.count(**wanted)
+        offset = max(0, min(offset, (count - 1) // PAGE * PAGE))
+        found = self.studio.store.outputs(limit=PAGE, offset=offset, **wanted)
+        say, lang = self.studio.words.say, ui.lang(request)
+        if not found:
+            sentence = say(lang, "Nothing here matches.") if query or kind or shelf != "all" else say(lang, "What you make appears here. Ask something in the Text tab.")
+            return [f"<p class='studio-empty'>{html.escape(sentence)}</p>", "", 0]
+        place = say(lang, "{first} to {last} of {all}", first=offset + 1, last=offset + len(found), all=count)
+        return [f"<div class='gallery-grid'>{''.join(map(card, found))}</div>", place, offset]
+
+    def on_look(self, query: str, kind: str, shelf: str, request: gr.Request) -> list[Any]:
+        return self._page(request, query, kind, shelf, 0)
+
+    def on_before(self, query: str, kind: str, shelf: str, offset: int, request: gr.Request) -> list[Any]:
+        return self._page(request, query, kind, shelf, offset - PAGE)
+
+    def on_after(self, query: str, kind: str, shelf: str, offset: int, request: gr.Request) -> list[Any]:
+        return self._page(request, query, kind, shelf, offset + PAGE)
+
+    def _mine(self, output_id: str, request: gr.Request) -> Output:
+        try:
+            output = self.studio.store.output(output_id)
+            if output.owner != ui.owner(request):
+                raise StudioError("That output is not in your gallery.")
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        return output
+
+    def on_select(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        output = self._mine(str(event._data["value"]), request)
+        return [output.id, large(output, self.studio.words.say(ui.lang(request), "Download")), gr.update(visible=True), output.metadata]
+
+    def on_send(self, output_id: str, request: gr.Request) -> str:
+        try:
+            return self._hand_over(restore_metadata(self._mine(output_id, request).metadata, self.studio), request)
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+
+    def on_drop(self, path: str, request: gr.Request) -> str:
+        try:
+            return self._hand_over(restore(Path(path), self.studio), request)
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+
+    def _hand_over(self, restored: Restored, request: gr.Request) -> str:
+        hand_over(restored, self.studio, ui.owner(request))
+        say, lang = self.studio.words.say, ui.lang(request)
+        told = [say(lang, "The settings are in their tab again.")]
+        if restored.refused:
+            told.append(say(lang, "Not taken: {names}", names=", ".join(f"{name} ({why})" for name, why in restored.refused.items())))
+        if restored.model_missing:
+            told.append(say(lang, "The model {key} is not on this computer.", key=restored.model_missing))
+        return html.escape(" ".join(told))
+
+    def on_star(self, output_id: str, query: str, kind: str, shelf: str, request: gr.Request) -> list[Any]:
+        output = self._mine(output_id, request)
+        self.studio.store.favourite(output.id, not output.favourite, owner=output.owner)
+        return self.on_look(query, kind, shelf, request)
+
+    def on_trash(self, output_id: str, query: str, kind: str, shelf: str, request: gr.Request) -> list[Any]:
+        self.studio.store.trash([output_id], owner=ui.owner(request))
+        return [*self.on_look(query, kind, shelf, request), output_id, gr.update(visible=True)]
+
+    def on_untrash(self, output_id: str, query: str, kind: str, shelf: str, request: gr.Request) -> list[Any]:
+        self.studio.store.untrash([output_id], owner=ui.owner(request))
+        return [*self.on_look(query, kind, shelf, request), "", gr.update(visible=False)]
+
+
+def large(output: Output, download: str) -> str:
+    """The output itself: a picture, a player, or its text."""
+    url = f"/api/v1/outputs/{output.id}/file"
+    link = f'<p><a href="{url}?download=1">{html.escape(download)}</a></p>'
+    if output.kind == "image":
+        return f'<a href="{url}" target="_blank" rel="noopener"><img src="{url}" alt="{html.escape(output.title)}" style="max-width:100%"></a>{link}'
+    if output.kind == "audio":
+        return f'<audio controls src="{url}" style="width:100%"></audio>{link}'
+    if output.kind == "video":
+        return f'<video controls src="{url}" style="max-width:100%"></video>{link}'
+    if output.kind == "text" and Path(output.path).is_file():
+        text = body(Path(output.path))[:20_000].decode("utf-8", "replace")
+        return f'<div class="studio-card" style="white-space:pre-wrap;overflow-wrap:anywhere">{html.escape(text)}</div>{link}'
+    return f"<pre>{html.escape(json.dumps(output.metadata.get('facts', {}), ensure_ascii=False, indent=1))}</pre>{link}"
+
+
+@hookimpl
+def register_tabs(studio: Any) -> list[Tab]:
+    return [GalleryTab()]
