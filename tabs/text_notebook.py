@@ -65,7 +65,8 @@ class NotebookPage:
             raise ui.toast(self.studio, error, request) from error
         self.studio.store.remember(owner, "text.notebook", {"text": text, "model": model, "controls": given, "job": job.id})
         past = [*past, text][-KEEP_STEPS:]
-        written, facts, shown, problem = "", {}, 0.0, ""
+        written, shown, problem = "", 0.0, ""
+        facts: dict[str, Any] = {}
         for event in job.events():
             if isinstance(event, Text):
                 written += event.delta

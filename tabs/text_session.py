@@ -128,7 +128,8 @@ class Sessions:
     def stop(self, opened: Open) -> bool:
         """Stop the answer that is being written; False where none is."""
         running = [message for message in opened.chat.messages.values() if message.state == "running" and message.job]
-        return any([self.studio.jobs.cancel(message.job, by=opened.owner) for message in running])
+        stopped = [self.studio.jobs.cancel(message.job, by=opened.owner) for message in running]
+        return any(stopped)
 
     def running(self, opened: Open) -> Message | None:
         return next((message for message in opened.chat.path() if message.state == "running"), None)
