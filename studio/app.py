@@ -14,7 +14,7 @@ from typing import Any
 
 from studio.catalog import Catalog
 from studio.errors import StudioError
-from studio.executor import ProcessExecutor
+from studio.executor import Executor, ProcessExecutor
 from studio.gate import Accounts, Gate, Sessions, read_accounts
 from studio.host import Route, Studio, Tab
 from studio.i18n import Words
@@ -76,7 +76,7 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
         "budget": budget(settings), "spool": str(spool), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
         "disabled": settings.disabled_extensions, "safe": settings.safe, "keep_loaded": settings.keep_loaded,
     }  # fmt: skip
-    executors = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"})}
+    executors: dict[str, Executor] = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"})}
     jobs = JobQueue(
         pipelines=pipelines, executors=executors, store=store, hooks=hooks, catalog=catalog, settings=settings, spool=spool, budget=budget
     )  # fmt: skip

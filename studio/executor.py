@@ -162,7 +162,7 @@ class ProcessExecutor:
                 process = self._launch(listener.address, key)
                 jobs, control = self._accept(listener, process)
         child = _Child(process, jobs, control)
-        hello = jobs.receive() if jobs.poll(START_SECONDS) else {"hello": False}
+        hello: Message = jobs.receive() if jobs.poll(START_SECONDS) else {}
         if not hello.get("hello"):
             process.kill()
             raise StudioError.from_wire(hello["error"]) if "error" in hello else WorkerDied(

@@ -95,7 +95,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
-        headers = {name: value for name, value in scope["headers"]}
+        headers = dict(scope["headers"])
         refused = self._refusal(scope, headers)
         if refused:
             return await _answer(scope, send, 403, refused)

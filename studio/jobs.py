@@ -400,7 +400,7 @@ class JobQueue:
         job.state = state
         if isinstance(event, Failed):
             job.error = StudioError.from_wire(event.error)
-        error = job.error.wire() if job.error else {}
+        error: Any = job.error.wire() if job.error else {}
         self.store.update_job(job.id, state=state, finished=time.time(), text=job.text, summary=job.summary, outputs=job.outputs, error=error)
         job.tell(event)
         self.hooks.notify("on_event", job_id=job.id, event=event)

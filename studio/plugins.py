@@ -127,8 +127,7 @@ class Hooks:
                     traceback=traceback.format_exc(),
                 ) from error
             if value is None:
-                error = TypeError(f"{name} returned nothing")
-                self._strike(plugin, name, error)
+                self._strike(plugin, name, TypeError(f"{name} returned nothing"))
                 raise ExtensionFailed(f"The extension “{plugin}” returned nothing from {name}.", hint="Switch it off in ⚙ Extensions.")
         return value
 

@@ -1,13 +1,257 @@
-"""Reading a models folder: headers only."""
+"""Reading a models folder: headers only. Broken files are listed with the sentence that says why; pickles are never opened.
+
+Sources: the safetensors format (8-byte length, JSON header, data offsets), GGUF 3, transformers' config.json, diffusers' model_index.json.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import stat
+import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from studio.catalog import ModelEntry
+from studio.catalog import ModelEntry, ModelKind
+
+MAX_HEADER_BYTES = 100 * 2**20
+MAX_STRINGS = 2_000_000
+MAX_DEPTH = 8
+PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
+FOLDER_KINDS: dict[str, ModelKind] = {
+    "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
+    "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
+}  # fmt: skip
+LANGUAGES = {"smollm": ["en"], "qwen": ["en", "zh", "ja", "ko", "ru", "ar", "th", "fr", "de", "es"], "sarashina": ["ja", "en"], "gemma": ["multilingual"]}
+GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per block, bytes per block
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34),
+    10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
+    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
+}  # fmt: skip
+_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
 
 def scan(root: Path) -> Iterator[ModelEntry]:
-    for path in sorted(root.rglob("*.gguf")):
-        yield ModelEntry(path.stem, str(path), "llm", "gguf", path.stat().st_size, path.stem, languages=["en"])
+    """All models below `root`, folders of weights as one entry. Links are followed, loops and special files are not."""
+    seen: set[str] = set()
+    for folder, names, files in os.walk(root, followlinks=True):
+        here = Path(folder)
+        if os.path.realpath(folder) in seen or len(here.relative_to(root).parts) > MAX_DEPTH:
+            names.clear()
+            continue
+        seen.add(os.path.realpath(folder))
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        if "model_index.json" in files:
+            names.clear()
+            yield _diffusers(root, here)
+        elif "config.json" in files and any(name.endswith(".safetensors") for name in files):
+            names.clear()
+            yield _transformers(root, here)
+        else:
+            yield from _files(root, here, sorted(files))
+
+
+def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
+    for name in files:
+        path = folder / name
+        suffix = path.suffix.lower()
+        if suffix not in (".gguf", ".safetensors", *PICKLES):
+            continue
+        try:
+            about = path.stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(about.st_mode):
+            yield _file(root, str(path), suffix, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _file(root: Path, name: str, suffix: str, size: int, changed: int) -> ModelEntry:
+    path = Path(name)
+    key = key_of(root, path)
+    if suffix in PICKLES:
+        sentence = "This is a pickle file, which can run code when it is opened. Use a safetensors or GGUF version of it."
+        return ModelEntry(key, name, folder_kind(root, path) or "other", "pickle", size, path.stem, problem=sentence)
+    try:
+        with path.open("rb") as file:
+            return _gguf(key, path, file, size) if suffix == ".gguf" else _safetensors(root, key, path, file, size)
+    except OSError as error:
+        problem = f"The file can't be read ({error.strerror})."
+    except (ValueError, struct.error, KeyError, TypeError, RecursionError, OverflowError, MemoryError) as error:
+        problem = f"The file is damaged or no model ({error}). Download it again."
+    kind: ModelKind = "llm" if suffix == ".gguf" else "other"
+    return ModelEntry(key, name, kind, "gguf" if suffix == ".gguf" else "safetensors", size, path.stem, problem=problem)
+
+
+def key_of(root: Path, path: Path) -> str:
+    """Stable and readable: the file's stem below text/ and the like, else its path below the root without suffix."""
+    relative = path.relative_to(root)
+    short = relative.with_suffix("") if path.suffix.lower() in (".gguf", ".safetensors", *PICKLES) else relative
+    return short.name if len(short.parts) <= 2 and short.parts[0] in ("text", short.name) else short.as_posix()
+
+
+def folder_kind(root: Path, path: Path) -> ModelKind | None:
+    return next((FOLDER_KINDS[part.lower()] for part in reversed(path.relative_to(root).parts[:-1]) if part.lower() in FOLDER_KINDS), None)
+
+
+def read_safetensors(file: BinaryIO, size: int) -> dict[str, Any]:
+    """The header. Raises ValueError where it is no such file or the file is cut off."""
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > min(MAX_HEADER_BYTES, size):
+        raise ValueError("its header is longer than the file")
+    header = json.loads(file.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")
+    end = max((about["data_offsets"][1] for name, about in header.items() if name != "__metadata__"), default=0)
+    if size != 8 + length + end:
+        raise ValueError(f"it has {size:,} bytes, its header says {8 + length + end:,}")
+    return header
+
+
+def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
+    header = read_safetensors(file, size)
+    tensors = {name: about for name, about in header.items() if name != "__metadata__"}
+    types: dict[str, int] = {}
+    for about in tensors.values():
+        types[about["dtype"]] = types.get(about["dtype"], 0) + about["data_offsets"][1] - about["data_offsets"][0]
+    family = family_of(set(tensors))
+    kind = folder_kind(root, path) or kind_of(set(tensors), family)
+    details = {"tensors": len(tensors)}
+    return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), details=details)
+
+
+def family_of(names: set[str]) -> str:
+    """The family of a Stable Diffusion checkpoint by its parts' names; "" for anything else."""
+    if any(name.startswith("conditioner.embedders.1") for name in names):
+        return "sdxl"
+    if any("double_blocks.0.img_attn" in name for name in names):
+        return "flux"
+    if any("joint_blocks.0.context_block" in name for name in names):
+        return "sd3"
+    if any(name.startswith("cond_stage_model.model.") for name in names):
+        return "sd2"
+    return "sd1" if any(name.startswith("cond_stage_model.transformer.") for name in names) else ""
+
+
+def kind_of(names: set[str], family: str) -> ModelKind:
+    if family:
+        return "image"
+    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name for name in names):
+        return "lora"
+    if any("control_model" in name or "controlnet" in name for name in names):
+        return "controlnet"
+    if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
+        return "vae"
+    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g", "<*>") for name in names):
+        return "embedding"
+    return "other"
+
+
+def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
+    if file.read(4) != b"GGUF":
+        raise ValueError("it does not begin as a GGUF file")
+    version, tensors, pairs = struct.unpack("<IQQ", file.read(20))
+    if version not in (2, 3) or tensors > 1_000_000 or pairs > 1_000_000:
+        raise ValueError(f"GGUF version {version} is not known")
+    values = {_string(file): _value(file, *struct.unpack("<I", file.read(4))) for _ in range(pairs)}
+    types, need = _gguf_tensors(file, tensors, int(values.get("general.alignment", 32)))
+    if size < need:
+        raise ValueError(f"it has {size:,} bytes, its header says {need:,}: the download was cut off")
+    architecture = str(values.get("general.architecture", ""))
+    context = int(values.get(f"{architecture}.context_length", 0))
+    languages = values.get("general.languages") or guess_languages(path.name + str(values.get("general.name", "")))
+    details = {"tensors": tensors, "chat_template": "tokenizer.chat_template" in values, "name": str(values.get("general.name", ""))}
+    dtype = max(types, key=lambda name: types[name], default="")
+    kind: ModelKind = "other" if architecture in ("clip", "flux", "sd1", "sdxl") else "llm"
+    return ModelEntry(key, str(path), kind, "gguf", size, path.stem, architecture, dtype, context, list(languages), details=details)
+
+
+def _gguf_tensors(file: BinaryIO, count: int, alignment: int) -> tuple[dict[str, int], int]:
+    """Bytes by type, and how long the file must be."""
+    types: dict[str, int] = {}
+    end = 0
+    for _ in range(count):
+        _string(file)
+        (dimensions,) = struct.unpack("<I", file.read(4))
+        if dimensions > 8:
+            raise ValueError("a tensor has too many dimensions")
+        shape = struct.unpack(f"<{dimensions}Q", file.read(8 * dimensions))
+        kind, offset = struct.unpack("<IQ", file.read(12))
+        name, values, block = GGUF_TYPES.get(kind, (f"type {kind}", 1, 0))
+        number = 1
+        for length in shape:
+            number *= length
+        used = number // values * block
+        types[name] = types.get(name, 0) + used
+        end = max(end, offset + used)
+    start = (file.tell() + alignment - 1) // alignment * alignment
+    return types, start + end
+
+
+def _string(file: BinaryIO) -> str:
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > MAX_HEADER_BYTES:
+        raise ValueError("a text in its header is too long")
+    raw = file.read(length)
+    if len(raw) < length:
+        raise ValueError("its header is cut off")
+    return raw.decode("utf-8", "replace")
+
+
+def _value(file: BinaryIO, kind: int) -> Any:
+    """One metadata value; of long arrays only the length is kept."""
+    if kind == 8:
+        return _string(file)
+    if kind != 9:
+        form = _SCALARS[kind]
+        return struct.unpack(form, file.read(struct.calcsize(form)))[0]
+    inner, count = struct.unpack("<IQ", file.read(12))
+    if count > MAX_STRINGS:
+        raise ValueError("a list in its header is too long")
+    if inner in _SCALARS and count > 64:
+        file.seek(struct.calcsize(_SCALARS[inner]) * count, os.SEEK_CUR)
+        return count
+    found = [_value(file, inner) for _ in range(count)]
+    return found if count <= 64 else count
+
+
+def guess_languages(name: str) -> list[str]:
+    return next((languages for word, languages in LANGUAGES.items() if word in name.lower()), [])
+
+
+def _folder_bytes(folder: Path) -> tuple[int, str]:
+    """Bytes of all weights below a folder, and the first broken file's sentence."""
+    total, problem = 0, ""
+    for path in sorted(folder.rglob("*.safetensors")):
+        size = path.stat().st_size
+        total += size
+        try:
+            with path.open("rb") as file:
+                read_safetensors(file, size)
+        except (OSError, ValueError, struct.error, KeyError, TypeError) as error:
+            problem = problem or f"{path.name} is damaged ({error}). Download it again."
+    return total, problem
+
+
+def _transformers(root: Path, folder: Path) -> ModelEntry:
+    total, problem = _folder_bytes(folder)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        names = config.get("architectures") or [""]
+        context, dtype = int(config.get("max_position_embeddings", 0)), str(config.get("dtype") or config.get("torch_dtype") or "")
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        return ModelEntry(key_of(root, folder), str(folder), "other", "transformers", total, folder.name, problem=f"config.json can't be read ({error}).")
+    kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
+    return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem)
+
+
+def _diffusers(root: Path, folder: Path) -> ModelEntry:
+    total, problem = _folder_bytes(folder)
+    try:
+        name = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8")).get("_class_name", ""))
+    except (OSError, ValueError, AttributeError) as error:
+        name, problem = "", f"model_index.json can't be read ({error})."
+    kind: ModelKind = "audio" if "Audio" in name or "Music" in name else "image"
+    return ModelEntry(key_of(root, folder), str(folder), kind, "diffusers", total, folder.name, name, problem=problem)

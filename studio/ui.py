@@ -78,7 +78,7 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     if field.annotation is str:
         lines = hint(field, "lines") if hint(field, "widget") == "textarea" else 1
         return gr.Textbox(value=value, lines=lines or 1, **about)
-    return gr.Textbox(value=_show_value(value), lines=2, **about)
+    return gr.Textbox(value=show_value(value), lines=2, **about)
 
 
 def bounds(field: FieldInfo) -> Bounds:
@@ -99,10 +99,11 @@ def _number(field: FieldInfo, value: Any, about: dict[str, Any]) -> Any:
 
 def read_values(kind: type[Params], given: dict[str, Any]) -> dict[str, Any]:
     """What the controls hold, as the Params class wants it: lines to lists, JSON text to objects. Raises BadInput."""
-    return {name: _read_value(name, kind.model_fields[name], value) for name, value in given.items() if name in kind.model_fields}
+    return {name: read_value(name, kind.model_fields[name], value) for name, value in given.items() if name in kind.model_fields}
 
 
-def _read_value(name: str, field: FieldInfo, value: Any) -> Any:
+def read_value(name: str, field: FieldInfo, value: Any) -> Any:
+    """One control's value as its field wants it. Raises BadInput."""
     origin = get_origin(field.annotation)
     if origin in (list, tuple) and isinstance(value, str):
         return [line.replace("\\n", "\n") for line in value.splitlines() if line]
@@ -118,10 +119,11 @@ def _read_value(name: str, field: FieldInfo, value: Any) -> Any:
 
 def show_values(kind: type[Params], values: dict[str, Any]) -> dict[str, Any]:
     """The reverse of `read_values`: Params values as their controls show them."""
-    return {name: _show_value(value) for name, value in values.items() if name in kind.model_fields}
+    return {name: show_value(value) for name, value in values.items() if name in kind.model_fields}
 
 
-def _show_value(value: Any) -> Any:
+def show_value(value: Any) -> Any:
+    """One value as its control shows it."""
     if isinstance(value, (list, tuple)):
         return "\n".join(str(item).replace("\n", "\\n") for item in value)
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
