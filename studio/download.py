@@ -1,0 +1,90 @@
+"""Fetching a model file by its address: resumable, bounded, checked, moved into place only when whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from studio.errors import BadInput, DiskFull, DownloadFailed, Stopped
+from studio.scan import scan
+
+SUFFIXES = (".safetensors", ".gguf")
+SPARE_BYTES = 512 * 2**20
+Report = Callable[[int, int], None]
+
+
+def file_name(url: str) -> str:
+    """The safe name of the file behind an address. Raises BadInput for anything but safetensors and GGUF over http(s)."""
+    parts = urlsplit(url)
+    name = Path(unquote(parts.path)).name
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadInput("That is no web address.", hint="It begins with https://.", field="url")
+    if not name.lower().endswith(SUFFIXES) or not re.fullmatch(r"[\w][\w .()+\-]{0,150}", name):
+        raise BadInput("The address does not end in a safetensors or GGUF file.", hint="Copy the address of the file itself.", field="url")
+    return name
+
+
+def download(url: str, folder: Path, report: Report, stop: threading.Event) -> Path:
+    """The finished file. An interrupted one goes on where it stopped. Raises BadInput, DownloadFailed, DiskFull, Stopped."""
+    name = file_name(url)
+    target = folder / name
+    if target.exists():
+        raise BadInput(f"“{name}” is already here.", hint="Delete it first, or use it as it is.", field="url")
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{name}.part"
+    try:
+        _receive(url, part, report, stop)
+    except httpx.HTTPError as error:
+        raise DownloadFailed(f"“{name}” could not be fetched ({type(error).__name__}: {error}).", hint="Try again: it goes on where it stopped.") from error
+    except OSError as error:
+        raise DiskFull(f"“{name}” could not be written ({error.strerror}).", hint="Free some space, then try again.") from error
+    _check(part, target)
+    os.replace(part, target)
+    return target
+
+
+def _receive(url: str, part: Path, report: Report, stop: threading.Event) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"range": f"bytes={have}-"} if have else {}
+    with httpx.Client(follow_redirects=True, timeout=30) as client, client.stream("GET", url, headers=headers) as answer:
+        if answer.status_code == 416:
+            return
+        answer.raise_for_status()
+        have = have if answer.status_code == 206 else 0
+        total = have + int(answer.headers.get("content-length", 0))
+        if shutil.disk_usage(part.parent).free < total - have + SPARE_BYTES:
+            raise DiskFull(f"The file has {total / 2**30:.1f} GB; the disk has no room for it.", hint="Free some space, then try again.")
+        with part.open("ab" if have else "wb") as file:
+            for chunk in answer.iter_bytes(1 << 20):
+                if stop.is_set():
+                    raise Stopped
+                file.write(chunk)
+                have += len(chunk)
+                report(have, total)
+    if total and have != total:
+        raise DownloadFailed("The connection ended early.", hint="Try again: it goes on where it stopped.")
+
+
+def _check(part: Path, target: Path) -> None:
+    """Read it as the catalogue will; a damaged one is thrown away."""
+    trial = part.parent / f".check-{os.getpid()}"
+    trial.mkdir()
+    try:
+        linked = trial / target.name
+        os.link(part, linked)
+        problem = next((entry.problem for entry in scan(trial)), "It is no model file.")
+    except (OSError, struct.error) as error:
+        problem = f"It can't be read ({error})."
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    if problem:
+        part.unlink()
+        raise DownloadFailed(f"“{target.name}” is not usable. {problem}", hint="Check the address.")
