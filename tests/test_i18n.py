@@ -1,0 +1,75 @@
+"""Every word of the page has its Japanese: labels, choices, hints, settings, parameters."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.i18n import Words, read_catalogue
+from studio.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+CALLS = {"w", "words", "say"}
+
+
+def literals(path: Path) -> Iterator[str]:
+    """First text argument of every w("…"), words("…") and say(lang, "…"), both arms of a choice included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in CALLS:
+            for argument in node.args[:2]:
+                yield from (item.value for item in ast.walk(argument) if isinstance(item, ast.Constant) and isinstance(item.value, str) and len(item.value) > 2)
+
+
+def needed() -> set[str]:
+    found: set[str] = set()
+    for folder in ("tabs", "studio", "extensions"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            found |= set(literals(path))
+    for name, field in Settings.model_fields.items():
+        extra: dict[str, dict[str, str]] = field.json_schema_extra  # type: ignore[assignment]
+        found |= {field.title or name, field.description or name, extra["setting"]["group"]}
+    for pipeline in importlib.import_module("pipelines.text").register_pipelines():
+        found.add(pipeline.title)
+        for field in pipeline.Params.model_fields.values():
+            found |= {field.title, field.description}
+    for name in ("tabs.text", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
+        found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}
+    found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values())
+    found |= set(importlib.import_module("tabs.text_chat").EXAMPLES)
+    return found - {"en", "ja", "value", "html"}
+
+
+def test_no_word_is_missing_in_japanese() -> None:
+    missing = sorted(needed() - set(read_catalogue("ja")))
+    assert not missing, f"{len(missing)} without Japanese: {json.dumps(missing, ensure_ascii=False, indent=0)}"
+
+
+@pytest.mark.parametrize(("english", "japanese"), sorted(read_catalogue("ja").items()))
+def test_placeholders_are_the_same(english: str, japanese: str) -> None:
+    def names(text: str) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name} if "{" in text and '"' not in text else set()
+
+    assert names(english) == names(japanese)
+    assert japanese.strip()
+
+
+def test_unknown_words_stay_as_they_are() -> None:
+    words = Words()
+    assert words.say("ja", "no such sentence") == "no such sentence"
+    assert words.say("en", "{n} pictures", n=3) == "3 pictures"
+    assert words.say("ja", "Stop") == "停止"
+
+
+def test_an_extension_can_bring_its_own_words() -> None:
+    words = Words()
+    words.add("ja", {"Hello there": "こんにちは"})
+    assert words.say("ja", "Hello there") == "こんにちは"
