@@ -1,0 +1,86 @@
+"""Settings inside files: there and back for each kind, and hostile files refused in a sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import wave
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from studio.api import BadInput
+from studio.metadata import embed, extract
+
+ABOUT = {"pipeline": "test.echo", "params": {"prompt": "生成 -- <b>\"quoted\"</b> " * 40, "seed": 1}, "facts": {"parameters": "a cat\nSteps: 20"}}
+
+
+def picture(form: str, mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((33, 21)).convert(mode).save(buffer, form)
+    return buffer.getvalue()
+
+
+def sound() -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(b"\1\2" * 801)
+    return buffer.getvalue()
+
+
+MIDI = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", 4) + b"\0\xff\x2f\0"
+FILES = {
+    ".png": picture("PNG"), ".webp": picture("WEBP"), ".jpg": picture("JPEG"), ".gif": picture("GIF", "P"), ".wav": sound(), ".mid": MIDI,
+    ".md": b"# Title\n\ntext --> more", ".json": b'{"value": [1, 2]}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", FILES)
+def test_settings_come_back_from_each_kind(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(embed(FILES[suffix], suffix, ABOUT))
+    assert extract(path) == ABOUT
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg", ".gif"])
+def test_pictures_keep_every_pixel(tmp_path: Path, suffix: str) -> None:
+    with Image.open(io.BytesIO(FILES[suffix])) as before, Image.open(io.BytesIO(embed(FILES[suffix], suffix, ABOUT))) as after:
+        assert before.convert("RGB").tobytes() == after.convert("RGB").tobytes()
+
+
+def test_transparent_webp_stays_transparent() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (8, 8), (255, 0, 0, 90)).save(buffer, "WEBP", lossless=True)
+    with Image.open(io.BytesIO(embed(buffer.getvalue(), ".webp", ABOUT))) as after:
+        assert after.convert("RGBA").getpixel((3, 3)) == (255, 0, 0, 90)
+
+
+def test_sound_keeps_every_sample() -> None:
+    with wave.open(io.BytesIO(embed(FILES[".wav"], ".wav", ABOUT))) as file:
+        assert file.readframes(2000) == b"\1\2" * 801
+
+
+def test_the_community_text_is_beside_it() -> None:
+    with Image.open(io.BytesIO(embed(FILES[".png"], ".png", ABOUT))) as image:
+        assert image.info["parameters"] == "a cat\nSteps: 20"
+
+
+@pytest.mark.parametrize("suffix", FILES)
+def test_files_of_others_and_broken_ones_are_refused(tmp_path: Path, suffix: str) -> None:
+    whole = embed(FILES[suffix], suffix, ABOUT)
+    for name, data in {"plain": FILES[suffix], "empty": b"", "noise": bytes(range(256)) * 9, "cut": whole[: len(whole) // 2]}.items():
+        path = tmp_path / f"{name}{suffix}"
+        path.write_bytes(data)
+        with pytest.raises(BadInput) as told:
+            extract(path)
+        assert told.value.hint
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '{"pipeline": "x"}', '{"pipeline": "x", "params": 3}', "[" * 100_000])
+def test_settings_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.md"
+    path.write_text(f"hello\n\n<!-- seisei {text} -->\n")
+    with pytest.raises(BadInput):
+        extract(path)
