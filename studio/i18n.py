@@ -1,7 +1,7 @@
 """Words: one catalogue for labels, choices, hints, errors and verdicts. The key is the English text.
 
-Static labels become Gradio translation markers, which the browser resolves in the page's language;
-text made in a handler is said in the language of the request.
+Static labels stay English in the page and the browser shows them in its language (studio/theme.py, from this
+catalogue: Gradio's own markers miss choices and tabs); text made in a handler is said in the request's language.
 """
 
 from __future__ import annotations
@@ -19,13 +19,10 @@ class Words:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, str]] = {lang: read_catalogue(lang) for lang in LANGUAGES}
-        self._marker: Any = None
 
-    def __call__(self, english: str | None) -> Any:
-        """A marker for a static label; plain text where nothing is to be translated."""
-        if not english or english not in self.tables["ja"]:
-            return english or ""
-        return self.gradio()(english)
+    def __call__(self, english: str | None) -> str:
+        """A static label: English here, shown in the page's language by the browser. Marks the word as one to translate."""
+        return english or ""
 
     def say(self, lang: str, english: str, **values: Any) -> str:
         text = self.tables.get(lang, {}).get(english, english)
@@ -34,16 +31,6 @@ class Words:
     def add(self, lang: str, words: dict[str, str]) -> None:
         """An extension's own words; call it before the page is built."""
         self.tables.setdefault(lang, {}).update(words)
-        self._marker = None
-
-    def gradio(self) -> Any:
-        """The translation table for `launch(i18n=)`."""
-        if self._marker is None:
-            import gradio as gr
-
-            english = {key: key for table in self.tables.values() for key in table}
-            self._marker = gr.I18n(**(self.tables | {"en": english}))
-        return self._marker
 
 
 def read_catalogue(lang: str) -> dict[str, str]:

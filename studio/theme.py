@@ -12,7 +12,8 @@ THEME_CSS = """
 :root { --seisei-ink:#23262b; --seisei-soft:#5b6169; --seisei-line:#dedbd2; --seisei-paper:#f7f5f0; --seisei-card:#fffefb; --seisei-accent:#23685a; --seisei-bad:#a3271f; }
 .dark { --seisei-ink:#ecebe7; --seisei-soft:#a9aeb6; --seisei-line:#3a3d44; --seisei-paper:#17181b; --seisei-card:#202226; --seisei-accent:#6cc3b0; --seisei-bad:#ff9d94; }
 .gradio-container { max-width: 1480px !important; padding: 0 16px 64px !important; }
-.gradio-container main { padding: 0 !important; }
+.gradio-container main, .gradio-container .fillable { padding: 0 !important; }
+.studio-error .studio-error { border: 0; padding: 0; }
 #chat-list .wrap { flex-direction: column; max-height: 220px; overflow: auto; flex-wrap: nowrap; }
 #chat-list label { width: 100%; flex: none; }
 footer { display: none !important; }
@@ -56,8 +57,7 @@ HEAD = """
 (() => {
   const pick = (name) => (document.cookie.match('(?:^|; )' + name + '=([^;]*)') || [])[1];
   const lang = pick('seisei_lang') || ((navigator.language || 'en').toLowerCase().startsWith('ja') ? 'ja' : 'en');
-  Object.defineProperty(navigator, 'language', { get: () => lang });
-  Object.defineProperty(navigator, 'languages', { get: () => [lang] });
+  Object.defineProperty(navigator, 'language', { get: () => lang });  // Gradio's own words follow too
   document.documentElement.lang = lang;
   const keep = (name, value) => { document.cookie = name + '=' + value + '; path=/; max-age=31536000; samesite=lax'; };
   const words = () => { try { return JSON.parse(document.getElementById('seisei-words').textContent)[lang] || {}; } catch { return {}; } };
@@ -103,6 +103,25 @@ HEAD = """
     catch { const line = document.getElementById('seisei-line'); if (line) line.replaceChildren(el('span', say('The studio does not answer. Is it still running?'), { className: 'grow' })); }
     timer = setTimeout(poll, document.hidden ? 5000 : 1000);
   }
+  // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
+  const LEAVE = '#chat-view,#chat-list,#gallery-large,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
+  function translate(root) {
+    const table = words(); const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); let node;
+    while ((node = walker.nextNode())) {
+      const key = node.nodeValue.trim(); const found = key && table[key];
+      if (found && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
+    }
+    for (const box of (root.querySelectorAll ? root.querySelectorAll('[placeholder],[aria-label],[title]') : [])) for (const name of ['placeholder', 'aria-label', 'title']) {
+      const found = table[box.getAttribute(name)]; if (found) box.setAttribute(name, found); }
+    for (const box of (root.querySelectorAll ? root.querySelectorAll('input[role=listbox],input[aria-haspopup]') : [])) { if (table[box.value] && document.activeElement !== box) box.value = table[box.value]; }
+  }
+  function follow() {
+    if (lang === 'en') return;
+    translate(document.body);
+    let waiting = false;
+    new MutationObserver(() => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; translate(document.body); }); } })
+      .observe(document.body, { childList: true, subtree: true, characterData: true });
+  }
   function visible(selector) { return [...document.querySelectorAll(selector)].map((x) => x.matches('button,input,textarea') ? x : x.querySelector('button,input,textarea')).filter((x) => x && x.offsetParent)[0]; }
   addEventListener('keydown', (event) => {
     const typing = event.target.matches('input,textarea,[contenteditable]');
@@ -117,6 +136,7 @@ HEAD = """
       const wish = pick('seisei_dark'); setDark(wish ? wish === '1' : matchMedia('(prefers-color-scheme: dark)').matches);
       document.getElementById('seisei-lang').onclick = () => { keep('seisei_lang', lang === 'ja' ? 'en' : 'ja'); location.reload(); };
       document.getElementById('seisei-dark').onclick = () => setDark(!dark());
+      follow();
       poll();
     };
     start();

@@ -72,14 +72,14 @@ class GalleryTab:
         self._listen()
 
     def _build_detail(self, w: Any) -> None:
-        self.drop = gr.File(label=w("Drop an output file here: its settings come back"), file_count="single", height=110, elem_id="gallery-drop")
+        self.drop = gr.File(label=w("Drop an output file here: its settings come back"), file_count="single", height=150, elem_id="gallery-drop")
         self.told = gr.HTML("", elem_classes="studio-note")
         self.large = gr.HTML("", elem_id="gallery-large")
         with gr.Row(visible=False) as self.actions:
             self.send = gr.Button(w("Use its settings"), variant="primary", min_width=110)
             self.star = gr.Button("★", min_width=44, scale=0)
             self.trash = gr.Button(w("Move to trash"), min_width=90)
-            self.untrash = gr.Button(w("Put back"), min_width=90)
+            self.untrash = gr.Button(w("Put back"), min_width=90, visible=False)
         self.undo = gr.Button(w("Undo"), visible=False)
         with gr.Accordion(w("Settings it was made with"), open=False):
             self.about = gr.JSON({}, show_label=False)
@@ -91,7 +91,7 @@ class GalleryTab:
             component.change(self.on_look, looked, view, trigger_mode="always_last", **PRIVATE)
         self.before.click(self.on_before, [*looked, self.offset], view, **PRIVATE)
         self.after.click(self.on_after, [*looked, self.offset], view, **PRIVATE)
-        detail = [self.chosen, self.large, self.actions, self.about]
+        detail = [self.chosen, self.large, self.actions, self.about, self.trash, self.untrash]
         self.grid.select(self.on_select, [], detail, **PRIVATE)
         self.send.click(self.on_send, [self.chosen], [self.told], **PRIVATE).success(None, None, None, js=TO_TAB)
         self.drop.upload(self.on_drop, [self.drop], [self.told], **PRIVATE).success(None, None, None, js=TO_TAB)
@@ -138,7 +138,7 @@ class GalleryTab:
 
     def on_select(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         output = self._mine(str(event._data["value"]), request)
-        return [output.id, large(output, self.studio.words.say(ui.lang(request), "Download")), gr.update(visible=True), output.metadata]
+        return [output.id, large(output, self.studio.words.say(ui.lang(request), "Download")), gr.update(visible=True), output.metadata, gr.update(visible=not output.trashed), gr.update(visible=output.trashed)]
 
     def on_send(self, output_id: str, request: gr.Request) -> str:
         try:

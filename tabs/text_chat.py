@@ -36,7 +36,7 @@ def rows(chat: Chat) -> tuple[list[dict[str, Any]], list[str]]:
             shown.append({"role": "assistant", "content": message.reasoning, "metadata": {"title": "💭"}})
             ids.append(message.id)
         if message.text or not message.reasoning or message.state != "running":
-            shown.append({"role": message.role, "content": message.text + ("" if message.text or message.state != "running" else "…")})
+            shown.append({"role": message.role, "content": message.text or ("…" if message.state == "running" else "—")})
             ids.append(message.id)
     return shown, ids
 
@@ -92,7 +92,7 @@ class ChatPage:
     def _build_right(self, words: Any) -> None:
         empty = f"<div class='studio-empty'><b>生成</b><br>{html.escape(self.studio.words.say('en', 'Ask something, or click an example.'))}</div>"
         self.view = gr.Chatbot(
-            [], label=words("Conversation"), show_label=False, height="62vh", min_height=320, editable="all", buttons=["copy", "copy_all"], feedback_options=None,
+            [], label=words("Conversation"), show_label=False, height="calc(100vh - 480px)", min_height=300, editable="all", buttons=["copy", "copy_all"], feedback_options=None,
             latex_delimiters=LATEX, group_consecutive_messages=False, layout="bubble", elem_id="chat-view", placeholder=empty, allow_tags=False,
         )  # fmt: skip
         self.note = gr.HTML("", elem_classes="studio-note", elem_id="chat-note")

@@ -53,7 +53,7 @@ class NotebookPage:
         assert isinstance(context, gr.Blocks)
         context.load(self.on_load, [], [self.text, self.model, *self.controls.values()], **PRIVATE)
 
-    def on_generate(self, text: str, cursor: int, past: list[str], model: str, *rest: Any, request: gr.Request) -> Iterator[list[Any]]:
+    def on_generate(self, request: gr.Request, text: str, cursor: int, past: list[str], model: str, *rest: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
         cursor = len(text) if cursor is None or cursor < 0 else min(int(cursor), len(text))
         before, after = text[:cursor], text[cursor:]
