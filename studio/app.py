@@ -124,10 +124,10 @@ def main(settings: Settings, warnings: list[str]) -> int:
         studio.notices.append(note)
     provision = Provision(settings, on_ready=studio.catalog.refresh)
     accounts = read_accounts(settings.auth, exposed=settings.exposed)
+    studio.jobs.start()
     page = serve(studio, provision, accounts, port)
     url = f"http://{'127.0.0.1' if settings.listen in ('0.0.0.0', '::') else settings.listen}:{port}"
     announce(studio, page, accounts, url)
-    studio.jobs.start()
     provision.start()
     studio.hooks.notify("startup", studio=studio)
     if settings.browser:

@@ -24,6 +24,7 @@ LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "\\(", "right"
 NOT_SHOWN = ("model", "messages", "continue_last", "reuse_prefix")
 SAMPLER_GROUP = "Sampling"
 NO_CHARACTER = ""
+DEFAULT_SYSTEM = "You are a helpful assistant."  # small models answer better with it than with none
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -87,7 +88,7 @@ class ChatPage:
                 self.preset_name = gr.Textbox(label=words("Name of a preset"), scale=2)
                 self.preset_save = gr.Button(words("Save"), size="sm", min_width=60)
                 self.preset_delete = gr.Button(words("Delete"), size="sm", min_width=60)
-            self.controls = ui.controls(self.Params, self.studio, only=self.fields, values=SHIPPED["Balanced"])
+            self.controls = ui.controls(self.Params, self.studio, only=self.fields, values=SHIPPED["Balanced"] | {"system": DEFAULT_SYSTEM})
 
     def _build_right(self, words: Any) -> None:
         empty = f"<div class='studio-empty'><b>生成</b><br>{html.escape(self.studio.words.say('en', 'Ask something, or click an example.'))}</div>"

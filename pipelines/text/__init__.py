@@ -9,5 +9,6 @@ from studio.api import Pipeline, hookimpl
 def register_pipelines() -> list[Pipeline]:
     from pipelines.text.chat import Chat
     from pipelines.text.complete import Complete
+    from pipelines.text.embed import Embed
 
-    return [Chat(), Complete()]
+    return [Chat(), Complete(), Embed()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from studio.api import BadInput, ModelBroken, ModelEntry, ModelSpec, StudioError
 
 PLAIN_STOPS = ("\nUser:", "\nSystem:")
 UNREADABLE = "�"
+LONGEST_CHARACTER = 8  # tokens; what is still unreadable then is garbage
 
 
 class TransformersEngine:
@@ -137,7 +138,7 @@ class TransformersModel:
 
         breakers = tuple(request.sampling.dry_sequence_breakers)
 
-        @lru_cache(maxsize=None)
+        @cache
         def breaks(token: int) -> bool:
             piece = self._tokenizer.decode([token])
             return any(breaker in piece for breaker in breakers)
@@ -203,7 +204,8 @@ class _Detokenizer:
     def _new(self, final: bool) -> str:
         before = self._decode(self._tokens[self._start : self._shown])
         now = self._decode(self._tokens[self._start :])
-        if now.endswith(UNREADABLE) and not final:
+        waiting = len(self._tokens) - self._shown
+        if now.endswith(UNREADABLE) and not final and waiting < LONGEST_CHARACTER:
             return ""
         self._start, self._shown = self._shown, len(self._tokens)
         return now[len(before) :]

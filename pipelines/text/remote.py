@@ -96,7 +96,8 @@ class RemoteModel:
 
     def generate(self, request: Request, sink: Sink) -> Finish:
         path = "/chat/completions" if request.messages else "/completions"
-        reason, usage = "stopped", {}
+        reason = "stopped"
+        usage: dict[str, Any] = {}
         with self._errors(), self._client.stream("POST", path, json=self._body(request)) as answer:
             if answer.status_code >= 400:
                 self._check(answer.status_code, answer.read().decode(errors="replace"))

@@ -1,0 +1,133 @@
+"""The page as a person uses it, in Chromium."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from studio.testing import browser as chromium
+from tests.running import Running, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="no Chromium on this machine; in CI its absence fails")]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("browser")) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chrome: Any, studio: Running) -> Iterator[Any]:
+    context = chrome.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.goto(studio.url)
+    page.wait_for_selector("#chat-input textarea")
+    page.wait_for_selector("#seisei-line >> text=CPU")
+    yield page
+    assert page.problems == []
+    context.close()
+
+
+def say(page: Any, text: str) -> None:
+    page.fill("#chat-input textarea", text)
+    page.press("#chat-input textarea", "Enter")
+
+
+def new_chat(page: Any) -> None:
+    page.get_by_role("button", name="New chat").click()
+    page.wait_for_selector("#chat-examples >> visible=true")
+
+
+def tab(page: Any, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).first.click()
+
+
+def test_chat_stop_regenerate_reload_and_gallery(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    new_chat(page)
+    say(page, "Write a long story about a lighthouse cat.")
+    expect(page.locator("#chat-view .bot.message").last).to_contain_text(" ", timeout=20_000)
+    page.get_by_role("button", name="Stop", exact=True).first.click()
+    expect(page.locator("#chat-note")).to_contain_text("Stopped", timeout=5_000)
+    page.get_by_role("button", name="Regenerate").click()
+    expect(page.locator("#chat-note")).to_contain_text("tokens/s", timeout=60_000)
+    expect(page.locator("#chat-note")).to_contain_text("Version 2 of 2", timeout=60_000)
+    page.reload()
+    expect(page.locator("#chat-view")).to_contain_text("lighthouse cat", timeout=10_000)
+    tab(page, "Gallery")
+    page.locator("[data-output]").first.click()
+    expect(page.locator("#gallery-large")).to_contain_text("Download", timeout=10_000)
+
+
+def test_text_in_a_language_the_model_lacks_is_noticed_before_sending(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    new_chat(page)
+    say(page, "日本語で自己紹介してください。")
+    expect(page.locator("#chat-warning")).to_contain_text("Japanese", timeout=10_000)
+    expect(page.get_by_role("button", name="Send anyway")).to_be_visible()
+    assert page.input_value("#chat-input textarea").startswith("日本語")
+
+
+def test_the_page_speaks_japanese(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.click("#seisei-lang")
+    expect(page.get_by_role("button", name="再生成")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("tab", name="ギャラリー")).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "ja"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("dark", [False, True])
+def test_nothing_is_wider_than_the_screen(page: Any, width: int, dark: bool) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    if page.evaluate("document.body.classList.contains('dark')") != dark:
+        page.click("#seisei-dark")
+    assert page.evaluate("document.body.classList.contains('dark')") == dark
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".primary-action >> visible=true").first.is_visible()
+
+
+def test_every_tab_opens_and_the_keyboard_switches_them(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    for name, sign in (("Gallery", "Search"), ("Models", "SmolLM2"), ("Extensions", "OpenAI-compatible API"), ("Settings", "Save settings")):
+        tab(page, name)
+        expect(page.get_by_text(sign).locator("visible=true").first).to_be_visible(timeout=10_000)
+    page.keyboard.press("Alt+1")
+    expect(page.locator("#chat-input")).to_be_visible(timeout=5_000)
+
+
+def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Notebook")
+    box = page.locator("#notebook-text textarea")
+    box.fill("Once upon a time THE END")
+    box.evaluate("(box) => { box.focus(); box.setSelectionRange(16, 16); }")
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_function("() => document.querySelector('#notebook-text textarea').value.length > 40", timeout=30_000)
+    page.get_by_role("button", name="Stop", exact=True).locator("visible=true").click()
+    assert box.input_value().startswith("Once upon a time") and box.input_value().endswith(" THE END")
+    page.wait_for_selector("#seisei-line >> text=Ready", timeout=30_000)
+    page.get_by_role("button", name="Undo", exact=True).locator("visible=true").first.click()
+    expect(box).to_have_value("Once upon a time THE END", timeout=5_000)
