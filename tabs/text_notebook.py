@@ -12,7 +12,11 @@ import gradio as gr
 from studio import ui
 from studio.api import Cancelled, Done, Failed, Stats, Studio, StudioError, Text
 
-CURSOR = "(text, cursor, ...rest) => { const box = document.querySelector('#notebook-text textarea'); return [text, box ? box.selectionStart : text.length, ...rest]; }"
+CURSOR = """(text, cursor, ...rest) => {
+  const box = document.querySelector('#notebook-text textarea');
+  if (box && box.dataset.cursor !== undefined) { cursor = Number(box.dataset.cursor); delete box.dataset.cursor; }
+  return [text, cursor, ...rest];
+}"""  # where the person last was; else where the model stopped
 SHOWN = ("max_tokens", "temperature", "top_p", "min_p", "repetition_penalty", "stop", "seed")
 KEEP_STEPS = 50
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -44,7 +48,7 @@ class NotebookPage:
     def _listen(self) -> None:
         given = [self.text, self.cursor, self.undo_steps, self.model, *self.controls.values()]
         steps = [self.text, self.undo_steps, self.redo_steps]
-        self.generate.click(self.on_generate, given, [self.text, self.note, self.undo_steps, self.redo_steps], js=CURSOR, concurrency_limit=None, **PRIVATE)
+        self.generate.click(self.on_generate, given, [self.text, self.note, self.undo_steps, self.redo_steps, self.cursor], js=CURSOR, concurrency_limit=None, **PRIVATE)
         self.stop.click(self.on_stop, [], [], queue=False, **PRIVATE)
         self.undo.click(self.on_undo, steps, steps, **PRIVATE)
         self.redo.click(self.on_redo, steps, steps, **PRIVATE)
@@ -78,9 +82,9 @@ class NotebookPage:
                 facts |= job.summary
             if time.monotonic() - shown > 0.04:
                 shown = time.monotonic()
-                yield [before + written + after, self._note(facts, problem, lang), past, []]
+                yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written)]
         self._remember_text(owner, before + written + after)
-        yield [before + written + after, self._note(facts, problem, lang), past, []]
+        yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written)]
 
     def _note(self, facts: dict[str, Any], problem: str, lang: str) -> str:
         if problem:
