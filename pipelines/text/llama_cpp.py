@@ -103,6 +103,8 @@ class LlamaCppModel:
         params.fit_params = False
         params.verbosity = 0
         params.embedding = setup.embedding
+        if setup.embedding and not header.of_architecture("pooling_type"):
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         try:
             return xllamacpp.Server(params)
         except Exception as error:  # the binding raises bare RuntimeError for every load failure
