@@ -29,7 +29,8 @@ class NotebookPage:
 
     def build(self) -> None:
         words = self.studio.words
-        self.undo_steps, self.redo_steps, self.cursor, self.job = gr.State([]), gr.State([]), gr.State(-1), gr.State("")
+        self.undo_steps, self.redo_steps = gr.State([]), gr.State([])
+        self.cursor = gr.Number(-1, visible=False)  # a State can not be set by the browser
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.model = ui.control(self.Params.model_fields["model"], self.studio)
