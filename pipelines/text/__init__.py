@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from studio.api import Pipeline, hookimpl
+from studio.api import ModelEntry, Pipeline, StudioError, hookimpl
+from studio.api import Settings as StudioSettings
 
 
 @hookimpl
@@ -12,3 +13,16 @@ def register_pipelines() -> list[Pipeline]:
     from pipelines.text.embed import Embed
 
     return [Chat(), Complete(), Embed()]
+
+
+@hookimpl
+def register_models(settings: StudioSettings) -> list[ModelEntry]:
+    """The remote server's models; one that does not answer is listed with its reason."""
+    if not settings.remote_url or settings.offline:
+        return []
+    from pipelines.text.remote import list_remote
+
+    try:
+        return list_remote(settings.remote_url, settings.remote_key, timeout=2.0)
+    except StudioError as error:
+        return [ModelEntry("remote", settings.remote_url, "llm", "remote", 0, settings.remote_url, source="remote", problem=f"{error.message} {error.hint}".strip())]

@@ -6,9 +6,12 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import psutil
+
 from studio.api import Catalog, ModelEntry, ModelMissing
 
 NOTE = "language: "
+USABLE = 0.7  # of the memory
 _SCRIPTS = {
     "ja": r"[぀-ヿㇰ-ㇿｦ-ﾝ]",
     "ko": r"[ᄀ-ᇿ㄰-㆏가-힯]",
@@ -94,11 +97,15 @@ def advice(model: str, text: str, catalog: Catalog, budget_bytes: int = 0) -> di
     }
 
 
+def _fit(fits: bool) -> str:
+    return "fits" if fits else "too large here"
+
+
 def language_note(model: str, text: str, catalog: Catalog) -> str:
     """The advice as one note for the verdict, "" if all is well; it starts with NOTE."""
-    found = advice(model, text, catalog)
+    found = advice(model, text, catalog, int(psutil.virtual_memory().total * USABLE))
     if not found:
         return ""
     now = [f"use {key}" for key in found["installed"]]
-    later = [f"get {item['title']} ({item['bytes'] / 1e9:.1f} GB, {item['licence']})" for item in found["downloads"][:2]]
+    later = [f"get {item['title']} ({item['bytes'] / 1e9:.1f} GB, {item['licence']}, {_fit(item['fits'])})" for item in found["downloads"][:2]]
     return f"{NOTE}{found['sentence']} You could {' or '.join([*now, *later])}." if now or later else NOTE + found["sentence"]

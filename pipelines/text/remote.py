@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pipelines.text.engine import Finish, Report, Request, Setup, Sink
 from pipelines.text.sampling import Sampling
+from pipelines.text.sse import EventStream, Refused
 from studio.api import BadInput, ContextOverflow, ModelEntry, ModelMissing, ModelSpec, StudioError
 
 SPOKEN = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty"})
@@ -30,7 +31,8 @@ class RemoteEngine:
         return "" if entry.path.startswith(("http://", "https://")) else "The remote server's address must begin with http:// or https://."
 
     def spec(self, entry: ModelEntry, setup: Setup) -> ModelSpec[RemoteModel]:
-        return ModelSpec(entry.key, 0, lambda report: _open(entry, setup, report), RemoteModel.close)
+        version = hash((entry.path, setup.key)) & 0xFFFF  # salted by Python: a changed address or key is a new connection
+        return ModelSpec(f"{entry.key} #{version:04x}", 0, lambda report: _open(entry, setup, report), RemoteModel.close)
 
 
 def _open(entry: ModelEntry, setup: Setup, report: Report) -> RemoteModel:
@@ -38,7 +40,7 @@ def _open(entry: ModelEntry, setup: Setup, report: Report) -> RemoteModel:
     return RemoteModel(entry, setup.key)
 
 
-def list_remote(url: str, key: str, timeout: float = 5.0) -> list[ModelEntry]:
+def list_remote(url: str, key: str, timeout: float = 3.0) -> list[ModelEntry]:
     """The server's models as catalog entries. Raises ModelMissing if it does not answer."""
     import httpx
 
@@ -77,20 +79,22 @@ class RemoteModel:
         self.entry = entry
         self.context_length = entry.context_length
         self._id = entry.details.get("id") or entry.key.removeprefix("remote/")
-        self._client = httpx.Client(
-            base_url=entry.path.rstrip("/"), headers=_headers(key), timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        )
+        self._headers = _headers(key)
+        self._timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
 
     def close(self) -> None:
-        self._client.close()
+        self._headers = {}
 
     def count(self, text: str) -> int:
         """No such call in the API: about four letters to a token."""
         return math.ceil(len(text.encode()) / 4)
 
     def embed(self, texts: list[str]) -> list[list[float]]:
+        import httpx
+
         with self._errors():
-            answer = self._client.post("/embeddings", json={"model": self._id, "input": texts})
+            body = {"model": self._id, "input": texts}
+            answer = httpx.post(f"{self.entry.path.rstrip('/')}/embeddings", json=body, headers=self._headers, timeout=self._timeout)
             self._check(answer.status_code, answer.text)
             return [row["embedding"] for row in sorted(answer.json()["data"], key=lambda row: row["index"])]
 
@@ -98,17 +102,16 @@ class RemoteModel:
         path = "/chat/completions" if request.messages else "/completions"
         reason = "stopped"
         usage: dict[str, Any] = {}
-        with self._errors(), self._client.stream("POST", path, json=self._body(request)) as answer:
-            if answer.status_code >= 400:
-                self._check(answer.status_code, answer.read().decode(errors="replace"))
-            for chunk in _chunks(answer.iter_lines()):
+        address = self.entry.path.rstrip("/") + path
+        with self._errors():
+            for chunk in EventStream(address, self._headers, self._body(request), self._timeout, lambda: sink.stopping):
+                if isinstance(chunk, Refused):
+                    self._check(chunk.status, chunk.text)
+                    break
                 if "error" in chunk:
                     self._check(400, json.dumps(chunk))
                 usage = chunk.get("usage") or usage
                 reason = _take(chunk, sink) or reason
-                if sink.stopping:
-                    reason = "stopped"
-                    break
         details = usage.get("prompt_tokens_details") or {}
         count = usage.get("completion_tokens", sink.tokens)
         return Finish(reason, count, usage.get("prompt_tokens", 0), details.get("cached_tokens") or 0)
@@ -135,7 +138,7 @@ class RemoteModel:
 
         try:
             yield
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, OSError) as error:
             raise _unreachable(self.entry.path, error) from error
 
     def _check(self, status: int, text: str) -> None:
@@ -166,19 +169,6 @@ def _message(text: str) -> str:
         return str(found["message"] if isinstance(found, dict) else found)[:500]
     except (ValueError, KeyError, TypeError):
         return text.strip()[:500] or "no reason given"
-
-
-def _chunks(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """The JSON of each server-sent event, up to [DONE]."""
-    for line in lines:
-        if not line.startswith("data:"):
-            continue
-        data = line[5:].strip()
-        if data == "[DONE]":
-            return
-        chunk = json.loads(data)
-        if isinstance(chunk, dict):
-            yield chunk
 
 
 def _take(chunk: dict[str, Any], sink: Sink) -> str:

@@ -54,6 +54,7 @@ FAMILY: dict[str, str] = {
     "dry_allowed_length": "dry_multiplier", "dry_penalty_last_n": "dry_multiplier",
     "dry_sequence_breakers": "dry_multiplier", "mirostat_tau": "mirostat_mode", "mirostat_eta": "mirostat_mode",
 }  # fmt: skip
+MIROSTAT = frozenset({"temperature", "mirostat_mode", "mirostat_tau", "mirostat_eta"})  # it replaces all the others
 ALL_FIELDS: frozenset[str] = frozenset(Sampling.model_fields)
 
 
@@ -72,7 +73,8 @@ def unsupported(sampling: Sampling, supports: frozenset[str]) -> list[str]:
     """Fields that were set and that an engine with `supports` would leave out; untouched defaults are no wish."""
     default = Sampling()
     wished = [name for name in active(sampling) if getattr(sampling, name) != getattr(default, name)]
-    return [name for name in wished if name not in supports]
+    beside = set(wished) - MIROSTAT if sampling.mirostat_mode else set()
+    return [name for name in wished if name not in supports or name in beside]
 
 
 def unsupported_note(names: list[str], engine: str) -> str:
@@ -80,4 +82,4 @@ def unsupported_note(names: list[str], engine: str) -> str:
     if not names:
         return ""
     titles = ", ".join(str(Sampling.model_fields[name].title) for name in names)
-    return f"{engine} has no {titles}: left out."
+    return f"Left out, as {engine} can't do it here: {titles}."
