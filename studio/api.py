@@ -39,6 +39,7 @@ from studio.hooks import HOOK_API, hookimpl
 from studio.host import Output, Route, Studio, Tab
 from studio.params import Params, ui
 from studio.pipeline import Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
+from studio.settings import Settings
 
 __all__ = [
     "FINAL",
@@ -77,6 +78,7 @@ __all__ = [
     "Route",
     "RunContext",
     "Saved",
+    "Settings",
     "Stats",
     "Stopped",
     "Stopping",

@@ -63,12 +63,14 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     hooks.load_extensions(extension_folders(settings), settings.disabled_extensions, settings.safe)
     roots = [settings.models_path, *(Path(folder) for folder in settings.models_dir)]
     settings.models_path.mkdir(parents=True, exist_ok=True)
-    catalog = Catalog(roots, extra=lambda: hooks.collect("register_models"))
+    current = [settings]  # the newest settings: a changed remote server is asked at the next look
+    catalog = Catalog(roots, extra=lambda: hooks.collect("register_models", settings=current[0]))
     pipelines: dict[str, Pipeline] = {item.id: item for item in hooks.collect("register_pipelines")}
     device = find_device(settings.device)
 
-    def budget(current: Settings) -> int:
-        return budget_bytes(device, current.memory_limit)
+    def budget(chosen: Settings) -> int:
+        current[0] = chosen
+        return budget_bytes(device, chosen.memory_limit)
 
     spool = settings.data / "spool"
     config = {
@@ -91,7 +93,7 @@ def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -
     from studio import shell, theme
 
     settings = studio.settings
-    api = Api(studio, provision.steps)
+    api = Api(studio, provision.steps, provision.retry)
     routes: list[Route] = [*api.routes(), *studio.hooks.collect("register_routes", studio=studio)]
     tabs: list[Tab] = sorted(studio.hooks.collect("register_tabs", studio=studio), key=lambda tab: tab.order)
     page: gr.Blocks = shell.build_page(studio, tabs)

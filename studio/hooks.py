@@ -16,6 +16,7 @@ from studio.pipeline import Pipeline
 if TYPE_CHECKING:
     from studio.catalog import ModelEntry
     from studio.host import Output, Route, Studio, Tab
+    from studio.settings import Settings
 
 HOOK_API = 1
 PROJECT = "seisei"
@@ -51,7 +52,7 @@ class HookSpecs:
         raise NotImplementedError
 
     @hookspec
-    def register_models(self) -> list[ModelEntry]:
+    def register_models(self, settings: Settings) -> list[ModelEntry]:
         """Collect: models that are not files on disk (a remote server's, say)."""
         raise NotImplementedError
 

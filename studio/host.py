@@ -77,3 +77,5 @@ class Studio:
 
         self.settings = save_settings(self.settings, changes)
         self.jobs.apply(self.settings)
+        if {"models_dir", "remote_url", "remote_key", "offline"} & set(changes):
+            self.catalog.refresh()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import wraps
@@ -20,6 +21,7 @@ from starlette.routing import Route as StarletteRoute
 import studio as package
 from studio.errors import BadInput, NotAllowed, NotFound, StudioError
 from studio.host import Output, Route, Studio
+from studio.restore import hand_over, restore
 
 THUMB_PIXELS = 256
 INLINE = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp3", ".flac", ".ogg", ".mp4", ".mid"}
@@ -36,9 +38,10 @@ def is_host(request: Request) -> bool:
 class Api:
     """Endpoints over one Studio; each answers JSON, errors as {"error": {code, message, hint, field}}."""
 
-    def __init__(self, studio: Studio, provision: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(self, studio: Studio, provision: Callable[[], list[dict[str, Any]]], retry: Callable[[], None]) -> None:
         self.studio = studio
         self.provision = provision
+        self.retry_provision = retry
 
     def routes(self) -> list[Route]:
         return [
@@ -56,6 +59,8 @@ class Api:
             Route("/api/v1/outputs/{id}", ["GET"], self.output, "One output with its metadata"),
             Route("/api/v1/outputs/{id}/file", ["GET"], self.file, "Its file"),
             Route("/api/v1/outputs/{id}/thumb", ["GET"], self.thumb, "A picture of at most 256 pixels"),
+            Route("/api/v1/restore", ["POST"], self.restore, "Give the settings inside an output file back to their tab: the body is the file, ?name= its name"),
+            Route("/api/v1/provision/retry", ["POST"], self.retry, "Try failed set-up steps again", owner_only=True),
             Route("/api/v1/models", ["GET"], self.models, "Models on this computer"),
         ]
 
@@ -140,6 +145,24 @@ class Api:
             buffer = io.BytesIO()
             image.convert("RGBA" if "A" in image.getbands() else "RGB").save(buffer, "WEBP", quality=80)
         return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=86400"})
+
+    async def restore(self, request: Request) -> Any:
+        """The file is read in a folder of its own, which goes away; its name is only used for its suffix."""
+        limit = self.studio.settings.max_upload_mb * 2**20
+        with tempfile.TemporaryDirectory(prefix="seisei-restore-") as folder:
+            path = Path(folder) / f"dropped{Path(request.query_params.get('name', '')).suffix[:10]}"
+            with path.open("wb") as file:
+                async for piece in request.stream():
+                    if file.tell() + len(piece) > limit:
+                        raise BadInput(f"The file is larger than {self.studio.settings.max_upload_mb} MB.", hint="Use a smaller file.")
+                    file.write(piece)
+            restored = await run_in_threadpool(restore, path, self.studio)
+        hand_over(restored, self.studio, owner(request))
+        return {"pipeline": restored.pipeline_id, "title": restored.title, "refused": restored.refused, "model_missing": restored.model_missing}
+
+    def retry(self, request: Request) -> Any:
+        self.retry_provision()
+        return {"started": True}
 
     def models(self, request: Request) -> Any:
         hidden = {} if is_host(request) else {"path": ""}

@@ -124,6 +124,18 @@ HEAD = """
   }
   function visible(selector) { return [...document.querySelectorAll(selector)].map((x) => x.matches('button,input,textarea') ? x : x.querySelector('button,input,textarea')).filter((x) => x && x.offsetParent)[0]; }
   document.addEventListener('selectionchange', () => { const box = document.activeElement; if (box && box.matches('textarea')) box.dataset.cursor = box.selectionStart; });
+  const filesIn = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
+  const takesFiles = (event) => event.target.closest && event.target.closest('#gallery-drop, [data-testid="block-label"], .upload-container, [aria-dropeffect], textarea');
+  addEventListener('dragover', (event) => { if (filesIn(event) && !takesFiles(event)) event.preventDefault(); });
+  addEventListener('drop', async (event) => {
+    if (!filesIn(event) || takesFiles(event)) return;
+    event.preventDefault();
+    const file = event.dataTransfer.files[0];
+    const answer = await fetch('/api/v1/restore?name=' + encodeURIComponent(file.name), { method: 'POST', body: file });
+    const told = await answer.json();
+    if (answer.ok) location.reload(); else tell(say(told.error.message) + ' ' + say(told.error.hint));
+  });
+  function tell(text) { document.getElementById('seisei-notices').append(el('p', text, { role: 'alert' })); }
   addEventListener('keydown', (event) => {
     const typing = event.target.matches('input,textarea,[contenteditable]');
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();

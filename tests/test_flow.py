@@ -84,6 +84,8 @@ def test_the_official_client_works_unmodified(studio: Running) -> None:
         form = {"type": "json_schema", "json_schema": {"name": "color", "schema": schema}}
         named = client.chat.completions.create(model=MODEL, messages=asked, max_tokens=60, response_format=form)  # type: ignore[call-overload]
         assert named.choices[0].message.content.replace(" ", "").replace("\n", "") in ('{"color":"red"}', '{"color":"blue"}')
+        near = client.embeddings.create(model=MODEL, input=["a small cat", "a little cat"]).data
+        assert len(near) == 2 and len(near[0].embedding) == len(near[1].embedding) == 576
         with pytest.raises(openai.BadRequestError, match="n must be 1"):
             client.chat.completions.create(model=MODEL, messages=asked, n=2)  # type: ignore[arg-type]
         with pytest.raises(openai.NotFoundError):

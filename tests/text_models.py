@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from studio.api import ModelEntry
-from tests.text_fakes import entry_of
+from tests.text_fakes import FakeContext, FakeModels, entry_of
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -143,3 +143,12 @@ def starter() -> ModelEntry:
     if not found and not os.environ.get("CI"):
         pytest.skip("the starter model is not on this computer; set SEISEI_TEST_GGUF")
     return entry_of(found[0], "gguf", languages=["en"])
+
+
+def complete(entry: ModelEntry, models: FakeModels, *, seed: int = 1, **values: Any) -> str:
+    """The continuation that text.complete gives; "" where nothing came."""
+    from pipelines.text.complete import Complete, CompleteParams
+
+    context = FakeContext([entry], models, seed=seed)
+    result = Complete().run(CompleteParams.parse({"model": entry.key, "seed": seed} | values), context)
+    return result.artifacts[0].data.decode() if result.artifacts else ""

@@ -6,9 +6,12 @@ Source: OpenAI's API reference for models, chat completions and completions (req
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
+from array import array
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -47,6 +50,29 @@ class OpenAiApi:
 
     async def complete(self, request: Request) -> Response:
         return await self._answer(request, "text.complete", self._complete_values)
+
+    async def embed(self, request: Request) -> Response:
+        try:
+            asked = await request.json()
+            texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
+            if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+                raise BadInput("input is a text or a list of texts.", field="input")
+            if asked.get("encoding_format", "float") not in ("float", "base64"):
+                raise BadInput("encoding_format is float or base64.", field="encoding_format")
+            values = {"model": self._model(asked.get("model")), "texts": texts}
+            job = await run_in_threadpool(self.studio.submit, "text.embed", values, owner=unquote(request.headers["x-seisei-owner"]), source="api")
+        except (ValueError, KeyError, TypeError):
+            return failure(BadInput("The body is not a JSON object with input and model."), 400)
+        except StudioError as error:
+            return failure(error, 404 if error.field == "model" else 400)
+        await run_in_threadpool(job.wait)
+        if job.error or not job.outputs:
+            return failure(job.error or StudioError("It was stopped."), 400)
+        made = json.loads(Path(self.studio.store.output(job.outputs[0]).path).read_text(encoding="utf-8"))
+        vectors = [base64.b64encode(array("f", vector).tobytes()).decode() if asked.get("encoding_format") == "base64" else vector for vector in made["embeddings"]]
+        rows = [{"object": "embedding", "index": number, "embedding": vector} for number, vector in enumerate(vectors)]
+        tokens = int(job.summary.get("prompt_tokens", job.summary.get("tokens", 0)))
+        return JSONResponse({"object": "list", "model": values["model"], "data": rows, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 
     async def _answer(self, request: Request, pipeline: str, read: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
         try:
@@ -203,5 +229,6 @@ def register_routes(studio: Studio) -> list[Route]:
         Route("/v1/models", ["GET"], api.models, "Language models"),
         Route("/v1/models/{id:path}", ["GET"], api.model, "One language model"),
         Route("/v1/chat/completions", ["POST"], api.chat, "Chat"),
+        Route("/v1/embeddings", ["POST"], api.embed, "Embeddings"),
         Route("/v1/completions", ["POST"], api.complete, "Completion"),
     ]

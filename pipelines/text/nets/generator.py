@@ -50,6 +50,7 @@ class Generator:
         """Logits (V) after one more token."""
         return self._forward([token])
 
+    @torch.inference_mode()
     def draw(self, sampler: Sampler, scores: torch.Tensor) -> int:
         return sampler.draw(scores, self.memory.tokens)
 

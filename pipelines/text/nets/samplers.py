@@ -144,6 +144,7 @@ class Sampler:
     def draw(self, scores: Tensor, history: list[int]) -> int:
         """scores: (V) logits; history: all tokens so far, prompt first."""
         scores = scores.float().cpu()
+        scores = scores.clone() if self._bias else scores
         for token, value in self._bias.items():
             scores[token] += value
         if self._s.mirostat_mode and self._s.temperature > 0:
