@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import socket
 import sys
 import threading
 import webbrowser
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.catalog import Catalog
+from studio.downloads import Downloads
 from studio.errors import StudioError
 from studio.executor import Executor, ProcessExecutor
 from studio.gate import Accounts, Gate, Sessions, read_accounts
@@ -82,7 +84,8 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     jobs = JobQueue(
         pipelines=pipelines, executors=executors, store=store, hooks=hooks, catalog=catalog, settings=settings, spool=spool, budget=budget
     )  # fmt: skip
-    return Studio(settings, hooks, pipelines, catalog, jobs, store, Words(), [*warnings, *store.warnings])
+    downloads = Downloads(lambda: current[0], catalog.refresh)
+    return Studio(settings, hooks, pipelines, catalog, jobs, store, Words(), downloads, [*warnings, *store.warnings])
 
 
 def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -> Any:
@@ -140,6 +143,7 @@ def main(settings: Settings, warnings: list[str]) -> int:
     stopped.wait()
     studio.hooks.notify("shutdown", studio=studio)
     page.close(verbose=False)
+    studio.downloads.close()
     studio.jobs.close()
     studio.store.close()
     return 0
@@ -148,11 +152,15 @@ def main(settings: Settings, warnings: list[str]) -> int:
 def announce(studio: Studio, page: Any, accounts: Accounts, url: str) -> None:
     """What the person at the terminal needs: the address, the public link or why there is none, the sign-in."""
     print(f"Seisei Studio is open at {url}", flush=True)
+    if studio.settings.listen in ("0.0.0.0", "::"):
+        studio.shared["network"] = f"http://{socket.gethostname()}:{url.rpartition(':')[2]}"
     if studio.settings.share:
         link = getattr(page, "share_url", None)
         sentence = f"Public link: {link}" if link else "No public link could be had (no tunnel reached); the studio runs on here."
         print(sentence, flush=True)
-        if not link:
+        if link:
+            studio.shared["link"] = str(link)
+        else:
             studio.notices.append(sentence)
     if accounts.made_up:
         for user, password in accounts.users.items():

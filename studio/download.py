@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import struct
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -38,23 +40,50 @@ def download(url: str, folder: Path, report: Report, stop: threading.Event) -> P
     target = folder / name
     if target.exists():
         raise BadInput(f"“{name}” is already here.", hint="Delete it first, or use it as it is.", field="url")
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{name}.part"
+    return receive(url, target, report, stop)
+
+
+def receive(url: str, target: Path, report: Report, stop: threading.Event, *, headers: dict[str, str] | None = None, sha256: str = "") -> Path:
+    """Any one file to `target`, in place only when whole; weights are read as the catalogue will, hashes are compared."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
     try:
-        _receive(url, part, report, stop)
+        _receive(url, part, report, stop, headers or {})
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        hint = "Accept its terms on the hub and give your access token in Settings." if code in (401, 403) else "Check the address."
+        raise DownloadFailed(f"“{target.name}” could not be fetched: the server answered {code}.", hint=hint) from error
     except httpx.HTTPError as error:
-        raise DownloadFailed(f"“{name}” could not be fetched ({type(error).__name__}: {error}).", hint="Try again: it goes on where it stopped.") from error
+        raise DownloadFailed(f"“{target.name}” could not be fetched ({type(error).__name__}: {error}).", hint="Try again: it goes on where it stopped.") from error
     except OSError as error:
-        raise DiskFull(f"“{name}” could not be written ({error.strerror}).", hint="Free some space, then try again.") from error
-    _check(part, target)
+        raise DiskFull(f"“{target.name}” could not be written ({error.strerror}).", hint="Free some space, then try again.") from error
+    if sha256 and _sha256(part) != sha256:
+        part.unlink()
+        raise DownloadFailed(f"“{target.name}” arrived damaged: its hash is not the hub's.", hint="Try again.")
+    if target.suffix.lower() in SUFFIXES and "-of-" not in target.name:
+        _check(part, target)
     os.replace(part, target)
     return target
 
 
-def _receive(url: str, part: Path, report: Report, stop: threading.Event) -> None:
+def check_whole(folder: Path) -> None:
+    """A folder of a whole model as the catalogue reads it. Raises DownloadFailed; the folder is kept."""
+    with tempfile.TemporaryDirectory(prefix=".check-", dir=folder.parent) as place:
+        (Path(place) / "model").symlink_to(folder, target_is_directory=True)
+        problem = next((entry.problem for entry in scan(Path(place))), "It is no model.")
+    if problem:
+        raise DownloadFailed(f"The model is not usable. {problem}", hint="Choose another.")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _receive(url: str, part: Path, report: Report, stop: threading.Event, headers: dict[str, str]) -> None:
     have = part.stat().st_size if part.exists() else 0
-    headers = {"range": f"bytes={have}-"} if have else {}
-    with httpx.Client(follow_redirects=True, timeout=30) as client, client.stream("GET", url, headers=headers) as answer:
+    asked = headers | ({"range": f"bytes={have}-"} if have else {})
+    with httpx.Client(follow_redirects=True, timeout=30) as client, client.stream("GET", url, headers=asked) as answer:
         if answer.status_code == 416:
             return
         answer.raise_for_status()

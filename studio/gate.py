@@ -131,8 +131,12 @@ class Gate:
             return known[0], known[1] == self.accounts.host
         user, password = _credentials(headers.get(b"authorization", b"").decode("latin-1"))
         if self.accounts.check(user, password):
-            return user, user == self.accounts.host
+            return self._owner_of(user), user == self.accounts.host
         return None
+
+    def _owner_of(self, user: str) -> str:
+        """The studio's owner keeps the history of the days without sign-in; guests get one each at sign-in."""
+        return LOCAL_OWNER if user == self.accounts.host else user
 
     async def _unknown(self, scope: Scope, headers: dict[bytes, bytes], send: Send) -> None:
         if scope["type"] == "http" and b"text/html" in headers.get(b"accept", b"") and scope.get("method") == "GET":
@@ -150,7 +154,7 @@ class Gate:
         if not self.accounts.check(user, password):
             self._failures.setdefault(user, []).append(time.monotonic())
             return await _send(send, 401, _page("User or password is wrong.").encode(), [(b"content-type", b"text/html; charset=utf-8")])
-        owner = f"{user}-{secrets.token_hex(8)}" if user == GUEST else user
+        owner = f"{user}-{secrets.token_hex(8)}" if user == GUEST else self._owner_of(user)
         cookie = f"{COOKIE}={self.sessions.sign(owner, user)}; Path=/; Max-Age={SESSION_SECONDS}; HttpOnly; SameSite=Lax"
         await _send(send, 303, b"", [(b"location", b"/"), (b"set-cookie", cookie.encode())])
 

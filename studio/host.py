@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from studio.catalog import Catalog
+    from studio.downloads import Downloads
     from studio.i18n import Words
     from studio.jobs import Job, JobQueue
     from studio.pipeline import Pipeline
@@ -65,7 +66,9 @@ class Studio:
     jobs: JobQueue
     store: Store
     words: Words
+    downloads: Downloads
     notices: list[str] = field(default_factory=list)
+    shared: dict[str, str] = field(default_factory=dict)  # "link", "network": where others reach this studio
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
         """The only way to start a job: before_run, validation, seed, queue. Raises BadInput, NotFound, QueueFull."""

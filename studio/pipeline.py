@@ -26,6 +26,7 @@ class Need:
     """What a job will take, from headers only: bytes of weights and of working memory, seconds if known.
 
     `missing` is a sentence when the job can't run as it is (no model chosen, say); `notes` are warnings.
+    `facts` are plain values for the page: {"tokens": …, "context_length": …, "downloads": […]} for texts.
     """
 
     weight_bytes: int = 0
@@ -33,6 +34,7 @@ class Need:
     seconds: float = -1.0
     missing: str = ""
     notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

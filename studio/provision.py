@@ -61,6 +61,9 @@ class Provision:
         return self._steps[part].state == "done"
 
     def retry(self) -> None:
+        """Look at every step again: what is here is passed over, what was deleted or failed is fetched."""
+        for step in self._steps.values():
+            step.state = step.state if step.state == "running" else "waiting"
         self.start()
 
     def _run(self, step: Step, action: Callable[[Step], None]) -> None:

@@ -62,13 +62,19 @@ class Api:
             Route("/api/v1/restore", ["POST"], self.restore, "Give the settings inside an output file back to their tab: the body is the file, ?name= its name"),
             Route("/api/v1/provision/retry", ["POST"], self.retry, "Try failed set-up steps again", owner_only=True),
             Route("/api/v1/models", ["GET"], self.models, "Models on this computer"),
+            Route("/api/v1/models/{key:path}/preview", ["GET"], self.preview, "The picture beside a model"),
+            Route("/api/v1/downloads", ["GET"], self.downloads, "Models on their way", owner_only=True),
+            Route("/api/v1/downloads", ["POST"], self.download, 'Fetch a model: {"url"} or {"hub_id", "files"}', owner_only=True),
+            Route("/api/v1/downloads/{id}/{action}", ["POST"], self.change_download, "action: cancel, again or forget", owner_only=True),
         ]
 
     def status(self, request: Request) -> Any:
         jobs = self.studio.jobs
         return {
             "version": package.__version__, "device": jobs.executor_device(), "worker": jobs.worker_status(), "jobs": jobs.listing(owner(request)),
-            "provision": self.provision(), "notices": list(self.studio.notices), "torch_imported": "torch" in sys.modules, "host": is_host(request),
+            "provision": self.provision(), "notices": list(self.studio.notices),
+            "downloads": self.studio.downloads.listing() if is_host(request) else [], "outputs": self.studio.store.changes,
+            "share": dict(self.studio.shared) if is_host(request) else {}, "torch_imported": "torch" in sys.modules, "host": is_host(request),
         }  # fmt: skip
 
     def pipelines(self, request: Request) -> Any:
@@ -135,16 +141,10 @@ class Api:
         return FileResponse(path, media_type=media, filename=path.name, content_disposition_type=kind, headers=headers)
 
     def thumb(self, request: Request) -> Response:
-        from PIL import Image
-
         output = self._output(request)
         if output.kind != "image":
             raise NotFound("This output has no picture.")
-        with Image.open(output.path) as image:
-            image.thumbnail((THUMB_PIXELS, THUMB_PIXELS))
-            buffer = io.BytesIO()
-            image.convert("RGBA" if "A" in image.getbands() else "RGB").save(buffer, "WEBP", quality=80)
-        return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=86400"})
+        return small_picture(Path(output.path))
 
     async def restore(self, request: Request) -> Any:
         """The file is read in a folder of its own, which goes away; its name is only used for its suffix."""
@@ -168,6 +168,33 @@ class Api:
         hidden = {} if is_host(request) else {"path": ""}
         return [asdict(entry) | hidden for entry in self.studio.catalog.entries()]
 
+    def preview(self, request: Request) -> Response:
+        entry = self.studio.catalog.find(request.path_params["key"])
+        path = Path(str(entry.details.get("preview", "")))
+        if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp") or not path.is_file():
+            raise NotFound("This model has no picture.")
+        return small_picture(path)
+
+    def downloads(self, request: Request) -> Any:
+        return self.studio.downloads.listing()
+
+    async def download(self, request: Request) -> Any:
+        wanted = await body(request)
+        if wanted.get("hub_id"):
+            item = await run_in_threadpool(self.studio.downloads.from_hub, str(wanted["hub_id"]), files=[str(name) for name in wanted.get("files", [])])
+        else:
+            item = await run_in_threadpool(self.studio.downloads.from_address, str(wanted.get("url", "")))
+        return asdict(item)
+
+    def change_download(self, request: Request) -> Any:
+        downloads = self.studio.downloads
+        actions = {"cancel": downloads.cancel, "again": downloads.again, "forget": downloads.forget}
+        action = request.path_params["action"]
+        if action not in actions:
+            raise NotFound(f"There is no action “{action}”.", hint="It is one of cancel, again, forget.")
+        actions[action](request.path_params["id"])
+        return {"done": True}
+
     def openapi(self, request: Request) -> Any:
         return openapi(self.routes(), self.studio)
 
@@ -188,6 +215,20 @@ class Api:
         if output.owner != owner(request):
             raise NotFound("That output is not in your gallery.")
         return output
+
+
+def small_picture(path: Path) -> Response:
+    """At most THUMB_PIXELS on a side, as WebP. Raises NotFound for what is no picture."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((THUMB_PIXELS, THUMB_PIXELS))
+            image.convert("RGBA" if "A" in image.getbands() else "RGB").save(buffer, "WEBP", quality=80)
+    except (OSError, Image.DecompressionBombError) as error:
+        raise NotFound("This picture can't be read.") from error
+    return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=86400"})
 
 
 async def body(request: Request) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,8 @@ from studio.catalog import ModelEntry, ModelKind
 MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000
 MAX_DEPTH = 8
+MAX_COMPANY_BYTES = 2**20
+PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
 PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
@@ -64,7 +67,28 @@ def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
         except OSError:
             continue
         if stat.S_ISREG(about.st_mode):
-            yield _file(root, str(path), suffix, about.st_size, about.st_mtime_ns)
+            yield with_company(_file(root, str(path), suffix, about.st_size, about.st_mtime_ns), path, set(files))
+
+
+def with_company(entry: ModelEntry, path: Path, files: set[str]) -> ModelEntry:
+    """The entry with the preview picture and the trigger words that other studios keep beside a model."""
+    stem = path.stem
+    preview = next((name for ending in PREVIEWS if (name := stem + ending) in files), "")
+    words = next((found for name in (f"{stem}.json", f"{stem}.civitai.info") if name in files and (found := trigger_words(path.with_name(name)))), [])
+    more = ({"preview": str(path.with_name(preview))} if preview else {}) | ({"trigger_words": words} if words else {})
+    return replace(entry, details=entry.details | more) if more else entry
+
+
+def trigger_words(path: Path) -> list[str]:
+    """From A1111's "activation text" or Civitai's "trainedWords"; [] where there are none."""
+    try:
+        value = json.loads(path.read_bytes()[:MAX_COMPANY_BYTES])
+    except (OSError, ValueError, RecursionError):
+        return []
+    if not isinstance(value, dict):
+        return []
+    words = value.get("trainedWords") or str(value.get("activation text") or "").split(",")
+    return [word.strip()[:200] for word in words if isinstance(word, str) and word.strip()][:50] if isinstance(words, list) else []
 
 
 @lru_cache(maxsize=4096)

@@ -45,6 +45,7 @@ class Settings(BaseModel):
     max_upload_mb: int = Field(512, ge=1, le=65536, title="Largest upload (MB)", description="Uploads above this are refused.", json_schema_extra=setting("Network", restart=True))
     remote_url: str = Field("", title="Remote server", description="Address of an OpenAI-compatible server whose models appear in the list, such as http://127.0.0.1:11434/v1.", json_schema_extra=setting("Remote models"))
     remote_key: str = Field("", title="Remote key", description="Its API key; kept out of logs and metadata.", json_schema_extra=setting("Remote models", secret=True))
+    hub_token: str = Field("", title="Hub token", description="Your access token of the model hub, for models that ask for one.", json_schema_extra=setting("Models", secret=True))
     disabled_extensions: list[str] = Field(["watermark"], title="Switched-off extensions", description="Extensions that are not loaded.", json_schema_extra=setting("Extensions"))
     share_server: str = Field("", title="Share server", description="host:port of your own share server; empty uses Gradio's.", json_schema_extra=setting("Network", restart=True))
 

@@ -13,10 +13,21 @@ from studio.errors import StudioError
 from studio.host import Studio, Tab
 
 HEADER = """<header id="seisei-head"><span class="name"><b lang="ja">生成</b>Seisei Studio</span><span class="space"></span>
+<button id="seisei-share" type="button">Share</button>
 <button id="seisei-lang" type="button" aria-label="日本語 / English">日本語 / English</button>
-<button id="seisei-dark" type="button" aria-label="Light or dark · 明暗">◐</button></header>
+<button id="seisei-dark" type="button" aria-label="Light or dark · 明暗">◐</button>
+<button id="seisei-help" type="button" aria-label="Help">?</button></header>
 <div id="seisei-notices" aria-live="polite"></div>
-<div id="seisei-bar" role="contentinfo"><div id="seisei-queue" hidden></div><div id="seisei-line"></div></div>"""
+<div id="seisei-bar" role="contentinfo"><div id="seisei-queue" hidden></div><div id="seisei-line"></div></div>
+<dialog id="seisei-dialog" class="studio-dialog" aria-labelledby="seisei-dialog-title"></dialog>"""
+PAGE_WORDS = (
+    "Share", "Help", "Close", "Keyboard", "Generate or send", "Stop", "Switch tab", "Search", "This help", "Copy", "Copied", "Let others in", "Cancel",
+    "Resume", "Forget", "done", "stopped", "failed", "Memory", "No model loaded", "Public link", "Address in your network", "Queue", "Ready", "Try again",
+    "Start this studio with --share for a public link, or with --listen 0.0.0.0 for your network. Sign-in is always on then.",
+    "This studio is open to others. Give them this address, and a user name and password of yours.", "Nothing is waiting.", "somebody else", "on its way",
+    "Drop an output file anywhere on the page: its settings come back.", "The user guide is in docs/user-guide.md of the studio's folder.",
+    "The studio does not answer. Is it still running?",
+)  # the script's own words, for the catalogue's test
 
 
 def build_page(studio: Studio, tabs: list[Tab]) -> gr.Blocks:

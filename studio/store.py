@@ -6,9 +6,11 @@ The files in outputs/ are the truth: each carries its own metadata, and a lost d
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import threading
 import time
@@ -71,6 +73,7 @@ class Store:
         self.outputs_path.mkdir(parents=True, exist_ok=True)
         self._hold = hold_folder(self.data)
         self._lock = threading.RLock()
+        self.changes = 0  # grows with every change of the outputs: pages look again when it moved
         self._db = self._open()
 
     def close(self) -> None:
@@ -124,6 +127,29 @@ class Store:
     def favourite(self, output_id: str, on: bool, *, owner: str) -> None:
         self._mark("favourite", int(on), [output_id], owner)
 
+    def adopt(self, path: Path, *, owner: str, about: dict[str, Any], text: str) -> bool:
+        """Take a picture of another program in: linked where that can be, else copied; False where it is here already. Raises DiskFull."""
+        changed = path.stat().st_mtime
+        output_id = hashlib.sha256(f"{owner}\n{path.resolve()}\n{changed}".encode()).hexdigest()[:32]
+        if self._one("SELECT 1 FROM outputs WHERE id = ?", output_id):
+            return False
+        target = self.outputs_path / time.strftime("%Y-%m-%d", time.localtime(changed)) / f"{output_id[:8]}-{SAFE_NAME.sub('', path.stem)[:60]}{path.suffix.lower()}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        about = about | {"id": output_id, "title": path.stem, "kind": "image", "created": changed}
+        try:
+            try:
+                os.link(path, target)
+            except OSError:  # another disk, or a file system without links
+                shutil.copyfile(path, target)
+            metadata.sidecar(target).write_text(json.dumps(about), encoding="utf-8")
+            with self._transaction():
+                self._insert(output_id, "", owner, "image", target, path.stem, about["pipeline"], changed, about, text)
+        except OSError as error:
+            for half in (target, metadata.sidecar(target)):
+                half.unlink(missing_ok=True)
+            raise DiskFull(f"“{path.name}” could not be taken in ({error.strerror}).", hint="Free some space, then import again.") from error
+        return True
+
     def purge(self, ids: Iterable[str], *, owner: str) -> int:
         """Delete trashed outputs for good, files too."""
         gone = [output for output in map(self.output, ids) if output.owner == owner and output.trashed]
@@ -158,6 +184,7 @@ class Store:
     ) -> Output:
         file = path.relative_to(self.outputs_path).as_posix()
         row = (output_id, job_id, owner, kind, file, title, pipeline_id, created, json.dumps(about, ensure_ascii=False))
+        self.changes += 1
         number = self._db.execute("INSERT INTO outputs (id, job_id, owner, kind, file, title, pipeline, created, metadata) VALUES (?,?,?,?,?,?,?,?,?)", row).lastrowid
         words = " ".join([title, text, *_strings(about.get("params", {}))])[:200_000]
         self._db.execute("INSERT INTO output_words (rowid, words) VALUES (?, ?)", (number, words))
@@ -175,6 +202,7 @@ class Store:
         )  # fmt: skip
 
     def _mark(self, column: str, value: int, ids: Iterable[str], owner: str) -> int:
+        self.changes += 1
         with self._transaction():
             return sum(self._db.execute(f"UPDATE outputs SET {column} = ? WHERE id = ? AND owner = ?", (value, one, owner)).rowcount for one in ids)
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import gradio as gr
 from pydantic.fields import FieldInfo
 
-from studio.errors import BadInput, StudioError
+from studio.errors import BadInput, NotAllowed, StudioError
 from studio.host import Studio
 from studio.params import Params
 
@@ -26,6 +26,12 @@ def owner(request: gr.Request | None) -> str:
 def is_host(request: gr.Request | None) -> bool:
     """Whether this is the studio's owner, who may install extensions and add models."""
     return request is None or request.headers["x-seisei-host"] == "1"
+
+
+def only_host(request: gr.Request | None) -> None:
+    """Raises NotAllowed for anybody but the studio's owner."""
+    if not is_host(request):
+        raise NotAllowed("Only the studio's owner may do that.", hint="Ask the person who started the studio.")
 
 
 def lang(request: gr.Request | None) -> Literal["en", "ja"]:

@@ -13,13 +13,14 @@ from typing import Any
 import gradio as gr
 
 from studio import ui
-from studio.api import Studio, StudioError
+from studio.api import Need, Studio, StudioError
 from tabs.characters import Character, fill_names, read_character
 from tabs.chats import Chat, Message, from_turns, import_chat
 from tabs.text_presets import SHIPPED, delete_preset, preset_names, preset_values, save_preset
 from tabs.text_session import Open, Sessions
 
 EXAMPLES = ("What is the capital of Japan?", "Write a short story about a lighthouse cat.", "List three tips for better sleep.", "Explain gravity to a child.")
+WAYS = 3  # offers beside "Send anyway": models that are here, downloads that would do
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "\\(", "right": "\\)", "display": False}, {"left": "\\[", "right": "\\]", "display": True}]
 NOT_SHOWN = ("model", "messages", "continue_last", "reuse_prefix")
 SAMPLER_GROUP = "Sampling"
@@ -54,8 +55,8 @@ class ChatPage:
 
     def build(self) -> None:
         words = self.studio.words
-        self.chat_id = gr.State("")
-        with gr.Row(elem_classes="studio-two"):
+        self.chat_id, self.picked, self.before = gr.State(""), gr.State(-1), gr.State("")
+        with gr.Row(elem_classes="studio-two studio-fill"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self._build_left(words)
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
@@ -63,26 +64,25 @@ class ChatPage:
         self._listen()
 
     def _build_left(self, words: Any) -> None:
-        self.model = ui.control(self.Params.model_fields["model"], self.studio)
-        self.character = gr.Dropdown([(words("No character"), NO_CHARACTER)], value=NO_CHARACTER, label=words("Character"), allow_custom_value=True)
-        self.preset = gr.Dropdown(list(SHIPPED), value="Balanced", label=words("Creativity"), allow_custom_value=True)
+        self.model = gr.Dropdown([], label=words("Model"), allow_custom_value=True, elem_id="chat-model")
+        with gr.Row():
+            self.character = gr.Dropdown([(words("No character"), NO_CHARACTER)], value=NO_CHARACTER, label=words("Character"), allow_custom_value=True, min_width=120)
+            self.preset = gr.Dropdown([(words(name), name) for name in SHIPPED], value="Balanced", label=words("Creativity"), allow_custom_value=True, min_width=120)
         with gr.Accordion(words("Chats"), open=True):
-            self.search = gr.Textbox(label=words("Search chats"), placeholder=words("Words in a chat"), elem_classes="search-action")
-            self.chats = gr.Radio([], label=words("Your chats"), elem_id="chat-list")
-            with gr.Row():
-                self.new = gr.Button(words("New chat"), size="sm", min_width=70)
-                self.branch = gr.Button(words("Branch"), size="sm", min_width=70)
-                self.delete = gr.Button(words("Delete"), size="sm", min_width=70)
-                self.undelete = gr.Button(words("Undo delete"), size="sm", visible=False, min_width=70)
+            self.new = gr.Button(words("New chat"), elem_classes="studio-quiet")
+            self.search = gr.Textbox(show_label=False, label=words("Search chats"), placeholder=words("Search chats"), elem_classes="search-action", container=False)
+            self.chats = gr.Radio([], label=words("Your chats"), show_label=False, elem_id="chat-list", container=False)
+            self.undelete = gr.Button(words("Undo delete"), size="sm", visible=False, elem_classes="studio-quiet")
             self.deleted = gr.State("")
+        with gr.Accordion(words("This chat"), open=False):
             with gr.Row():
-                self.title = gr.Textbox(label=words("Name of this chat"), scale=3)
-                self.rename = gr.Button(words("Rename"), size="sm", scale=1, min_width=80)
-        with gr.Accordion(words("Export and import"), open=False):
-            with gr.Row():
-                self.export_json = gr.DownloadButton("JSON", size="sm", min_width=70)
-                self.export_md = gr.DownloadButton("Markdown", size="sm", min_width=70)
-            self.upload = gr.UploadButton(words("Import a chat or a character"), file_types=[".json", ".png", ".yaml", ".yml"], size="sm")
+                self.title = gr.Textbox(label=words("Name of this chat"), scale=3, min_width=140)
+                self.rename = gr.Button(words("Rename"), size="sm", scale=1, min_width=70, elem_classes="studio-quiet")
+            with gr.Row(elem_classes="studio-quiet"):
+                self.export_json = gr.DownloadButton("JSON", size="sm", min_width=60)
+                self.export_md = gr.DownloadButton("Markdown", size="sm", min_width=80)
+                self.delete = gr.Button(words("Delete"), size="sm", min_width=60)
+        self.upload = gr.UploadButton(words("Import a chat or a character"), file_types=[".json", ".png", ".yaml", ".yml"], size="sm", elem_classes="studio-quiet")
         with gr.Accordion(words("Advanced"), open=False):
             with gr.Row():
                 self.preset_name = gr.Textbox(label=words("Name of a preset"), scale=2)
@@ -93,28 +93,39 @@ class ChatPage:
     def _build_right(self, words: Any) -> None:
         empty = f"<div class='studio-empty'><b>生成</b><br>{html.escape(self.studio.words.say('en', 'Ask something, or click an example.'))}</div>"
         self.view = gr.Chatbot(
-            [], label=words("Conversation"), show_label=False, height="calc(100vh - 480px)", min_height=300, editable="all", buttons=["copy", "copy_all"], feedback_options=None,
+            [], label=words("Conversation"), show_label=False, height=400, editable="all", buttons=["copy", "copy_all"], feedback_options=None, elem_classes="studio-result",
             latex_delimiters=LATEX, group_consecutive_messages=False, layout="bubble", elem_id="chat-view", placeholder=empty, allow_tags=False,
         )  # fmt: skip
-        self.note = gr.HTML("", elem_classes="studio-note", elem_id="chat-note")
         self.warning = gr.HTML("", elem_classes="studio-error", visible=False, elem_id="chat-warning")
-        self.anyway = gr.Button(words("Send anyway"), size="sm", visible=False)
-        with gr.Row(elem_id="chat-examples") as self.examples:
+        with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="chat-ways") as self.ways:
+            self.anyway = gr.Button(words("Send anyway"), size="sm", min_width=110)
+            self.ways_out = [gr.Button("", size="sm", visible=False, min_width=160) for _ in range(WAYS)]
+        self.way_values = gr.State([])
+        with gr.Row(elem_id="chat-examples", elem_classes="studio-quiet") as self.examples:
             self.example_buttons = [gr.Button(words(text), size="sm", min_width=140) for text in EXAMPLES]
-        self.text = gr.Textbox(label=words("Message"), placeholder=words("Write a message. Enter sends, Shift+Enter makes a new line."), lines=1, max_lines=8, elem_id="chat-input")
-        with gr.Row(elem_id="chat-actions"):
-            self.send = gr.Button(words("Send"), variant="primary", elem_classes="primary-action", min_width=90)
-            self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=90)
-            self.again = gr.Button(words("Regenerate"), min_width=90)
-            self.go_on = gr.Button(words("Continue"), min_width=90)
-            self.older = gr.Button("‹", min_width=44, scale=0)
-            self.newer = gr.Button("›", min_width=44, scale=0)
+        with gr.Row(elem_id="chat-composer", equal_height=True):
+            self.text = gr.Textbox(
+                label=words("Message"), show_label=False, container=False, lines=2,
+                placeholder=words("Write a message. Enter sends, Shift+Enter makes a new line."), max_lines=8, elem_id="chat-input", scale=8,
+            )  # fmt: skip
+            self.send = gr.Button(words("Send"), variant="primary", elem_classes="primary-action", min_width=84, scale=1)
+            self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=84, scale=1)
+        with gr.Row(elem_id="chat-actions", elem_classes="studio-quiet"):
+            self.again = gr.Button(words("Regenerate"), size="sm", min_width=90)
+            self.go_on = gr.Button(words("Continue"), size="sm", min_width=80)
+            self.branch = gr.Button(words("Branch"), size="sm", min_width=80)
+            self.remove = gr.Button(words("Delete message"), size="sm", min_width=110)
+            self.unremove = gr.Button(words("Undo"), size="sm", min_width=60, visible=False)
+            self.older = gr.Button("‹", size="sm", min_width=36, scale=0, elem_id="chat-older")
+            self.newer = gr.Button("›", size="sm", min_width=36, scale=0, elem_id="chat-newer")
+        self.note = gr.HTML("", elem_classes="studio-note", elem_id="chat-note", padding=False)
 
     def _listen(self) -> None:
-        page = [self.chat_id, self.view, self.note, self.warning, self.anyway, self.examples, self.text, self.chats, self.title]
+        page = [self.chat_id, self.view, self.note, self.warning, self.ways, self.examples, self.text, self.chats, self.title]
         given = {"chat_id": self.chat_id, "text": self.text, "model": self.model, "character": self.character, "preset": self.preset} | self.controls
         streaming: dict[str, Any] = PRIVATE | {"concurrency_limit": None, "trigger_mode": "multiple"}
-        gr.on([self.send.click, self.text.submit], self.on_send, inputs_kwargs=given, outputs=page, **streaming)
+        ways = [*self.ways_out, self.way_values]
+        gr.on([self.send.click, self.text.submit], self.on_send, inputs_kwargs=given, outputs=[*page, *ways], **streaming)
         self.anyway.click(self.on_send_anyway, inputs_kwargs=given, outputs=page, **streaming)
         for button, text in zip(self.example_buttons, EXAMPLES, strict=True):
             button.click(self._example(text), inputs_kwargs=given, outputs=page, **streaming)
@@ -122,11 +133,17 @@ class ChatPage:
         self.go_on.click(self.on_continue, inputs_kwargs=given, outputs=page, **streaming)
         self.view.edit(self.on_edit, inputs_kwargs=given, outputs=page, **streaming)
         self.stop.click(self.on_stop, [self.chat_id], [], queue=False, **PRIVATE)
-        self.older.click(self.on_older, [self.chat_id], page, **PRIVATE)
-        self.newer.click(self.on_newer, [self.chat_id], page, **PRIVATE)
+        for number, button in enumerate(self.ways_out):
+            button.click(self._way(number), [self.way_values], [self.model, self.ways, self.warning], **PRIVATE)
+        gr.on([self.text.change, self.model.change, self.chat_id.change], self.on_measure, inputs_kwargs=given, outputs=[self.note], trigger_mode="always_last", **PRIVATE)
+        self.view.select(self.on_pick, [self.chat_id], [self.picked, self.note], **PRIVATE)
+        self.remove.click(self.on_remove, [self.chat_id, self.picked], [*page, self.picked, self.before, self.unremove], **PRIVATE)
+        self.unremove.click(self.on_unremove, [self.chat_id, self.before], [*page, self.picked, self.before, self.unremove], **PRIVATE)
+        self.older.click(self.on_older, [self.chat_id, self.picked], page, **PRIVATE)
+        self.newer.click(self.on_newer, [self.chat_id, self.picked], page, **PRIVATE)
         self.new.click(self.on_new, [], page, **PRIVATE)
         self.chats.input(self.on_open, [self.chats], page, **streaming)
-        self.branch.click(self.on_branch, [self.chat_id], page, **PRIVATE)
+        self.branch.click(self.on_branch, [self.chat_id, self.picked], page, **PRIVATE)
         self.rename.click(self.on_rename, [self.chat_id, self.title], page, **PRIVATE)
         self.delete.click(self.on_delete, [self.chat_id], [*page, self.deleted, self.undelete], **PRIVATE)
         self.undelete.click(self.on_undelete, [self.deleted], [*page, self.deleted, self.undelete], **PRIVATE)
@@ -153,24 +170,28 @@ class ChatPage:
         if not full:
             return [skip, shown, note, *[skip] * 6]
         return [
-            opened.id, shown, note, gr.update(value=html.escape(warning), visible=bool(warning)), gr.update(visible=bool(warning)), gr.update(visible=not shown),
+            opened.id, shown, note, gr.update(value=html.escape(warning), visible=bool(warning)), gr.update(visible=bool(warning)), gr.update(visible=not shown and not warning),
             skip if text is None else text, gr.update(choices=self.sessions.listing(opened.owner), value=opened.id or None), opened.chat.title,
         ]  # fmt: skip
 
-    def _note(self, chat: Chat, facts: dict[str, Any], lang: str) -> str:
+    def _note(self, chat: Chat, facts: dict[str, Any], lang: str, picked: int = -1) -> str:
         say = self.studio.words.say
         parts = []
+        if facts.get("context_length"):
+            used, size = int(facts.get("context_used", 0)), int(facts["context_length"])
+            state = " class='studio-over'" if used > size else ""
+            meter = f"<meter min='0' max='{size}' value='{min(used, size)}' aria-label='{html.escape(say(lang, 'Context'))}'></meter>"
+            parts.append(f"{meter} <span{state}>" + say(lang, "{used} of {size} tokens in mind", used=f"{used:,}", size=f"{size:,}") + "</span>")
         if speed := facts.get("tokens_per_second"):
             parts.append(say(lang, "{n} tokens/s", n=f"{speed:.1f}"))
-        if facts.get("context_length"):
-            used, size = facts.get("context_used", 0), facts["context_length"]
-            meter = f"<meter min='0' max='{int(size)}' value='{int(used)}'></meter>"
-            parts.append(f"{meter} " + say(lang, "{used} of {size} tokens in mind", used=f"{used:,}", size=f"{size:,}"))
+        if verdict := facts.get("verdict"):
+            parts.append(html.escape(verdict))
         if names := facts.get("unsupported"):
             parts.append(html.escape(say(lang, "Left out by this engine: {names}", names=", ".join(names))))
         path = chat.path()
-        many = next((message for message in reversed(path) if len(chat.versions(message.id)) > 1), None)
-        if many:
+        if 0 <= picked < len(path):
+            parts.append(say(lang, "Message {n} picked", n=picked + 1))
+        if many := self._with_versions(chat, picked):
             versions = chat.versions(many.id)
             parts.append(say(lang, "Version {n} of {all}", n=versions.index(many.id) + 1, all=len(versions)))
         if path and path[-1].state == "failed":
@@ -178,6 +199,23 @@ class ChatPage:
         elif path and path[-1].state == "stopped":
             parts.append(say(lang, "Stopped"))
         return " · ".join(parts)
+
+    @staticmethod
+    def _with_versions(chat: Chat, picked: int) -> Message | None:
+        """The picked message where it has versions, else the last that has."""
+        path = chat.path()
+        found = [message for message in path if len(chat.versions(message.id)) > 1]
+        if 0 <= picked < len(path) and path[picked] in found:
+            return path[picked]
+        return found[-1] if found else None
+
+    def _facts(self, need: Need, lang: str) -> dict[str, Any]:
+        """The verdict before sending: tokens, memory, what is left out."""
+        status = self.studio.jobs.worker_status()
+        budget, wanted = int(status["budget_bytes"]), need.weight_bytes + need.working_bytes
+        values = {"need": f"{wanted / 2**30:.1f}", "budget": f"{budget / 2**30:.1f}"}
+        verdict = self.studio.words.say(lang, "fits: {need} of {budget} GB" if wanted <= budget else "too large: {need} of {budget} GB", **values) if wanted else ""
+        return {"context_used": need.facts.get("tokens", 0), "context_length": need.facts.get("context_length", 0), "verdict": verdict}
 
     def _values(self, given: dict[str, Any]) -> dict[str, Any]:
         named = {name: value for name, value in given.items() if name in self.Params.model_fields}
@@ -193,18 +231,93 @@ class ChatPage:
     # -- acting ----------------------------------------------------------------------------------------------
 
     def on_send(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
-        yield from self._send(request, chat_id, text, given, checked=False)
+        """Ask, unless the model can't write the text's language: then say so, with ways out that are one click away."""
+        lang = ui.lang(request)
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        try:
+            need = self.sessions.need(opened, text, self._values(given)) if text.strip() else Need()
+            warning = self.sessions.warning(need)
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        if warning:
+            yield [*self._show(opened, lang, text=text, warning=warning), *self._ways(need, lang)]
+            return
+        hidden = [gr.update(visible=False)] * WAYS
+        for shown in self._send(request, chat_id, text, given):
+            yield [*shown, *hidden, []]
+
+    def _ways(self, need: Need, lang: str) -> list[Any]:
+        say = self.studio.words.say
+        offers = [{"use": key} for key in need.facts.get("installed", [])] + [{"get": item} for item in need.facts.get("downloads", []) if item["fits"] is not False]
+        buttons = []
+        for offer in offers[:WAYS]:
+            item: Any = offer.get("get")
+            label = say(lang, "Get {title} ({gb} GB, {licence})", title=item["title"], gb=f"{item['bytes'] / 1e9:.1f}", licence=item["licence"]) if item else say(lang, "Use {title}", title=offer["use"])
+            buttons.append(gr.update(value=label, visible=True))
+        return [*buttons, *[gr.update(visible=False)] * (WAYS - len(buttons)), offers[:WAYS]]
+
+    def _way(self, number: int) -> Any:
+        def take(offers: list[dict[str, Any]], request: gr.Request) -> list[Any]:
+            offer = offers[number]
+            if "use" in offer:
+                return [offer["use"], gr.update(visible=False), gr.update(visible=False)]
+            try:
+                ui.only_host(request)
+                self.studio.downloads.from_hub(offer["get"]["hub_id"], offer["get"]["file"])
+            except StudioError as error:
+                raise ui.toast(self.studio, error, request) from error
+            gr.Info(self.studio.words.say(ui.lang(request), "The download has begun; the line below shows how far it is."), duration=6)
+            return [gr.skip()] * 3
+
+        return take
+
+    def on_measure(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> str:
+        """While the message is being written: how much of the model's memory it will take."""
+        opened, lang = self.sessions.open(chat_id, ui.owner(request)), ui.lang(request)
+        if self.sessions.running(opened):
+            return gr.skip()
+        try:
+            need = self.sessions.need(opened, text, self._values(given))
+        except StudioError as error:
+            return f"<span class='studio-error'>{html.escape(ui.error_text(self.studio, error, lang))}</span>"
+        return self._note(opened.chat, self._facts(need, lang), lang)
+
+    def on_pick(self, event: gr.SelectData, chat_id: str, request: gr.Request) -> list[Any]:
+        """A click on a message picks it for Branch, Delete and the versions."""
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        _, ids = rows(opened.chat)
+        row = event.index[0] if isinstance(event.index, (list, tuple)) else event.index
+        picked = [message.id for message in opened.chat.path()].index(ids[row]) if 0 <= row < len(ids) else -1
+        return [picked, self._note(opened.chat, {}, ui.lang(request), picked)]
+
+    def on_remove(self, chat_id: str, picked: int, request: gr.Request) -> list[Any]:
+        """Take the picked (or last) message and what follows it away; Undo brings it back."""
+        opened, lang = self.sessions.open(chat_id, ui.owner(request)), ui.lang(request)
+        path = opened.chat.path()
+        if not path or self.sessions.running(opened):
+            return [gr.skip()] * 12
+        before = json.dumps(opened.chat.to_json(), ensure_ascii=False)
+        opened.chat.remove(path[picked if 0 <= picked < len(path) else -1].id)
+        self.sessions.keep(opened)
+        return [*self._show(opened, lang), -1, before, gr.update(visible=True)]
+
+    def on_unremove(self, chat_id: str, before: str, request: gr.Request) -> list[Any]:
+        opened = self.sessions.open(chat_id, ui.owner(request))
+        if before:
+            opened.chat = Chat.from_json(json.loads(before))
+            self.sessions.keep(opened)
+        return [*self._show(opened, ui.lang(request)), -1, "", gr.update(visible=False)]
 
     def on_send_anyway(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
-        yield from self._send(request, chat_id, text, given, checked=True)
+        yield from self._send(request, chat_id, text, given)
 
     def _example(self, english: str) -> Any:
         def send(request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
-            yield from self._send(request, chat_id, english, given, checked=True)
+            yield from self._send(request, chat_id, english, given)
 
         return send
 
-    def _send(self, request: gr.Request, chat_id: str, text: str, given: dict[str, Any], *, checked: bool) -> Iterator[list[Any]]:
+    def _send(self, request: gr.Request, chat_id: str, text: str, given: dict[str, Any]) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
         if not text.strip():
             return
@@ -212,10 +325,6 @@ class ChatPage:
         try:
             values = self._values(given)
             self._remember(owner, given)
-            warning = self.sessions.warning(opened, text, values)
-            if warning and not checked:
-                yield self._show(opened, lang, text=text, warning=warning)
-                return
             opened.chat.add("user", text)
             message = self.sessions.answer(opened, values)
         except StudioError as error:
@@ -260,16 +369,15 @@ class ChatPage:
         owner = ui.owner(request)
         self.sessions.stop(self.sessions.open(chat_id or self.studio.store.recall(owner, "text.chat.open", ""), owner))
 
-    def on_older(self, chat_id: str, request: gr.Request) -> list[Any]:
-        return self._version(chat_id, request, -1)
+    def on_older(self, chat_id: str, picked: int, request: gr.Request) -> list[Any]:
+        return self._version(chat_id, picked, request, -1)
 
-    def on_newer(self, chat_id: str, request: gr.Request) -> list[Any]:
-        return self._version(chat_id, request, 1)
+    def on_newer(self, chat_id: str, picked: int, request: gr.Request) -> list[Any]:
+        return self._version(chat_id, picked, request, 1)
 
-    def _version(self, chat_id: str, request: gr.Request, step: int) -> list[Any]:
+    def _version(self, chat_id: str, picked: int, request: gr.Request, step: int) -> list[Any]:
         opened = self.sessions.open(chat_id, ui.owner(request))
-        many = next((message for message in reversed(opened.chat.path()) if len(opened.chat.versions(message.id)) > 1), None)
-        if many:
+        if many := self._with_versions(opened.chat, picked):
             opened.chat.choose(many.id, step)
             self.sessions.keep(opened)
         return self._show(opened, ui.lang(request))
@@ -291,11 +399,13 @@ class ChatPage:
         else:
             yield self._show(opened, lang)
 
-    def on_branch(self, chat_id: str, request: gr.Request) -> list[Any]:
+    def on_branch(self, chat_id: str, picked: int, request: gr.Request) -> list[Any]:
+        """A new chat that goes up to the picked (or last) message."""
         opened = self.sessions.open(chat_id, ui.owner(request))
-        if not opened.chat.path():
+        path = opened.chat.path()
+        if not path:
             return self._show(opened, ui.lang(request))
-        twin = Open("", opened.chat.branch(opened.chat.leaf()), opened.owner)
+        twin = Open("", opened.chat.branch(path[picked if 0 <= picked < len(path) else -1].id), opened.owner)
         self.sessions.keep(twin)
         return self._show(twin, ui.lang(request))
 

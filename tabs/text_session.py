@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from studio.api import BadInput, Cancelled, Done, Failed, NotFound, Stats, Studio, StudioError, Text
+from studio.api import BadInput, Cancelled, Done, Failed, Need, NotFound, Stats, Studio, StudioError, Text
 from tabs.chats import Chat, Message
 
 KIND = "chat"
@@ -48,11 +48,14 @@ class Sessions:
     def listing(self, owner: str, query: str = "") -> list[tuple[str, str]]:
         return [(document.title, document.id) for document in self.studio.store.documents(KIND, owner=owner, query=query, limit=100)]
 
-    def warning(self, opened: Open, text: str, values: dict[str, Any]) -> str:
-        """A sentence where the model can't write the language of the text; "" otherwise. Raises BadInput."""
+    def need(self, opened: Open, text: str, values: dict[str, Any]) -> Need:
+        """What sending this text would take. Raises BadInput."""
         pipeline = self.studio.pipelines[PIPELINE]
-        params = pipeline.Params.parse(values | {"messages": [*opened.chat.turns(), {"role": "user", "content": text}]})
-        need = pipeline.need(params, self.studio.catalog)
+        turns = [*opened.chat.turns(), *([{"role": "user", "content": text}] if text.strip() else [])]
+        return pipeline.need(pipeline.Params.parse(values | {"messages": turns}), self.studio.catalog)
+
+    def warning(self, need: Need) -> str:
+        """A sentence where the model can't write the language of the text; "" otherwise. Raises BadInput."""
         if need.missing:
             raise BadInput(need.missing, hint="Choose another model, or add one in the Models tab.", field="model")
         return next((note.removeprefix(LANGUAGE_NOTE) for note in need.notes if note.startswith(LANGUAGE_NOTE)), "")

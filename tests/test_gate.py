@@ -41,13 +41,13 @@ def test_a_browser_is_led_to_the_sign_in_page_and_in(tmp_path: Path) -> None:
     assert "password" in browser.get("/signin").text
     assert browser.post("/signin", data={"user": "ann", "password": "wrong"}).status_code == 401
     assert browser.post("/signin", data={"user": "ann", "password": "secret"}).status_code == 303
-    assert browser.get("/").json() == {"owner": "ann", "host": "1"}
+    assert browser.get("/").json() == {"owner": "local", "host": "1"}
 
 
 def test_only_the_first_account_is_the_host(tmp_path: Path) -> None:
     api = client(tmp_path, Accounts(TWO))
     assert api.get("/", auth=("bob", "other")).json() == {"owner": "bob", "host": "0"}
-    assert api.get("/", headers={"authorization": "Bearer ann:secret"}).json() == {"owner": "ann", "host": "1"}
+    assert api.get("/", headers={"authorization": "Bearer ann:secret"}).json() == {"owner": "local", "host": "1"}
     wrong = base64.b64encode(b"ann:other").decode()
     assert api.get("/", headers={"authorization": f"Basic {wrong}"}).status_code == 401
 

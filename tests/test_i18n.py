@@ -45,6 +45,7 @@ def needed() -> set[str]:
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}
     found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values())
     found |= set(importlib.import_module("tabs.text_chat").EXAMPLES)
+    found |= set(importlib.import_module("tabs.models").COUNTED.values()) | set(importlib.import_module("tabs.text_presets").SHIPPED) | set(importlib.import_module("studio.shell").PAGE_WORDS)
     return found - {"en", "ja", "value", "html"}
 
 

@@ -11,8 +11,9 @@ def register_pipelines() -> list[Pipeline]:
     from pipelines.text.chat import Chat
     from pipelines.text.complete import Complete
     from pipelines.text.embed import Embed
+    from pipelines.text.load import Load
 
-    return [Chat(), Complete(), Embed()]
+    return [Chat(), Complete(), Embed(), Load()]
 
 
 @hookimpl

@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.text.engine import Request
-from pipelines.text.languages import language_note
+from pipelines.text.languages import advice, language_note, room
 from pipelines.text.params import TextParams
 from pipelines.text.running import need_of, request_of, run_request
+from pipelines.text.tokens import count_chat
 from studio.api import BadInput, Catalog, Lane, Need, Params, Result, RunContext, ui
 
 
@@ -38,12 +39,23 @@ class Chat:
     Params: ClassVar[type[Params]] = ChatParams
 
     def need(self, params: ChatParams, catalog: Catalog) -> Need:
-        note = language_note(params.model, conversation_text(params), catalog)
+        told = advice(params.model, conversation_text(params), catalog, room())
+        note = language_note(told)
         missing = "" if params.messages else "Write a message first."
-        return need_of(params, catalog, missing, [note] if note else [])
+        facts = {"tokens": tokens_of(params, catalog), "downloads": told.get("downloads", []), "installed": told.get("installed", [])}
+        return need_of(params, catalog, missing, [note] if note else [], facts)
 
     def run(self, params: ChatParams, ctx: RunContext) -> Result:
         return run_request(params, request_of_chat(params, ctx.seed), ctx)
+
+
+def tokens_of(params: ChatParams, catalog: Catalog) -> int:
+    """How many tokens the conversation takes before the answer; 0 while no model is chosen."""
+    if not any(entry.key == params.model for entry in catalog.entries("llm")):
+        return 0
+    said = [message.model_dump() for message in params.messages]
+    system = [{"role": "system", "content": params.system}] if params.system else []
+    return count_chat(catalog.find(params.model), [*system, *said])
 
 
 def conversation_text(params: ChatParams) -> str:

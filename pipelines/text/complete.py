@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipelines.text.languages import language_note
+from pipelines.text.languages import advice, language_note, room
 from pipelines.text.params import TextParams
 from pipelines.text.running import need_of, request_of, run_request
 from studio.api import BadInput, Catalog, Lane, Need, Params, Result, RunContext, ui
@@ -25,8 +25,10 @@ class Complete:
     Params: ClassVar[type[Params]] = CompleteParams
 
     def need(self, params: CompleteParams, catalog: Catalog) -> Need:
-        note = language_note(params.model, params.prompt[-2000:], catalog)
-        return need_of(params, catalog, "" if params.prompt else "Write a beginning first.", [note] if note else [])
+        told = advice(params.model, params.prompt[-2000:], catalog, room())
+        note = language_note(told)
+        missing = "" if params.prompt else "Write a beginning first."
+        return need_of(params, catalog, missing, [note] if note else [], {"downloads": told.get("downloads", []), "installed": told.get("installed", [])})
 
     def run(self, params: CompleteParams, ctx: RunContext) -> Result:
         if not params.prompt:

@@ -101,9 +101,13 @@ def _fit(fits: bool) -> str:
     return "fits" if fits else "too large here"
 
 
-def language_note(model: str, text: str, catalog: Catalog) -> str:
+def room() -> int:
+    """Bytes of memory that a model may take here."""
+    return int(psutil.virtual_memory().total * USABLE)
+
+
+def language_note(found: dict[str, Any]) -> str:
     """The advice as one note for the verdict, "" if all is well; it starts with NOTE."""
-    found = advice(model, text, catalog, int(psutil.virtual_memory().total * USABLE))
     if not found:
         return ""
     now = [f"use {key}" for key in found["installed"]]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.text.engine import Engine, Request, Setup, Sink
 from pipelines.text.engines import engine_for
+from pipelines.text.folder import AUTO_CONTEXT
 from pipelines.text.params import TextParams
 from pipelines.text.sampling import Sampling, unsupported, unsupported_note
 from studio.api import Artifact, BadInput, Catalog, ModelBroken, ModelMissing, Need, Result, RunContext
@@ -21,7 +22,7 @@ def request_of(params: TextParams, seed: int, **more: Any) -> Request:
     )  # fmt: skip
 
 
-def need_of(params: TextParams, catalog: Catalog, missing: str, notes: list[str]) -> Need:
+def need_of(params: TextParams, catalog: Catalog, missing: str, notes: list[str], facts: dict[str, Any] | None = None) -> Need:
     """What the job takes, from headers; `missing` is the first reason why it can't run."""
     try:
         entry = catalog.find(params.model)
@@ -33,7 +34,9 @@ def need_of(params: TextParams, catalog: Catalog, missing: str, notes: list[str]
         return Need(missing=problem, notes=notes)
     note = unsupported_note(unsupported(params, engine.supports), engine.title)
     working = engine.working_bytes(entry, params.context_length)
-    return Need(entry.bytes, working, missing=missing, notes=[*notes, *([note] if note else [])])
+    size = params.context_length or min(entry.context_length or AUTO_CONTEXT, AUTO_CONTEXT)
+    told = {"context_length": size} | (facts or {})
+    return Need(entry.bytes, working, missing=missing, notes=[*notes, *([note] if note else [])], facts=told)
 
 
 def run_request(params: TextParams, request: Request, ctx: RunContext) -> Result:

@@ -57,7 +57,7 @@ class LeasedModels:
         if not self._lock.acquire(timeout=0.2):
             return []
         try:
-            gone = [name for name, lease in self._leases.items() if (not key or name == key) and not lease.pins]
+            gone = [name for name, lease in self._leases.items() if (not key or key in (name, name.split(" @")[0])) and not lease.pins]
             for name in gone:
                 self._drop(name)
         finally:
