@@ -68,6 +68,7 @@ class Studio:
     words: Words
     downloads: Downloads
     notices: list[str] = field(default_factory=list)
+    places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id: the tabs to open for it, outermost first
     shared: dict[str, str] = field(default_factory=dict)  # "link", "network": where others reach this studio
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:

@@ -7,8 +7,9 @@ catalogue: Gradio's own markers miss choices and tabs); text made in a handler i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "ja")
@@ -38,3 +39,9 @@ def read_catalogue(lang: str) -> dict[str, str]:
     for path in sorted((LOCALES / lang).glob("*.json")):
         found |= json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def language(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Literal["en", "ja"]:
+    """Who asks in which language: the switch in the page's header, else the browser's first language."""
+    first = cookies.get("seisei_lang", "") or headers.get("accept-language", "en")
+    return "ja" if first.strip().lower().startswith("ja") else "en"

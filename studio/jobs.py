@@ -189,6 +189,28 @@ class JobQueue:
             self.executors[lane].stop(job.id, mode)
         return True
 
+    def move(self, job_id: str, *, by: str, earlier: bool) -> bool:
+        """Swap one's own waiting job with one's own before or after it; others keep their turns. False at the end of the line."""
+        with self._changed:
+            job = self._jobs.get(job_id)
+            if job is None or job.owner != by or job.state != "queued":
+                return False
+            line = self._waiting[job.pipeline.lane]
+            mine = [other for other in line if other.owner == by]
+            if job not in mine:
+                return False
+            place = mine.index(job) + (-1 if earlier else 1)
+            if not 0 <= place < len(mine):
+                return False
+            other = mine[place]
+            here, there = line.index(job), line.index(other)
+            line[here], line[there] = other, job
+            first, second = (self.store.job_row(one.id)["ordinal"] for one in (job, other))
+            self.store.update_job(job.id, ordinal=second)
+            self.store.update_job(other.id, ordinal=first)
+        self._tell_positions(job.pipeline.lane)
+        return True
+
     def update(self, job_id: str, field: str, value: Any, *, by: str) -> bool:
         job = self.get(job_id)
         if job.owner != by or job.state != "running":

@@ -21,7 +21,8 @@ from starlette.routing import Route as StarletteRoute
 import studio as package
 from studio.errors import BadInput, NotAllowed, NotFound, StudioError
 from studio.host import Output, Route, Studio
-from studio.restore import hand_over, restore
+from studio.i18n import language
+from studio.restore import Restored, hand_over, restore, restore_metadata
 
 THUMB_PIXELS = 256
 INLINE = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp3", ".flac", ".ogg", ".mp4", ".mid"}
@@ -55,7 +56,9 @@ class Api:
             Route("/api/v1/jobs/{id}", ["GET"], self.job, "One job of yours"),
             Route("/api/v1/jobs/{id}/events", ["GET"], self.events, "Its events as server-sent events"),
             Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
-            Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &limit= &offset="),
+            Route("/api/v1/jobs/{id}/move", ["POST"], self.move, "Earlier or later among your waiting jobs: ?to=earlier|later"),
+            Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &pipeline= &limit= &offset="),
+            Route("/api/v1/outputs/{id}/restore", ["POST"], self.restore_output, "Give its settings back to their tab"),
             Route("/api/v1/outputs/{id}", ["GET"], self.output, "One output with its metadata"),
             Route("/api/v1/outputs/{id}/file", ["GET"], self.file, "Its file"),
             Route("/api/v1/outputs/{id}/thumb", ["GET"], self.thumb, "A picture of at most 256 pixels"),
@@ -118,13 +121,19 @@ class Api:
             raise BadInput("mode is one of cancel, finish, skip.", field="mode")
         return {"stopped": self.studio.jobs.cancel(request.path_params["id"], by=owner(request), mode=mode)}
 
+    def move(self, request: Request) -> Any:
+        to = request.query_params.get("to", "")
+        if to not in ("earlier", "later"):
+            raise BadInput("to is one of earlier, later.", field="to")
+        return {"moved": self.studio.jobs.move(self._job(request).id, by=owner(request), earlier=to == "earlier")}
+
     def outputs(self, request: Request) -> Any:
         query = request.query_params
         try:
             limit, offset = min(200, int(query.get("limit", "60"))), int(query.get("offset", "0"))
         except ValueError as error:
             raise BadInput("limit and offset are whole numbers.") from error
-        found = self.studio.store.outputs(owner=owner(request), kind=query.get("kind", ""), query=query.get("query", ""), limit=limit, offset=offset)
+        found = self.studio.store.outputs(owner=owner(request), kind=query.get("kind", ""), query=query.get("query", ""), pipeline=query.get("pipeline", ""), limit=limit, offset=offset)
         return [describe(output) for output in found]
 
     def output(self, request: Request) -> Any:
@@ -157,8 +166,23 @@ class Api:
                         raise BadInput(f"The file is larger than {self.studio.settings.max_upload_mb} MB.", hint="Use a smaller file.")
                     file.write(piece)
             restored = await run_in_threadpool(restore, path, self.studio)
+        return self._hand_over(restored, request)
+
+    def restore_output(self, request: Request) -> Any:
+        return self._hand_over(restore_metadata(self._output(request).metadata, self.studio), request)
+
+    def _hand_over(self, restored: Restored, request: Request) -> Any:
+        """The sentences are in the page's language: the page shows them as they are."""
         hand_over(restored, self.studio, owner(request))
-        return {"pipeline": restored.pipeline_id, "title": restored.title, "refused": restored.refused, "model_missing": restored.model_missing}
+        say, lang = self.studio.words.say, language(request.headers, request.cookies)
+        told = [say(lang, "The settings are in their tab again.")]
+        if restored.refused:
+            told.append(say(lang, "Not taken: {names}", names=", ".join(f"{name} ({why})" for name, why in restored.refused.items())))
+        if restored.model_missing:
+            told.append(say(lang, "The model {key} is not on this computer.", key=restored.model_missing))
+        place = self.studio.places.get(restored.pipeline_id, [])
+        about = {"pipeline": restored.pipeline_id, "title": restored.title, "refused": restored.refused, "model_missing": restored.model_missing}
+        return about | {"place": place, "told": " ".join(told)}
 
     def retry(self, request: Request) -> Any:
         self.retry_provision()

@@ -11,18 +11,21 @@ import gradio as gr
 
 from studio.errors import StudioError
 from studio.host import Studio, Tab
+from studio.ui import RESTORE
 
-HEADER = """<header id="seisei-head"><span class="name"><b lang="ja">生成</b>Seisei Studio</span><span class="space"></span>
+HEADER = """<header id="seisei-head"><span class="name"><b lang="ja">生成</b>Seisei<span class="wide">&nbsp;Studio</span></span><span class="space"></span>
 <button id="seisei-share" type="button">Share</button>
 <button id="seisei-lang" type="button" aria-label="日本語 / English">日本語 / English</button>
 <button id="seisei-dark" type="button" aria-label="Light or dark · 明暗">◐</button>
 <button id="seisei-help" type="button" aria-label="Help">?</button></header>
-<div id="seisei-notices" aria-live="polite"></div>
+<div id="seisei-notices" aria-live="polite"></div><div id="seisei-told" aria-live="assertive"></div>
 <div id="seisei-bar" role="contentinfo"><div id="seisei-queue" hidden></div><div id="seisei-line"></div></div>
 <dialog id="seisei-dialog" class="studio-dialog" aria-labelledby="seisei-dialog-title"></dialog>"""
 PAGE_WORDS = (
     "Share", "Help", "Close", "Keyboard", "Generate or send", "Stop", "Switch tab", "Search", "This help", "Copy", "Copied", "Let others in", "Cancel",
-    "Resume", "Forget", "done", "stopped", "failed", "Memory", "No model loaded", "Public link", "Address in your network", "Queue", "Ready", "Try again",
+    "Resume",
+    "Forget", "Earlier", "Later", "Use its settings", "Download", "Bring its settings back", "Import it", "Last results", "A file was dropped",
+    "It can bring back the settings it was made with, or be imported as a chat or a character.", "done", "stopped", "failed", "Memory", "No model loaded", "Public link", "Address in your network", "Queue", "Ready", "Try again",
     "Start this studio with --share for a public link, or with --listen 0.0.0.0 for your network. Sign-in is always on then.",
     "This studio is open to others. Give them this address, and a user name and password of yours.", "Nothing is waiting.", "somebody else", "on its way",
     "Drop an output file anywhere on the page: its settings come back.", "The user guide is in docs/user-guide.md of the studio's folder.",
@@ -36,6 +39,7 @@ def build_page(studio: Studio, tabs: list[Tab]) -> gr.Blocks:
     carried = f'<div hidden id="seisei-words">{html.escape(words, quote=False)}</div>'
     with gr.Blocks(title="Seisei Studio", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER + carried, padding=False)
+        gr.Button("", elem_id=RESTORE, elem_classes="seisei-unseen")
         with gr.Tabs(elem_id="seisei-tabs"):
             for tab in tabs:
                 with gr.Tab(studio.words(tab.title), id=tab.id, elem_id=f"tab-{tab.id}"):

@@ -369,11 +369,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _filters(owner: str | None, kind: str, query: str, pipeline: str, trashed: bool, favourite: bool | None) -> tuple[str, list[Any]]:
-    where, values = ["trashed = ?"], [int(trashed)]
+    where: list[str] = ["trashed = ?"]
+    values: list[Any] = [int(trashed)]
+    if pipeline.endswith("."):  # a family: "text." is text.chat and text.complete
+        where.append("substr(pipeline, 1, ?) = ?")
+        values += [len(pipeline), pipeline]
+        pipeline = ""
     for column, value in (("owner", owner), ("kind", kind), ("pipeline", pipeline), ("favourite", None if favourite is None else int(favourite))):
         if value not in (None, ""):
             where.append(f"{column} = ?")
-            values.append(value)  # type: ignore[arg-type]
+            values.append(value)
     _search(where, values, query, "outputs", "output_words")
     return " AND ".join(where), values
 

@@ -21,10 +21,24 @@ footer { display: none !important; }
 #seisei-head .name { font-weight:650; font-size:18px; color:var(--seisei-ink); white-space:nowrap; }
 #seisei-head .name b { color:var(--seisei-accent); margin-right:6px; }
 #seisei-head .space { flex:1; }
-#seisei-head button { border:1px solid var(--seisei-line); background:var(--seisei-card); color:var(--seisei-ink); border-radius:8px; padding:4px 10px; min-height:34px; min-width:34px; cursor:pointer; font-size:14px; white-space:nowrap; }
+#seisei-head button { border:1px solid var(--seisei-line); background:var(--seisei-card); color:var(--seisei-ink); border-radius:8px; padding:4px 10px; min-height:34px; min-width:34px; cursor:pointer; font-size:14px; white-space:nowrap; flex:none; }
+#seisei-head button, .model-grid button { margin:0 !important; }
+#chat-view button[aria-label='Clear'] { display:none; }
+#chat-view .user.message { background:color-mix(in srgb, var(--seisei-accent) 10%, var(--seisei-card)); border-color:color-mix(in srgb, var(--seisei-accent) 35%, transparent); }
 #seisei-head button:hover, #seisei-bar button:hover { border-color:var(--seisei-accent); }
 #seisei-notices { display:flex; flex-direction:column; gap:6px; }
 #seisei-notices:empty { display:none; }
+#seisei-told { position:fixed; top:56px; right:16px; z-index:60; display:flex; flex-direction:column; gap:8px; max-width:min(420px,92vw); }
+#seisei-told p { margin:0; padding:10px 12px; border:1px solid var(--seisei-line); border-left:3px solid var(--seisei-accent); border-radius:8px; background:var(--seisei-card); color:var(--seisei-ink); font-size:14px; box-shadow:0 4px 16px rgb(0 0 0 / .12); }
+#seisei-told button { border:0; background:transparent; color:var(--seisei-soft); cursor:pointer; margin-left:8px; font-size:16px; }
+.seisei-unseen { display:none !important; }
+.seisei-drag::after { content:''; position:fixed; inset:8px; border:3px dashed var(--seisei-accent); border-radius:14px; z-index:70; pointer-events:none; background:color-mix(in srgb, var(--seisei-accent) 8%, transparent); }
+.seisei-strip { display:flex; gap:8px; overflow-x:auto; align-items:center; padding:2px 0; } .seisei-strip:empty { display:none; }
+.seisei-strip .label { color:var(--seisei-soft); font-size:13px; flex:none; }
+.seisei-strip button { flex:none; width:132px; height:56px; overflow:hidden; text-align:left; border:1px solid var(--seisei-line); border-radius:10px; background:var(--seisei-card); color:var(--seisei-ink); font-size:12px; line-height:1.3; padding:6px 8px; cursor:pointer; }
+.seisei-strip button:has(img) { width:56px; padding:0; } .seisei-strip img { width:100%; height:100%; object-fit:cover; }
+dialog.studio-dialog img { max-width:100%; } dialog.studio-dialog pre { white-space:pre-wrap; overflow-wrap:anywhere; max-height:50vh; overflow:auto; font-family:inherit; }
+dialog.studio-dialog a { color:var(--seisei-accent); }
 #seisei-notices p { margin:0; padding:8px 12px; border-left:3px solid var(--seisei-accent); background:var(--seisei-card); color:var(--seisei-ink); border-radius:6px; font-size:14px; }
 #seisei-bar { position:fixed; left:0; right:0; bottom:0; z-index:50; background:var(--seisei-card); border-top:1px solid var(--seisei-line); color:var(--seisei-soft); font-size:13px; }
 #seisei-line { display:flex; align-items:center; gap:14px; padding:5px 16px; min-height:34px; max-width:1480px; margin:0 auto; overflow:hidden; white-space:nowrap; }
@@ -34,7 +48,7 @@ footer { display: none !important; }
 #seisei-queue { border-bottom:1px solid var(--seisei-line); max-height:40vh; overflow:auto; padding:8px 16px; }
 #models-memory { color:var(--seisei-soft); font-size:14px; padding:6px 0; } #models-memory meter { width:160px; height:14px; vertical-align:middle; }
 #chat-note meter { width:90px; height:12px; vertical-align:middle; } .studio-over { color:var(--seisei-bad); font-weight:600; }
-#chat-input textarea { border:1px solid var(--seisei-line); border-radius:10px; } #chat-composer { flex-wrap:nowrap; align-items:stretch; }
+#chat-input textarea { min-height: 78px; } #chat-go { gap:6px !important; max-width:120px; } #chat-go button { flex:1; } #chat-composer { flex-wrap:nowrap; align-items:stretch; }
 #chat-list .wrap label { border:0; background:transparent; padding:5px 6px; box-shadow:none; } #chat-list input { position:absolute; opacity:0; } #chat-list label.selected { background:color-mix(in srgb, var(--seisei-accent) 14%, transparent); border-radius:8px; } #chat-list label:focus-within { outline:2px solid var(--seisei-accent); }
 .dark { --color-accent:#6cc3b0; }
 #seisei-queue[hidden] { display:none; }
@@ -42,7 +56,7 @@ footer { display: none !important; }
 #seisei-queue ol { list-style:none; margin:0 auto; padding:0; max-width:1448px; }
 .studio-left { max-width: 360px; }
 /* A page that fills the window: the result takes what is left, the composer stays in reach */
-.studio-fill { height: calc(100dvh - var(--seisei-above, 140px) - 46px); min-height: 460px; flex-wrap: nowrap !important; }
+.studio-fill { height: calc(100dvh - var(--seisei-above, 118px) - 46px); min-height: 460px; flex-wrap: nowrap !important; }
 .studio-fill > .studio-left { overflow-y: auto; height: 100%; padding-bottom: 8px; }
 .studio-fill > .studio-right { height: 100%; gap: 8px !important; }
 .studio-fill .studio-result { flex: 1 1 0 !important; min-height: 160px !important; height: auto !important; }
@@ -66,14 +80,19 @@ button:focus-visible, a:focus-visible, [tabindex]:focus-visible { outline:2px so
   .gradio-container main { position: relative; }
   #seisei-head { position: absolute; top: 0; left: 0; right: 0; pointer-events: none; z-index: 5; }
   #seisei-head > * { pointer-events: auto; }
-  #seisei-tabs > .tab-wrapper { margin: 8px 330px 0 190px; }
+  #seisei-head { top: 6px; }
+  #seisei-notices:not(:empty) { margin: 56px 0 30px; }
+  #seisei-tabs { margin-top: -20px; } #seisei-tabs > .tabitem { padding-top: 12px; }
+  #tab-text { padding-top: 0 !important; }
+  #seisei-tabs > .tab-wrapper { margin: 0 300px 0 190px; }
 }
 @media (max-width: 767px) {
   .gradio-container { padding: 0 8px 64px !important; }
   .studio-two { flex-direction: column-reverse !important; }
   .studio-two > .studio-left, .studio-two > .studio-right { max-width: 100%; min-width: 0 !important; width: 100%; flex: none !important; }
   .studio-fill { height: auto; }
-  .studio-fill > .studio-right { height: calc(100dvh - 190px); min-height: 420px; }
+  .studio-fill > .studio-right { height: calc(100dvh - 212px); min-height: 420px; }
+  #seisei-head .wide { display: none; }
   .studio-fill > .studio-left { height: auto; }
   #seisei-head .name b { margin-right: 2px; }
   #seisei-head { gap: 6px; }
@@ -165,6 +184,8 @@ HEAD = """
     if (focused >= 0) (line.querySelectorAll('button')[focused] || line).focus();
     const list = document.getElementById('seisei-queue'); list.hidden = !open;
     const rows = status.jobs.map((job) => { const row = el('li', ''); row.append(el('span', job.state === 'running' ? '▶' : String(job.position)), el('span', say(job.title) + (job.mine ? '' : ' · ' + say('somebody else')), { className: 'grow' }), el('span', clock(job.eta_seconds || -1)));
+      if (job.mine && job.state === 'queued' && status.jobs.filter((other) => other.mine && other.state === 'queued').length > 1) for (const [sign, to, name] of [['↑', 'earlier', 'Earlier'], ['↓', 'later', 'Later']]) {
+        const move = el('button', sign, { ariaLabel: say(name), title: say(name) }); move.onclick = () => act('/api/v1/jobs/' + job.id + '/move?to=' + to); row.append(move); }
       if (job.mine) { const end = el('button', say('Cancel')); end.onclick = () => stop(job.id); row.append(end); } return row; });
     rows.push(...downloadRows(status.downloads.filter((item) => item.state !== 'done')));
     const ol = el('ol', ''); ol.append(...(rows.length ? rows : [el('li', say('Nothing is waiting.'))])); list.replaceChildren(ol);
@@ -200,17 +221,66 @@ HEAD = """
   function visible(selector) { return [...document.querySelectorAll(selector)].map((x) => x.matches('button,input,textarea') ? x : x.querySelector('button,input,textarea')).filter((x) => x && x.offsetParent)[0]; }
   document.addEventListener('selectionchange', () => { const box = document.activeElement; if (box && box.matches('textarea')) box.dataset.cursor = box.selectionStart; });
   const filesIn = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
-  const takesFiles = (event) => event.target.closest && event.target.closest('#gallery-drop, [data-testid="block-label"], .upload-container, [aria-dropeffect], textarea');
-  addEventListener('dragover', (event) => { if (filesIn(event) && !takesFiles(event)) event.preventDefault(); });
-  addEventListener('drop', async (event) => {
+  const takesFiles = (event) => event.target.closest && event.target.closest('[data-testid="block-label"], .upload-container, [aria-dropeffect], textarea');
+  addEventListener('dragover', (event) => { if (filesIn(event) && !takesFiles(event)) { event.preventDefault(); document.body.classList.add('seisei-drag'); } });
+  addEventListener('dragleave', (event) => { if (!event.relatedTarget) document.body.classList.remove('seisei-drag'); });
+  addEventListener('drop', (event) => {
+    document.body.classList.remove('seisei-drag');
     if (!filesIn(event) || takesFiles(event)) return;
     event.preventDefault();
-    const file = event.dataTransfer.files[0];
-    const answer = await fetch('/api/v1/restore?name=' + encodeURIComponent(file.name), { method: 'POST', body: file });
-    const told = await answer.json();
-    if (answer.ok) location.reload(); else tell(say(told.error.message) + ' ' + say(told.error.hint));
+    const file = event.dataTransfer.files[0], name = encodeURIComponent(file.name);
+    const back = () => use('/api/v1/restore?name=' + name, file);
+    if (!/[.](json|png|ya?ml)$/i.test(file.name)) return back();
+    const choice = (label, action) => { const button = el('button', say(label)); button.style.marginRight = '8px'; button.onclick = () => { document.getElementById('seisei-dialog').close(); action(); }; return button; };
+    dialog('A file was dropped', el('p', file.name), el('p', say('It can bring back the settings it was made with, or be imported as a chat or a character.')),
+      choice('Bring its settings back', back), choice('Import it', async () => {
+        const answer = await fetch('/api/v1/text/import?name=' + name, { method: 'POST', body: file });
+        if (answer.ok) location.reload(); else wrong(await answer.json());
+      }));
   });
-  function tell(text) { document.getElementById('seisei-notices').append(el('p', text, { role: 'alert' })); }
+  function wrong(told) { tell(say(told.error.message) + ' ' + say(told.error.hint)); }
+  // Settings go to their tab: the server keeps them, the unseen button makes the tabs look, then the tab is opened
+  async function use(path, file) {
+    const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
+    if (!answer.ok) return wrong(told);
+    document.getElementById('seisei-restore').click();
+    for (const id of told.place) { document.querySelector('[role=tab][data-tab-id="' + id + '"]')?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    tell(told.told);
+  }
+  window.seisei = { use };
+  // Strips of last results
+  async function strips() {
+    for (const place of document.querySelectorAll('.seisei-strip')) {
+      const answer = await fetch('/api/v1/outputs?limit=10&pipeline=' + place.dataset.pipeline); if (!answer.ok) continue;
+      const found = await answer.json(), key = found.map((x) => x.id).join();
+      if (place.dataset.key === key) continue;
+      place.dataset.key = key;
+      const cards = found.map((output) => {
+        const card = el('button', '', { type: 'button', title: output.title });
+        if (output.kind === 'image') card.append(el('img', '', { src: '/api/v1/outputs/' + output.id + '/thumb', alt: output.title, loading: 'lazy' }));
+        else card.append(el('span', output.title || output.kind));
+        card.onclick = () => large(output); return card;
+      });
+      place.replaceChildren(...(cards.length ? [el('span', say('Last results'), { className: 'label' }), ...cards] : []));
+    }
+  }
+  async function large(output) {
+    const url = output.file; let shown;
+    if (output.kind === 'image') shown = el('img', '', { src: url, alt: output.title });
+    else if (output.kind === 'audio') shown = el('audio', '', { src: url, controls: true });
+    else { const text = await (await fetch(url)).text(); shown = el('pre', text.replace(/\n*<!--\\s*seisei[\\s\\S]*$/i, '').slice(0, 20000)); }
+    const load = el('a', say('Download'), { href: url + '?download=1' }), go = el('button', say('Use its settings'));
+    go.onclick = () => { document.getElementById('seisei-dialog').close(); use('/api/v1/outputs/' + output.id + '/restore'); };
+    load.style.margin = go.style.marginRight = '0 8px';
+    dialog(output.title || output.kind, shown, load, go);
+  }
+  document.addEventListener('seisei-outputs', () => { strips(); document.getElementById('gallery-fresh')?.click(); });
+  new MutationObserver(() => { if (document.querySelector('.seisei-strip:not([data-key])')) strips(); }).observe(document.documentElement, { childList: true, subtree: true });
+  function tell(text) {
+    const note = el('p', text, { role: 'alert' }), close = el('button', '×', { ariaLabel: say('Close') });
+    close.onclick = () => note.remove(); note.append(close);
+    document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
+  }
   addEventListener('keydown', (event) => {
     const typing = event.target.matches('input,textarea,[contenteditable]');
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();
@@ -223,6 +293,7 @@ HEAD = """
     const start = () => {
       if (!document.getElementById('seisei-head')) return setTimeout(start, 50);
       const wish = pick('seisei_dark'); setDark(wish ? wish === '1' : matchMedia('(prefers-color-scheme: dark)').matches);
+      document.getElementById('seisei-lang').textContent = lang === 'ja' ? 'English' : '日本語';
       document.getElementById('seisei-help').onclick = help;
       document.getElementById('seisei-share').onclick = share;
       document.getElementById('seisei-lang').onclick = () => { keep('seisei_lang', lang === 'ja' ? 'en' : 'ja'); location.reload(); };

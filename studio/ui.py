@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote
 
@@ -13,8 +13,10 @@ from pydantic.fields import FieldInfo
 
 from studio.errors import BadInput, NotAllowed, StudioError
 from studio.host import Studio
+from studio.i18n import language
 from studio.params import Params
 
+RESTORE = "seisei-restore"  # the unseen button that the page's script presses
 Bounds = tuple[float | None, float | None]
 
 
@@ -36,11 +38,7 @@ def only_host(request: gr.Request | None) -> None:
 
 def lang(request: gr.Request | None) -> Literal["en", "ja"]:
     """The page's language: the header's switch, else the browser's first language."""
-    if request is None:
-        return "en"
-    chosen = request.cookies.get("seisei_lang", "")
-    first = chosen or request.headers.get("accept-language", "en")
-    return "ja" if first.strip().lower().startswith("ja") else "en"
+    return "en" if request is None else language(request.headers, request.cookies)
 
 
 def error_text(studio: Studio, error: StudioError, language: str) -> str:
@@ -51,6 +49,28 @@ def error_text(studio: Studio, error: StudioError, language: str) -> str:
 def toast(studio: Studio, error: StudioError, request: gr.Request | None) -> gr.Error:
     """For `raise toast(...)`: an escaped message at the top of the page."""
     return gr.Error(html.escape(error_text(studio, error, lang(request))), duration=12, print_exception=False)
+
+
+def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any]) -> None:
+    """Fill a tab's controls when a file or an output gives its settings back; `place` names the tabs to open, outermost first.
+
+    `fill(request)` finds the settings in `studio.store.recall(owner, "restore:" + pipeline_id)` and takes them from there.
+    """
+    studio.places[pipeline_id] = place
+
+    def wanted(request: gr.Request) -> list[Any]:
+        return fill(request) if studio.store.recall(owner(request), f"restore:{pipeline_id}") else [gr.skip()] * len(outputs)
+
+    page = gr.context.Context.root_block
+    assert isinstance(page, gr.Blocks)
+    button = next(item for item in page.blocks.values() if getattr(item, "elem_id", "") == RESTORE)
+    assert isinstance(button, gr.Button)
+    button.click(wanted, [], outputs, api_visibility="private", show_progress="hidden")
+
+
+def last_results(pipeline: str) -> None:
+    """The last results of a pipeline, or of a family ("text."), small; a click shows one large. It follows by itself."""
+    gr.HTML(f'<div class="seisei-strip" data-pipeline="{html.escape(pipeline)}"></div>', padding=False)
 
 
 def controls(kind: type[Params], studio: Studio, *, only: Iterable[str] = (), values: dict[str, Any] | None = None) -> dict[str, Any]:

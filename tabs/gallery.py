@@ -13,7 +13,6 @@ import gradio as gr
 from studio import ui
 from studio.api import Output, Studio, StudioError, Tab, hookimpl
 from studio.metadata import body
-from studio.restore import Restored, hand_over, restore, restore_metadata
 
 PAGE = 60
 ICONS = {"text": "✎", "image": "▣", "audio": "♪", "midi": "♫", "video": "▶", "table": "▦", "json": "{}", "model": "◈"}
@@ -33,7 +32,7 @@ CSS = """
 .gallery-grid .when { color:var(--seisei-soft); font-size:12px; margin-top:auto; }
 .gallery-grid .name { font-size:14px; line-height:1.35; display:-webkit-box; -webkit-line-clamp:3; -webkit-box-orient:vertical; overflow:hidden; overflow-wrap:anywhere; }
 """
-TO_TAB = "() => { setTimeout(() => { location.hash = ''; location.reload(); }, 250); }"
+USE = "(id) => { window.seisei.use('/api/v1/outputs/' + id + '/restore'); return id; }"
 
 
 def card(output: Output) -> str:
@@ -72,8 +71,8 @@ class GalleryTab:
         self._listen()
 
     def _build_detail(self, w: Any) -> None:
-        self.drop = gr.File(label=w("Drop an output file here: its settings come back"), file_count="single", height=150, elem_id="gallery-drop")
-        self.told = gr.HTML("", elem_classes="studio-note")
+        self.fresh = gr.Button("", elem_id="gallery-fresh", elem_classes="seisei-unseen")
+        gr.HTML(f"<p class='studio-empty'>{html.escape(w('Drop an output file anywhere on the page: its settings come back.'))}</p>", padding=False)
         self.large = gr.HTML("", elem_id="gallery-large")
         with gr.Row(visible=False) as self.actions:
             self.send = gr.Button(w("Use its settings"), variant="primary", min_width=110)
@@ -93,8 +92,8 @@ class GalleryTab:
         self.after.click(self.on_after, [*looked, self.offset], view, **PRIVATE)
         detail = [self.chosen, self.large, self.actions, self.about, self.trash, self.untrash]
         self.grid.select(self.on_select, [], detail, **PRIVATE)
-        self.send.click(self.on_send, [self.chosen], [self.told], **PRIVATE).success(None, None, None, js=TO_TAB)
-        self.drop.upload(self.on_drop, [self.drop], [self.told], **PRIVATE).success(None, None, None, js=TO_TAB)
+        self.send.click(None, [self.chosen], [self.chosen], js=USE)
+        self.fresh.click(self.on_fresh, [*looked, self.offset], view, **PRIVATE)
         self.star.click(self.on_star, [self.chosen, *looked], view, **PRIVATE)
         self.trash.click(self.on_trash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
         self.untrash.click(self.on_untrash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
@@ -127,6 +126,10 @@ class GalleryTab:
     def on_after(self, query: str, kind: str, shelf: str, offset: int, request: gr.Request) -> list[Any]:
         return self._page(request, query, kind, shelf, offset + PAGE)
 
+    def on_fresh(self, query: str, kind: str, shelf: str, offset: int, request: gr.Request) -> list[Any]:
+        """Something came or went: the same page again."""
+        return self._page(request, query, kind, shelf, offset)
+
     def _mine(self, output_id: str, request: gr.Request) -> Output:
         try:
             output = self.studio.store.output(output_id)
@@ -139,28 +142,6 @@ class GalleryTab:
     def on_select(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         output = self._mine(str(event._data["value"]), request)
         return [output.id, large(output, self.studio.words.say(ui.lang(request), "Download")), gr.update(visible=True), output.metadata, gr.update(visible=not output.trashed), gr.update(visible=output.trashed)]
-
-    def on_send(self, output_id: str, request: gr.Request) -> str:
-        try:
-            return self._hand_over(restore_metadata(self._mine(output_id, request).metadata, self.studio), request)
-        except StudioError as error:
-            raise ui.toast(self.studio, error, request) from error
-
-    def on_drop(self, path: str, request: gr.Request) -> str:
-        try:
-            return self._hand_over(restore(Path(path), self.studio), request)
-        except StudioError as error:
-            raise ui.toast(self.studio, error, request) from error
-
-    def _hand_over(self, restored: Restored, request: gr.Request) -> str:
-        hand_over(restored, self.studio, ui.owner(request))
-        say, lang = self.studio.words.say, ui.lang(request)
-        told = [say(lang, "The settings are in their tab again.")]
-        if restored.refused:
-            told.append(say(lang, "Not taken: {names}", names=", ".join(f"{name} ({why})" for name, why in restored.refused.items())))
-        if restored.model_missing:
-            told.append(say(lang, "The model {key} is not on this computer.", key=restored.model_missing))
-        return html.escape(" ".join(told))
 
     def on_star(self, output_id: str, query: str, kind: str, shelf: str, request: gr.Request) -> list[Any]:
         output = self._mine(output_id, request)

@@ -72,13 +72,12 @@ class ModelsTab:
                         self.stop = gr.Button(w("Stop"), elem_classes="stop-action", visible=False, min_width=70)
                     self.only_models = gr.Button(w("Use this folder's models"), visible=False)
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
-                with gr.Row(equal_height=True):
-                    gr.HTML('<div id="models-memory"></div>', padding=False)
+                with gr.Row():
+                    gr.HTML('<div id="models-memory"></div><div id="models-downloads"></div>', padding=False)
                     self.unload = gr.Button(w("Unload all"), min_width=90, scale=0, size="sm")
                     self.again = gr.Button(w("Look again"), min_width=90, scale=0, size="sm")
                     self.undo = gr.Button(w("Undo delete"), min_width=90, scale=0, size="sm", visible=False)
                 self.told = gr.HTML("", elem_classes="studio-note", padding=False)
-                gr.HTML('<div id="models-downloads"></div>', padding=False)
                 self.table = gr.HTML("", js_on_load=CLICK, css_template=CSS, padding=False, elem_id="models-list")
         self._listen()
 

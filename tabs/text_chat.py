@@ -14,8 +14,8 @@ import gradio as gr
 
 from studio import ui
 from studio.api import Need, Studio, StudioError
-from tabs.characters import Character, fill_names, read_character
-from tabs.chats import Chat, Message, from_turns, import_chat
+from tabs.characters import Character
+from tabs.chats import Chat, Message, from_turns
 from tabs.text_presets import SHIPPED, delete_preset, preset_names, preset_values, save_preset
 from tabs.text_session import Open, Sessions
 
@@ -105,11 +105,12 @@ class ChatPage:
             self.example_buttons = [gr.Button(words(text), size="sm", min_width=140) for text in EXAMPLES]
         with gr.Row(elem_id="chat-composer", equal_height=True):
             self.text = gr.Textbox(
-                label=words("Message"), show_label=False, container=False, lines=2,
+                label=words("Message"), show_label=False, container=False, lines=1,
                 placeholder=words("Write a message. Enter sends, Shift+Enter makes a new line."), max_lines=8, elem_id="chat-input", scale=8,
             )  # fmt: skip
-            self.send = gr.Button(words("Send"), variant="primary", elem_classes="primary-action", min_width=84, scale=1)
-            self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=84, scale=1)
+            with gr.Column(min_width=84, scale=1, elem_id="chat-go"):
+                self.send = gr.Button(words("Send"), variant="primary", elem_classes="primary-action", min_width=84)
+                self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=84)
         with gr.Row(elem_id="chat-actions", elem_classes="studio-quiet"):
             self.again = gr.Button(words("Regenerate"), size="sm", min_width=90)
             self.go_on = gr.Button(words("Continue"), size="sm", min_width=80)
@@ -160,6 +161,7 @@ class ChatPage:
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
         context.load(self.on_load_controls, [], restored, **PRIVATE).then(self.on_load, [], page, **streaming)
+        ui.on_restore(self.studio, "text.chat", ["text", "chat"], self.on_restore, [*restored, *page])
 
     # -- showing ---------------------------------------------------------------------------------------------
 
@@ -441,22 +443,12 @@ class ChatPage:
         return write_export(chat.title, ".md", chat.to_markdown())
 
     def on_upload(self, path: str, request: gr.Request) -> list[Any]:
-        owner, file = ui.owner(request), Path(path)
+        owner, lang = ui.owner(request), ui.lang(request)
         try:
-            if file.suffix == ".json":
-                value = json.loads(file.read_bytes())
-                if isinstance(value, list) or "messages" in value:
-                    opened = Open("", import_chat(file.read_bytes()), owner)
-                    self.sessions.keep(opened)
-                    return [*self._show(opened, ui.lang(request)), gr.skip()]
-            character = read_character(file)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise ui.toast(self.studio, StudioError("This file is neither a chat nor a character.", hint="Import a file that Export made, or a character card."), request) from error
+            opened = self.sessions.take(Path(path), owner)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        self.studio.store.put_document(kind="character", owner=owner, title=character.name, body=character.to_json())
-        opened = self._greet(character, owner)
-        return [*self._show(opened, ui.lang(request)), gr.update(choices=self._characters(owner, ui.lang(request)), value=character.name)]
+        return [*self._show(opened, lang), gr.update(choices=self._characters(owner, lang), value=opened.chat.character)]
 
     # -- characters, presets, restoring ----------------------------------------------------------------------
 
@@ -464,24 +456,13 @@ class ChatPage:
         own = [document.title for document in self.studio.store.documents("character", owner=owner)]
         return [(self.studio.words.say(lang, "No character"), NO_CHARACTER), *((name, name) for name in own)]
 
-    def _greet(self, character: Character, owner: str) -> Open:
-        def fill(text: str) -> str:
-            return fill_names(text, character=character.name, user="You")
-
-        chat = Chat(title=character.name, system=fill(character.context), character=character.name)
-        if character.greeting:
-            chat.add("assistant", fill(character.greeting))
-        opened = Open("", chat, owner)
-        self.sessions.keep(opened)
-        return opened
-
     def on_character(self, name: str, request: gr.Request) -> list[Any]:
         """A new chat with this character; its description becomes the system prompt of that chat."""
         owner = ui.owner(request)
         body = next((document.body for document in self.studio.store.documents("character", owner=owner) if document.title == name), None)
         if body is None:
             return [*self.on_new(request), ""]
-        opened = self._greet(Character(**body), owner)
+        opened = self.sessions.greet(Character(**body), owner)
         return [*self._show(opened, ui.lang(request)), opened.chat.system]
 
     def on_preset(self, name: str, request: gr.Request) -> list[Any]:
@@ -525,15 +506,24 @@ class ChatPage:
         return [*updates, *(kept[name] if name in kept else gr.skip() for name in self.controls)]
 
     def on_load(self, request: gr.Request) -> Iterator[list[Any]]:
-        """The chat that was open; a dropped file opens as a new one."""
+        """The chat that was open."""
         owner = ui.owner(request)
-        if dropped := self.studio.store.recall(owner, "restore:text.chat"):
-            self.studio.store.remember(owner, "restore:text.chat", None)
-            opened = Open("", from_turns(dropped.get("messages", []), dropped.get("system", "")), owner)
-            self.sessions.keep(opened)
-            yield self._show(opened, ui.lang(request))
+        if self.studio.store.recall(owner, "restore:text.chat"):
+            yield self._restored(request)
             return
         yield from self.on_open(self.studio.store.recall(owner, "text.chat.open", ""), request)
+
+    def on_restore(self, request: gr.Request) -> list[Any]:
+        return [*self.on_load_controls(request), *self._restored(request)]
+
+    def _restored(self, request: gr.Request) -> list[Any]:
+        """A file's or an output's conversation opens as a new chat."""
+        owner = ui.owner(request)
+        dropped = self.studio.store.recall(owner, "restore:text.chat")
+        self.studio.store.remember(owner, "restore:text.chat", None)
+        opened = Open("", from_turns(dropped.get("messages", []), dropped.get("system", "")), owner)
+        self.sessions.keep(opened)
+        return self._show(opened, ui.lang(request))
 
 
 def write_export(title: str, suffix: str, text: str) -> str:

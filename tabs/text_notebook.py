@@ -56,7 +56,9 @@ class NotebookPage:
         self.text.blur(self.on_blur, [self.text], [], **PRIVATE)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
-        context.load(self.on_load, [], [self.text, self.model, *self.controls.values()], **PRIVATE)
+        shown = [self.text, self.model, *self.controls.values()]
+        context.load(self.on_load, [], shown, **PRIVATE)
+        ui.on_restore(self.studio, "text.complete", ["text", "notebook"], self.on_load, shown)
 
     def on_generate(self, request: gr.Request, text: str, cursor: int, past: list[str], model: str, *rest: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)

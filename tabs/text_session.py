@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from studio.api import BadInput, Cancelled, Done, Failed, Need, NotFound, Stats, Studio, StudioError, Text
-from tabs.chats import Chat, Message
+from tabs.characters import Character, fill_names, read_character
+from tabs.chats import Chat, Message, import_chat
 
 KIND = "chat"
 PIPELINE = "text.chat"
@@ -47,6 +50,34 @@ class Sessions:
 
     def listing(self, owner: str, query: str = "") -> list[tuple[str, str]]:
         return [(document.title, document.id) for document in self.studio.store.documents(KIND, owner=owner, query=query, limit=100)]
+
+    def take(self, path: Path, owner: str) -> Open:
+        """An exported chat, or a character, whose greeting begins a new chat. Raises BadInput."""
+        try:
+            if path.suffix.lower() == ".json":
+                value = json.loads(path.read_bytes())
+                if isinstance(value, list) or "messages" in value:
+                    opened = Open("", import_chat(path.read_bytes()), owner)
+                    self.keep(opened)
+                    return opened
+            character = read_character(path)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise BadInput("This file is neither a chat nor a character.", hint="Import a file that Export made, or a character card.") from error
+        self.studio.store.put_document(kind="character", owner=owner, title=character.name, body=dict(character.to_json()))
+        return self.greet(character, owner)
+
+    def greet(self, character: Character, owner: str) -> Open:
+        """A new chat that the character's greeting begins."""
+
+        def fill(text: str) -> str:
+            return fill_names(text, character=character.name, user="You")
+
+        chat = Chat(title=character.name, system=fill(character.context), character=character.name)
+        if character.greeting:
+            chat.add("assistant", fill(character.greeting))
+        opened = Open("", chat, owner)
+        self.keep(opened)
+        return opened
 
     def need(self, opened: Open, text: str, values: dict[str, Any]) -> Need:
         """What sending this text would take. Raises BadInput."""
