@@ -104,7 +104,7 @@ def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -
     page.launch(
         server_name=settings.listen, server_port=port, share=settings.share, share_server_address=settings.share_server or None,
         prevent_thread_lock=True, quiet=True, inbrowser=False, show_error=True, max_threads=200, enable_monitoring=False,
-        max_file_size=f"{settings.max_upload_mb}mb", theme=theme.theme(), css=theme.THEME_CSS, head=theme.HEAD,
+        max_file_size=f"{settings.max_upload_mb}mb", theme=theme.theme(), css=theme.css(), head=theme.head(),
         footer_links=[], app_kwargs={
             "middleware": [Middleware(Gate, accounts=accounts, sessions=Sessions(settings.data), exposed=settings.exposed)],
             "routes": [mount(route) for route in routes],

@@ -1,6 +1,6 @@
 """Words: one catalogue for labels, choices, hints, errors and verdicts. The key is the English text.
 
-Static labels stay English in the page and the browser shows them in its language (studio/theme.py, from this
+Static labels stay English in the page and the browser shows them in its language (studio/page.js, from this
 catalogue: Gradio's own markers miss choices and tabs); text made in a handler is said in the request's language.
 """
 

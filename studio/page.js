@@ -1,0 +1,200 @@
+(() => {
+  const pick = (name) => (document.cookie.match('(?:^|; )' + name + '=([^;]*)') || [])[1];
+  const lang = pick('seisei_lang') || ((navigator.language || 'en').toLowerCase().startsWith('ja') ? 'ja' : 'en');
+  Object.defineProperty(navigator, 'language', { get: () => lang });  // Gradio's own words follow too
+  document.documentElement.lang = lang;
+  const keep = (name, value) => { document.cookie = name + '=' + value + '; path=/; max-age=31536000; samesite=lax'; };
+  const words = () => { try { return JSON.parse(document.getElementById('seisei-words').textContent)[lang] || {}; } catch { return {}; } };
+  const say = (text, values = {}) => Object.entries(values).reduce((t, [k, v]) => t.replace('{' + k + '}', v), words()[text] || text);
+  const dark = () => document.body && document.body.classList.contains('dark');
+  const setDark = (on) => { document.body.classList.toggle('dark', on); keep('seisei_dark', on ? '1' : '0'); };
+  const clock = (s) => s < 0 ? '' : s < 60 ? Math.ceil(s) + ' s' : Math.ceil(s / 60) + ' min';
+  const gb = (n) => (n / 1073741824).toFixed(1);
+  const el = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text }, more);
+  let open = false, seen = '', outputs = -1;
+  function dialog(title, ...parts) {
+    const box = document.getElementById('seisei-dialog'), close = el('button', say('Close'));
+    close.onclick = () => box.close();
+    box.replaceChildren(el('h2', say(title), { id: 'seisei-dialog-title' }), ...parts, close);
+    box.showModal(); close.focus();
+  }
+  function table(rows) { const list = el('dl', ''); for (const [key, text] of rows) { const dt = el('dt', ''); dt.append(typeof key === 'string' ? el('kbd', key) : key); list.append(dt, el('dd', text)); } return list; }
+  const help = () => dialog('Keyboard', table([['Ctrl Enter', say('Generate or send')], ['Esc', say('Stop')], ['Alt 1 … 9', say('Switch tab')], ['/', say('Search')], ['?', say('This help')]]),
+    el('p', say('Drop an output file anywhere on the page: its settings come back.')), el('p', say("The user guide is in docs/user-guide.md of the studio's folder.")));
+  function share() {
+    const told = last.share || {}, rows = [];
+    if (told.link) rows.push([el('span', say('Public link')), told.link]);
+    if (told.network) rows.push([el('span', say('Address in your network')), told.network]);
+    const words = rows.length ? 'This studio is open to others. Give them this address, and a user name and password of yours.' : 'Start this studio with --share for a public link, or with --listen 0.0.0.0 for your network. Sign-in is always on then.';
+    const copy = el('button', say('Copy')); copy.style.marginRight = '8px';
+    copy.onclick = () => navigator.clipboard.writeText(rows[0][1]).then(() => { copy.textContent = say('Copied'); });
+    dialog('Let others in', el('p', say(words)), ...(rows.length ? [table(rows), copy] : []));
+  }
+  let last = {};
+  const act = (path) => fetch(path, { method: 'POST' }).then(poll);
+  function downloadRows(items) {
+    return items.map((item) => {
+      const row = el('li', ''); row.append(el('span', item.title, { className: 'grow' }));
+      if (item.state === 'running') row.append(el('progress', '', { max: item.total || 1, value: item.total ? item.have : undefined, ariaLabel: item.title }), el('span', (item.have / 1048576).toFixed(0) + ' / ' + (item.total / 1048576).toFixed(0) + ' MB ' + clock(item.seconds_left)));
+      else row.append(el('span', say(item.state) + (item.note ? ': ' + say(item.note) : '')));
+      const button = (label, action) => { const b = el('button', say(label)); b.onclick = () => act('/api/v1/downloads/' + item.id + '/' + action); row.append(b); };
+      if (item.state === 'running') button('Cancel', 'cancel'); else { if (item.state !== 'done') button('Resume', 'again'); button('Forget', 'forget'); }
+      return row;
+    });
+  }
+  function drawModels(status) {
+    const place = document.getElementById('models-downloads'); if (!place) return;
+    const told = JSON.stringify(status.downloads);
+    if (place.dataset.told !== told) { place.dataset.told = told; const list = el('ul', ''); list.append(...downloadRows(status.downloads)); place.replaceChildren(...(status.downloads.length ? [list] : [])); }
+    const memory = document.getElementById('models-memory'); if (!memory) return;
+    const names = status.worker.loaded.map((m) => m.key.split(' @')[0] + ' ' + gb(m.bytes) + ' GB').join(' · ') || say('No model loaded');
+    memory.replaceChildren(el('meter', '', { min: 0, max: status.worker.budget_bytes || 1, value: status.worker.used_bytes, ariaLabel: say('Memory') }), document.createTextNode(' ' + gb(status.worker.used_bytes) + ' / ' + gb(status.worker.budget_bytes) + ' GB  ' + names));
+  }
+  async function stop(id) { await fetch('/api/v1/jobs/' + id + '/cancel', { method: 'POST' }); poll(); }
+  function draw(status) {
+    last = status; drawModels(status);
+    if (outputs >= 0 && status.outputs !== outputs) document.dispatchEvent(new CustomEvent('seisei-outputs'));
+    outputs = status.outputs;
+    const line = document.getElementById('seisei-line'); if (!line) return;
+    const running = status.jobs.filter((job) => job.state === 'running')[0];
+    const waiting = status.jobs.filter((job) => job.state === 'queued').length;
+    const steps = status.provision.filter((step) => step.state === 'running' || step.state === 'failed');
+    const coming = status.downloads.filter((item) => item.state === 'running')[0];
+    const parts = [el('span', status.device.toUpperCase())];
+    const memory = el('span', ''); memory.title = status.worker.loaded.map((m) => m.key + ' ' + gb(m.bytes) + ' GB').join('\n') || say('No model loaded');
+    memory.append(el('meter', '', { min: 0, max: status.worker.budget_bytes || 1, value: status.worker.used_bytes, ariaLabel: say('Memory') }),
+      document.createTextNode(' ' + gb(status.worker.used_bytes) + ' / ' + gb(status.worker.budget_bytes) + ' GB'));
+    parts.push(memory);
+    const note = steps.length ? say(steps[0].title) + ': ' + (steps[0].state === 'failed' ? steps[0].note : say(steps[0].note || 'on its way') + (steps[0].fraction > 0 ? ' ' + Math.round(100 * steps[0].fraction) + ' %' : ''))
+      : running ? say(running.title) + (running.note ? ': ' + running.note : '') + (running.total ? ' ' + running.step + '/' + running.total : '') + (running.eta_seconds > 0 ? ', ' + clock(running.eta_seconds) : '')
+      : coming ? coming.title + ' ' + (coming.total ? Math.round(100 * coming.have / coming.total) + ' %' : '') + (coming.seconds_left > 0 ? ', ' + clock(coming.seconds_left) : '')
+      : say('Ready');
+    parts.push(el('span', note, { className: 'grow', title: note }));
+    if (steps.some((step) => step.state === 'failed')) { const again = el('button', say('Try again')); again.onclick = () => fetch('/api/v1/provision/retry', { method: 'POST' }).then(poll); parts.push(again); }
+    if (running && running.mine) { const end = el('button', say('Stop')); end.onclick = () => stop(running.id); parts.push(end); }
+    const drawer = el('button', say('Queue') + ' ' + (waiting + (running ? 1 : 0)), { ariaExpanded: String(open) }); drawer.onclick = () => { open = !open; draw(status); }; parts.push(drawer);
+    const focused = document.activeElement && line.contains(document.activeElement) ? [...line.querySelectorAll('button')].indexOf(document.activeElement) : -1;
+    line.replaceChildren(...parts);
+    if (focused >= 0) (line.querySelectorAll('button')[focused] || line).focus();
+    const list = document.getElementById('seisei-queue'); list.hidden = !open;
+    const rows = status.jobs.map((job) => { const row = el('li', ''); row.append(el('span', job.state === 'running' ? '▶' : String(job.position)), el('span', say(job.title) + (job.mine ? '' : ' · ' + say('somebody else')), { className: 'grow' }), el('span', clock(job.eta_seconds || -1)));
+      if (job.mine && job.state === 'queued' && status.jobs.filter((other) => other.mine && other.state === 'queued').length > 1) for (const [sign, to, name] of [['↑', 'earlier', 'Earlier'], ['↓', 'later', 'Later']]) {
+        const move = el('button', sign, { ariaLabel: say(name), title: say(name) }); move.onclick = () => act('/api/v1/jobs/' + job.id + '/move?to=' + to); row.append(move); }
+      if (job.mine) { const end = el('button', say('Cancel')); end.onclick = () => stop(job.id); row.append(end); } return row; });
+    rows.push(...downloadRows(status.downloads.filter((item) => item.state !== 'done')));
+    const ol = el('ol', ''); ol.append(...(rows.length ? rows : [el('li', say('Nothing is waiting.'))])); list.replaceChildren(ol);
+    const told = JSON.stringify(status.notices);
+    if (told !== seen) { seen = told; document.getElementById('seisei-notices').replaceChildren(...status.notices.map((text) => el('p', text, { role: 'status' }))); }
+  }
+  let timer = 0;
+  async function poll() {
+    clearTimeout(timer);
+    try { const answer = await fetch('/api/v1/status'); if (answer.status === 401) { location.href = '/signin'; return; } draw(await answer.json()); }
+    catch { const line = document.getElementById('seisei-line'); if (line) line.replaceChildren(el('span', say('The studio does not answer. Is it still running?'), { className: 'grow' })); }
+    timer = setTimeout(poll, document.hidden ? 5000 : 1000);
+  }
+  // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
+  const LEAVE = '#chat-view,#chat-list .wrap,#models-downloads,#gallery-large,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
+  function translate(root) {
+    const table = words(); const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); let node;
+    while ((node = walker.nextNode())) {
+      const key = node.nodeValue.trim(); const found = key && table[key];
+      if (found && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
+    }
+    for (const box of (root.querySelectorAll ? root.querySelectorAll('[placeholder],[aria-label],[title]') : [])) for (const name of ['placeholder', 'aria-label', 'title']) {
+      const found = table[box.getAttribute(name)]; if (found) box.setAttribute(name, found); }
+    for (const box of (root.querySelectorAll ? root.querySelectorAll('input[role=listbox],input[aria-haspopup]') : [])) { if (table[box.value] && document.activeElement !== box) box.value = table[box.value]; }
+  }
+  function follow() {
+    if (lang === 'en') return;
+    translate(document.body);
+    let waiting = false;
+    new MutationObserver(() => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; translate(document.body); }); } })
+      .observe(document.body, { childList: true, subtree: true, characterData: true });
+  }
+  function visible(selector) { return [...document.querySelectorAll(selector)].map((x) => x.matches('button,input,textarea') ? x : x.querySelector('button,input,textarea')).filter((x) => x && x.offsetParent)[0]; }
+  document.addEventListener('selectionchange', () => { const box = document.activeElement; if (box && box.matches('textarea')) box.dataset.cursor = box.selectionStart; });
+  const filesIn = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
+  const takesFiles = (event) => event.target.closest && event.target.closest('[data-testid="block-label"], .upload-container, [aria-dropeffect], textarea');
+  addEventListener('dragover', (event) => { if (filesIn(event) && !takesFiles(event)) { event.preventDefault(); document.body.classList.add('seisei-drag'); } });
+  addEventListener('dragleave', (event) => { if (!event.relatedTarget) document.body.classList.remove('seisei-drag'); });
+  addEventListener('drop', (event) => {
+    document.body.classList.remove('seisei-drag');
+    if (!filesIn(event) || takesFiles(event)) return;
+    event.preventDefault();
+    const file = event.dataTransfer.files[0], name = encodeURIComponent(file.name);
+    const back = () => use('/api/v1/restore?name=' + name, file);
+    if (!/[.](json|png|ya?ml)$/i.test(file.name)) return back();
+    const choice = (label, action) => { const button = el('button', say(label)); button.style.marginRight = '8px'; button.onclick = () => { document.getElementById('seisei-dialog').close(); action(); }; return button; };
+    dialog('A file was dropped', el('p', file.name), el('p', say('It can bring back the settings it was made with, or be imported as a chat or a character.')),
+      choice('Bring its settings back', back), choice('Import it', async () => {
+        const answer = await fetch('/api/v1/text/import?name=' + name, { method: 'POST', body: file });
+        if (answer.ok) location.reload(); else wrong(await answer.json());
+      }));
+  });
+  function wrong(told) { tell(say(told.error.message) + ' ' + say(told.error.hint)); }
+  // Settings go to their tab: the server keeps them, the unseen button makes the tabs look, then the tab is opened
+  async function use(path, file) {
+    const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
+    if (!answer.ok) return wrong(told);
+    document.getElementById('seisei-restore').click();
+    for (const id of told.place) { document.querySelector('[role=tab][data-tab-id="' + id + '"]')?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    tell(told.told);
+  }
+  window.seisei = { use };
+  // Strips of last results
+  async function strips() {
+    for (const place of document.querySelectorAll('.seisei-strip')) {
+      const answer = await fetch('/api/v1/outputs?limit=10&pipeline=' + place.dataset.pipeline); if (!answer.ok) continue;
+      const found = await answer.json(), key = found.map((x) => x.id).join();
+      if (place.dataset.key === key) continue;
+      place.dataset.key = key;
+      const cards = found.map((output) => {
+        const card = el('button', '', { type: 'button', title: output.title });
+        if (output.kind === 'image') card.append(el('img', '', { src: '/api/v1/outputs/' + output.id + '/thumb', alt: output.title, loading: 'lazy' }));
+        else card.append(el('span', output.title || output.kind));
+        card.onclick = () => large(output); return card;
+      });
+      place.replaceChildren(...(cards.length ? [el('span', say('Last results'), { className: 'label' }), ...cards] : []));
+    }
+  }
+  async function large(output) {
+    const url = output.file; let shown;
+    if (output.kind === 'image') shown = el('img', '', { src: url, alt: output.title });
+    else if (output.kind === 'audio') shown = el('audio', '', { src: url, controls: true });
+    else { const text = await (await fetch(url)).text(); shown = el('pre', text.replace(/\n*<!--\s*seisei[\s\S]*$/i, '').slice(0, 20000)); }
+    const load = el('a', say('Download'), { href: url + '?download=1' }), go = el('button', say('Use its settings'));
+    go.onclick = () => { document.getElementById('seisei-dialog').close(); use('/api/v1/outputs/' + output.id + '/restore'); };
+    load.style.margin = go.style.marginRight = '0 8px';
+    dialog(output.title || output.kind, shown, load, go);
+  }
+  document.addEventListener('seisei-outputs', () => { strips(); document.getElementById('gallery-fresh')?.click(); });
+  new MutationObserver(() => { if (document.querySelector('.seisei-strip:not([data-key])')) strips(); }).observe(document.documentElement, { childList: true, subtree: true });
+  function tell(text) {
+    const note = el('p', text, { role: 'alert' }), close = el('button', '×', { ariaLabel: say('Close') });
+    close.onclick = () => note.remove(); note.append(close);
+    document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
+  }
+  addEventListener('keydown', (event) => {
+    const typing = event.target.matches('input,textarea,[contenteditable]');
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();
+    else if (event.key === 'Escape' && !document.querySelector('dialog[open]')) visible('.stop-action')?.click();
+    else if (event.altKey && /^[1-9]$/.test(event.key)) { document.querySelectorAll('#seisei-tabs > .tab-wrapper [role=tab], #seisei-tabs [role=tablist] [role=tab]')[event.key - 1]?.click(); event.preventDefault(); }
+    else if (event.key === '?' && !typing) help();
+    else if (event.key === '/' && !typing) { const box = visible('.search-action'); if (box) { box.focus(); event.preventDefault(); } }
+  });
+  {
+    const start = () => {
+      if (!document.getElementById('seisei-head')) return setTimeout(start, 50);
+      const wish = pick('seisei_dark'); setDark(wish ? wish === '1' : matchMedia('(prefers-color-scheme: dark)').matches);
+      document.getElementById('seisei-lang').textContent = lang === 'ja' ? 'English' : '日本語';
+      document.getElementById('seisei-help').onclick = help;
+      document.getElementById('seisei-share').onclick = share;
+      document.getElementById('seisei-lang').onclick = () => { keep('seisei_lang', lang === 'ja' ? 'en' : 'ja'); location.reload(); };
+      document.getElementById('seisei-dark').onclick = () => setDark(!dark());
+      follow();
+      poll();
+    };
+    start();
+  }
+})();
