@@ -32,7 +32,7 @@ CSS = """
 .gallery-grid .when { color:var(--seisei-soft); font-size:12px; margin-top:auto; }
 .gallery-grid .name { font-size:14px; line-height:1.35; display:-webkit-box; -webkit-line-clamp:3; -webkit-box-orient:vertical; overflow:hidden; overflow-wrap:anywhere; }
 """
-USE = "(id) => { window.seisei.use('/api/v1/outputs/' + id + '/restore'); return id; }"
+USE = "() => { window.seisei.use('/api/v1/outputs/' + document.querySelector('#gallery-large [data-id]').dataset.id + '/restore'); }"
 
 
 def card(output: Output) -> str:
@@ -92,7 +92,7 @@ class GalleryTab:
         self.after.click(self.on_after, [*looked, self.offset], view, **PRIVATE)
         detail = [self.chosen, self.large, self.actions, self.about, self.trash, self.untrash]
         self.grid.select(self.on_select, [], detail, **PRIVATE)
-        self.send.click(None, [self.chosen], [self.chosen], js=USE)
+        self.send.click(None, None, None, js=USE)
         self.fresh.click(self.on_fresh, [*looked, self.offset], view, **PRIVATE)
         self.star.click(self.on_star, [self.chosen, *looked], view, **PRIVATE)
         self.trash.click(self.on_trash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
@@ -160,7 +160,7 @@ class GalleryTab:
 def large(output: Output, download: str) -> str:
     """The output itself: a picture, a player, or its text."""
     url = f"/api/v1/outputs/{output.id}/file"
-    link = f'<p><a href="{url}?download=1">{html.escape(download)}</a></p>'
+    link = f'<p data-id="{output.id}"><a href="{url}?download=1">{html.escape(download)}</a></p>'
     if output.kind == "image":
         return f'<a href="{url}" target="_blank" rel="noopener"><img src="{url}" alt="{html.escape(output.title)}" style="max-width:100%"></a>{link}'
     if output.kind == "audio":
