@@ -82,7 +82,7 @@ def _sha256(path: Path) -> str:
 
 def _receive(url: str, part: Path, report: Report, stop: threading.Event, headers: dict[str, str]) -> None:
     have = part.stat().st_size if part.exists() else 0
-    asked = headers | ({"range": f"bytes={have}-"} if have else {})
+    asked = {"accept-encoding": "identity"} | headers | ({"range": f"bytes={have}-"} if have else {})
     with httpx.Client(follow_redirects=True, timeout=30) as client, client.stream("GET", url, headers=asked) as answer:
         if answer.status_code == 416:
             return
@@ -92,7 +92,7 @@ def _receive(url: str, part: Path, report: Report, stop: threading.Event, header
         if shutil.disk_usage(part.parent).free < total - have + SPARE_BYTES:
             raise DiskFull(f"The file has {total / 2**30:.1f} GB; the disk has no room for it.", hint="Free some space, then try again.")
         with part.open("ab" if have else "wb") as file:
-            for chunk in answer.iter_bytes(1 << 20):
+            for chunk in answer.iter_raw():
                 if stop.is_set():
                     raise Stopped
                 file.write(chunk)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +14,7 @@ from pydantic import Field
 
 from studio.api import Artifact, Catalog, Need, Params, Result, RunContext, StudioError, hookimpl
 from studio.executor import Executor, InlineExecutor, ProcessExecutor
+from studio.host import Studio
 from studio.jobs import JobQueue
 from studio.plugins import Hooks
 from studio.settings import Settings
@@ -88,3 +91,16 @@ def process_executor(data: Path, **options: Any) -> ProcessExecutor:
 def finish(queue: JobQueue) -> None:
     queue.close()
     queue.store.close()
+
+
+@contextmanager
+def make_studio(data: Path) -> Iterator[Studio]:
+    """A whole Studio over the small house: all but the page and the worker."""
+    from studio.downloads import Downloads
+    from studio.i18n import Words
+
+    queue = make_queue(data)
+    queue.catalog.roots = [queue.settings.models_path]
+    downloads = Downloads(lambda: queue.settings, queue.catalog.refresh)
+    yield Studio(queue.settings, queue.hooks, queue.pipelines, queue.catalog, queue, queue.store, Words(), downloads)
+    finish(queue)

@@ -193,3 +193,15 @@ def test_a_job_that_ended_two_studios_is_not_tried_again(tmp_path: Path) -> None
     finish(second)
 
 
+
+
+def test_waiting_jobs_change_places_and_others_keep_their_turns(queue: JobQueue) -> None:
+    first, second, third = (queue.submit("test.echo", {"prompt": name}, owner="ann") for name in ("a", "b", "c"))
+    queue.submit("test.echo", {}, owner="bob")
+    assert [line["id"] for line in queue.listing("ann")] == [first.id, "", second.id, third.id]
+    assert queue.move(third.id, by="ann", earlier=True)
+    assert not queue.move(third.id, by="bob", earlier=True), "only one's own"
+    assert not queue.move(first.id, by="ann", earlier=True), "the first stays the first"
+    assert [line["id"] for line in queue.listing("ann")] == [first.id, "", third.id, second.id]
+    rows = [row["id"] for row in queue.store.job_rows(["queued"])]
+    assert rows.index(third.id) < rows.index(second.id), "the order outlives a restart"
