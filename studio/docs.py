@@ -35,6 +35,16 @@ Each call is timed and attributed in ⚙ Extensions; three errors switch an exte
 and names the extension. `--safe` starts without community extensions. Requirements are checked, not installed: one that would
 change a package of the studio is refused.
 
+## A tab of one's own
+
+`extensions/hello_tab` is the example to copy: a Markov chain makes new names from a list of names.
+
+- `NameParams` declares the fields. They make the controls (`ui.controls`), the REST route, the metadata inside each output and its restoring.
+- `Names.run(params, ctx)` computes, in the worker. `ctx.progress` reports and is where Stop takes effect; `ctx.text` streams; the `Result` is saved to the gallery.
+- `NamesTab.build(studio)` draws with Gradio. `studio.submit(…)` starts the job; `.wait()` or `job.events()` follows it; `ui.toast` shows an error in the page's language.
+- `ui.on_restore(…)` fills the controls when a dropped file or “Use its settings” asks for it; `ui.last_results("hello.")` shows the strip of last results.
+- `studio.words.add("ja", …)` brings the tab's own Japanese. `{0}` in a key stands for a value inside an error's sentence.
+
 """
 
 

@@ -7,12 +7,26 @@ catalogue: Gradio's own markers miss choices and tabs); text made in a handler i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "ja")
+
+
+NUMBERED = re.compile(r"\{(\d)\}")
+LONGEST = 2000  # letters of a sentence that is matched against templates
+
+
+@lru_cache(maxsize=8)
+def templates_of(keys: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
+    """Keys with numbered values, as patterns, the most particular first."""
+    found = [key for key in keys if NUMBERED.search(key)]
+    found.sort(key=lambda key: -len(NUMBERED.sub("", key)))
+    return [(key, re.compile("(.+?)".join(re.escape(part) for part in NUMBERED.split(key)[::2]), re.DOTALL)) for key in found]
 
 
 class Words:
@@ -26,8 +40,23 @@ class Words:
         return english or ""
 
     def say(self, lang: str, english: str, **values: Any) -> str:
-        text = self.tables.get(lang, {}).get(english, english)
+        """`english` is a key of the catalogue, or a finished sentence of which the catalogue has the template."""
+        text = self.tables.get(lang, {}).get(english)
+        if text is None:
+            return english.format(**values) if values else self._by_template(lang, english)
         return text.format(**values) if values else text
+
+    def _by_template(self, lang: str, sentence: str) -> str:
+        """Error sentences carry values: “{0}” in a key stands for one, the template with the most words of its own wins."""
+        table = self.tables.get(lang, {})
+        for key, pattern in templates_of(tuple(table)) if len(sentence) <= LONGEST else ():
+            if found := pattern.fullmatch(sentence):
+                return NUMBERED.sub(lambda mark: table.get(value := found[int(mark[1]) + 1], value), table[key])
+        # a sentence and its hint, joined by a blank
+        first, blank, rest = sentence.partition(". ")
+        if blank and (said := self.say(lang, first + ".")) != first + ".":
+            return f"{said} {self.say(lang, rest)}"
+        return sentence
 
     def add(self, lang: str, words: dict[str, str]) -> None:
         """An extension's own words; call it before the page is built."""

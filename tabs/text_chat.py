@@ -172,7 +172,7 @@ class ChatPage:
         if not full:
             return [skip, shown, note, *[skip] * 6]
         return [
-            opened.id, shown, note, gr.update(value=html.escape(warning), visible=bool(warning)), gr.update(visible=bool(warning)), gr.update(visible=not shown and not warning),
+            opened.id, shown, note, gr.update(value=html.escape(self.studio.words.say(lang, warning)), visible=bool(warning)), gr.update(visible=bool(warning)), gr.update(visible=not shown and not warning),
             skip if text is None else text, gr.update(choices=self.sessions.listing(opened.owner), value=opened.id or None), opened.chat.title,
         ]  # fmt: skip
 

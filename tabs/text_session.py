@@ -89,7 +89,8 @@ class Sessions:
         """A sentence where the model can't write the language of the text; "" otherwise. Raises BadInput."""
         if need.missing:
             raise BadInput(need.missing, hint="Choose another model, or add one in the Models tab.", field="model")
-        return next((note.removeprefix(LANGUAGE_NOTE) for note in need.notes if note.startswith(LANGUAGE_NOTE)), "")
+        note = next((note.removeprefix(LANGUAGE_NOTE) for note in need.notes if note.startswith(LANGUAGE_NOTE)), "")
+        return note.partition(" You could ")[0]  # the page offers the ways out as buttons
 
     def answer(self, opened: Open, values: dict[str, Any], *, parent: str | None = None, continued: str = "") -> Message:
         """Queue a job for the next answer (or go on with `continued`); the running message is kept at once."""

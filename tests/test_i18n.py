@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import string
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from studio.i18n import Words, read_catalogue
 from studio.settings import Settings
+from tests.sentences import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
 CALLS = {"w", "words", "say"}
@@ -29,11 +31,19 @@ def literals(path: Path) -> Iterator[str]:
                 yield from (item.value for item in ast.walk(argument) if isinstance(item, ast.Constant) and isinstance(item.value, str) and len(item.value) > 2)
 
 
+def own_words(path: Path) -> set[str]:
+    """What an extension translates itself, in its table JAPANESE."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "JAPANESE":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
 def needed() -> set[str]:
     found: set[str] = set()
     for folder in ("tabs", "studio", "extensions"):
         for path in sorted((ROOT / folder).rglob("*.py")):
-            found |= set(literals(path))
+            found |= set(literals(path)) - own_words(path)
     for name, field in Settings.model_fields.items():
         extra: dict[str, dict[str, str]] = field.json_schema_extra  # type: ignore[assignment]
         found |= {field.title or name, field.description or name, extra["setting"]["group"]}
@@ -74,3 +84,25 @@ def test_an_extension_can_bring_its_own_words() -> None:
     words = Words()
     words.add("ja", {"Hello there": "こんにちは"})
     assert words.say("ja", "Hello there") == "こんにちは"
+
+
+def test_every_error_a_user_can_meet_has_its_japanese() -> None:
+    known = set(read_catalogue("ja"))
+    missing = {text: place for text, place in sentences().items() if text not in known and not place.startswith("extensions/")}
+    assert not missing, f"{len(missing)} without Japanese: {json.dumps(missing, ensure_ascii=False, indent=0)}"
+
+
+def test_a_finished_sentence_is_said_with_its_values() -> None:
+    words = Words()
+    assert words.say("ja", "“a b.gguf” could not be fetched: the server answered 404.") == "「a b.gguf」を取得できませんでした。サーバーの応答は 404 です。"
+    assert words.say("ja", "Temperature is empty.") == f"{words.say('ja', 'Temperature')} が空です。"
+    assert words.say("ja", "The disk is full: the result could not be saved. Free some space, then generate again.").endswith("もう一度生成してください。")
+    assert words.say("en", "“a” is already here.") == "“a” is already here."
+
+
+def test_matching_a_hostile_sentence_is_quick() -> None:
+    words = Words()
+    started = time.perf_counter()
+    for _ in range(5):
+        words.say("ja", "“" * 1990)
+    assert time.perf_counter() - started < 2.0

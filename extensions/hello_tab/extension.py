@@ -1,0 +1,134 @@
+"""A tab and a pipeline of one's own: a Markov chain over letters makes new names from a list of names.
+
+Source: A. A. Markov, 1913 (letter chains); C. E. Shannon, 1948, section 3 (generating text of order n).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from typing import Any, ClassVar
+
+import gradio as gr
+from pydantic import Field
+
+import studio.ui as ui
+from studio.api import Artifact, BadInput, Catalog, Failed, Lane, Need, Params, Pipeline, Result, RunContext, Studio, StudioError, Tab, hookimpl
+from studio.api import ui as hints
+
+END = "\n"
+TRIES = 200  # for one new name, before the list is too small to make more
+SAMPLE = "\n".join(("Akita", "Aomori", "Chiba", "Fukuoka", "Fukushima", "Hiroshima", "Ibaraki", "Ishikawa", "Kagawa", "Kagoshima", "Kanagawa", "Kumamoto", "Miyazaki", "Nagano",
+    "Nagasaki", "Okayama", "Okinawa", "Saitama", "Shimane", "Shizuoka", "Tochigi", "Tokushima", "Tottori", "Toyama", "Wakayama", "Yamagata", "Yamaguchi", "Yamanashi"))  # fmt: skip
+JAPANESE = {
+    "Name maker": "名前メーカー", "Names to learn from": "手本の名前", "One per line; twenty or more work well.": "1 行に 1 つ。20 個以上あると上手に作れます。", "How many": "個数",
+    "New names to make.": "新しく作る名前の数。", "Likeness": "手本らしさ", "Letters that decide the next one: more is closer to the list.": "次の文字を決める文字数。多いほど手本に近くなります。",
+    "Make names": "名前を作る", "New names": "新しい名前", "The same seed makes the same names; -1 is random.": "同じシードなら同じ名前になります。-1 でランダム。",
+    "Only {0} new names can be made from this list.": "この手本から作れる新しい名前は {0} 個だけです。", "Add names, or lower the likeness.": "手本を増やすか、手本らしさを下げてください。",
+    "There are no names to learn from.": "手本の名前がありません。", "Write some, one per line.": "1 行に 1 つ書いてください。",
+}  # fmt: skip
+
+
+class NameParams(Params):
+    """The fields make the controls, the REST route, the metadata and the history."""
+
+    names: str = Field(SAMPLE, max_length=200_000, title="Names to learn from", description="One per line; twenty or more work well.", json_schema_extra=hints(widget="textarea", lines=8))
+    count: int = Field(10, ge=1, le=200, title="How many", description="New names to make.")
+    order: int = Field(2, ge=1, le=5, title="Likeness", description="Letters that decide the next one: more is closer to the list.")
+    seed: int = Field(-1, ge=-1, le=2**31 - 1, title="Seed", description="The same seed makes the same names; -1 is random.", json_schema_extra=hints(widget="number"))
+
+
+class Names:
+    """Runs in the worker, as a job: progress, Stop, and an output in the gallery come by themselves."""
+
+    id: ClassVar[str] = "hello.names"
+    title: ClassVar[str] = "Name maker"
+    lane: ClassVar[Lane] = "cpu"
+    Params: ClassVar[type[Params]] = NameParams
+
+    def need(self, params: NameParams, catalog: Catalog) -> Need:
+        return Need()
+
+    def run(self, params: NameParams, ctx: RunContext) -> Result:
+        known = [name.strip() for name in params.names.splitlines() if name.strip()]
+        if not known:
+            raise BadInput("There are no names to learn from.", hint="Write some, one per line.", field="names")
+        chain, pick, made = learn(known, params.order), random.Random(ctx.seed), []
+        for step in range(params.count):
+            ctx.progress(step, params.count)
+            made.append(new_name(chain, params.order, pick, {*known, *made}, step))
+            ctx.text(made[-1] + "\n")
+        return Result([Artifact("text", "\n".join(made).encode(), ".md", title=", ".join(made[:3]))])
+
+
+def learn(names: list[str], order: int) -> dict[str, Counter[str]]:
+    """How often each letter follows each run of `order` letters; names begin with `order` line ends."""
+    chain: dict[str, Counter[str]] = defaultdict(Counter)
+    for name in names:
+        padded = END * order + name + END
+        for place in range(order, len(padded)):
+            chain[padded[place - order : place]][padded[place]] += 1
+    return chain
+
+
+def new_name(chain: dict[str, Counter[str]], order: int, pick: random.Random, known: set[str], have: int) -> str:
+    """One that is not known yet. Raises StudioError where the list is too small for another."""
+    for _ in range(TRIES):
+        text = END * order
+        while True:
+            following = chain[text[-order:]]
+            letter = pick.choices(list(following), list(following.values()))[0]
+            if letter == END:
+                break
+            text += letter
+        if text[order:] not in known:
+            return text[order:]
+    raise StudioError(f"Only {have} new names can be made from this list.", hint="Add names, or lower the likeness.")
+
+
+class NamesTab:
+    """Runs in the page's process: it draws, submits and shows; it computes nothing."""
+
+    id: ClassVar[str] = "hello"
+    title: ClassVar[str] = "Name maker"
+    order: ClassVar[int] = 45
+
+    def build(self, studio: Studio) -> None:
+        self.studio = studio
+        w = studio.words
+        with gr.Row(elem_classes="studio-two"):
+            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
+                self.controls = ui.controls(NameParams, studio)
+            with gr.Column(scale=2, min_width=300, elem_classes="studio-right"):
+                result = gr.Textbox(label=w("New names"), lines=12, interactive=False, elem_id="new-names")
+                make = gr.Button(w("Make names"), variant="primary", elem_classes="primary-action")
+                ui.last_results("hello.")
+        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+        make.click(self.on_make, inputs_kwargs=self.controls, outputs=[result], **quiet)
+        ui.on_restore(studio, "hello.names", ["hello"], self.on_restore, list(self.controls.values()))
+
+    def on_make(self, request: gr.Request, **given: Any) -> str:
+        try:
+            job = self.studio.submit("hello.names", ui.read_values(NameParams, given), owner=ui.owner(request)).wait()
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        if failed := job.latest(Failed):
+            raise ui.toast(self.studio, StudioError.from_wire(failed.error), request)
+        return job.text
+
+    def on_restore(self, request: gr.Request) -> list[Any]:
+        owner = ui.owner(request)
+        shown = ui.show_values(NameParams, self.studio.store.recall(owner, "restore:hello.names"))
+        self.studio.store.remember(owner, "restore:hello.names", None)
+        return [shown.get(name, gr.skip()) for name in self.controls]
+
+
+@hookimpl
+def register_pipelines() -> list[Pipeline]:
+    return [Names()]
+
+
+@hookimpl
+def register_tabs(studio: Studio) -> list[Tab]:
+    studio.words.add("ja", JAPANESE)
+    return [NamesTab()]
