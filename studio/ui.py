@@ -17,6 +17,8 @@ from studio.i18n import language
 from studio.params import Params
 
 RESTORE = "seisei-restore"  # the unseen button that the page's script presses
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # for what streams or takes long
+QUICK = QUIET | {"queue": False}  # for what answers at once: no place in Gradio's queue, one request there and back
 Bounds = tuple[float | None, float | None]
 
 
@@ -65,7 +67,7 @@ def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callabl
     assert isinstance(page, gr.Blocks)
     button = next(item for item in page.blocks.values() if getattr(item, "elem_id", "") == RESTORE)
     assert isinstance(button, gr.Button)
-    button.click(wanted, [], outputs, api_visibility="private", show_progress="hidden")
+    button.click(wanted, [], outputs, **QUICK)
 
 
 def last_results(pipeline: str) -> None:

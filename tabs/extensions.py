@@ -12,7 +12,6 @@ from studio import ui
 from studio.api import Studio, StudioError, Tab, hookimpl
 from studio.installer import Candidate, discard, install, remove, stage
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 STATES = {"on": "on", "off": "off", "struck": "switched off after three errors", "broken": "could not be loaded"}
 
 
@@ -45,15 +44,15 @@ class ExtensionsTab:
 
     def _listen(self) -> None:
         view = [self.table, self.chosen]
-        self.on.click(self.on_switch_on, [self.chosen], [*view, self.told], **PRIVATE)
-        self.off.click(self.on_switch_off, [self.chosen], [*view, self.told], **PRIVATE)
-        self.remove.click(self.on_remove, [self.chosen], [*view, self.told], **PRIVATE)
+        self.on.click(self.on_switch_on, [self.chosen], [*view, self.told], **ui.QUICK)
+        self.off.click(self.on_switch_off, [self.chosen], [*view, self.told], **ui.QUICK)
+        self.remove.click(self.on_remove, [self.chosen], [*view, self.told], **ui.QUIET)
         self.look.click(self.on_look, [self.source], [self.staged, self.consent, self.decide], api_visibility="private")
-        self.yes.click(self.on_install, [self.staged], [*view, self.told, self.staged, self.consent, self.decide], **PRIVATE)
-        self.no.click(self.on_discard, [self.staged], [*view, self.told, self.staged, self.consent, self.decide], **PRIVATE)
+        self.yes.click(self.on_install, [self.staged], [*view, self.told, self.staged, self.consent, self.decide], **ui.QUIET)
+        self.no.click(self.on_discard, [self.staged], [*view, self.told, self.staged, self.consent, self.decide], **ui.QUICK)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
-        context.load(self.on_load, [], view, **PRIVATE)
+        context.load(self.on_load, [], view, **ui.QUICK)
 
     def on_load(self, request: gr.Request) -> list[Any]:
         known = self.studio.hooks.extensions()

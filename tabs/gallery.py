@@ -16,7 +16,6 @@ from studio.metadata import body
 
 PAGE = 60
 ICONS = {"text": "✎", "image": "▣", "audio": "♪", "midi": "♫", "video": "▶", "table": "▦", "json": "{}", "model": "◈"}
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 CLICK = """
 element.addEventListener('click', (event) => {
   const card = event.target.closest('[data-output]');
@@ -87,23 +86,23 @@ class GalleryTab:
         view = [self.grid, self.place, self.offset]
         looked = [self.query, self.kind, self.shelf]
         for component in looked:
-            component.change(self.on_look, looked, view, trigger_mode="always_last", **PRIVATE)
-        self.before.click(self.on_before, [*looked, self.offset], view, **PRIVATE)
-        self.after.click(self.on_after, [*looked, self.offset], view, **PRIVATE)
+            component.change(self.on_look, looked, view, trigger_mode="always_last", **ui.QUICK)
+        self.before.click(self.on_before, [*looked, self.offset], view, **ui.QUICK)
+        self.after.click(self.on_after, [*looked, self.offset], view, **ui.QUICK)
         detail = [self.chosen, self.large, self.actions, self.about, self.trash, self.untrash]
-        self.grid.select(self.on_select, [], detail, **PRIVATE)
+        self.grid.select(self.on_select, [], detail, **ui.QUICK)
         self.send.click(None, None, None, js=USE)
-        self.fresh.click(self.on_fresh, [*looked, self.offset], view, **PRIVATE)
-        self.star.click(self.on_star, [self.chosen, *looked], view, **PRIVATE)
-        self.trash.click(self.on_trash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
-        self.untrash.click(self.on_untrash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
-        self.undo.click(self.on_untrash, [self.trashed_last, *looked], [*view, self.trashed_last, self.undo], **PRIVATE)
+        self.fresh.click(self.on_fresh, [*looked, self.offset], view, **ui.QUICK)
+        self.star.click(self.on_star, [self.chosen, *looked], view, **ui.QUICK)
+        self.trash.click(self.on_trash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **ui.QUICK)
+        self.untrash.click(self.on_untrash, [self.chosen, *looked], [*view, self.trashed_last, self.undo], **ui.QUICK)
+        self.undo.click(self.on_untrash, [self.trashed_last, *looked], [*view, self.trashed_last, self.undo], **ui.QUICK)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
-        context.load(self.on_look, looked, view, **PRIVATE)
+        context.load(self.on_look, looked, view, **ui.QUICK)
         tab = gr.context.Context.block
         if isinstance(tab, gr.Tab):
-            tab.select(self.on_look, looked, view, **PRIVATE)
+            tab.select(self.on_look, looked, view, **ui.QUICK)
 
     def _page(self, request: gr.Request, query: str, kind: str, shelf: str, offset: int) -> list[Any]:
         wanted: dict[str, Any] = {"owner": ui.owner(request), "query": query or "", "kind": kind or "", "trashed": shelf == "trash", "favourite": True if shelf == "favourite" else None}

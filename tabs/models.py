@@ -20,7 +20,6 @@ from studio.oldstudio import OldStudio, look
 from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """
@@ -83,23 +82,23 @@ class ModelsTab:
 
     def _listen(self) -> None:
         view = [self.table]
-        self.again.click(self.on_again, [], view, **PRIVATE)
-        self.unload.click(self.on_unload, [], [*view, self.told], **PRIVATE)
-        self.table.select(self.on_act, [], [*view, self.told, self.trashed, self.undo], **PRIVATE)
-        self.undo.click(self.on_undo, [self.trashed], [*view, self.told, self.trashed, self.undo], **PRIVATE)
-        gr.on([self.find.click, self.source.submit], self.on_find, [self.source], [self.files, self.get, self.told], **PRIVATE)
-        self.get.click(self.on_get, [self.source, self.files], [self.files, self.get, self.told], **PRIVATE)
+        self.again.click(self.on_again, [], view, **ui.QUIET)
+        self.unload.click(self.on_unload, [], [*view, self.told], **ui.QUIET)
+        self.table.select(self.on_act, [], [*view, self.told, self.trashed, self.undo], **ui.QUIET)
+        self.undo.click(self.on_undo, [self.trashed], [*view, self.told, self.trashed, self.undo], **ui.QUICK)
+        gr.on([self.find.click, self.source.submit], self.on_find, [self.source], [self.files, self.get, self.told], **ui.QUIET)
+        self.get.click(self.on_get, [self.source, self.files], [self.files, self.get, self.told], **ui.QUICK)
         old = [self.found, self.bring, self.only_models]
-        gr.on([self.look.click, self.folder.submit], self.on_look, [self.folder], old, **PRIVATE)
-        self.bring.click(self.on_bring, [self.folder], [*view, *old, self.stop], concurrency_limit=None, **PRIVATE)
-        self.stop.click(self.on_stop, [], [], queue=False, **PRIVATE)
-        self.only_models.click(self.on_add, [self.folder], [*view, *old], **PRIVATE)
+        gr.on([self.look.click, self.folder.submit], self.on_look, [self.folder], old, **ui.QUICK)
+        self.bring.click(self.on_bring, [self.folder], [*view, *old, self.stop], concurrency_limit=None, **ui.QUIET)
+        self.stop.click(self.on_stop, [], [], **ui.QUICK)
+        self.only_models.click(self.on_add, [self.folder], [*view, *old], **ui.QUICK)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
-        context.load(self.on_load, [], view, **PRIVATE)
+        context.load(self.on_load, [], view, **ui.QUICK)
         tab = gr.context.Context.block
         if isinstance(tab, gr.Tab):
-            tab.select(self.on_load, [], view, **PRIVATE)
+            tab.select(self.on_load, [], view, **ui.QUICK)
 
     # -- showing ---------------------------------------------------------------------------------------------
 

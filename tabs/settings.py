@@ -12,7 +12,6 @@ from studio.doctor import report
 from studio.settings import Settings
 
 NOT_HERE = ("data_dir",)
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def about(name: str, key: str) -> Any:
@@ -53,12 +52,12 @@ class SettingsTab:
         return ui.control(field, self.studio, value=value)
 
     def _listen(self) -> None:
-        self.save.click(self.on_save, inputs_kwargs=self.fields, outputs=[self.told], **PRIVATE)
-        self.search.change(self.on_search, [self.search], list(self.fields.values()), trigger_mode="always_last", **PRIVATE)
-        self.make.click(self.on_report, [], [self.report], **PRIVATE)
+        self.save.click(self.on_save, inputs_kwargs=self.fields, outputs=[self.told], **ui.QUICK)
+        self.search.change(self.on_search, [self.search], list(self.fields.values()), trigger_mode="always_last", **ui.QUICK)
+        self.make.click(self.on_report, [], [self.report], **ui.QUICK)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
-        context.load(self.on_load, [], list(self.fields.values()), **PRIVATE)
+        context.load(self.on_load, [], list(self.fields.values()), **ui.QUICK)
 
     def on_load(self, request: gr.Request) -> list[Any]:
         """As they now are; nothing for guests, nothing of secrets."""

@@ -26,7 +26,6 @@ NOT_SHOWN = ("model", "messages", "continue_last", "reuse_prefix")
 SAMPLER_GROUP = "Sampling"
 NO_CHARACTER = ""
 DEFAULT_SYSTEM = "You are a helpful assistant."  # small models answer better with it than with none
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def rows(chat: Chat) -> tuple[list[dict[str, Any]], list[str]]:
@@ -124,7 +123,7 @@ class ChatPage:
     def _listen(self) -> None:
         page = [self.chat_id, self.view, self.note, self.warning, self.ways, self.examples, self.text, self.chats, self.title]
         given = {"chat_id": self.chat_id, "text": self.text, "model": self.model, "character": self.character, "preset": self.preset} | self.controls
-        streaming: dict[str, Any] = PRIVATE | {"concurrency_limit": None, "trigger_mode": "multiple"}
+        streaming: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
         ways = [*self.ways_out, self.way_values]
         gr.on([self.send.click, self.text.submit], self.on_send, inputs_kwargs=given, outputs=[*page, *ways], **streaming)
         self.anyway.click(self.on_send_anyway, inputs_kwargs=given, outputs=page, **streaming)
@@ -133,34 +132,34 @@ class ChatPage:
         self.again.click(self.on_again, inputs_kwargs=given, outputs=page, **streaming)
         self.go_on.click(self.on_continue, inputs_kwargs=given, outputs=page, **streaming)
         self.view.edit(self.on_edit, inputs_kwargs=given, outputs=page, **streaming)
-        self.stop.click(self.on_stop, [self.chat_id], [], queue=False, **PRIVATE)
+        self.stop.click(self.on_stop, [self.chat_id], [], **ui.QUICK)
         for number, button in enumerate(self.ways_out):
-            button.click(self._way(number), [self.way_values], [self.model, self.ways, self.warning], **PRIVATE)
-        gr.on([self.text.change, self.model.change, self.chat_id.change], self.on_measure, inputs_kwargs=given, outputs=[self.note], trigger_mode="always_last", **PRIVATE)
-        self.view.select(self.on_pick, [self.chat_id], [self.picked, self.note], **PRIVATE)
-        self.remove.click(self.on_remove, [self.chat_id, self.picked], [*page, self.picked, self.before, self.unremove], **PRIVATE)
-        self.unremove.click(self.on_unremove, [self.chat_id, self.before], [*page, self.picked, self.before, self.unremove], **PRIVATE)
-        self.older.click(self.on_older, [self.chat_id, self.picked], page, **PRIVATE)
-        self.newer.click(self.on_newer, [self.chat_id, self.picked], page, **PRIVATE)
-        self.new.click(self.on_new, [], page, **PRIVATE)
+            button.click(self._way(number), [self.way_values], [self.model, self.ways, self.warning], **ui.QUICK)
+        gr.on([self.text.change, self.model.change, self.chat_id.change], self.on_measure, inputs_kwargs=given, outputs=[self.note], trigger_mode="always_last", **ui.QUICK)
+        self.view.select(self.on_pick, [self.chat_id], [self.picked, self.note], **ui.QUICK)
+        self.remove.click(self.on_remove, [self.chat_id, self.picked], [*page, self.picked, self.before, self.unremove], **ui.QUICK)
+        self.unremove.click(self.on_unremove, [self.chat_id, self.before], [*page, self.picked, self.before, self.unremove], **ui.QUICK)
+        self.older.click(self.on_older, [self.chat_id, self.picked], page, **ui.QUICK)
+        self.newer.click(self.on_newer, [self.chat_id, self.picked], page, **ui.QUICK)
+        self.new.click(self.on_new, [], page, **ui.QUICK)
         self.chats.input(self.on_open, [self.chats], page, **streaming)
-        self.branch.click(self.on_branch, [self.chat_id, self.picked], page, **PRIVATE)
-        self.rename.click(self.on_rename, [self.chat_id, self.title], page, **PRIVATE)
-        self.delete.click(self.on_delete, [self.chat_id], [*page, self.deleted, self.undelete], **PRIVATE)
-        self.undelete.click(self.on_undelete, [self.deleted], [*page, self.deleted, self.undelete], **PRIVATE)
-        self.search.change(self.on_search, [self.search, self.chat_id], [self.chats], trigger_mode="always_last", **PRIVATE)
-        self.export_json.click(self.on_export_json, [self.chat_id], [self.export_json], **PRIVATE)
-        self.export_md.click(self.on_export_md, [self.chat_id], [self.export_md], **PRIVATE)
-        self.upload.upload(self.on_upload, [self.upload], [*page, self.character], **PRIVATE)
-        self.character.input(self.on_character, [self.character], [*page, self.controls["system"]], **PRIVATE)
+        self.branch.click(self.on_branch, [self.chat_id, self.picked], page, **ui.QUICK)
+        self.rename.click(self.on_rename, [self.chat_id, self.title], page, **ui.QUICK)
+        self.delete.click(self.on_delete, [self.chat_id], [*page, self.deleted, self.undelete], **ui.QUICK)
+        self.undelete.click(self.on_undelete, [self.deleted], [*page, self.deleted, self.undelete], **ui.QUICK)
+        self.search.change(self.on_search, [self.search, self.chat_id], [self.chats], trigger_mode="always_last", **ui.QUICK)
+        self.export_json.click(self.on_export_json, [self.chat_id], [self.export_json], **ui.QUICK)
+        self.export_md.click(self.on_export_md, [self.chat_id], [self.export_md], **ui.QUICK)
+        self.upload.upload(self.on_upload, [self.upload], [*page, self.character], **ui.QUICK)
+        self.character.input(self.on_character, [self.character], [*page, self.controls["system"]], **ui.QUICK)
         samplers = [self.controls[name] for name in self.samplers]
-        self.preset.input(self.on_preset, [self.preset], samplers, **PRIVATE)
-        self.preset_save.click(self.on_save_preset, inputs_kwargs={"name": self.preset_name} | {name: self.controls[name] for name in self.samplers}, outputs=[self.preset], **PRIVATE)
-        self.preset_delete.click(self.on_delete_preset, [self.preset], [self.preset], **PRIVATE)
+        self.preset.input(self.on_preset, [self.preset], samplers, **ui.QUICK)
+        self.preset_save.click(self.on_save_preset, inputs_kwargs={"name": self.preset_name} | {name: self.controls[name] for name in self.samplers}, outputs=[self.preset], **ui.QUICK)
+        self.preset_delete.click(self.on_delete_preset, [self.preset], [self.preset], **ui.QUICK)
         restored = [self.model, self.character, self.preset, *self.controls.values()]
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
-        context.load(self.on_load_controls, [], restored, **PRIVATE).then(self.on_load, [], page, **streaming)
+        context.load(self.on_load_controls, [], restored, **ui.QUICK).then(self.on_load, [], page, **streaming)
         ui.on_restore(self.studio, "text.chat", ["text", "chat"], self.on_restore, [*restored, *page])
 
     # -- showing ---------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ CURSOR = """(text, cursor, ...rest) => {
 }"""  # where the person last was; else where the model stopped
 SHOWN = ("max_tokens", "temperature", "top_p", "min_p", "repetition_penalty", "stop", "seed")
 KEEP_STEPS = 50
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class NotebookPage:
@@ -49,15 +48,15 @@ class NotebookPage:
     def _listen(self) -> None:
         given = [self.text, self.cursor, self.undo_steps, self.model, *self.controls.values()]
         steps = [self.text, self.undo_steps, self.redo_steps]
-        self.generate.click(self.on_generate, given, [self.text, self.note, self.undo_steps, self.redo_steps, self.cursor], js=CURSOR, concurrency_limit=None, **PRIVATE)
-        self.stop.click(self.on_stop, [], [], queue=False, **PRIVATE)
-        self.undo.click(self.on_undo, steps, steps, **PRIVATE)
-        self.redo.click(self.on_redo, steps, steps, **PRIVATE)
-        self.text.blur(self.on_blur, [self.text], [], **PRIVATE)
+        self.generate.click(self.on_generate, given, [self.text, self.note, self.undo_steps, self.redo_steps, self.cursor], js=CURSOR, concurrency_limit=None, **ui.QUIET)
+        self.stop.click(self.on_stop, [], [], **ui.QUICK)
+        self.undo.click(self.on_undo, steps, steps, **ui.QUICK)
+        self.redo.click(self.on_redo, steps, steps, **ui.QUICK)
+        self.text.blur(self.on_blur, [self.text], [], **ui.QUICK)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
         shown = [self.text, self.model, *self.controls.values()]
-        context.load(self.on_load, [], shown, **PRIVATE)
+        context.load(self.on_load, [], shown, **ui.QUICK)
         ui.on_restore(self.studio, "text.complete", ["text", "notebook"], self.on_load, shown)
 
     def on_generate(self, request: gr.Request, text: str, cursor: int, past: list[str], model: str, *rest: Any) -> Iterator[list[Any]]:

@@ -16,7 +16,7 @@ from tabs.chats import Chat, Message, import_chat
 KIND = "chat"
 PIPELINE = "text.chat"
 LANGUAGE_NOTE = "language: "
-UPDATE_SECONDS = 0.04
+UPDATE_SECONDS = 0.03
 
 
 @dataclass

@@ -103,8 +103,7 @@ class NamesTab:
                 result = gr.Textbox(label=w("New names"), lines=12, interactive=False, elem_id="new-names")
                 make = gr.Button(w("Make names"), variant="primary", elem_classes="primary-action")
                 ui.last_results("hello.")
-        quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        make.click(self.on_make, inputs_kwargs=self.controls, outputs=[result], **quiet)
+        make.click(self.on_make, inputs_kwargs=self.controls, outputs=[result], **ui.QUIET)
         ui.on_restore(studio, "hello.names", ["hello"], self.on_restore, list(self.controls.values()))
 
     def on_make(self, request: gr.Request, **given: Any) -> str:
