@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Client
@@ -28,6 +29,8 @@ from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
 from studio.runcontext import Eta, RateLimit
 from studio.seam import Line
+
+WORDS_SECONDS = 0.02
 
 
 class Outbox(Protocol):
@@ -50,6 +53,8 @@ class WorkerContext:
         self._eta = Eta()
         self._previews = RateLimit(0.25)
         self._progress = RateLimit(0.05)
+        self._words: tuple[str, str] | None = None  # channel and text that wait for the next moment
+        self._sent = 0.0
 
     @property
     def models(self) -> LeasedModels:
@@ -70,6 +75,8 @@ class WorkerContext:
         self._updates.append((field, value))
 
     def emit(self, event: Event) -> None:
+        if not isinstance(event, Text):
+            self.flush()
         self._worker.jobs.send(job=self.job_id, event=event.wire())
 
     def check(self) -> None:
@@ -86,8 +93,21 @@ class WorkerContext:
         self.emit(Loading(note, fraction))
 
     def text(self, delta: str, channel: str = "answer") -> None:
-        if delta:
-            self.emit(Text(delta, channel))
+        """Sent at once unless the last words just left: fast models would spend more on messages than on words."""
+        if not delta:
+            return
+        if self._words and self._words[0] != channel:
+            self.flush()
+        self._words = (channel, (self._words[1] if self._words else "") + delta)
+        if time.monotonic() - self._sent >= WORDS_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the words that were held back."""
+        if self._words:
+            (channel, text), self._words = self._words, None
+            self._sent = time.monotonic()
+            self.emit(Text(text, channel))
 
     def stats(self, **values: Any) -> None:
         self.emit(Stats(values))
@@ -180,7 +200,10 @@ class Worker:
             context.check()
             pipeline = self.pipeline(message["pipeline"])
             params: Params = pipeline.Params.parse(message["params"])
-            result = pipeline.run(params, context)
+            try:
+                result = pipeline.run(params, context)
+            finally:
+                context.flush()
             for artifact in result.artifacts:
                 context.output(artifact)
             self.jobs.send(job=context.job_id, end="cancelled" if context.stopping == "cancel" else "done", summary=result.summary)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pipelines.text.engine import Finish, Report, Request, Setup, Sink
 from pipelines.text.gguf_header import GgufHeader, read_header
-from pipelines.text.sampling import ALL_FIELDS, Sampling
+from pipelines.text.sampling import ALL_FIELDS, Sampling, active
 from studio.api import BadInput, ContextOverflow, ModelBroken, ModelEntry, ModelSpec, Stopped, StudioError
 
 AUTO_CONTEXT = 8192
@@ -146,6 +146,10 @@ class LlamaCppModel:
         return len(answer.json()["tokens"])
 
 
+CHAIN = {"dry": "dry_multiplier", "top_n_sigma": "top_n_sigma", "top_k": "top_k", "typ_p": "typical_p", "top_p": "top_p", "min_p": "min_p", "xtc": "xtc_probability"}
+CUTS = {"top_n_sigma", "top_k", "top_p", "min_p"}
+
+
 def request_body(request: Request, context_length: int) -> dict[str, Any]:
     """The request in llama.cpp's words."""
     body: dict[str, Any] = sampling_body(request.sampling, context_length) | {
@@ -176,7 +180,20 @@ def sampling_body(sampling: Sampling, context_length: int) -> dict[str, Any]:
     values["top_n_sigma"] = values["top_n_sigma"] or -1.0
     for name in ("repeat_last_n", "dry_penalty_last_n"):
         values[name] = context_length if values[name] < 0 else values[name]
-    return values
+    return values | {"samplers": chain(sampling)}
+
+
+def chain(sampling: Sampling) -> list[str]:
+    """llama.cpp's samplers in its own order, only those with an effect: each one walks the whole vocabulary for every token.
+
+    At temperature 0 the likeliest word is taken, which top-k, top-p, min-p and top-n-sigma never remove.
+    """
+    on = set(active(sampling))
+    greedy = sampling.temperature == 0 and not on & {"typical_p", "xtc_probability"}
+    wanted = {sampler for sampler, field in CHAIN.items() if field in on and not (greedy and sampler in CUTS)}
+    if on & {"repetition_penalty", "frequency_penalty", "presence_penalty"}:
+        wanted.add("penalties")
+    return [*(sampler for sampler in ("penalties", *CHAIN) if sampler in wanted), "temperature"]
 
 
 class _Stream:
