@@ -202,10 +202,10 @@ class Sampler:
         falls = torch.log(chances[:-1].clamp_min(1e-30) / chances[1:].clamp_min(1e-30))
         zipf = float((steps * falls).sum() / (steps * steps).sum())
         size, epsilon = len(found.scores), zipf - 1
-        if abs(epsilon) < 1e-6:
+        if size < 2 or zipf <= 0:
             return size
-        k = (abs(epsilon) * 2**self._surprise / abs(1 - size**-epsilon)) ** (1 / zipf) if zipf else size
-        return max(1, min(size, round(k)))
+        share = epsilon / -math.expm1(-epsilon * math.log(size)) if abs(epsilon) > 1e-9 else 1 / math.log(size)
+        return max(1, min(size, round((share * 2**self._surprise) ** (1 / zipf))))
 
     def _pick(self, scores: Tensor) -> int:
         """One draw by the inverse of the cumulative sum: one random number per token whatever the filters left."""
