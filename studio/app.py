@@ -88,27 +88,33 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     return Studio(settings, hooks, pipelines, catalog, jobs, store, Words(), downloads, [*warnings, *store.warnings])
 
 
-def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -> Any:
-    """Build the page and launch it; returns the Blocks once it answers."""
-    import gradio as gr
+def build(studio: Studio, provision: Provision, accounts: Accounts) -> tuple[Any, dict[str, Any]]:
+    """The page, and what its web application gets besides: the gate before everything, the routes of the API and of extensions."""
     from starlette.middleware import Middleware
 
-    from studio import shell, theme
+    from studio import shell
 
     settings = studio.settings
     api = Api(studio, provision.steps, provision.retry)
     routes: list[Route] = [*api.routes(), *studio.hooks.collect("register_routes", studio=studio)]
     tabs: list[Tab] = sorted(studio.hooks.collect("register_tabs", studio=studio), key=lambda tab: tab.order)
-    page: gr.Blocks = shell.build_page(studio, tabs)
+    page = shell.build_page(studio, tabs)
     page.queue(default_concurrency_limit=None, max_size=None, api_open=False)
+    gate = Middleware(Gate, accounts=accounts, sessions=Sessions(settings.data), exposed=settings.exposed)
+    return page, {"middleware": [gate], "routes": [mount(route, studio.words) for route in routes]}
+
+
+def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -> Any:
+    """Build the page and launch it; returns the Blocks once it answers."""
+    from studio import theme
+
+    settings = studio.settings
+    page, options = build(studio, provision, accounts)
     page.launch(
         server_name=settings.listen, server_port=port, share=settings.share, share_server_address=settings.share_server or None,
         prevent_thread_lock=True, quiet=True, inbrowser=False, show_error=True, max_threads=200, enable_monitoring=False,
         max_file_size=f"{settings.max_upload_mb}mb", theme=theme.theme(), css=theme.css(), head=theme.head(),
-        footer_links=[], app_kwargs={
-            "middleware": [Middleware(Gate, accounts=accounts, sessions=Sessions(settings.data), exposed=settings.exposed)],
-            "routes": [mount(route) for route in routes],
-        },
+        footer_links=[], app_kwargs=options,
     )  # fmt: skip
     return page
 

@@ -21,7 +21,7 @@ from starlette.routing import Route as StarletteRoute
 import studio as package
 from studio.errors import BadInput, NotAllowed, NotFound, StudioError
 from studio.host import Output, Route, Studio
-from studio.i18n import language
+from studio.i18n import Words, language
 from studio.restore import Restored, hand_over, restore, restore_metadata
 
 THUMB_PIXELS = 256
@@ -72,13 +72,18 @@ class Api:
         ]
 
     def status(self, request: Request) -> Any:
+        """Sentences are in the asker's language: the page shows them as they are."""
         jobs = self.studio.jobs
         return {
-            "version": package.__version__, "device": jobs.executor_device(), "worker": jobs.worker_status(), "jobs": jobs.listing(owner(request)),
-            "provision": self.provision(), "notices": list(self.studio.notices),
-            "downloads": self.studio.downloads.listing() if is_host(request) else [], "outputs": self.studio.store.changes,
+            "version": package.__version__, "device": jobs.executor_device(), "worker": jobs.worker_status(), "jobs": self._said(request, jobs.listing(owner(request)), "note"),
+            "provision": self._said(request, self.provision(), "note"), "notices": [item["text"] for item in self._said(request, [{"text": text} for text in self.studio.notices], "text")],
+            "downloads": self._said(request, self.studio.downloads.listing(), "note") if is_host(request) else [], "outputs": self.studio.store.changes,
             "share": dict(self.studio.shared) if is_host(request) else {}, "torch_imported": "torch" in sys.modules, "host": is_host(request),
         }  # fmt: skip
+
+    def _said(self, request: Request, rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+        lang = language(request.headers, request.cookies)
+        return [row | {name: self.studio.words.say(lang, row[name])} if row.get(name) else row for row in rows]
 
     def pipelines(self, request: Request) -> Any:
         return [{"id": item.id, "title": item.title, "lane": item.lane} for item in self.studio.pipelines.values()]
@@ -271,8 +276,8 @@ def describe(output: Output) -> dict[str, Any]:
     return about
 
 
-def mount(route: Route) -> StarletteRoute:
-    """A registered route as Starlette's: owner-only checked, StudioErrors answered as JSON, JSON made of plain values."""
+def mount(route: Route, words: Words) -> StarletteRoute:
+    """A registered route as Starlette's: owner-only checked, StudioErrors answered as JSON in the asker's language, JSON made of plain values."""
     import inspect
 
     is_async = inspect.iscoroutinefunction(route.endpoint)
@@ -284,7 +289,9 @@ def mount(route: Route) -> StarletteRoute:
                 raise NotAllowed("Only the studio's owner may do that.")
             answer = await route.endpoint(request) if is_async else await run_in_threadpool(route.endpoint, request)
         except StudioError as error:
-            return JSONResponse({"error": dict(error.wire())}, status_code=error.status)
+            lang = language(request.headers, request.cookies)
+            told = {name: words.say(lang, str(value)) if name in ("message", "hint") else value for name, value in error.wire().items()}
+            return JSONResponse({"error": told}, status_code=error.status)
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 
     return StarletteRoute(route.path, endpoint, methods=route.methods, name=f"{route.methods[0]} {route.path}")

@@ -125,4 +125,5 @@ class NotebookPage:
         models = [(entry.title, entry.key) for entry in self.studio.catalog.entries("llm")]
         known = [key for _, key in models]
         model = kept.get("model") if kept.get("model") in known else (known[0] if known else "")
-        return [kept.get("text", ""), gr.update(choices=models, value=model), *(controls[name] if name in controls else gr.skip() for name in self.controls)]
+        text = kept.get("text") or gr.skip()  # what was typed while the page was loading stays
+        return [text, gr.update(choices=models, value=model), *(controls[name] if name in controls else gr.skip() for name in self.controls)]

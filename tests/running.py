@@ -72,12 +72,12 @@ def lend_starter_model(data: Path) -> None:
 
 
 @contextmanager
-def running(data: Path, *flags: str) -> Iterator[Running]:
+def running(data: Path, *flags: str, env: dict[str, str] | None = None) -> Iterator[Running]:
     lend_starter_model(data)
     port = free_port()
     command = [sys.executable, "-m", "studio", "--no-browser", "--port", str(port), "--data-dir", str(data), *flags]
     with (data / "studio.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"SEISEI_OFFLINE": "1"})
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"SEISEI_OFFLINE": "1"} | (env or {}))
     studio = Running(f"http://127.0.0.1:{port}", process, data)
     try:
         deadline = time.monotonic() + 60

@@ -106,3 +106,19 @@ def test_matching_a_hostile_sentence_is_quick() -> None:
     for _ in range(5):
         words.say("ja", "“" * 1990)
     assert time.perf_counter() - started < 2.0
+
+
+def test_the_api_answers_errors_in_the_asker_s_language() -> None:
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    from studio.api import DownloadFailed, Route
+    from studio.rest import mount
+
+    def fail(request: object) -> None:
+        raise DownloadFailed("“a b.gguf” could not be fetched: the server answered 404.", hint="Check the address.")
+
+    client = TestClient(Starlette(routes=[mount(Route("/x", ["GET"], fail), Words())]))
+    assert client.get("/x", headers={"accept-language": "en"}).json()["error"]["hint"] == "Check the address."
+    told = client.get("/x", headers={"accept-language": "ja,en;q=0.5"}).json()["error"]
+    assert told["message"].startswith("「a b.gguf」を") and told["hint"] == "アドレスを確かめてください。" and told["code"] == "download_failed"

@@ -126,7 +126,7 @@ def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
     box.fill("Once upon a time THE END")
     box.evaluate("(box) => { box.focus(); box.setSelectionRange(16, 16); }")
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_function("() => document.querySelector('#notebook-text textarea').value.length > 40", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('#notebook-text textarea').value.length > 'Once upon a time THE END'.length", timeout=30_000)
     page.locator("button.stop-action >> visible=true").click()
     page.wait_for_selector("#seisei-line >> text=Ready", timeout=30_000)
     assert box.input_value().startswith("Once upon a time") and box.input_value().endswith(" THE END")
