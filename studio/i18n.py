@@ -51,7 +51,7 @@ class Words:
         table = self.tables.get(lang, {})
         for key, pattern in templates_of(tuple(table)) if len(sentence) <= LONGEST else ():
             if found := pattern.fullmatch(sentence):
-                return NUMBERED.sub(lambda mark: table.get(value := found[int(mark[1]) + 1], value), table[key])
+                return NUMBERED.sub(lambda mark: self.say(lang, found[int(mark[1]) + 1]), table[key])
         # a sentence and its hint, joined by a blank
         first, blank, rest = sentence.partition(". ")
         if blank and (said := self.say(lang, first + ".")) != first + ".":

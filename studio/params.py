@@ -61,20 +61,41 @@ class Params(BaseModel):
             try:
                 return cls.model_validate(kept), refused
             except ValidationError as error:
-                broken = {str(item["loc"][0]): item["msg"] for item in error.errors() if item["loc"]}
-                broken = {name: why for name, why in broken.items() if name in kept}
+                broken = {str(item["loc"][0]): refusal(item, str(cls.model_fields[str(item["loc"][0])].title)) for item in error.errors() if item["loc"] and item["loc"][0] in kept}
                 if not broken:
                     raise bad_input(cls, error) from error
                 refused |= broken
                 kept = {name: value for name, value in kept.items() if name not in broken}
 
 
+# Why a value is refused, by pydantic's type of error: {0} is the field's title, {1} the bound
+REFUSALS: dict[str, str] = {
+    "greater_than_equal": "{0} must be at least {1}.", "less_than_equal": "{0} must be at most {1}.",
+    "greater_than": "{0} must be more than {1}.", "less_than": "{0} must be less than {1}.",
+    "int_parsing": "{0} must be a whole number.", "int_from_float": "{0} must be a whole number.", "int_type": "{0} must be a whole number.",
+    "float_parsing": "{0} must be a number.", "float_type": "{0} must be a number.", "finite_number": "{0} must be a number.",
+    "bool_parsing": "{0} must be on or off.", "bool_type": "{0} must be on or off.", "literal_error": "{0} must be one of {1}.",
+    "string_type": "{0} must be text.", "list_type": "{0} must be a list.", "dict_type": "{0} must be names with values.",
+    "string_too_long": "{0} can have {1} letters at most.", "too_long": "{0} can have {1} entries at most.",
+    "missing": "{0} is missing.", "extra_forbidden": "There is no setting “{0}” here.",
+}  # fmt: skip
+BOUNDS = ("ge", "le", "gt", "lt", "expected", "max_length")
+
+
 def bad_input(cls: type[BaseModel], error: ValidationError) -> BadInput:
+    """The first refused field as a sentence."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     field = cls.model_fields.get(name)
-    title = (field.title if field else None) or name or "These settings"
-    return BadInput(f"{title}: {first['msg'][0].lower()}{first['msg'][1:]}.", hint="Change the value and try again.", field=name)
+    return BadInput(refusal(first, (field.title if field else None) or name or "These settings"), hint="Change the value and try again.", field=name)
+
+
+def refusal(item: Any, title: str) -> str:
+    """One of pydantic's errors in the words of REFUSALS; a validator's own words after the field's title."""
+    context = item.get("ctx", {})
+    bound = next((str(context[name]) for name in BOUNDS if name in context), "")
+    own = str(item["msg"]).removeprefix("Value error, ")
+    return REFUSALS[item["type"]].format(title, bound) if item["type"] in REFUSALS else f"{title}: {own[0].lower()}{own[1:]}."
 
 
 def resolve_seed(params: Params) -> Params:

@@ -121,7 +121,7 @@ def _number(field: FieldInfo, value: Any, about: dict[str, Any]) -> Any:
     whole = field.annotation is int
     step = hint(field, "step") or (1 if whole else 0.01)
     if low is None or high is None or high - low > 10_000 or hint(field, "widget") == "number":
-        return gr.Number(value=value, precision=0 if whole else None, minimum=low, maximum=high, **about)
+        return gr.Number(value=value, precision=0 if whole else None, **about)  # the Params refuse what is out of bounds, in our words
     return gr.Slider(low, high, value=value, step=step, **about)
 
 

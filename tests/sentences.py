@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from studio import errors
+from studio.i18n import NUMBERED
+from studio.params import REFUSALS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("studio", "tabs", "pipelines", "extensions")
+
+
+def after_the_title(text: str) -> str:
+    """A validator's words as they are told: “Word bias: each value must …”. Its own values move up by one."""
+    moved = NUMBERED.sub(lambda mark: f"{{{int(mark[1]) + 1}}}", text)
+    return f"{{0}}: {moved[0].lower()}{moved[1:]}."
+
+
 ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.StudioError)}
+# Reasons that are told inside another sentence
+REASONS: dict[str, Callable[[str], str]] = {"scan.py": str, "params.py": after_the_title}
 
 
 def templates(node: ast.AST) -> Iterator[str]:
@@ -32,15 +44,28 @@ def templates(node: ast.AST) -> Iterator[str]:
         yield from templates(node.orelse)
 
 
+def told_by(node: ast.AST, name: str) -> Iterator[tuple[ast.AST, Callable[[str], str]]]:
+    """Expressions that this piece of code tells a user, and how each is put."""
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "problem":
+        yield node.value, str
+    if isinstance(node, ast.BoolOp) and getattr(node.values[0], "id", "") == "problem":
+        yield from ((value, str) for value in node.values[1:])
+    if isinstance(node, ast.Call):
+        called = getattr(node.func, "id", "")
+        if called in ERRORS:
+            yield from ((value, str) for value in node.args[:1])
+        if called == "ValueError" and name in REASONS:
+            yield from ((value, REASONS[name]) for value in node.args[:1])
+        yield from ((keyword.value, str) for keyword in node.keywords if keyword.arg in ("hint", "missing", "problem"))
+
+
 def sentences() -> dict[str, str]:
     """Each template, and where it is raised."""
-    found: dict[str, str] = {}
+    found = dict.fromkeys(REFUSALS.values(), "studio/params.py")
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in ERRORS:
-                    continue
-                told = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "hint")]
-                for text in (text for expression in told for text in templates(expression)):
-                    found.setdefault(text, f"{path.relative_to(ROOT)}:{node.lineno}")
+                for expression, put in told_by(node, path.name):
+                    for text in templates(expression):
+                        found.setdefault(put(text), f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
     return found

@@ -132,3 +132,18 @@ def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
     assert box.input_value().startswith("Once upon a time") and box.input_value().endswith(" THE END")
     page.get_by_role("button", name="Undo", exact=True).locator("visible=true").first.click()
     expect(box).to_have_value("Once upon a time THE END", timeout=5_000)
+
+
+def test_a_refused_setting_is_told_beside_its_field_and_nothing_is_saved(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Settings")
+    page.get_by_label("Port", exact=True).fill("99999999")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.locator(".studio-refused")).to_contain_text("Port must be at most 65535", timeout=5_000)
+    assert not (studio.data / "settings.toml").exists()
+    page.fill("#settings-search textarea", "memory")
+    expect(page.get_by_label("Memory limit (GB)")).to_be_visible()
+    expect(page.get_by_label("Port", exact=True)).to_be_hidden(timeout=5_000)
+    page.fill("#settings-search textarea", "no such thing")
+    expect(page.get_by_text("No setting is called that.", exact=True)).to_be_visible(timeout=5_000)
