@@ -13,16 +13,16 @@ from studio.errors import StudioError
 from studio.host import Studio, Tab
 from studio.ui import RESTORE
 
-HEADER = """<header id="seisei-head"><span class="name"><b lang="ja">生成</b>Seisei<span class="wide">&nbsp;Studio</span></span><span class="space"></span>
+HEADER = """<header id="seisei-head"><h1 class="name"><b lang="ja">生成</b>Seisei<span class="wide">&nbsp;Studio</span></h1><span class="space"></span>
 <button id="seisei-share" type="button">Share</button>
 <button id="seisei-lang" type="button" aria-label="日本語 / English">日本語 / English</button>
 <button id="seisei-dark" type="button" aria-label="Light or dark · 明暗">◐</button>
 <button id="seisei-help" type="button" aria-label="Help">?</button></header>
 <div id="seisei-notices" aria-live="polite"></div><div id="seisei-told" aria-live="assertive"></div>
-<div id="seisei-bar" role="contentinfo"><div id="seisei-queue" hidden></div><div id="seisei-line"></div></div>
+<div id="seisei-bar" role="region" aria-label="Status"><div id="seisei-queue" hidden></div><div id="seisei-line"></div></div>
 <dialog id="seisei-dialog" class="studio-dialog" aria-labelledby="seisei-dialog-title"></dialog>"""
 PAGE_WORDS = (
-    "Share", "Help", "Close", "Keyboard", "Generate or send", "Stop", "Switch tab", "Search", "This help", "Copy", "Copied", "Let others in", "Cancel",
+    "Share", "Status", "Help", "Close", "Keyboard", "Generate or send", "Stop", "Switch tab", "Search", "This help", "Copy", "Copied", "Let others in", "Cancel",
     "Resume",
     "Forget", "Earlier", "Later", "Use its settings", "Download", "Bring its settings back", "Import it", "Last results", "A file was dropped",
     "It can bring back the settings it was made with, or be imported as a chat or a character.", "done", "stopped", "failed", "Memory", "No model loaded", "Public link", "Address in your network",

@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from studio.testing import browser as chromium
-from tests.running import Running, running
+from tests.browser.driving import needs_browser, new_chat, say, tab
+from tests.running import Running
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not chromium() and not os.environ.get("CI"), reason="no Chromium on this machine; in CI its absence fails")]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("browser")) as studio:
-        yield studio
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chrome: Any, studio: Running) -> Iterator[Any]:
-    context = chrome.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
-    page = context.new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.goto(studio.url)
-    page.wait_for_selector("#chat-input textarea")
-    page.wait_for_selector("#seisei-line >> text=CPU")
-    yield page
-    assert page.problems == []
-    context.close()
-
-
-def say(page: Any, text: str) -> None:
-    page.fill("#chat-input textarea", text)
-    page.press("#chat-input textarea", "Enter")
-
-
-def new_chat(page: Any) -> None:
-    page.get_by_role("button", name="New chat").click()
-    page.wait_for_selector("#chat-examples >> visible=true")
-
-
-def tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name, exact=True).first.click()
+pytestmark = needs_browser
 
 
 def test_chat_stop_regenerate_reload_and_gallery(page: Any) -> None:

@@ -1,0 +1,81 @@
+"""Everybody can use every page: axe finds nothing serious, in both looks, both languages, wide and narrow; and Japanese is all Japanese."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+
+from studio.i18n import read_catalogue
+from tests.browser.driving import needs_browser, open_page, say, tab
+from tests.running import Running
+
+pytestmark = needs_browser
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+TABS = {"text": "Text", "notebook": "Notebook", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
+
+
+def serious(page: Any) -> list[str]:
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [f"{item['id']}: {node['html'][:200]}" for item in found if item["impact"] in ("serious", "critical") for node in item["nodes"]]
+
+
+def open_tab(page: Any, name: str, words: dict[str, str]) -> None:
+    """By its title, out of the menu of those that don't fit if need be."""
+    title = words.get(TABS[name], TABS[name])
+    if name == "notebook":
+        open_tab(page, "text", words)
+    if page.get_by_role("tab", name=title, exact=True).locator("visible=true").count():
+        tab(page, title)
+    else:
+        page.locator(".overflow-menu > button >> visible=true").first.click()
+        page.locator(".overflow-dropdown button", has_text=title).locator("visible=true").first.click()
+    page.wait_for_timeout(600)
+
+
+@pytest.mark.parametrize(("locale", "width", "dark"), [("en-US", 1440, False), ("ja-JP", 1440, True), ("en-US", 390, True), ("ja-JP", 390, False)])
+def test_axe_finds_nothing_serious(chrome: Any, studio: Running, locale: str, width: int, dark: bool) -> None:
+    page = open_page(chrome, studio.url, width=width, locale=locale)
+    words = read_catalogue("ja") if locale.startswith("ja") else {}
+    if dark:
+        page.click("#seisei-dark")
+    say(page, "Say a few words, with a list and `code`.")
+    page.wait_for_selector("#chat-view .bot.message", timeout=30_000)
+    page.evaluate(AXE)
+    found = {}
+    for name in TABS:
+        open_tab(page, name, words)
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")  # what sticks to the window's edge covers nothing there
+        found[name] = serious(page)
+    assert not any(found.values()), found
+    page.context.close()
+
+
+SEEN = """() => {
+  const left = '#chat-view,#chat-list .wrap,.gallery-grid,#gallery-large,pre,code,textarea,script,style,[hidden],#seisei-words,dl.manifest';
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode());) {
+    const box = node.parentElement;
+    if (node.nodeValue.trim() && box.checkVisibility() && !box.closest(left)) found.push(node.nodeValue.trim());
+  }
+  for (const box of document.querySelectorAll('[placeholder],[aria-label]')) if (box.checkVisibility() && !box.closest(left)) found.push(box.placeholder || box.ariaLabel || '');
+  return found;
+}"""
+# Names, and what is the same in both languages
+NAMES = re.compile(r"SmolLM2|Instruct|Seisei|Studio|CPU|GB|MB|KB|GGUF|Apache|MIT|English|JSON|OpenAI|API|LoRA|VAE|URL|https?|AUTOMATIC1111|Forge|ComfyUI|text-generation-webui|Llama|llama\.cpp|Qwen|Gemma|TinySwallow|Hugging Face|Gradio|Markov|axe|[a-z_]+[/_.][\w./-]+|\b[A-Z]{1,4}\b|\b\w{1,3}\b")
+ENGLISH = re.compile(r"\b[A-Za-z]{4,}\b")
+
+
+def test_no_english_is_left_on_the_japanese_page(chrome: Any, studio: Running) -> None:
+    page = open_page(chrome, studio.url, locale="ja-JP")
+    words = read_catalogue("ja")
+    left: dict[str, list[str]] = {}
+    for name in TABS:
+        open_tab(page, name, words)
+        texts = [text for text in page.evaluate(SEEN) if ENGLISH.search(NAMES.sub("", text))]
+        left[name] = sorted({text for text in texts if not re.search(r"[ぁ-んァ-ン一-龥]", text)})
+    assert not any(left.values()), left
+    page.context.close()
