@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Listener
-from pathlib import Path
 from typing import Any, Protocol
 
 from studio.errors import StudioError, WorkerDied
-from studio.seam import Line
+from studio.seam import Line, start_program
 
 Message = dict[str, Any]
 Report = Callable[[Message], None]
@@ -155,12 +149,10 @@ class ProcessExecutor:
         return {"end": "failed", "error": error.wire(), "died": True}
 
     def _spawn(self) -> _Child:
-        key = secrets.token_bytes(32)
-        with tempfile.TemporaryDirectory(prefix="seisei-") as folder:
-            address = None if os.name == "nt" else str(Path(folder) / "worker")
-            with Listener(address, family="AF_PIPE" if os.name == "nt" else "AF_UNIX", backlog=2, authkey=key) as listener:
-                process = self._launch(listener.address, key)
-                jobs, control = self._accept(listener, process)
+        try:
+            process, (jobs, control) = start_program("studio.worker", self.config, lines=2, seconds=START_SECONDS, env=worker_environment())
+        except OSError as error:
+            raise WorkerDied("The model process did not start.", hint="Start the studio again; `python launch.py doctor` tells more.") from error
         child = _Child(process, jobs, control)
         hello: Message = jobs.receive() if jobs.poll(START_SECONDS) else {}
         if not hello.get("hello"):
@@ -170,30 +162,6 @@ class ProcessExecutor:
             )
         threading.Thread(target=self._hear, args=(child,), daemon=True, name="worker-control").start()
         return child
-
-    def _launch(self, address: Any, key: bytes) -> subprocess.Popen[bytes]:
-        root = Path(__file__).resolve().parent.parent
-        process = subprocess.Popen([sys.executable, "-m", "studio.worker"], stdin=subprocess.PIPE, cwd=root, env=worker_environment())
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(self.config | {"address": address, "key": key.hex()}).encode() + b"\n")
-        process.stdin.close()
-        return process
-
-    def _accept(self, listener: Listener, process: subprocess.Popen[bytes]) -> tuple[Line, Line]:
-        lines: list[Line] = []
-
-        def accept() -> None:
-            lines.extend(Line(listener.accept()) for _ in range(2))
-
-        waiting = threading.Thread(target=accept, daemon=True)
-        waiting.start()
-        deadline = time.monotonic() + START_SECONDS
-        while waiting.is_alive() and process.poll() is None and time.monotonic() < deadline:
-            waiting.join(0.1)
-        if len(lines) < 2:
-            process.kill()
-            raise WorkerDied("The model process did not start.", hint="`python launch.py doctor` tells more; then start the studio again.")
-        return lines[0], lines[1]
 
     def _hear(self, child: _Child) -> None:
         try:

@@ -15,7 +15,6 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +27,7 @@ from studio.params import Params
 from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
 from studio.runcontext import Eta, RateLimit
-from studio.seam import Line
+from studio.seam import Line, call_back
 
 WORDS_SECONDS = 0.02
 
@@ -268,10 +267,7 @@ class Worker:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    config = json.loads(sys.stdin.readline())
-    key = bytes.fromhex(config.pop("key"))
-    jobs = Line(Client(config["address"], authkey=key))
-    control = Line(Client(config["address"], authkey=key))
+    config, (jobs, control) = call_back(2)
     try:
         worker = Worker(config, jobs)
     except StudioError as error:
@@ -282,8 +278,6 @@ def main() -> None:
         worker.serve(jobs, control)
     except (EOFError, OSError):
         return
-
-
 
 
 if __name__ == "__main__":

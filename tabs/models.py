@@ -132,11 +132,12 @@ class ModelsTab:
         return f"<div class='studio-card'>{''.join(parts)}</div>"
 
     def _acts(self, entry: ModelEntry, is_loaded: bool, lang: str) -> str:
-        acts = {"unload": "Unload"} if is_loaded else {"load": "Load"} if entry.kind == "llm" and not entry.problem and "text.load" in self.studio.pipelines else {}
+        words = self.studio.words
+        acts = {"unload": words("Unload")} if is_loaded else {"load": words("Load")} if entry.kind == "llm" and not entry.problem and "text.load" in self.studio.pipelines else {}
         if self._is_own(entry):
-            acts |= {"delete": "Delete"}
+            acts |= {"delete": words("Delete")}
         key = html.escape(entry.key, quote=True)
-        return "".join(f"<button type='button' data-act='{act}' data-key=\"{key}\">{html.escape(self.studio.words.say(lang, label))}</button>" for act, label in acts.items())
+        return "".join(f"<button type='button' data-act='{act}' data-key=\"{key}\">{html.escape(words.say(lang, label))}</button>" for act, label in acts.items())
 
     def _starter(self, model: Any, lang: str) -> str:
         say = self.studio.words.say
