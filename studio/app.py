@@ -59,7 +59,7 @@ def present(names: tuple[str, ...]) -> list[str]:
 def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     """Everything but the page. Raises DataFolderInUse."""
     store = Store(settings.data)
-    hooks = Hooks()
+    hooks = Hooks(hook_seconds=settings.hook_seconds)
     for name in [*present(PIPELINES), *present(TABS)]:
         hooks.load_builtin(name)
     hooks.load_extensions(extension_folders(settings), settings.disabled_extensions, settings.safe)
@@ -85,7 +85,13 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
         pipelines=pipelines, executors=executors, store=store, hooks=hooks, catalog=catalog, settings=settings, spool=spool, budget=budget
     )  # fmt: skip
     downloads = Downloads(lambda: current[0], catalog.refresh)
-    return Studio(settings, hooks, pipelines, catalog, jobs, store, Words(), downloads, [*warnings, *store.warnings])
+    words = Words()
+    for info in hooks.extensions():
+        for lang, table in info.words.items():
+            words.add(lang, table)
+    studio = Studio(settings, hooks, pipelines, catalog, jobs, store, words, downloads, [*warnings, *store.warnings])
+    hooks.when_struck = studio.extension_struck
+    return studio
 
 
 def build(studio: Studio, provision: Provision, accounts: Accounts) -> tuple[Any, dict[str, Any]]:
@@ -151,6 +157,7 @@ def main(settings: Settings, warnings: list[str]) -> int:
     page.close(verbose=False)
     studio.downloads.close()
     studio.jobs.close()
+    studio.hooks.close()
     studio.store.close()
     return 0
 

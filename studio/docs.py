@@ -31,9 +31,14 @@ def on_text_output(text: str) -> str:
 ```
 
 It imports `studio.api` only (and `studio.ui` and gradio if it draws). Take just the arguments you need: they are passed by name.
-Each call is timed and attributed in ⚙ Extensions; three errors switch an extension off. A failing transform fails that job
+Each call is timed and attributed in the Extensions tab; three errors switch an extension off. A failing transform fails that job
 and names the extension. `--safe` starts without community extensions. Requirements are checked, not installed: one that would
 change a package of the studio is refused.
+
+Transforms (chain) and observers (notify) of a community extension run in a process of their own, which is ended when a call
+takes longer than five seconds (a setting): a hanging extension can't hang the page. What gives objects (pipelines, tabs, routes,
+models) runs in the page's process, pipelines in the worker. The module is imported in each of them; they share no variables, so keep
+what must be shared in a file. They get and return plain data: text, numbers, lists, tables, `Artifact`.
 
 ## A tab of one's own
 
@@ -43,7 +48,7 @@ change a package of the studio is refused.
 - `Names.run(params, ctx)` computes, in the worker. `ctx.progress` reports and is where Stop takes effect; `ctx.text` streams; the `Result` is saved to the gallery.
 - `NamesTab.build(studio)` draws with Gradio. `studio.submit(…)` starts the job; `.wait()` or `job.events()` follows it; `ui.toast` shows an error in the page's language.
 - `ui.on_restore(…)` fills the controls when a dropped file or “Use its settings” asks for it; `ui.last_results("hello.")` shows the strip of last results.
-- `studio.words.add("ja", …)` brings the tab's own Japanese. `{0}` in a key stands for a value inside an error's sentence.
+- `[words.ja]` in `extension.toml` brings its own Japanese: lines `"English" = "日本語"`. `{0}` in a key stands for a value inside an error's sentence.
 
 """
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from studio.i18n import Words
     from studio.jobs import Job, JobQueue
     from studio.pipeline import Pipeline
-    from studio.plugins import Hooks
+    from studio.plugins import ExtensionInfo, Hooks
     from studio.settings import Settings
     from studio.store import Store
 
@@ -55,6 +55,10 @@ class Tab(Protocol):
     def build(self, studio: Studio) -> None: ...
 
 
+def struck_notice(info: ExtensionInfo) -> str:
+    return f"The extension “{info.title}” was switched off after three errors. The Extensions tab shows them."
+
+
 @dataclass
 class Studio:
     """Everything, by name. `pipelines["text.chat"]`, `jobs`, `store`, `catalog`, `settings`, `hooks`, `words`."""
@@ -74,6 +78,19 @@ class Studio:
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
         """The only way to start a job: before_run, validation, seed, queue. Raises BadInput, NotFound, QueueFull."""
         return self.jobs.submit(pipeline_id, values, owner=owner, source=source, extras=extras or {})
+
+    def extension_struck(self, info: ExtensionInfo) -> None:
+        """After its third error an extension stays off, also after a restart; every page says so."""
+        self.notices.append(struck_notice(info))
+        self.change_settings({"disabled_extensions": sorted({*self.settings.disabled_extensions, info.name})})
+
+    def switch_extension(self, name: str, on: bool) -> None:
+        """At once for hooks, at the next start for tabs and routes. Raises NotFound."""
+        info = self.hooks.switch(name, on)
+        off = {other for other in self.settings.disabled_extensions if other != name}
+        self.change_settings({"disabled_extensions": sorted(off if on else {*off, name})})
+        if on and struck_notice(info) in self.notices:
+            self.notices.remove(struck_notice(info))
 
     def change_settings(self, changes: dict[str, Any]) -> None:
         """Validate, save and apply. Raises BadInput."""

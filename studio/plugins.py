@@ -12,6 +12,7 @@ import threading
 import time
 import tomllib
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +29,7 @@ KEEP_ERRORS = 10
 
 
 class Manifest(BaseModel):
-    """extension.toml"""
+    """extension.toml. `words` are its translations: [words.ja] with lines “"English" = "日本語"”."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,6 +43,7 @@ class Manifest(BaseModel):
     capabilities: list[str] = Field([], title="Capabilities")
     homepage: str = Field("", title="Homepage")
     license: str = Field("", title="Licence")
+    words: dict[str, dict[str, str]] = Field({}, title="Words")
 
 
 @dataclass
@@ -61,6 +63,9 @@ class ExtensionInfo:
     calls: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     strikes: int = 0
+    license: str = ""
+    homepage: str = ""
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -78,9 +83,16 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 class Hooks:
-    """The registered implementations. Thread-safe for calls; loading happens before the page opens."""
+    """The registered implementations. Thread-safe for calls; loading happens before the page opens.
 
-    def __init__(self) -> None:
+    `when_struck(info)` is told when an extension is switched off after its third error.
+    `hook_seconds` is the deadline of a community extension's transform or observer, which run in a process of its own.
+    """
+
+    def __init__(self, *, hook_seconds: float = 0) -> None:
+        self.when_struck: Callable[[ExtensionInfo], None] = lambda info: None
+        self._hook_seconds = hook_seconds
+        self._processes: dict[str, Any] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(HookSpecs)
         self._known: dict[str, ExtensionInfo] = {}
@@ -116,19 +128,19 @@ class Hooks:
         assert name in CHAIN, name
         for plugin, call in self._calls(name):
             try:
-                value = self._timed(plugin, name, call, args | {value_name: value})
+                changed = self._timed(plugin, name, call, args | {value_name: value})
+                if type(changed) is not type(value):
+                    raise TypeError(f"it returned {type(changed).__name__} instead of {type(value).__name__}")
             except StudioError:
                 raise
             except Exception as error:
                 self._strike(plugin, name, error)
                 raise ExtensionFailed(
-                    f"The extension “{plugin}” failed in {name}: {type(error).__name__}: {error}",
+                    f"The extension “{plugin}” failed in {name}: {reason(error)}.",
                     hint="Switch it off in ⚙ Extensions, or try again.",
                     traceback=traceback.format_exc(),
                 ) from error
-            if value is None:
-                self._strike(plugin, name, TypeError(f"{name} returned nothing"))
-                raise ExtensionFailed(f"The extension “{plugin}” returned nothing from {name}.", hint="Switch it off in ⚙ Extensions.")
+            value = changed
         return value
 
     def notify(self, name: str, **args: Any) -> None:
@@ -163,11 +175,31 @@ class Hooks:
             self._load(Path(info.folder), info.bundled, [], safe=False)
         return self.extension(name)
 
+    def load_folder(self, folder: Path) -> None:
+        """One extension alone, in its own process. Raises whatever its module raises."""
+        self._register(folder.name, _import_folder(folder, read_manifest(folder).module))
+
+    def call(self, plugin: str, name: str, args: dict[str, Any]) -> Any:
+        """One extension's implementation, called directly."""
+        call = next(call for found, call in self._calls(name) if found == plugin)
+        return call.function(*[args[argument] for argument in call.argnames])
+
+    def close(self) -> None:
+        """End the extensions' processes."""
+        with self._lock:
+            processes = list(self._processes.values())
+            self._processes.clear()
+        for process in processes:
+            process.close()
+
     def forget(self, name: str) -> None:
         """After an extension's folder was removed."""
         with self._lock:
             self._known.pop(name, None)
             plugin = self._plugins.pop(name, None)
+            process = self._processes.pop(name, None)
+        if process:
+            process.close()
         if plugin is not None:
             self._manager.unregister(plugin)
 
@@ -179,6 +211,7 @@ class Hooks:
             manifest = read_manifest(folder)
             info.title, info.version, info.description = manifest.title or manifest.name, manifest.version, manifest.description
             info.capabilities, info.requires = manifest.capabilities, manifest.requires
+            info.license, info.homepage, info.words = manifest.license, manifest.homepage, manifest.words
             if manifest.name != folder.name:
                 raise ExtensionFailed(f"The folder {folder.name} holds the extension “{manifest.name}”.", hint="Rename the folder to match.")
             if manifest.hook_api != HOOK_API:
@@ -201,22 +234,44 @@ class Hooks:
         return [(plugin, call) for plugin, call in calls if plugin not in self._known or self._known[plugin].state == "on"]
 
     def _timed(self, plugin: str, name: str, call: pluggy.HookImpl, args: dict[str, Any]) -> Any:
+        wanted = {argument: args[argument] for argument in call.argnames}
+        process = self._process_of(plugin, name)
         started = time.perf_counter()
         try:
-            return call.function(*[args[argument] for argument in call.argnames])
+            return process.call(name, wanted) if process else call.function(*wanted.values())
         finally:
             if info := self._known.get(plugin):
                 info.seconds[name] = info.seconds.get(name, 0.0) + time.perf_counter() - started
                 info.calls[name] = info.calls.get(name, 0) + 1
 
+    def _process_of(self, plugin: str, name: str) -> Any:
+        """Where a community extension's transforms and observers run; None for what runs here."""
+        from studio.extension_process import PLAIN, ExtensionProcess
+
+        info = self._known.get(plugin)
+        if info is None or info.bundled or name not in PLAIN or self._hook_seconds <= 0:
+            return None
+        with self._lock:
+            if plugin not in self._processes:
+                self._processes[plugin] = ExtensionProcess(plugin, Path(info.folder), seconds=self._hook_seconds)
+            return self._processes[plugin]
+
     def _strike(self, plugin: str, name: str, error: Exception) -> None:
         info = self._known.get(plugin)
         if info is None:
             raise error  # a built-in's failure is a bug
-        info.errors = [*info.errors, f"{name}: {type(error).__name__}: {error}"][-KEEP_ERRORS:]
+        info.errors = [*info.errors, f"{name}: {reason(error)}"][-KEEP_ERRORS:]
         info.strikes += 1
-        if info.strikes >= STRIKES:
+        if info.strikes >= STRIKES and info.state == "on":
             info.state = "struck"
+            self.when_struck(info)
+
+
+def reason(error: Exception) -> str:
+    """Why a call failed: what the process says is a sentence already, an exception is named."""
+    from studio.extension_process import Gone, HookFailed, Late
+
+    return str(error) if isinstance(error, (Gone, HookFailed, Late)) else f"{type(error).__name__}: {error}"
 
 
 def _import_folder(folder: Path, module: str) -> ModuleType:

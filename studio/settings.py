@@ -47,6 +47,7 @@ class Settings(BaseModel):
     remote_key: str = Field("", title="Remote key", description="Its API key; kept out of logs and metadata.", json_schema_extra=setting("Remote models", secret=True))
     hub_token: str = Field("", title="Hub token", description="Your access token of the model hub, for models that ask for one.", json_schema_extra=setting("Models", secret=True))
     disabled_extensions: list[str] = Field(["watermark"], title="Switched-off extensions", description="Extensions that are not loaded.", json_schema_extra=setting("Extensions"))
+    hook_seconds: float = Field(5, ge=0.5, le=600, title="Time for an extension (s)", description="A community extension that takes longer to change a text or a result is stopped.", json_schema_extra=setting("Extensions", restart=True))
     share_server: str = Field("", title="Share server", description="host:port of your own share server; empty uses Gradio's.", json_schema_extra=setting("Network", restart=True))
 
     @property

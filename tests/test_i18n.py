@@ -7,6 +7,7 @@ import importlib
 import json
 import string
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,11 +33,9 @@ def literals(path: Path) -> Iterator[str]:
 
 
 def own_words(path: Path) -> set[str]:
-    """What an extension translates itself, in its table JAPANESE."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "JAPANESE":
-            return set(ast.literal_eval(node.value))
-    return set()
+    """What an extension translates itself, in its manifest."""
+    manifest = path.parent / "extension.toml"
+    return set(tomllib.loads(manifest.read_text(encoding="utf-8")).get("words", {}).get("ja", {})) if manifest.exists() else set()
 
 
 def needed() -> set[str]:
@@ -53,7 +52,7 @@ def needed() -> set[str]:
             found |= {field.title, field.description}
     for name in ("tabs.text", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}
-    found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values())
+    found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values()) | set(importlib.import_module("tabs.extensions").CAPABILITIES.values())
     found |= set(importlib.import_module("tabs.text_chat").EXAMPLES)
     found |= set(importlib.import_module("tabs.models").COUNTED.values()) | set(importlib.import_module("tabs.text_presets").SHIPPED) | set(importlib.import_module("studio.shell").PAGE_WORDS)
     return found - {"en", "ja", "value", "html"}

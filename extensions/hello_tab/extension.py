@@ -20,13 +20,6 @@ END = "\n"
 TRIES = 200  # for one new name, before the list is too small to make more
 SAMPLE = "\n".join(("Akita", "Aomori", "Chiba", "Fukuoka", "Fukushima", "Hiroshima", "Ibaraki", "Ishikawa", "Kagawa", "Kagoshima", "Kanagawa", "Kumamoto", "Miyazaki", "Nagano",
     "Nagasaki", "Okayama", "Okinawa", "Saitama", "Shimane", "Shizuoka", "Tochigi", "Tokushima", "Tottori", "Toyama", "Wakayama", "Yamagata", "Yamaguchi", "Yamanashi"))  # fmt: skip
-JAPANESE = {
-    "Name maker": "名前メーカー", "Names to learn from": "手本の名前", "One per line; twenty or more work well.": "1 行に 1 つ。20 個以上あると上手に作れます。", "How many": "個数",
-    "New names to make.": "新しく作る名前の数。", "Likeness": "手本らしさ", "Letters that decide the next one: more is closer to the list.": "次の文字を決める文字数。多いほど手本に近くなります。",
-    "Make names": "名前を作る", "New names": "新しい名前", "The same seed makes the same names; -1 is random.": "同じシードなら同じ名前になります。-1 でランダム。",
-    "Only {0} new names can be made from this list.": "この手本から作れる新しい名前は {0} 個だけです。", "Add names, or lower the likeness.": "手本を増やすか、手本らしさを下げてください。",
-    "There are no names to learn from.": "手本の名前がありません。", "Write some, one per line.": "1 行に 1 つ書いてください。",
-}  # fmt: skip
 
 
 class NameParams(Params):
@@ -129,5 +122,4 @@ def register_pipelines() -> list[Pipeline]:
 
 @hookimpl
 def register_tabs(studio: Studio) -> list[Tab]:
-    studio.words.add("ja", JAPANESE)
     return [NamesTab()]
