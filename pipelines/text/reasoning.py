@@ -12,7 +12,7 @@ class ReasoningSplitter:
     """
 
     def __init__(self, inside: bool = False) -> None:
-        self._state = "inside" if inside else "before"
+        self._state = "opened" if inside else "before"
         self._held = ""
 
     def feed(self, delta: str) -> list[tuple[str, str]]:
@@ -25,13 +25,18 @@ class ReasoningSplitter:
     def flush(self) -> list[tuple[str, str]]:
         """The rest, at the end of the answer."""
         rest, self._held = self._held, ""
-        return [(rest, "reasoning" if self._state == "inside" else "answer")] if rest else []
+        return [(rest, "reasoning" if self._state in ("opened", "inside") else "answer")] if rest else []
 
     def _take(self) -> tuple[str, str] | None:
         if not self._held:
             return None
         if self._state == "before":
             return self._before()
+        if self._state == "opened":  # blank lines after the tag are no thought
+            self._held = self._held.lstrip("\n")
+            if not self._held:
+                return None
+            self._state = "inside"
         if self._state == "inside":
             return self._inside()
         if self._state == "gap":  # blank lines between the block and the answer belong to neither
@@ -45,7 +50,7 @@ class ReasoningSplitter:
     def _before(self) -> tuple[str, str] | None:
         start = self._held.lstrip()
         if start.startswith(OPEN):
-            self._state, self._held = "inside", start[len(OPEN) :].lstrip("\n")
+            self._state, self._held = "opened", start[len(OPEN) :]
             return "", "reasoning"
         if OPEN.startswith(start):
             return None
