@@ -141,7 +141,9 @@
     for (const id of told.place) { document.querySelector('[role=tab][data-tab-id="' + id + '"]')?.click(); await new Promise((done) => setTimeout(done, 120)); }
     tell(told.told);
   }
-  window.seisei = { use };
+  // For what tabs and extensions draw themselves
+  const ask = (title, text, label, act) => { const yes = el('button', say(label)); yes.style.marginRight = '8px'; yes.onclick = () => { document.getElementById('seisei-dialog').close(); act(); }; dialog(title, el('p', text), yes); };
+  window.seisei = { use, say, tell, ask };
   // Strips of last results
   async function strips() {
     for (const place of document.querySelectorAll('.seisei-strip')) {
@@ -170,8 +172,9 @@
   }
   document.addEventListener('seisei-outputs', () => { strips(); document.getElementById('gallery-fresh')?.click(); });
   new MutationObserver(() => { if (document.querySelector('.seisei-strip:not([data-key])')) strips(); }).observe(document.documentElement, { childList: true, subtree: true });
-  function tell(text) {
+  function tell(text, more) {
     const note = el('p', text, { role: 'alert' }), close = el('button', '×', { ariaLabel: say('Close') });
+    if (more) { const act = el('button', more.label, { className: 'act' }); act.onclick = () => { note.remove(); more.act(); }; note.append(act); }
     close.onclick = () => note.remove(); note.append(close);
     document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
   }

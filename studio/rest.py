@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import wraps
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -22,9 +24,11 @@ import studio as package
 from studio.errors import BadInput, NotAllowed, NotFound, StudioError
 from studio.host import Output, Route, Studio
 from studio.i18n import Words, language
+from studio.metadata import sidecar
 from studio.restore import Restored, hand_over, restore, restore_metadata
 
 THUMB_PIXELS = 256
+MOST_ZIPPED = 500
 INLINE = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp3", ".flac", ".ogg", ".mp4", ".mid"}
 
 
@@ -57,7 +61,9 @@ class Api:
             Route("/api/v1/jobs/{id}/events", ["GET"], self.events, "Its events as server-sent events"),
             Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
             Route("/api/v1/jobs/{id}/move", ["POST"], self.move, "Earlier or later among your waiting jobs: ?to=earlier|later"),
-            Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &pipeline= &limit= &offset="),
+            Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &pipeline= &shelf=trash &limit= &offset="),
+            Route("/api/v1/outputs/zip", ["GET"], self.zip, "Some of your outputs as one zip file: ?ids=a,b,c"),
+            Route("/api/v1/outputs/{act}", ["POST"], self.change_outputs, 'act: trash, untrash, or purge (trashed ones, for good); {"ids": […]}'),
             Route("/api/v1/outputs/{id}/restore", ["POST"], self.restore_output, "Give its settings back to their tab"),
             Route("/api/v1/outputs/{id}", ["GET"], self.output, "One output with its metadata"),
             Route("/api/v1/outputs/{id}/file", ["GET"], self.file, "Its file"),
@@ -138,8 +144,35 @@ class Api:
             limit, offset = min(200, int(query.get("limit", "60"))), int(query.get("offset", "0"))
         except ValueError as error:
             raise BadInput("limit and offset are whole numbers.") from error
-        found = self.studio.store.outputs(owner=owner(request), kind=query.get("kind", ""), query=query.get("query", ""), pipeline=query.get("pipeline", ""), limit=limit, offset=offset)
+        wanted = {name: query.get(name, "") for name in ("kind", "query", "pipeline")}
+        found = self.studio.store.outputs(owner=owner(request), **wanted, trashed=query.get("shelf") == "trash", limit=limit, offset=offset)  # type: ignore[arg-type]
         return [describe(output) for output in found]
+
+    async def change_outputs(self, request: Request) -> Any:
+        store, act = self.studio.store, request.path_params["act"]
+        acts: dict[str, Callable[..., int]] = {"trash": store.trash, "untrash": store.untrash, "purge": store.purge}
+        if act not in acts:
+            raise NotFound(f"There is no action “{act}”.", hint="It is one of trash, untrash, purge.")
+        ids = (await body(request)).get("ids")
+        if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
+            raise BadInput("ids is a list of output ids.", field="ids")
+        return {"count": await run_in_threadpool(acts[act], ids, owner=owner(request))}
+
+    def zip(self, request: Request) -> Response:
+        """Names are made unique by the output's id where two files share one."""
+        ids = [one for one in request.query_params.get("ids", "").split(",") if one][:MOST_ZIPPED]
+        mine = [output for output in map(self.studio.store.output, ids) if output.owner == owner(request)]
+        if not mine:
+            raise NotFound("That output is not in your gallery.")
+        with tempfile.NamedTemporaryFile(prefix="seisei-", suffix=".zip", delete=False) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for output in mine:
+                path = Path(output.path)
+                if path.is_file():
+                    archive.write(path, path.name)
+                    if sidecar(path).is_file():
+                        archive.write(sidecar(path), sidecar(path).name)
+        name = f"seisei-{len(mine)}-outputs.zip"
+        return FileResponse(file.name, filename=name, media_type="application/zip", background=BackgroundTask(Path(file.name).unlink))
 
     def output(self, request: Request) -> Any:
         return describe(self._output(request))

@@ -152,6 +152,7 @@ class Store:
 
     def purge(self, ids: Iterable[str], *, owner: str) -> int:
         """Delete trashed outputs for good, files too."""
+        self.changes += 1
         gone = [output for output in map(self.output, ids) if output.owner == owner and output.trashed]
         with self._transaction():
             for output in gone:
