@@ -222,8 +222,9 @@ class ChatPage:
         named = {name: value for name, value in given.items() if name in self.Params.model_fields}
         return ui.read_values(self.Params, named)
 
-    def _follow(self, opened: Open, message: Message, lang: str) -> Iterator[list[Any]]:
-        yield self._show(opened, lang, text="")
+    def _follow(self, opened: Open, message: Message, lang: str, *, text: str | None = None) -> Iterator[list[Any]]:
+        """`text` empties the composer after its content was sent; a draft is left alone otherwise."""
+        yield self._show(opened, lang, text=text)
         facts: dict[str, Any] = {}
         for facts in self.sessions.follow(opened, message):
             yield self._show(opened, lang, facts=facts, full=False)
@@ -330,7 +331,7 @@ class ChatPage:
             message = self.sessions.answer(opened, values)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        yield from self._follow(opened, message, lang)
+        yield from self._follow(opened, message, lang, text="")
 
     def on_again(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
         """Another version of the last answer; the old one stays."""
@@ -388,7 +389,7 @@ class ChatPage:
     def on_new(self, request: gr.Request) -> list[Any]:
         owner = ui.owner(request)
         self.studio.store.remember(owner, "text.chat.open", "")
-        return self._show(Open("", Chat(), owner), ui.lang(request), text="")
+        return self._show(Open("", Chat(), owner), ui.lang(request))
 
     def on_open(self, chosen: str, request: gr.Request) -> Iterator[list[Any]]:
         """Open a chat; where its answer is still being written, go on showing it."""

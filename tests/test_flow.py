@@ -113,6 +113,20 @@ def test_a_text_longer_than_the_model_s_memory_is_refused_with_numbers(studio: R
     assert job["state"] == "failed" and job["error"]["code"] == "context_overflow" and job["error"]["hint"]
 
 
+def test_a_damaged_model_is_listed_with_its_reason_and_refused_by_a_job(studio: Running) -> None:
+    whole = (studio.data / "models").rglob("*.gguf").__next__()
+    (studio.data / "models" / "cut.gguf").write_bytes(whole.read_bytes()[:5_000_000])
+    (studio.data / "models" / "noise.gguf").write_bytes(b"no model at all" * 1000)
+    for key in ("cut", "noise"):
+        with pytest.raises(urllib.error.HTTPError) as told:
+            studio.post("/api/v1/pipelines/text.chat", model=key, messages=[{"role": "user", "content": "x"}])
+        assert told.value.code == 422 and b"Download it again" in told.value.read()
+        told.value.close()
+    listed = {entry["key"]: entry["problem"] for entry in studio.get("/api/v1/models")}
+    assert "cut off" in listed["cut"] and "damaged or no model" in listed["noise"]
+    assert studio.wait(studio.ask("Say hi.", max_tokens=4))["state"] == "done", "the good one still answers"
+
+
 def test_queued_jobs_go_on_after_the_studio_was_killed(tmp_path: Path) -> None:
     with running(tmp_path) as first:
         done = first.wait(first.ask("Say one.", max_tokens=4))

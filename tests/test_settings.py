@@ -125,3 +125,33 @@ def test_the_report_keeps_secrets(tmp_path: Path) -> None:
     settings, _ = load_settings({"data_dir": str(tmp_path), "auth": "ann:hush", "remote_key": "sk-123"}, {})
     text = report(settings, ["careful"])
     assert "hush" not in text and "sk-123" not in text and "gradio" in text and "careful" in text
+
+
+def test_an_offline_first_start_and_a_failed_install_say_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """pip fails as it does without a network; nothing is taken for installed, the next start tries again."""
+    with pytest.raises(launch.SetupFailed, match="--offline is on"):
+        launch.install(tmp_path, Path(sys.executable), "web", offline=True)
+    monkeypatch.setattr(launch, "LOCKS", tmp_path)
+    (tmp_path / "web.lock").write_text("no-such-package-anywhere==1.0\n")
+    with pytest.raises(launch.SetupFailed, match="it goes on where it stopped"):
+        launch.install(tmp_path, Path(sys.executable), "web", offline=False)
+    assert not launch.is_installed(tmp_path, "web")
+    assert "no-such-package-anywhere" in capfd.readouterr().err
+
+
+def test_a_half_made_environment_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+
+    class Builder:
+        def __init__(self, *, with_pip: bool, clear: bool) -> None:
+            made.append(clear)
+
+        def create(self, folder: Path) -> None:
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(launch.venv, "EnvBuilder", Builder)
+    folder = tmp_path / ".venv"
+    launch.environment_python(folder).parent.mkdir(parents=True)
+    with pytest.raises(launch.SetupFailed, match="the disk is full"):
+        launch.make_environment(folder)
+    assert made == [True]

@@ -220,6 +220,30 @@ def test_a_template_that_begins_thinking_sends_the_thoughts_aside(tmp_path: Path
     assert context.said("reasoning") and not context.said()
 
 
+def test_thinking_is_switched_off_where_the_template_can(tmp_path: Path) -> None:
+    template = TEMPLATE.replace("assistant\n{% endif %}", "assistant\n{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}{% endif %}")
+    entries = [
+        entry_of(make_folder(tmp_path / "folder", template), "transformers", context_length=CONTEXT),
+        entry_of(make_gguf(tmp_path / "file.gguf", template), context_length=CONTEXT),
+    ]
+    for entry in entries:
+        fresh = FakeModels()
+        lengths = [chat(entry, fresh, turns("Once"), thinking=thinking, reuse_prefix=False)[1]["prompt_tokens"] for thinking in (True, False)]
+        fresh.close()
+        assert lengths[1] == lengths[0] + tokens("<think>\n\n</think>\n\n")
+
+
+def test_the_context_length_is_the_user_s_within_the_model_s(entry: ModelEntry) -> None:
+    fresh = FakeModels()
+    _, summary, _ = chat(entry, fresh, turns("Once"), context_length=256)
+    assert summary["context_length"] == 256
+    with pytest.raises(ContextOverflow, match="can keep 256"):
+        chat(entry, fresh, turns("house " * 300), context_length=256)
+    _, summary, _ = chat(entry, fresh, turns("Once"), context_length=100_000)
+    assert summary["context_length"] == CONTEXT
+    fresh.close()
+
+
 # ---- limits and Stop -----------------------------------------------------------------------------------------
 
 

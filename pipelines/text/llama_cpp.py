@@ -159,8 +159,7 @@ def request_body(request: Request, context_length: int) -> dict[str, Any]:
     if request.messages:
         body |= {"messages": request.messages, "max_tokens": request.max_tokens or -1, "reasoning_format": "auto"}
         body["add_generation_prompt"] = not request.continue_last
-        if not request.thinking:
-            body["chat_template_kwargs"] = {"enable_thinking": False}
+        body["chat_template_kwargs"] = {"enable_thinking": request.thinking}  # left to itself, llama.cpp may decide against it
     else:
         body["prompt"] = request.prompt
     if request.grammar:
