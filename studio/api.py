@@ -37,7 +37,7 @@ from studio.events import (
 )
 from studio.hooks import HOOK_API, hookimpl
 from studio.host import Output, Route, Studio, Tab
-from studio.params import Params, ui
+from studio.params import ExtensionParams, Params, ui
 from studio.pipeline import Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
 from studio.settings import Settings
 
@@ -53,6 +53,7 @@ __all__ = [
     "DownloadFailed",
     "Event",
     "ExtensionFailed",
+    "ExtensionParams",
     "Failed",
     "Frame",
     "InternalError",

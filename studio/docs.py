@@ -48,6 +48,8 @@ what must be shared in a file. They get and return plain data: text, numbers, li
 - `Names.run(params, ctx)` computes, in the worker. `ctx.progress` reports and is where Stop takes effect; `ctx.text` streams; the `Result` is saved to the gallery.
 - `NamesTab.build(studio)` draws with Gradio. `studio.submit(…)` starts the job; `.wait()` or `job.events()` follows it; `ui.toast` shows an error in the page's language.
 - `ui.on_restore(…)` fills the controls when a dropped file or “Use its settings” asks for it; `ui.last_results("hello.")` shows the strip of last results.
+- `register_settings` adds fields to other methods' forms: an `ExtensionParams` class (see `extensions/wildcards`). They are drawn, validated, kept in
+  the metadata and restored; hooks get them as `extras["your_extension"]`.
 - `[words.ja]` in `extension.toml` brings its own Japanese: lines `"English" = "日本語"`. `{0}` in a key stands for a value inside an error's sentence.
 
 """

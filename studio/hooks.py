@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from studio.events import Event
+from studio.params import ExtensionParams
 from studio.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class HookSpecs:
         raise NotImplementedError
 
     @hookspec
-    def register_settings(self) -> list[type]:
-        """Collect: Params classes with this extension's own fields, sent with each job as extras[extension id]."""
+    def register_settings(self) -> list[type[ExtensionParams]]:
+        """Collect: ExtensionParams classes, this extension's own fields in other methods' forms; they come as extras[extension name]."""
         raise NotImplementedError
 
     @hookspec
@@ -67,17 +68,17 @@ class HookSpecs:
         raise NotImplementedError
 
     @hookspec
-    def on_text_input(self, pipeline_id: str, text: str) -> str:
+    def on_text_input(self, pipeline_id: str, text: str, extras: dict[str, Any]) -> str:
         """Chain `text`: change what the user wrote before the model sees it."""
         raise NotImplementedError
 
     @hookspec
-    def on_text_output(self, pipeline_id: str, text: str) -> str:
+    def on_text_output(self, pipeline_id: str, text: str, extras: dict[str, Any]) -> str:
         """Chain `text`: change the finished answer. API streams are held back while anybody implements this."""
         raise NotImplementedError
 
     @hookspec
-    def on_prompt(self, pipeline_id: str, prompt: str, seed: int) -> str:
+    def on_prompt(self, pipeline_id: str, prompt: str, seed: int, extras: dict[str, Any]) -> str:
         """Chain `prompt`: expand a prompt (wildcards, styles). The same seed must give the same prompt."""
         raise NotImplementedError
 

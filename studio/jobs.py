@@ -21,7 +21,7 @@ from studio.catalog import Catalog
 from studio.errors import BadInput, InternalError, NotFound, QueueFull, StudioError
 from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, Saved, Text, event_from_wire
 from studio.executor import Executor
-from studio.params import Params, resolve_seed
+from studio.params import ExtensionParams, Params, resolve_seed
 from studio.pipeline import Pipeline
 from studio.settings import Settings
 
@@ -150,10 +150,11 @@ class JobQueue:
         if pipeline_id not in self.pipelines:
             raise NotFound(f"There is no method “{pipeline_id}”.", hint="Install the extension that brings it.")
         pipeline = self.pipelines[pipeline_id]
-        params = self._prepare(pipeline, values, extras or {})
+        extras = self._read_extras(pipeline_id, extras or {})
+        params = self._prepare(pipeline, values, extras)
         if problem := pipeline.need(params, self.catalog).missing:
             raise BadInput(problem, hint="Choose a model, or add one in the Models tab.", field="model")
-        job = Job(id=uuid.uuid4().hex, pipeline=pipeline, params=params, owner=owner, source=source, extras=extras or {})
+        job = Job(id=uuid.uuid4().hex, pipeline=pipeline, params=params, owner=owner, source=source, extras=extras)
         with self._changed:
             mine = sum(waiting.owner == owner for lane in self._waiting.values() for waiting in lane)
             if mine >= self.settings.queue_limit:
@@ -253,19 +254,30 @@ class JobQueue:
         for executor in self.executors.values():
             executor.close()
 
+    def extension_fields(self, pipeline_id: str) -> dict[str, type[ExtensionParams]]:
+        """What extensions add to a method's form, by extension."""
+        return {name: kind for name, kind in self.hooks.collect_by("register_settings") if kind.applies(pipeline_id)}
+
     # -- submitting ------------------------------------------------------------------------------------------
+
+    def _read_extras(self, pipeline_id: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Each extension's fields, whole and valid. Raises BadInput."""
+        known = self.extension_fields(pipeline_id)
+        if other := next((name for name in given if name not in known), ""):
+            raise BadInput(f"The extension “{other}” adds nothing to this method.", hint="Leave it out, or switch the extension on.", field="extras")
+        return {name: kind.parse(given.get(name, {})).model_dump(mode="json") for name, kind in known.items()}
 
     def _prepare(self, pipeline: Pipeline, values: dict[str, Any], extras: dict[str, Any]) -> Params:
         values = self.hooks.chain("before_run", "values", dict(values), pipeline_id=pipeline.id, extras=extras)
         params = resolve_seed(pipeline.Params.parse(values))
         if "prompt" in pipeline.Params.model_fields and isinstance(prompt := getattr(params, "prompt", None), str):
             seed = getattr(params, "seed", 0)
-            changed = self.hooks.chain("on_prompt", "prompt", prompt, pipeline_id=pipeline.id, seed=seed)
+            changed = self.hooks.chain("on_prompt", "prompt", prompt, pipeline_id=pipeline.id, seed=seed, extras=extras)
             params = pipeline.Params.parse(params.model_dump() | {"prompt": changed})
         map_text = getattr(pipeline, "map_text", None)
         if map_text is None:
             return params
-        mapped: Params = map_text(params, lambda text: self.hooks.chain("on_text_input", "text", text, pipeline_id=pipeline.id))
+        mapped: Params = map_text(params, lambda text: self.hooks.chain("on_text_input", "text", text, pipeline_id=pipeline.id, extras=extras))
         return mapped
 
     def _row(self, job: Job) -> dict[str, Any]:
@@ -391,7 +403,7 @@ class JobQueue:
     def _transform_text(self, job: Job, artifact: Artifact) -> Artifact:
         if artifact.kind != "text" or artifact.suffix != ".md":
             return artifact
-        text = self.hooks.chain("on_text_output", "text", artifact.data.decode(), pipeline_id=job.pipeline.id)
+        text = self.hooks.chain("on_text_output", "text", artifact.data.decode(), pipeline_id=job.pipeline.id, extras=job.extras)
         job.text = text
         return Artifact(artifact.kind, text.encode(), artifact.suffix, artifact.title, artifact.facts)
 

@@ -115,14 +115,22 @@
   function visible(selector) { return [...document.querySelectorAll(selector)].map((x) => x.matches('button,input,textarea') ? x : x.querySelector('button,input,textarea')).filter((x) => x && x.offsetParent)[0]; }
   document.addEventListener('selectionchange', () => { const box = document.activeElement; if (box && box.matches('textarea')) box.dataset.cursor = box.selectionStart; });
   const filesIn = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
-  const takesFiles = (event) => event.target.closest && event.target.closest('[data-testid="block-label"], .upload-container, [aria-dropeffect], textarea');
+  const takesFiles = (event) => event.target.closest && event.target.closest('[data-testid="block-label"], .upload-container, [aria-dropeffect]');
+  const isText = (file) => file.size < 1e6 && (file.type.startsWith('text/') || /[.](md|txt|csv|srt)$/i.test(file.name));
+  // A text file dropped on a text goes in at the cursor, without the settings that an output carries at its end
+  async function insert(box, file) {
+    const text = (await file.text()).replace(/\n*<!--\s*seisei[\s\S]*$/i, ''), at = box.selectionStart ?? box.value.length;
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), 'value').set.call(box, box.value.slice(0, at) + text + box.value.slice(box.selectionEnd ?? at));
+    box.dispatchEvent(new Event('input', { bubbles: true })); box.focus(); box.setSelectionRange(at + text.length, at + text.length);
+  }
   addEventListener('dragover', (event) => { if (filesIn(event) && !takesFiles(event)) { event.preventDefault(); document.body.classList.add('seisei-drag'); } });
   addEventListener('dragleave', (event) => { if (!event.relatedTarget) document.body.classList.remove('seisei-drag'); });
   addEventListener('drop', (event) => {
     document.body.classList.remove('seisei-drag');
     if (!filesIn(event) || takesFiles(event)) return;
     event.preventDefault();
-    const file = event.dataTransfer.files[0], name = encodeURIComponent(file.name);
+    const file = event.dataTransfer.files[0], name = encodeURIComponent(file.name), box = event.target.closest('textarea');
+    if (box && !box.disabled && !box.readOnly && isText(file)) return insert(box, file);
     const back = () => use('/api/v1/restore?name=' + name, file);
     if (!/[.](json|png|ya?ml)$/i.test(file.name)) return back();
     const choice = (label, action) => { const button = el('button', say(label)); button.style.marginRight = '8px'; button.onclick = () => { document.getElementById('seisei-dialog').close(); action(); }; return button; };

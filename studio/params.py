@@ -68,6 +68,17 @@ class Params(BaseModel):
                 kept = {name: value for name, value in kept.items() if name not in broken}
 
 
+class ExtensionParams(Params):
+    """Fields that an extension adds to other people's methods: drawn under its title, validated, kept in the metadata, restored."""
+
+    title: ClassVar[str] = ""
+    pipelines: ClassVar[tuple[str, ...]] = ("",)  # beginnings of the ids of the methods they belong to
+
+    @classmethod
+    def applies(cls, pipeline_id: str) -> bool:
+        return pipeline_id.startswith(cls.pipelines)
+
+
 # Why a value is refused, by pydantic's type of error: {0} is the field's title, {1} the bound
 REFUSALS: dict[str, str] = {
     "greater_than_equal": "{0} must be at least {1}.", "less_than_equal": "{0} must be at most {1}.",

@@ -113,14 +113,18 @@ class Hooks:
 
     def collect(self, name: str, **args: Any) -> list[Any]:
         """All implementations' lists, flattened; a failing one is recorded and left out."""
-        found: list[Any] = []
+        return [item for _, item in self.collect_by(name, **args)]
+
+    def collect_by(self, name: str, **args: Any) -> list[tuple[str, Any]]:
+        """The same, each item with the name of who gave it."""
+        found: list[tuple[str, Any]] = []
         for plugin, call in self._calls(name):
             try:
                 answer = self._timed(plugin, name, call, args)
             except Exception as error:  # an extension's bug must not take the host down
                 self._strike(plugin, name, error)
                 continue
-            found.extend(answer or [])
+            found.extend((plugin, item) for item in answer or [])
         return found
 
     def chain(self, name: str, value_name: str, value: Any, **args: Any) -> Any:

@@ -20,6 +20,7 @@ class Restored:
     params: dict[str, Any]
     refused: dict[str, str] = field(default_factory=dict)
     model_missing: str = ""
+    extras: dict[str, Any] = field(default_factory=dict)
 
 
 def restore(path: Path, studio: Studio) -> Restored:
@@ -35,9 +36,25 @@ def restore_metadata(about: dict[str, Any], studio: Studio) -> Restored:
     values = params.model_dump(mode="json")
     known = {entry.key for entry in studio.catalog.entries()}
     missing = str(values.get("model", "")) if values.get("model") and values["model"] not in known else ""
-    return Restored(pipeline.id, pipeline.title, values, refused, missing)
+    extras, left = _extras(about.get("extras", {}), studio, pipeline.id)
+    return Restored(pipeline.id, pipeline.title, values, refused | left, missing, extras)
+
+
+def _extras(given: Any, studio: Studio, pipeline_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fields of extensions that are here; the rest with its reason."""
+    known = studio.jobs.extension_fields(pipeline_id)
+    kept: dict[str, Any] = {}
+    left: dict[str, str] = {}
+    for name, values in given.items() if isinstance(given, dict) else ():
+        if name not in known:
+            left[str(name)] = "its extension is not here"
+            continue
+        params, refused = known[name].restore(dict(values), known[name].schema_version)
+        kept[name] = params.model_dump(mode="json")
+        left |= refused
+    return kept, left
 
 
 def hand_over(restored: Restored, studio: Studio, owner: str) -> None:
     """Leave the settings where their tab finds them at its next load."""
-    studio.store.remember(owner, f"restore:{restored.pipeline_id}", restored.params)
+    studio.store.remember(owner, f"restore:{restored.pipeline_id}", restored.params | {"extras": restored.extras})

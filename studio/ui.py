@@ -82,6 +82,29 @@ def controls(kind: type[Params], studio: Studio, *, only: Iterable[str] = (), va
     return {name: control(kind.model_fields[name], studio, value=given.get(name)) for name in names}
 
 
+def extras(studio: Studio, pipeline_id: str) -> dict[str, Any]:
+    """Controls of what extensions add to a method, folded under their titles; each is named "extension:field"."""
+    found: dict[str, Any] = {}
+    for name, kind in studio.jobs.extension_fields(pipeline_id).items():
+        with gr.Accordion(studio.words(kind.title or name), open=False):
+            found |= {f"{name}:{field}": component for field, component in controls(kind, studio).items()}
+    return found
+
+
+def read_extras(studio: Studio, pipeline_id: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What those controls hold, as `Studio.submit(extras=…)` wants it; other names in `given` are left alone. Raises BadInput."""
+    return {
+        name: read_values(kind, {field: given[f"{name}:{field}"] for field in kind.model_fields if f"{name}:{field}" in given})
+        for name, kind in studio.jobs.extension_fields(pipeline_id).items()
+    }
+
+
+def show_extras(studio: Studio, pipeline_id: str, extras: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The reverse of `read_extras`."""
+    kinds = studio.jobs.extension_fields(pipeline_id)
+    return {f"{name}:{field}": value for name, values in extras.items() if name in kinds for field, value in show_values(kinds[name], values).items()}
+
+
 def hint(field: FieldInfo, name: str) -> Any:
     extra = field.json_schema_extra
     hints: Any = extra.get("ui", {}) if isinstance(extra, dict) else {}

@@ -14,6 +14,7 @@ from studio import ui
 from studio.api import BadInput, Route, Studio, Tab, hookimpl
 from tabs.chats import MAX_IMPORT_BYTES
 from tabs.text_chat import ChatPage
+from tabs.text_client import chat_endpoint
 from tabs.text_notebook import NotebookPage
 from tabs.text_session import Sessions
 
@@ -34,6 +35,7 @@ class TextTab:
             with gr.Tab(words("Notebook"), id="notebook"):
                 NotebookPage(studio).build()
         ui.last_results("text.")
+        gr.api(chat_endpoint(studio), api_name="chat", concurrency_limit=None)
 
 
 @hookimpl

@@ -17,7 +17,7 @@ from studio.api import Need, Studio, StudioError
 from tabs.characters import Character
 from tabs.chats import Chat, Message, from_turns
 from tabs.text_presets import SHIPPED, delete_preset, preset_names, preset_values, save_preset
-from tabs.text_session import Open, Sessions
+from tabs.text_session import PIPELINE, Open, Sessions
 
 EXAMPLES = ("What is the capital of Japan?", "Write a short story about a lighthouse cat.", "List three tips for better sleep.", "Explain gravity to a child.")
 WAYS = 3  # offers beside "Send anyway": models that are here, downloads that would do
@@ -88,6 +88,7 @@ class ChatPage:
                 self.preset_save = gr.Button(words("Save"), size="sm", min_width=60)
                 self.preset_delete = gr.Button(words("Delete"), size="sm", min_width=60)
             self.controls = ui.controls(self.Params, self.studio, only=self.fields, values=SHIPPED["Balanced"] | {"system": DEFAULT_SYSTEM})
+        self.controls |= ui.extras(self.studio, PIPELINE)
 
     def _build_right(self, words: Any) -> None:
         empty = f"<div class='studio-empty'><b>生成</b><br>{html.escape(self.studio.words.say('en', 'Ask something, or click an example.'))}</div>"
@@ -222,6 +223,9 @@ class ChatPage:
         named = {name: value for name, value in given.items() if name in self.Params.model_fields}
         return ui.read_values(self.Params, named)
 
+    def _extras(self, given: dict[str, Any]) -> dict[str, Any]:
+        return ui.read_extras(self.studio, PIPELINE, given)
+
     def _follow(self, opened: Open, message: Message, lang: str, *, text: str | None = None) -> Iterator[list[Any]]:
         """`text` empties the composer after its content was sent; a draft is left alone otherwise."""
         yield self._show(opened, lang, text=text)
@@ -328,7 +332,7 @@ class ChatPage:
             values = self._values(given)
             self._remember(owner, given)
             opened.chat.add("user", text)
-            message = self.sessions.answer(opened, values)
+            message = self.sessions.answer(opened, values, extras=self._extras(given))
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         yield from self._follow(opened, message, lang, text="")
@@ -362,7 +366,7 @@ class ChatPage:
 
     def _act(self, request: gr.Request, opened: Open, given: dict[str, Any], **how: Any) -> Iterator[list[Any]]:
         try:
-            message = self.sessions.answer(opened, self._values(given), **how)
+            message = self.sessions.answer(opened, self._values(given), extras=self._extras(given), **how)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         yield from self._follow(opened, message, ui.lang(request))
@@ -495,7 +499,7 @@ class ChatPage:
         owner, lang = ui.owner(request), ui.lang(request)
         kept = dict(self.studio.store.recall(owner, "text.chat.controls", {}))
         if dropped := self.studio.store.recall(owner, "restore:text.chat"):
-            kept |= ui.show_values(self.Params, dropped)
+            kept |= ui.show_values(self.Params, dropped) | ui.show_extras(self.studio, PIPELINE, dropped.get("extras", {}))
         models = [(entry.title, entry.key) for entry in self.studio.catalog.entries("llm")]
         known = [key for _, key in models]
         model = kept.get("model") if kept.get("model") in known else (known[0] if known else "")

@@ -35,6 +35,7 @@ class NotebookPage:
                 self.model = ui.control(self.Params.model_fields["model"], self.studio)
                 with gr.Accordion(words("Advanced"), open=False):
                     self.controls = ui.controls(self.Params, self.studio, only=SHOWN)
+                self.controls |= ui.extras(self.studio, "text.complete")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.text = gr.Textbox(label=words("Text"), placeholder=words("Write a beginning; Generate goes on at the cursor."), lines=18, max_lines=40, elem_id="notebook-text")
                 self.note = gr.HTML("", elem_classes="studio-note")
@@ -66,7 +67,7 @@ class NotebookPage:
         try:
             given = dict(zip(self.controls, rest, strict=True))
             values = ui.read_values(self.Params, given) | {"model": model, "prompt": before}
-            job = self.studio.submit("text.complete", values, owner=owner)
+            job = self.studio.submit("text.complete", values, owner=owner, extras=ui.read_extras(self.studio, "text.complete", given))
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         self.studio.store.remember(owner, "text.notebook", {"text": text, "model": model, "controls": given, "job": job.id})
@@ -121,7 +122,7 @@ class NotebookPage:
         if dropped := self.studio.store.recall(owner, "restore:text.complete"):
             self.studio.store.remember(owner, "restore:text.complete", None)
             kept = {"text": dropped.get("prompt", ""), "model": dropped.get("model", "")}
-            controls = ui.show_values(self.Params, dropped)
+            controls = ui.show_values(self.Params, dropped) | ui.show_extras(self.studio, "text.complete", dropped.get("extras", {}))
         models = [(entry.title, entry.key) for entry in self.studio.catalog.entries("llm")]
         known = [key for _, key in models]
         model = kept.get("model") if kept.get("model") in known else (known[0] if known else "")

@@ -92,7 +92,7 @@ class Sessions:
         note = next((note.removeprefix(LANGUAGE_NOTE) for note in need.notes if note.startswith(LANGUAGE_NOTE)), "")
         return note.partition(" You could ")[0]  # the page offers the ways out as buttons
 
-    def answer(self, opened: Open, values: dict[str, Any], *, parent: str | None = None, continued: str = "") -> Message:
+    def answer(self, opened: Open, values: dict[str, Any], *, extras: dict[str, Any], parent: str | None = None, continued: str = "") -> Message:
         """Queue a job for the next answer (or go on with `continued`); the running message is kept at once."""
         chat = opened.chat
         turns = chat.turns()
@@ -100,7 +100,7 @@ class Sessions:
             turns = turns[: [message.id for message in chat.path()].index(parent) + 1]
         system = values.get("system") or chat.system
         asked = values | {"messages": turns, "system": system, "continue_last": bool(continued)}
-        job = self.studio.submit(PIPELINE, asked, owner=opened.owner)
+        job = self.studio.submit(PIPELINE, asked, owner=opened.owner, extras=extras)
         if continued:
             message = chat.messages[continued]
             message.note = f"+{len(message.text)}"

@@ -8,6 +8,7 @@ import time
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import psutil
@@ -15,6 +16,7 @@ import pytest
 
 from studio.metadata import extract
 from tests.running import MODEL, Running, running
+from tests.test_plugins import make
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +92,43 @@ def test_the_official_client_works_unmodified(studio: Running) -> None:
             client.chat.completions.create(model=MODEL, messages=asked, n=2)  # type: ignore[arg-type]
         with pytest.raises(openai.NotFoundError):
             client.chat.completions.create(model="no-such-model", messages=asked)  # type: ignore[arg-type]
+
+
+def test_an_extension_s_field_decides_about_the_prompt(studio: Running) -> None:
+    prompts = []
+    for expand in (True, False):
+        values = {"model": MODEL, "prompt": "The {red|blue} boat", "max_tokens": 4, "seed": 3, "extras": {"wildcards": {"expand": expand}}}
+        job = studio.wait(studio.post("/api/v1/pipelines/text.complete", **values)["id"])
+        prompts.append(studio.get(f"/api/v1/outputs/{job['outputs'][0]}")["metadata"]["params"]["prompt"])
+    assert prompts[0] in ("The red boat", "The blue boat") and prompts[1] == "The {red|blue} boat"
+
+
+def test_gradio_s_own_client_chats(studio: Running) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    client = Client(studio.url, verbose=False)
+    asked = client.submit("What is the capital of Japan?", api_name="/chat")
+    whole = asked.result(timeout=60)
+    parts = asked.outputs()
+    assert "Tokyo" in whole and len(parts) > 2 and all(whole.startswith(part[:5]) for part in parts)
+    with pytest.raises(AppError, match="Write a message first"):
+        client.predict("", api_name="/chat")
+    client.close()
+
+
+def test_text_transforms_apply_to_the_openai_api_too(tmp_path: Path) -> None:
+    """Streamed as one piece then: a transform needs the whole text."""
+    make(tmp_path / "extensions", "shout", "@hookimpl\ndef on_text_input(text):\n    return text.replace('COUNTRY', 'Japan')\n@hookimpl\ndef on_text_output(text):\n    return text.upper()\n")
+    with running(tmp_path) as studio, openai.OpenAI(base_url=studio.url + "/v1", api_key="none") as client:
+        asked: Any = [{"role": "user", "content": "What is the capital of COUNTRY?"}]
+        whole = client.chat.completions.create(model=MODEL, messages=asked, temperature=0, max_tokens=12)
+        assert "TOKYO" in (whole.choices[0].message.content or "")
+        chunks = list(client.chat.completions.create(model=MODEL, messages=asked, temperature=0, max_tokens=12, stream=True))
+        said = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
+        assert said == [whole.choices[0].message.content]
+        completion = client.completions.create(model=MODEL, prompt="The capital of COUNTRY is", temperature=0, max_tokens=6)
+        assert completion.choices[0].text == completion.choices[0].text.upper()
 
 
 @pytest.mark.parametrize(

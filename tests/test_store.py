@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +128,21 @@ def test_unknown_suffixes_get_a_sidecar(store: Store) -> None:
     assert extract(Path(output.path))["params"] == ABOUT["params"]
     with pytest.raises(BadInput):
         extract(Path(output.path).with_suffix(".gone"))
+
+
+def test_a_data_folder_of_the_first_version_opens_with_everything_in_it(tmp_path: Path) -> None:
+    """tests/fixtures/data_v1 was written by version 0.1.0 and stays as it is."""
+    data = tmp_path / "data"
+    shutil.copytree(Path(__file__).parent / "fixtures" / "data_v1", data)
+    store = Store(data)
+    assert store.warnings == []
+    assert [output.title for output in store.outputs(owner="local")] == ["A green square", "What is the capital of Japan?"]
+    assert [output.kind for output in store.outputs(owner="local", query="東京 capital")] == ["text"]
+    assert [document.title for document in store.documents("chat", owner="local", query="Japan")] == ["Capitals"]
+    assert store.recall("local", "text.chat.open") == "x" and [row["id"] for row in store.job_rows(["queued"])] == ["j3"]
+    assert all(extract(Path(output.path))["id"] == output.id for output in store.outputs(owner="local"))
+    store.close()
+    (data / "studio.db").write_bytes(b"no database")
+    rebuilt = Store(data)
+    assert {output.title for output in rebuilt.outputs(owner="local")} == {"A green square", "What is the capital of Japan?"}
+    rebuilt.close()

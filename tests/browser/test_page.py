@@ -67,8 +67,27 @@ def test_every_tab_opens_and_the_keyboard_switches_them(page: Any) -> None:
     for name, sign in (("Gallery", "Search"), ("Models", "SmolLM2"), ("Extensions", "OpenAI-compatible API"), ("Settings", "Save settings")):
         tab(page, name)
         expect(page.get_by_text(sign).locator("visible=true").first).to_be_visible(timeout=10_000)
+    page.keyboard.press("Alt+3")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.closest('.search-action') !== null"), "/ goes to the search of the open tab"
     page.keyboard.press("Alt+1")
     expect(page.locator("#chat-input")).to_be_visible(timeout=5_000)
+    page.locator("#seisei-help").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Switch tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_text_file_dropped_on_a_text_goes_in_at_the_cursor(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.fill("#chat-input textarea", "Read this: ")
+    page.evaluate(
+        """() => { const data = new DataTransfer(); data.items.add(new File(['the boat sails'], 'note.txt', { type: 'text/plain' }));
+        document.querySelector('#chat-input textarea').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data })); }"""
+    )
+    expect(page.locator("#chat-input textarea")).to_have_value("Read this: the boat sails", timeout=5_000)
 
 
 def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
