@@ -169,15 +169,18 @@ class Worker:
         self._early_stop: dict[str, Stopping] = {}
         self.load_pipelines()
 
-    def load_pipelines(self) -> None:
+    def load_pipelines(self, *, extensions: bool = False) -> None:
+        """The built-ins' at the start; those of extensions, which may import anything, when the first of theirs is asked for."""
         hooks = Hooks()
         for name in self.config["builtins"]:
             hooks.load_builtin(name)
-        folders = [(Path(path), bundled) for path, bundled in self.config["extensions"]]
-        hooks.load_extensions(folders, self.config["disabled"], self.config["safe"])
+        if extensions:
+            hooks.load_extensions([(Path(path), bundled) for path, bundled in self.config["extensions"]], self.config["disabled"], self.config["safe"])
         self.pipelines = {pipeline.id: pipeline for pipeline in hooks.collect("register_pipelines")}
 
     def pipeline(self, pipeline_id: str) -> Pipeline:
+        if pipeline_id not in self.pipelines:
+            self.load_pipelines(extensions=True)
         if pipeline_id not in self.pipelines:
             raise StudioError(f"The method “{pipeline_id}” is not installed.", hint="Install the extension that brings it.")
         return self.pipelines[pipeline_id]

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import gradio as gr
 from pydantic import Field
 
-import studio.ui as ui
-from studio.api import Artifact, BadInput, Catalog, Failed, Lane, Need, Params, Pipeline, Result, RunContext, Studio, StudioError, Tab, hookimpl
+from studio.api import Artifact, BadInput, Catalog, Lane, Need, Params, Pipeline, Result, RunContext, Studio, StudioError, Tab, hookimpl
 from studio.api import ui as hints
 
 END = "\n"
@@ -79,42 +77,6 @@ def new_name(chain: dict[str, Counter[str]], order: int, pick: random.Random, kn
     raise StudioError(f"Only {have} new names can be made from this list.", hint="Add names, or lower the likeness.")
 
 
-class NamesTab:
-    """Runs in the page's process: it draws, submits and shows; it computes nothing."""
-
-    id: ClassVar[str] = "hello"
-    title: ClassVar[str] = "Name maker"
-    order: ClassVar[int] = 45
-
-    def build(self, studio: Studio) -> None:
-        self.studio = studio
-        w = studio.words
-        with gr.Row(elem_classes="studio-two"):
-            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
-                self.controls = ui.controls(NameParams, studio)
-            with gr.Column(scale=2, min_width=300, elem_classes="studio-right"):
-                result = gr.Textbox(label=w("New names"), lines=12, interactive=False, elem_id="new-names")
-                make = gr.Button(w("Make names"), variant="primary", elem_classes="primary-action")
-                ui.last_results("hello.")
-        make.click(self.on_make, inputs_kwargs=self.controls, outputs=[result], **ui.QUIET)
-        ui.on_restore(studio, "hello.names", ["hello"], self.on_restore, list(self.controls.values()))
-
-    def on_make(self, request: gr.Request, **given: Any) -> str:
-        try:
-            job = self.studio.submit("hello.names", ui.read_values(NameParams, given), owner=ui.owner(request)).wait()
-        except StudioError as error:
-            raise ui.toast(self.studio, error, request) from error
-        if failed := job.latest(Failed):
-            raise ui.toast(self.studio, StudioError.from_wire(failed.error), request)
-        return job.text
-
-    def on_restore(self, request: gr.Request) -> list[Any]:
-        owner = ui.owner(request)
-        shown = ui.show_values(NameParams, self.studio.store.recall(owner, "restore:hello.names"))
-        self.studio.store.remember(owner, "restore:hello.names", None)
-        return [shown.get(name, gr.skip()) for name in self.controls]
-
-
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
     return [Names()]
@@ -122,4 +84,6 @@ def register_pipelines() -> list[Pipeline]:
 
 @hookimpl
 def register_tabs(studio: Studio) -> list[Tab]:
+    from .tab import NamesTab  # gradio is slow to import, and the worker needs the pipeline only
+
     return [NamesTab()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,20 @@ def test_a_failing_one_is_switched_off_and_the_page_says_so(page: Any, studio: R
     expect(page.locator("#seisei-notices")).not_to_contain_text("breaker", timeout=5_000)
     card.get_by_role("button", name="Remove").click()
     expect(card).to_have_count(0, timeout=5_000)
+
+
+def test_the_example_s_tab_makes_names(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Name maker")
+    page.get_by_role("button", name="Make names").click()
+    expect(page.locator("#new-names textarea")).to_have_value(re.compile(r"\w+\n\w+\n"), timeout=30_000)
+    assert studio.get("/api/v1/outputs?pipeline=hello.")[0]["metadata"]["params"]["count"] == 10
+
+
+def test_an_extension_s_field_is_in_the_notebook(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Notebook")
+    page.get_by_role("button", name="Wildcards").click()
+    expect(page.get_by_label("Expand {a|b}")).to_be_checked()
