@@ -22,7 +22,7 @@ from studio.errors import BadInput, InternalError, NotFound, QueueFull, StudioEr
 from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, Saved, Text, event_from_wire
 from studio.executor import Executor
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import Pipeline
+from studio.pipeline import Pipeline, ReadsText
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -274,10 +274,9 @@ class JobQueue:
             seed = getattr(params, "seed", 0)
             changed = self.hooks.chain("on_prompt", "prompt", prompt, pipeline_id=pipeline.id, seed=seed, extras=extras)
             params = pipeline.Params.parse(params.model_dump() | {"prompt": changed})
-        map_text = getattr(pipeline, "map_text", None)
-        if map_text is None:
+        if not isinstance(pipeline, ReadsText):
             return params
-        mapped: Params = map_text(params, lambda text: self.hooks.chain("on_text_input", "text", text, pipeline_id=pipeline.id, extras=extras))
+        mapped: Params = pipeline.map_text(params, lambda text: self.hooks.chain("on_text_input", "text", text, pipeline_id=pipeline.id, extras=extras))
         return mapped
 
     def _row(self, job: Job) -> dict[str, Any]:

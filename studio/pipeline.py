@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from studio.artifacts import Artifact, Result
 from studio.params import Params
@@ -111,3 +111,11 @@ class Pipeline(Protocol):
         """For the verdict before Generate. Imports no torch; never blocks."""
 
     def run(self, params: Any, ctx: RunContext) -> Result: ...
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """A pipeline whose params hold text that a person wrote for a model; the hook on_text_input changes it."""
+
+    def map_text(self, params: Any, change: Callable[[str], str]) -> Any:
+        """The params with each such text changed: the same text always in the same way."""

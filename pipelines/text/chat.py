@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,6 +45,11 @@ class Chat:
         missing = "" if params.messages else "Write a message first."
         facts = {"tokens": tokens_of(params, catalog), "downloads": told.get("downloads", []), "installed": told.get("installed", [])}
         return need_of(params, catalog, missing, [note] if note else [], facts)
+
+    def map_text(self, params: ChatParams, change: Callable[[str], str]) -> ChatParams:
+        """What the user wrote, in every turn: a turn that was changed once stays the same, so its place in the cache does too."""
+        messages = [turn.model_copy(update={"content": change(turn.content)}) if turn.role == "user" else turn for turn in params.messages]
+        return params.model_copy(update={"messages": messages})
 
     def run(self, params: ChatParams, ctx: RunContext) -> Result:
         return run_request(params, request_of_chat(params, ctx.seed), ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from pydantic import Field
@@ -29,6 +30,9 @@ class Complete:
         note = language_note(told)
         missing = "" if params.prompt else "Write a beginning first."
         return need_of(params, catalog, missing, [note] if note else [], {"downloads": told.get("downloads", []), "installed": told.get("installed", [])})
+
+    def map_text(self, params: CompleteParams, change: Callable[[str], str]) -> CompleteParams:
+        return params.model_copy(update={"prompt": change(params.prompt)})
 
     def run(self, params: CompleteParams, ctx: RunContext) -> Result:
         if not params.prompt:
