@@ -103,7 +103,7 @@
     }
     for (const box of (root.querySelectorAll ? root.querySelectorAll('[placeholder],[aria-label],[title]') : [])) for (const name of ['placeholder', 'aria-label', 'title']) {
       const found = table[box.getAttribute(name)]; if (found) box.setAttribute(name, found); }
-    for (const box of (root.querySelectorAll ? root.querySelectorAll('input[role=listbox],input[aria-haspopup]') : [])) { if (table[box.value] && document.activeElement !== box) box.value = table[box.value]; }
+    for (const box of (root.querySelectorAll ? root.querySelectorAll('input[role=combobox]') : [])) { if (table[box.value] && document.activeElement !== box) box.value = table[box.value]; }
   }
   function follow() {
     if (lang === 'en') return;

@@ -30,7 +30,7 @@ PAGE_WORDS = (
     "Start this studio with --share for a public link, or with --listen 0.0.0.0 for your network. Sign-in is always on then.",
     "This studio is open to others. Give them this address, and a user name and password of yours.", "Nothing is waiting.", "somebody else", "on its way",
     "Drop an output file anywhere on the page: its settings come back.", "The user guide is in docs/user-guide.md of the studio's folder.",
-    "The studio does not answer. Is it still running?", "{n} picked", "Put back", "Delete for good", "Move to trash", "Pick all on this page", "Pick none", "Empty the trash", "Undo",
+    "The studio does not answer. Is it still running?", "Copy conversation", "Copy message", "{n} picked", "Put back", "Delete for good", "Move to trash", "Pick all on this page", "Pick none", "Empty the trash", "Undo",
     "{n} moved to the trash.", "{n} put back.", "{n} deleted.", "Delete for good?", "{n} outputs and their files are deleted. This can not be undone.", "Delete",
 )  # the script's own words, for the catalogue's test
 

@@ -62,6 +62,8 @@ SEEN = """() => {
     if (node.nodeValue.trim() && box.checkVisibility() && !box.closest(left)) found.push(node.nodeValue.trim());
   }
   for (const box of document.querySelectorAll('[placeholder],[aria-label]')) if (box.checkVisibility() && !box.closest(left)) found.push(box.placeholder || box.ariaLabel || '');
+  for (const box of document.querySelectorAll('input[role=combobox]')) if (box.checkVisibility()) found.push(box.value);
+  for (const box of document.querySelectorAll('#chat-view button')) if (box.checkVisibility()) found.push(box.ariaLabel || '');
   return found;
 }"""
 # Names, and what is the same in both languages
