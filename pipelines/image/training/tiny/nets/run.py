@@ -1,0 +1,117 @@
+"""A training run that can be paused, stopped and resumed to the step: one cosine over its whole budget, however many sittings it takes.
+
+The budget is counted in samples. State (weights, running averages, optimizer, counters) is written to one file, by rename.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SAVE_SECONDS = 600
+LOG_STEPS = 50
+WARM_UP_STEPS = 200
+
+
+class Run:
+    """Trains `modules` until `budget` samples were seen. `PAUSE` in the folder waits, `STOP` saves and ends."""
+
+    def __init__(self, folder: Path, name: str, modules: dict[str, Any], budget: int, rate: float, *, scales: dict[str, float] | None = None, decay: float = 0.999) -> None:
+        self.folder, self.name, self.modules, self.budget, self.rate, self.decay = folder, name, modules, budget, rate, decay
+        groups: list[dict[str, Any]] = [{"params": list(module.parameters()), "scale": (scales or {}).get(key, 1.0)} for key, module in modules.items()]
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        self.average = [parameter.detach().clone() for parameter in self.parameters]
+        self.seen = self.steps = 0
+        self._saved = self._logged = time.monotonic()
+        self._losses: list[float] = []
+        self._since = 0
+        if self.path.exists():
+            self._load()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.name}.state.pt"
+
+    def learning_rate(self) -> float:
+        return self.rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * (0.5 * (1 + math.cos(math.pi * min(1.0, self.seen / self.budget))) * 0.98 + 0.02)
+
+    def step(self, loss: Any, samples: int) -> None:
+        """One optimizer step on a loss; keeps the running average, the log and the state."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate() * group["scale"]
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.steps += 1
+        self.seen += samples
+        self._since += samples
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, self.parameters, 1 - min(self.decay, (1 + self.steps) / (10 + self.steps)))
+        self._losses.append(float(loss.detach()))
+        if self.steps % LOG_STEPS == 0:
+            self._log()
+        if time.monotonic() - self._saved > SAVE_SECONDS:
+            self.save()
+
+    def goes_on(self) -> bool:
+        """False at the budget's end or on STOP, after the state was saved; waits while there is a PAUSE."""
+        while (self.folder / "PAUSE").exists():
+            time.sleep(1)
+        if self.seen < self.budget and not (self.folder / "STOP").exists():
+            return True
+        self.save()
+        return False
+
+    def averaged(self) -> dict[str, dict[str, Any]]:
+        """The running averages as state dicts, by module."""
+        left = iter(self.average)
+        found: dict[str, dict[str, Any]] = {}
+        for key, module in self.modules.items():
+            found[key] = module.state_dict() | {name: next(left) for name, _ in module.named_parameters()}
+        return found
+
+    def save(self) -> None:
+        state = {"modules": {key: module.state_dict() for key, module in self.modules.items()}, "average": self.average, "optimizer": self.optimizer.state_dict(), "seen": self.seen, "steps": self.steps}
+        part = self.path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.path)
+        self._saved = time.monotonic()
+
+    def _load(self) -> None:
+        state = torch.load(self.path, weights_only=True)
+        for key, module in self.modules.items():
+            module.load_state_dict(state["modules"][key])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.seen, self.steps = state["seen"], state["steps"]
+
+    def _log(self) -> None:
+        now = time.monotonic()
+        rate = self._since / (now - self._logged)
+        left = (self.budget - self.seen) / max(rate, 1e-6)
+        line = f"{time.strftime('%H:%M:%S')} {self.name} step {self.steps} seen {self.seen:,} loss {sum(self._losses) / len(self._losses):.4f} {rate:.0f}/s rate {self.learning_rate():.1e} left {left / 60:.0f} min"
+        with (self.folder / f"{self.name}.log").open("a", encoding="utf-8") as file:
+            print(line, file=file)
+        self._logged, self._since, self._losses = now, 0, []
+
+
+def start_from(module: Any, weights: dict[str, Any]) -> None:
+    """Take another training's weights where names and shapes agree."""
+    own = module.state_dict()
+    module.load_state_dict({name: weights[name] if name in weights and weights[name].shape == own[name].shape else own[name] for name in own})
+
+
+def train(run: Run, losses: Callable[[], tuple[Any, int]], after: Iterable[Callable[[], None]] = ()) -> None:
+    """`losses()` gives the next batch's loss and its number of samples."""
+    while run.goes_on():
+        loss, samples = losses()
+        run.step(loss, samples)
+    for act in after:
+        act()

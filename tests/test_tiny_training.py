@@ -1,0 +1,109 @@
+"""The small picture model's captions, scenes and tokenizer: what it is taught is what is on the picture, in both languages."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from pipelines.image.training.tiny import names
+from pipelines.image.training.tiny.captions import COLOURS, Scene, english, japanese, plural
+from pipelines.image.training.tiny.names import SUGGESTED, Concept, concepts
+from pipelines.image.training.tiny.pictures import SIDE, Painter, recolour
+from pipelines.image.training.tiny.tokens import TOKENS, load_tokenizer, train_tokenizer
+
+CAT, STAR = ("cat", "猫"), ("star", "星")
+
+
+def ways(scene: Scene) -> tuple[set[str], set[str]]:
+    return {english(scene, random.Random(n)) for n in range(200)}, {japanese(scene, random.Random(n)) for n in range(200)}
+
+
+def test_every_part_of_a_scene_is_said_in_both_languages() -> None:
+    said, gesagt = ways(Scene((CAT,), colour="blue", small=True, place="left", background="yellow"))
+    assert all("blue cat" in text and "small" in text and "left" in text and "yellow background" in text for text in said)
+    assert all("青い猫" in text and "小さい" in text and "左" in text and "黄色の背景" in text for text in gesagt)
+    said, gesagt = ways(Scene((CAT,), count=3))
+    assert all("three cats" in text for text in said) and all("三つの猫" in text for text in gesagt)
+    said, gesagt = ways(Scene((CAT, STAR)))
+    assert all("cat" in text and "star" in text for text in said) and all("猫と星" in text for text in gesagt)
+
+
+@pytest.mark.parametrize(("one", "many"), [("butterfly", "butterflies"), ("monkey", "monkeys"), ("brush", "brushes"), ("glasses", "glasses"), ("hot dog", "hot dogs"), ("box", "boxes")])
+def test_plurals(one: str, many: str) -> None:
+    assert plural(one) == many
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Three pictures and their labels as the two packages have them."""
+    monkeypatch.setattr(names, "SUGGESTED", ("red apple", "car"))
+    pictures, labels = tmp_path / "assets", tmp_path / "labels"
+    pictures.mkdir()
+    rows = {"1F34E": ("red apple", "リンゴ", 4), "1F697-FE0F": ("car", "自動車", 5), "1F600": ("grinning face", "笑顔", 0), "1F435": ("monkey face", "猿の顔", 3)}
+    for number, code in enumerate(rows):
+        picture = Image.new("RGBA", (256, 256))
+        ImageDraw.Draw(picture).ellipse((40, 60, 200, 220), fill=((200, 20, 20), (20, 20, 200), (200, 200, 20), (120, 120, 120))[number])
+        picture.save(pictures / f"{code.lower().replace('-fe0f', '')}.webp", lossless=True)
+    for lang, place in (("en", 0), ("ja", 1)):
+        (labels / lang).mkdir(parents=True)
+        (labels / lang / "data.json").write_text(json.dumps([{"hexcode": code, "label": row[place], "group": row[2]} for code, row in rows.items()]))
+    return pictures, labels
+
+
+def test_concepts_are_the_suggested_ones_and_all_animals_and_food(packages: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {concept.english[0]: concept for concept in concepts(*packages)}
+    assert set(found) == {"red apple", "car", "monkey face"} and found["red apple"].suggested and not found["monkey face"].suggested
+    assert "apple" in found["red apple"].english and "さる" in found["monkey face"].japanese
+    monkeypatch.setattr(names, "SUGGESTED", ("no such thing",))
+    with pytest.raises(KeyError, match="no such thing"):
+        concepts(*packages)
+
+
+def test_suggested_names_are_many_and_each_once() -> None:
+    assert len(SUGGESTED) >= 240 and len(set(SUGGESTED)) == len(SUGGESTED)
+
+
+def hue_of(picture: object) -> float:
+    pixels = np.asarray(Image.fromarray(np.asarray(picture)).convert("HSV")).astype(float) / 255
+    weight = pixels[..., 1] * (pixels[..., 1] > 0.25)
+    return float(np.angle((weight * np.exp(2j * np.pi * pixels[..., 0])).sum()) / (2 * np.pi) % 1)
+
+
+def test_a_colour_word_is_true(packages: tuple[Path, Path]) -> None:
+    with Image.open(sorted(packages[0].iterdir())[0]) as source:
+        apple = source.convert("RGBA")
+    for colour in ("red", "green", "blue", "purple", "yellow"):
+        turned, share = recolour(apple, colour)
+        off = abs((hue_of(np.asarray(turned.convert("RGB"))) - COLOURS[colour][2][0] + 0.5) % 1 - 0.5)
+        assert off < 0.06 and share > 0.9, colour
+
+
+def test_scenes_repeat_and_show_what_they_say(packages: tuple[Path, Path]) -> None:
+    painter = Painter(concepts(*packages))
+    first, second = painter.draw(7), painter.draw(7)
+    assert (first[0] == second[0]).all() and first[1:] == second[1:] and first[0].shape == (SIDE, SIDE, 3)
+    seen = [painter.draw(number) for number in range(300)]
+    for colour, (_, _, (hue, strength, _)) in COLOURS.items():
+        for picture, said, _ in seen:
+            if said.endswith(f"{colour} background") and strength > 0.3:
+                corner = picture[2:6, 2:6]
+                assert abs((hue_of(corner) - hue + 0.5) % 1 - 0.5) < 0.06, said
+    lefts = [picture for picture, said, _ in seen if "on the left" in said and "background" not in said]
+    assert lefts and all((picture[:, SIDE // 2 + 16 :] > 250).all() for picture in lefts)
+    greyless = [said for _, said, _ in seen if "gray car" in said or "black car" in said]
+    assert greyless, "coloured pictures are recoloured"
+    assert not any("monkey" in said and any(f"{colour} monkey" in said for colour in COLOURS) for _, said, _ in seen), "a picture without colour is not called by one"
+
+
+def test_the_tokenizer_reads_both_languages(tmp_path: Path) -> None:
+    train_tokenizer(["a red cat on the left", "two cats", "赤い猫", "左に赤い猫", "青の背景に星"] * 20, tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    for text in ("a red cat", "赤い猫", "Never seen: ぬ?"):
+        ids = tokenizer(text, padding="max_length", max_length=TOKENS, truncation=True).input_ids
+        assert len(ids) == TOKENS and ids[0] == len(tokenizer) - 2 and ids[-1] == len(tokenizer) - 1
+    assert len(tokenizer("赤い猫").input_ids) < len(tokenizer("ぬぬぬ").input_ids) and isinstance(Concept, type)
