@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from studio.artifacts import Artifact, Result
-from studio.catalog import Catalog, ModelEntry
+from studio.catalog import Catalog
+from studio.entries import ModelEntry
 from studio.errors import (
     BadInput,
     ContextOverflow,

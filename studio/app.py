@@ -17,6 +17,7 @@ from studio.catalog import Catalog
 from studio.downloads import Downloads
 from studio.errors import StudioError
 from studio.executor import Executor, ProcessExecutor
+from studio.extension_process import ExtensionProcess
 from studio.gate import Accounts, Gate, Sessions, read_accounts
 from studio.host import Route, Studio, Tab
 from studio.i18n import Words
@@ -59,7 +60,7 @@ def present(names: tuple[str, ...]) -> list[str]:
 def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     """Everything but the page. Raises DataFolderInUse."""
     store = Store(settings.data)
-    hooks = Hooks(hook_seconds=settings.hook_seconds)
+    hooks = Hooks(lambda name, folder: ExtensionProcess(name, folder, seconds=settings.hook_seconds))
     for name in [*present(PIPELINES), *present(TABS)]:
         hooks.load_builtin(name)
     hooks.load_extensions(extension_folders(settings), settings.disabled_extensions, settings.safe)

@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
+from studio.entries import ModelEntry
 from studio.errors import ModelMissing
-
-ModelKind = Literal["llm", "image", "lora", "embedding", "vae", "controlnet", "upscaler", "audio", "other"]
-ModelFormat = Literal["gguf", "transformers", "diffusers", "safetensors", "pickle", "remote"]
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """One model. `bytes` is exact (weights on disk); `problem` is a sentence where the file can't be used."""
-
-    key: str
-    path: str
-    kind: ModelKind
-    format: ModelFormat
-    bytes: int
-    title: str
-    architecture: str = ""
-    dtype: str = ""
-    context_length: int = 0
-    languages: list[str] = field(default_factory=list)
-    source: str = "models"
-    problem: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
+from studio.scan import scan
 
 
 class Catalog:
@@ -43,8 +21,6 @@ class Catalog:
         self._entries: dict[str, ModelEntry] | None = None
 
     def refresh(self) -> list[ModelEntry]:
-        from studio.scan import scan
-
         found: dict[str, ModelEntry] = {}
         for entry in [*(entry for root in self.roots for entry in scan(root)), *self._extra()]:
             found.setdefault(entry.key, entry)

@@ -1,6 +1,6 @@
 """A killable process for one community extension's transforms and observers: hanging code can't hang the page or a job.
 
-Hooks that take and return plain data run there. Those that give objects (pipelines, tabs, routes, models) or get the
+Hooks that take and return plain data (studio.hooks.PLAIN) run there. Those that give objects (pipelines, tabs, routes, models) or get the
 Studio itself stay in the page's process. The extension's module is imported in both; they share no variables.
 """
 
@@ -19,23 +19,22 @@ from typing import Any
 from studio.artifacts import Artifact
 from studio.errors import StudioError
 from studio.events import Event, event_from_wire
-from studio.hooks import CHAIN
 from studio.host import Output
+from studio.plugins import HookError, Hooks
 from studio.seam import Line, call_back, start_program
 
 START_SECONDS = 30.0  # its imports
-PLAIN = frozenset({*CHAIN, "on_event", "on_saved", "on_model_loaded"})
 
 
-class Late(Exception):
+class Late(HookError):
     """A call went over its deadline; its process was ended."""
 
 
-class Gone(Exception):
+class Gone(HookError):
     """The process ended by itself during a call, or did not start."""
 
 
-class HookFailed(Exception):
+class HookFailed(HookError):
     """The extension's own exception, as "Type: message"."""
 
 
@@ -129,8 +128,6 @@ def rich(value: Any) -> Any:
 
 def main() -> None:
     """The process itself: answers calls one by one, and ends with its studio even in the middle of a loop."""
-    from studio.plugins import Hooks
-
     config, (line,) = call_back(1)
     calls: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 

@@ -15,7 +15,7 @@ from studio.params import ExtensionParams
 from studio.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from studio.catalog import ModelEntry
+    from studio.entries import ModelEntry
     from studio.host import Output, Route, Studio, Tab
     from studio.settings import Settings
 
@@ -27,6 +27,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 COLLECT = ("register_pipelines", "register_tabs", "register_settings", "register_routes", "register_models")
 CHAIN = ("before_run", "after_run", "on_text_input", "on_text_output", "on_prompt")
 NOTIFY = ("on_event", "on_saved", "on_model_loaded", "startup", "shutdown")
+PLAIN = frozenset({*CHAIN, "on_event", "on_saved", "on_model_loaded"})  # take and give plain data: they can run in another process
 
 
 class HookSpecs:

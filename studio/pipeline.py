@@ -14,7 +14,8 @@ from studio.artifacts import Artifact, Result
 from studio.params import Params
 
 if TYPE_CHECKING:
-    from studio.catalog import Catalog, ModelEntry
+    from studio.catalog import Catalog
+    from studio.entries import ModelEntry
 
 T = TypeVar("T")
 Lane = Literal["device", "cpu"]

@@ -16,16 +16,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.errors import ExtensionFailed, NotFound, StudioError
-from studio.hooks import CHAIN, HOOK_API, PROJECT, HookSpecs
+from studio.hooks import CHAIN, HOOK_API, PLAIN, PROJECT, HookSpecs
 
 STRIKES = 3
 KEEP_ERRORS = 10
+
+
+class HookError(Exception):
+    """A call into another process failed; the message says how."""
+
+
+class Caller(Protocol):
+    """A process that runs one extension's hooks."""
+
+    def call(self, hook: str, args: dict[str, Any]) -> Any:
+        """Raises HookError, and StudioErrors of the extension."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Manifest(BaseModel):
@@ -86,13 +100,13 @@ class Hooks:
     """The registered implementations. Thread-safe for calls; loading happens before the page opens.
 
     `when_struck(info)` is told when an extension is switched off after its third error.
-    `hook_seconds` is the deadline of a community extension's transform or observer, which run in a process of its own.
+    `own_process(name, folder)` gives the process in which a community extension's transforms and observers run; without it all run here.
     """
 
-    def __init__(self, *, hook_seconds: float = 0) -> None:
+    def __init__(self, own_process: Callable[[str, Path], Caller] | None = None) -> None:
         self.when_struck: Callable[[ExtensionInfo], None] = lambda info: None
-        self._hook_seconds = hook_seconds
-        self._processes: dict[str, Any] = {}
+        self._own_process = own_process
+        self._processes: dict[str, Caller] = {}
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(HookSpecs)
         self._known: dict[str, ExtensionInfo] = {}
@@ -248,16 +262,14 @@ class Hooks:
                 info.seconds[name] = info.seconds.get(name, 0.0) + time.perf_counter() - started
                 info.calls[name] = info.calls.get(name, 0) + 1
 
-    def _process_of(self, plugin: str, name: str) -> Any:
+    def _process_of(self, plugin: str, name: str) -> Caller | None:
         """Where a community extension's transforms and observers run; None for what runs here."""
-        from studio.extension_process import PLAIN, ExtensionProcess
-
         info = self._known.get(plugin)
-        if info is None or info.bundled or name not in PLAIN or self._hook_seconds <= 0:
+        if info is None or info.bundled or name not in PLAIN or self._own_process is None:
             return None
         with self._lock:
             if plugin not in self._processes:
-                self._processes[plugin] = ExtensionProcess(plugin, Path(info.folder), seconds=self._hook_seconds)
+                self._processes[plugin] = self._own_process(plugin, Path(info.folder))
             return self._processes[plugin]
 
     def _strike(self, plugin: str, name: str, error: Exception) -> None:
@@ -272,10 +284,8 @@ class Hooks:
 
 
 def reason(error: Exception) -> str:
-    """Why a call failed: what the process says is a sentence already, an exception is named."""
-    from studio.extension_process import Gone, HookFailed, Late
-
-    return str(error) if isinstance(error, (Gone, HookFailed, Late)) else f"{type(error).__name__}: {error}"
+    """Why a call failed: a HookError is a sentence already, an exception is named."""
+    return str(error) if isinstance(error, HookError) else f"{type(error).__name__}: {error}"
 
 
 def _import_folder(folder: Path, module: str) -> ModuleType:

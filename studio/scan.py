@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from studio.catalog import ModelEntry, ModelKind
+from studio.entries import ModelEntry, ModelKind
 
 MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from studio.artifacts import Artifact, Result
-from studio.catalog import Catalog, ModelEntry
+from studio.catalog import Catalog
+from studio.entries import ModelEntry
 from studio.errors import InternalError, Stopped, StudioError
 from studio.events import Event, Loading, Preview, Progress, Stats, Text
 from studio.memory.manager import LeasedModels

@@ -13,7 +13,7 @@ import pytest
 
 from studio.api import Artifact, BadInput, ExtensionFailed
 from studio.events import Text
-from studio.extension_process import plain, rich
+from studio.extension_process import ExtensionProcess, plain, rich
 from studio.host import Output
 from studio.plugins import Hooks
 from tests.test_plugins import make
@@ -47,10 +47,14 @@ def on_text_output(text):
 """
 
 
+def own_process(name: str, folder: Path) -> ExtensionProcess:
+    return ExtensionProcess(name, folder, seconds=DEADLINE)
+
+
 @pytest.fixture
 def hooks(tmp_path: Path) -> Iterator[Hooks]:
     make(tmp_path, "kinds", KINDS)
-    hooks = Hooks(hook_seconds=DEADLINE)
+    hooks = Hooks(own_process)
     hooks.load_extensions([(tmp_path, False)], [], False)
     yield hooks
     hooks.close()
@@ -133,7 +137,7 @@ def test_being_struck_is_told_once(hooks: Hooks) -> None:
 
 def test_one_that_cannot_be_imported_in_time_fails_the_call(tmp_path: Path) -> None:
     make(tmp_path, "shy", "import os\nif os.environ.get('SHY'): raise RuntimeError('not here')\n@hookimpl\ndef on_text_output(text):\n    return text\n")
-    hooks = Hooks(hook_seconds=DEADLINE)
+    hooks = Hooks(own_process)
     hooks.load_extensions([(tmp_path, False)], [], False)
     os.environ["SHY"] = "1"
     try:
@@ -162,7 +166,7 @@ def on_event(job_id, event):
     open({str(log)!r}, "a").write(job_id + " " + event.delta)
 """
     make(tmp_path, "bytes_a", code)
-    hooks = Hooks(hook_seconds=DEADLINE)
+    hooks = Hooks(own_process)
     hooks.load_extensions([(tmp_path, False)], [], False)
     made = hooks.chain("after_run", "artifacts", [Artifact("text", b"hi", ".md")], pipeline_id="x", values={}, extras={})
     hooks.notify("on_event", job_id="7", event=Text("word"))
@@ -178,8 +182,9 @@ def test_no_orphan_is_left_even_in_a_loop(tmp_path: Path) -> None:
     code = f"""
 import threading, time
 from pathlib import Path
+from studio.extension_process import ExtensionProcess
 from studio.plugins import Hooks
-hooks = Hooks(hook_seconds=60)
+hooks = Hooks(lambda name, folder: ExtensionProcess(name, folder, seconds=60))
 hooks.load_extensions([(Path({str(tmp_path)!r}), False)], [], False)
 print(hooks.chain("on_text_output", "text", "a", pipeline_id="x").rpartition(" ")[2], flush=True)
 hooks.chain("on_text_output", "text", "hang", pipeline_id="x")

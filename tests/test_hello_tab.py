@@ -13,7 +13,7 @@ import pytest
 from studio.errors import BadInput, StudioError
 from tests.text_fakes import FakeContext
 
-FILE = Path(__file__).resolve().parent.parent / "extensions" / "hello_tab" / "extension.py"
+FILE = Path(__file__).resolve().parent.parent / "extensions" / "hello_tab" / "names.py"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import gradio as gr
 import studio.ui as ui
 from studio.api import Failed, Studio, StudioError
 
-from .extension import NameParams
+from .names import NameParams
 
 
 class NamesTab:
