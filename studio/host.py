@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -81,8 +82,10 @@ class Studio:
 
     def extension_struck(self, info: ExtensionInfo) -> None:
         """After its third error an extension stays off, also after a restart; every page says so."""
-        self.notices.append(struck_notice(info))
-        self.change_settings({"disabled_extensions": sorted({*self.settings.disabled_extensions, info.name})})
+        if struck_notice(info) not in self.notices:
+            self.notices.append(struck_notice(info))
+        with suppress(OSError):  # a full disk must not end the job in which it happened: the extension is off for now
+            self.change_settings({"disabled_extensions": sorted({*self.settings.disabled_extensions, info.name})})
 
     def switch_extension(self, name: str, on: bool) -> None:
         """At once for hooks, at the next start for tabs and routes. Raises NotFound."""

@@ -165,14 +165,16 @@ class ChatPage:
 
     # -- showing ---------------------------------------------------------------------------------------------
 
-    def _show(self, opened: Open, lang: str, *, facts: dict[str, Any] | None = None, text: Any = None, warning: str = "", full: bool = True) -> list[Any]:
+    def _show(self, opened: Open, lang: str, *, facts: dict[str, Any] | None = None, text: Any = None, warning: str | None = None, full: bool = True) -> list[Any]:
+        """What the page shows of a chat. `text` and `warning` belong to the draft, not to the chat: None leaves them alone."""
         shown, _ = rows(opened.chat)
         note = self._note(opened.chat, facts or {}, lang)
         skip = gr.skip()
         if not full:
             return [skip, shown, note, *[skip] * 6]
         return [
-            opened.id, shown, note, gr.update(value=html.escape(self.studio.words.say(lang, warning)), visible=bool(warning)), gr.update(visible=bool(warning)), gr.update(visible=not shown and not warning),
+            opened.id, shown, note, *([skip, skip] if warning is None else [gr.update(value=html.escape(self.studio.words.say(lang, warning)), visible=bool(warning)), gr.update(visible=bool(warning))]),
+            gr.update(visible=not shown and not warning),
             skip if text is None else text, gr.update(choices=self.sessions.listing(opened.owner), value=opened.id or None), opened.chat.title,
         ]  # fmt: skip
 
@@ -228,7 +230,7 @@ class ChatPage:
 
     def _follow(self, opened: Open, message: Message, lang: str, *, text: str | None = None) -> Iterator[list[Any]]:
         """`text` empties the composer after its content was sent; a draft is left alone otherwise."""
-        yield self._show(opened, lang, text=text)
+        yield self._show(opened, lang, text=text, warning=None if text is None else "")
         facts: dict[str, Any] = {}
         for facts in self.sessions.follow(opened, message):
             yield self._show(opened, lang, facts=facts, full=False)
