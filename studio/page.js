@@ -94,7 +94,7 @@
     timer = setTimeout(poll, document.hidden ? 5000 : 1000);
   }
   // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
-  const LEAVE = '#seisei-lang,#chat-view,#chat-list .wrap,#models-downloads,#gallery-large,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
+  const LEAVE = '#seisei-lang,#chat-view,#chat-list .wrap,#models-downloads,#gallery-large .studio-card,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
   function translate(root) {
     const table = words(); const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); let node;
     while ((node = walker.nextNode())) {

@@ -72,7 +72,7 @@ class ModelsTab:
                     self.only_models = gr.Button(w("Use this folder's models"), visible=False)
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 with gr.Row():
-                    gr.HTML('<div id="models-memory"></div><div id="models-downloads"></div>', padding=False)
+                    gr.HTML('<div id="models-memory"></div><div id="models-downloads"></div>', padding=False, min_width=240)
                     self.unload = gr.Button(w("Unload all"), min_width=90, scale=0, size="sm")
                     self.again = gr.Button(w("Look again"), min_width=90, scale=0, size="sm")
                     self.undo = gr.Button(w("Undo delete"), min_width=90, scale=0, size="sm", visible=False)

@@ -44,6 +44,10 @@ def templates(node: ast.AST) -> Iterator[str]:
         yield from templates(node.orelse)
 
 
+# Notes beside a running job: which argument
+NOTES = {"progress": 2, "loading": 0, "report": 0, "_say": 0}
+
+
 def told_by(node: ast.AST, name: str) -> Iterator[tuple[ast.AST, Callable[[str], str]]]:
     """Expressions that this piece of code tells a user, and how each is put."""
     if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "problem":
@@ -51,7 +55,9 @@ def told_by(node: ast.AST, name: str) -> Iterator[tuple[ast.AST, Callable[[str],
     if isinstance(node, ast.BoolOp) and getattr(node.values[0], "id", "") == "problem":
         yield from ((value, str) for value in node.values[1:])
     if isinstance(node, ast.Call):
-        called = getattr(node.func, "id", "")
+        called = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+        if called in NOTES:
+            yield from ((value, str) for value in node.args[NOTES[called] : NOTES[called] + 1])
         if called in ERRORS:
             yield from ((value, str) for value in node.args[:1])
         if called == "ValueError" and name in REASONS:

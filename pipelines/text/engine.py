@@ -118,8 +118,11 @@ class Sink:
     def prefill(self, done: int, total: int, cached: int = 0) -> None:
         """Tokens of the prompt that were read so far."""
         self.prompt_tokens, self.cached_tokens = total, cached
+        self._say("Reading the text so far", done, total)
+
+    def _say(self, note: str, done: int = 0, total: int = 0) -> None:
         try:
-            self._ctx.progress(done, total, "Reading the text so far")
+            self._ctx.progress(done, total, note)
         except Stopped:  # what was streamed is kept: the pipeline returns instead
             self._stopped = True
 
@@ -138,6 +141,7 @@ class Sink:
         if not self._first:
             self._first = now
             self.report()
+            self._say("Writing")
         elif now - self._reported > 0.5:
             self.report()
 

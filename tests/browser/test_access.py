@@ -55,7 +55,7 @@ def test_axe_finds_nothing_serious(chrome: Any, studio: Running, locale: str, wi
 
 
 SEEN = """() => {
-  const left = '.seisei-strip,#chat-view,#chat-list .wrap,.gallery-grid,#gallery-large,pre,code,textarea,script,style,[hidden],#seisei-words,dl.manifest';
+  const left = '.seisei-strip,#chat-view,#chat-list .wrap,.gallery-grid,#gallery-large .studio-card,pre,code,textarea,script,style,[hidden],#seisei-words,dl.manifest';
   const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node; (node = walker.nextNode());) {
     const box = node.parentElement;
