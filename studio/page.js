@@ -179,7 +179,10 @@
     dialog(output.title || output.kind, shown, load, go);
   }
   document.addEventListener('seisei-outputs', () => { strips(); document.getElementById('gallery-fresh')?.click(); });
-  new MutationObserver(() => { if (document.querySelector('.seisei-strip:not([data-key])')) strips(); }).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(() => {
+    if (document.querySelector('.seisei-strip:not([data-key])')) strips();
+    for (const code of document.querySelectorAll('#chat-view pre:not([tabindex])')) code.tabIndex = 0;  // what scrolls sideways is reached by the keyboard
+  }).observe(document.documentElement, { childList: true, subtree: true });
   function tell(text, more) {
     const note = el('p', text, { role: 'alert' }), close = el('button', '×', { ariaLabel: say('Close') });
     if (more) { const act = el('button', more.label, { className: 'act' }); act.onclick = () => { note.remove(); more.act(); }; note.append(act); }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,31 @@ import axe_playwright_python
 import pytest
 
 from studio.i18n import read_catalogue
-from tests.browser.driving import needs_browser, open_page, say, tab
+from tests.browser.driving import needs_browser, open_page, tab
 from tests.running import Running
 
 pytestmark = needs_browser
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TABS = {"text": "Text", "notebook": "Notebook", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
+
+
+EVERYTHING = """# A heading
+
+A list:
+
+1. **bold** and `code`
+2. [a link](https://example.org)
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+$$x^2 + y^2 = z^2$$
+
+```python
+print("a line that is far too long for a phone", "a line that is far too long for a phone", "a line that is far too long for a phone")
+```
+"""
 
 
 def serious(page: Any) -> list[str]:
@@ -42,8 +63,11 @@ def test_axe_finds_nothing_serious(chrome: Any, studio: Running, locale: str, wi
     words = read_catalogue("ja") if locale.startswith("ja") else {}
     if dark:
         page.click("#seisei-dark")
-    say(page, "Say a few words, with a list and `code`.")
-    page.wait_for_selector("#chat-view .bot.message", timeout=30_000)
+    turns = [{"role": "user", "content": "Show me everything."}, {"role": "assistant", "content": EVERYTHING}]
+    request = urllib.request.Request(f"{studio.url}/api/v1/text/import?name=all.json", json.dumps(turns).encode())
+    urllib.request.urlopen(request, timeout=10).close()
+    page.reload()
+    page.wait_for_selector("#chat-view pre[tabindex]", timeout=30_000)
     page.evaluate(AXE)
     found = {}
     for name in TABS:
