@@ -107,3 +107,32 @@ def test_the_tokenizer_reads_both_languages(tmp_path: Path) -> None:
         ids = tokenizer(text, padding="max_length", max_length=TOKENS, truncation=True).input_ids
         assert len(ids) == TOKENS and ids[0] == len(tokenizer) - 2 and ids[-1] == len(tokenizer) - 1
     assert len(tokenizer("赤い猫").input_ids) < len(tokenizer("ぬぬぬ").input_ids) and isinstance(Concept, type)
+
+
+@pytest.mark.slow
+def test_the_whole_training_runs_stops_and_goes_on_and_its_model_draws(packages: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps of each part on a few scenes: what comes out is a pipeline that plain diffusers loads."""
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    from pipelines.image.training.tiny import __main__ as tool
+    from pipelines.image.training.tiny.nets import autoencode, denoise, export
+
+    monkeypatch.setattr(tool, "PICTURES", 48)
+    monkeypatch.setattr(tool, "known", lambda folder: concepts(*packages))
+    torch.set_num_threads(1)
+    tool.draw(tmp_path)
+    autoencode.train_autoencoder(tmp_path, 64)
+    autoencode.encode(tmp_path)
+    denoise.train_text(tmp_path, 192)
+    (tmp_path / "STOP").touch()
+    denoise.train_unet(tmp_path, 96)
+    first = torch.load(tmp_path / "unet.state.pt", weights_only=True)["seen"]
+    (tmp_path / "STOP").unlink()
+    denoise.train_unet(tmp_path, 96)
+    assert first == 0 and torch.load(tmp_path / "unet.state.pt", weights_only=True)["seen"] == 96
+    export.export(tmp_path, tmp_path / "model")
+    pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None)
+    pipe.set_progress_bar_config(disable=True)
+    pictures = [pipe("赤い車", num_inference_steps=2, generator=torch.Generator().manual_seed(seed)).images[0] for seed in (1, 1, 2)]
+    assert pictures[0].size == (SIDE, SIDE) and pictures[0].tobytes() == pictures[1].tobytes() != pictures[2].tobytes()

@@ -18,7 +18,7 @@ CROP, BATCH, NOISE = 64, 16, 0.08
 
 def prepare(pictures: Any) -> Any:
     """uint8 [n, h, w, 3] to float32 [n, 3, h, w] in -1 to 1."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 
 def loss_of(model: Any, x: Any) -> Any:
