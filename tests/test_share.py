@@ -105,8 +105,10 @@ def test_a_public_link_asks_for_sign_in_and_keeps_people_apart(tmp_path: Path) -
         assert [row["mine"] for row in people[1].ask("/api/v1/jobs")] == [False]
         assert people[0].ask(f"/api/v1/jobs/{job}/cancel", {})["stopped"]
         mine = people[0].ask("/api/v1/pipelines/text.chat", {"model": MODEL, "messages": [{"role": "user", "content": "Say hi."}], "max_tokens": 4})["id"]
-        while people[0].ask(f"/api/v1/jobs/{mine}")["state"] != "done":
-            pass
+        deadline = time.monotonic() + 60
+        while (state := people[0].ask(f"/api/v1/jobs/{mine}")["state"]) != "done":
+            assert time.monotonic() < deadline and state in ("queued", "running"), state
+            time.sleep(0.1)
         output = people[0].ask(f"/api/v1/jobs/{mine}")["outputs"][0]
         assert output in [row["id"] for row in people[0].ask("/api/v1/outputs")]
         assert people[1].ask("/api/v1/outputs") == []

@@ -1,0 +1,74 @@
+"""The Models tab as a person uses it: load, unload, delete with undo, an old studio brought in, addresses that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.browser.driving import needs_browser, tab
+from tests.running import MODEL, Running
+from tests.test_download import weights
+from tests.test_oldstudio import webui
+
+pytestmark = needs_browser
+
+
+def card(page: Any, key: str) -> Any:
+    return page.locator("#models-list .studio-card", has=page.locator(f"[data-key='{key}']"))
+
+
+def test_a_model_is_loaded_and_unloaded(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Models")
+    card(page, MODEL).get_by_role("button", name="Load", exact=True).click()
+    expect(card(page, MODEL)).to_contain_text("loaded", timeout=30_000)
+    expect(page.locator("#models-memory")).to_contain_text(MODEL, timeout=5_000)
+    assert studio.get("/api/v1/status")["worker"]["used_bytes"] > 50e6
+    card(page, MODEL).get_by_role("button", name="Unload").click()
+    expect(page.locator("#models-memory")).to_contain_text("No model loaded", timeout=10_000)
+
+
+def test_a_model_goes_to_the_trash_and_comes_back(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    path = studio.data / "models" / "lora" / "mine.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(weights(10))
+    tab(page, "Models")
+    page.get_by_role("button", name="Look again").click()
+    card(page, "lora/mine").get_by_role("button", name="Delete").click()
+    expect(card(page, "lora/mine")).to_have_count(0, timeout=10_000)
+    assert not path.exists()
+    page.get_by_role("button", name="Undo delete").locator("visible=true").click()
+    expect(card(page, "lora/mine")).to_have_count(1, timeout=10_000)
+    assert path.read_bytes() == weights(10)
+
+
+def test_an_old_studio_is_brought_in_by_its_folder(page: Any, studio: Running, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    old = webui(tmp_path / "stable-diffusion-webui")
+    tab(page, "Models")
+    box = page.get_by_placeholder("/home/me/stable-diffusion-webui")
+    box.fill(str(tmp_path / "nowhere"))
+    page.get_by_role("button", name="Look", exact=True).last.click()
+    expect(page.locator("#old-found")).to_contain_text("no such folder on this computer", timeout=10_000)
+    box.fill(str(old))
+    page.get_by_role("button", name="Look", exact=True).last.click()
+    expect(page.locator("#old-found")).to_contain_text("AUTOMATIC1111", timeout=10_000)
+    page.get_by_role("button", name="Bring it here").click()
+    expect(page.locator("#old-found")).to_contain_text("Here now", timeout=30_000)
+    expect(page.locator("#models-list")).to_contain_text("catstyle", timeout=10_000)
+    expect(page.locator("#models-list img").first).to_be_visible()
+    assert any(output["kind"] == "image" for output in studio.get("/api/v1/outputs"))
+
+
+def test_addresses_that_can_not_be_are_refused_in_a_sentence(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Models")
+    box = page.get_by_placeholder("Qwen/Qwen2.5-0.5B-Instruct-GGUF")
+    box.fill("https://example.org/model.safetensors")
+    page.get_by_role("button", name="Look", exact=True).first.click()
+    expect(page.get_by_text("The studio is offline").locator("visible=true").first).to_be_visible(timeout=10_000)
