@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -131,3 +133,18 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     (source / "secret").symlink_to("/etc/passwd")
     with pytest.raises(BadInput, match="links"):
         stage(str(source), tmp_path / "data")
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not on this computer")
+def test_a_git_repository_is_cloned_without_its_hooks_and_history(tmp_path: Path) -> None:
+    source = make(tmp_path / "source", "upper_g", UPPER)
+    as_me = ["git", "-c", "user.name=me", "-c", "user.email=me@example.org", "-C", str(source)]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*as_me, *words], check=True, capture_output=True)
+    candidate = stage(f"file://{source}", tmp_path / "data")
+    assert candidate.manifest.name == "upper_g" and (candidate.folder / "extension.py").exists() and not (candidate.folder / ".git").exists()
+    with pytest.raises(BadInput, match="offline"):
+        stage(f"file://{source}", tmp_path / "data", offline=True)
+    with pytest.raises(ExtensionFailed, match="git could not fetch it"):
+        stage(f"file://{tmp_path}/no-such-repository", tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data" / "staging").iterdir()] == [candidate.folder.parent.name], "a failed fetch leaves nothing"
