@@ -195,10 +195,12 @@ def test_noise_an_error_inside_the_stream_and_a_dead_server_are_told(far: Far) -
         ask(dead)
 
 
-def test_a_stream_that_breaks_off_keeps_what_came(far: Far) -> None:
+def test_a_stream_that_breaks_off_is_told_and_what_came_is_there(far: Far) -> None:
     far.mood = "broken"
-    answer, summary, _ = ask(far)
-    assert answer == "Tokyo." and summary["finish_reason"] == "stopped"
+    context = FakeContext([])
+    with pytest.raises(StudioError, match="broke off in the middle") as told:
+        ask(far, context)
+    assert context.said() == "Tokyo." and "Continue" in told.value.hint
 
 
 def test_stop_cuts_the_line_at_once_and_the_server_knows(far: Far) -> None:

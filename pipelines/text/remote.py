@@ -112,6 +112,8 @@ class RemoteModel:
                     self._check(400, json.dumps(chunk))
                 usage = chunk.get("usage") or usage
                 reason = _take(chunk, sink) or reason
+        if reason == "stopped" and not sink.stopping:
+            raise StudioError(f"The remote server {self.entry.path} broke off in the middle of its answer.", hint="What came is kept: press Continue, or try again.")
         details = usage.get("prompt_tokens_details") or {}
         count = usage.get("completion_tokens", sink.tokens)
         return Finish(reason, count, usage.get("prompt_tokens", 0), details.get("cached_tokens") or 0)
