@@ -126,10 +126,10 @@ def test_the_whole_training_runs_stops_and_goes_on_and_its_model_draws(packages:
     autoencode.encode(tmp_path)
     denoise.train_text(tmp_path, 192)
     (tmp_path / "STOP").touch()
-    denoise.train_unet(tmp_path, 96)
+    denoise.train_unet(tmp_path, 96, 1)
     first = torch.load(tmp_path / "unet.state.pt", weights_only=True)["seen"]
     (tmp_path / "STOP").unlink()
-    denoise.train_unet(tmp_path, 96)
+    denoise.train_unet(tmp_path, 96, 1)
     assert first == 0 and torch.load(tmp_path / "unet.state.pt", weights_only=True)["seen"] == 96
     export.export(tmp_path, tmp_path / "model")
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None)

@@ -13,7 +13,7 @@ from pipelines.image.training.tiny.names import SUGGESTED, Concept, concepts
 
 PACKAGES = ("@lobehub/fluent-emoji-3d@1.1.0", "emojibase-data@17.0.0")
 PICTURES = 36_000
-BUDGETS = {"autoencoder": 300_000, "text": 400_000, "unet": 1_500_000}
+BUDGETS = {"autoencoder": 300_000, "text": 400_000, "unet": 800_000}
 
 
 def fetch(folder: Path) -> None:
@@ -69,6 +69,7 @@ def main() -> None:
     flags.add_argument("folder", nargs="?", type=Path, default=Path("user_data/training/tiny"))
     flags.add_argument("--to", type=Path, help="where export puts the model, where sheet puts the picture")
     flags.add_argument("--budget", type=int, default=0, help="samples of the whole run, counted over all its sittings")
+    flags.add_argument("--workers", type=int, default=2, help="processes that train the network together, one thread each")
     given = flags.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.step in ("fetch", "draw"):
@@ -85,7 +86,10 @@ def main() -> None:
     elif given.step in ("text", "unet"):
         from pipelines.image.training.tiny.nets import denoise
 
-        {"text": denoise.train_text, "unet": denoise.train_unet}[given.step](given.folder, budget)
+        if given.step == "text":
+            denoise.train_text(given.folder, budget)
+        else:
+            denoise.train_unet(given.folder, budget, given.workers)
     else:
         from pipelines.image.training.tiny.nets import export
 

@@ -6,14 +6,16 @@ where the caption matters most), and the text encoder learns to foretell latents
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 
 from pipelines.image.training.tiny.nets.networks import WIDTH, scheduler, text_encoder, unet
-from pipelines.image.training.tiny.nets.run import Run, start_from, train
+from pipelines.image.training.tiny.nets.run import Run, start_from, train, train_together
 from pipelines.image.training.tiny.tokens import load_tokenizer
 
 TEXT_BATCH, BATCH, DROPPED = 96, 24, 0.1
@@ -52,18 +54,28 @@ def train_text(folder: Path, budget: int) -> None:
     train(run, batch, [lambda: torch.save(text.state_dict(), folder / "text.pt")])
 
 
-def train_unet(folder: Path, budget: int) -> None:
-    """Network and text encoder together; a tenth of the captions is left out, so that guidance has something to compare with."""
-    latents, tokens, empty = load(folder)
+def train_unet(folder: Path, budget: int, workers: int) -> None:
+    """Network and text encoder together; a tenth of the captions is left out, so that guidance has something to compare with.
+
+    Written-out attention and the usual memory layout are half as fast again here as the fused ones (41 against 27 pictures a CPU second).
+    """
     torch.manual_seed(2)
-    network, text = unet().to(memory_format=torch.channels_last), text_encoder(len(load_tokenizer(folder)))
+    network, text = unet(), text_encoder(len(load_tokenizer(folder)))
+    network.set_attn_processor(AttnProcessor())
     start_from(text, torch.load(folder / "text.pt", weights_only=True))
     network.train()
     text.train()
     run = Run(folder, "unet", {"unet": network, "text": text}, budget, 8e-4, scales={"text": 0.4})
+    train_together(run, denoising, workers)
+
+
+def denoising(run: Run, worker: int) -> Callable[[], tuple[Any, int]]:
+    """Batches for one worker: the squared error of v, not weighted."""
+    latents, tokens, empty = load(run.folder)
+    network, text = run.modules["unet"], run.modules["text"]
     kept = scheduler().alphas_cumprod
-    random = np.random.default_rng(run.steps + 7)
-    torch.manual_seed(run.steps + 7)
+    random = np.random.default_rng([run.steps, worker])
+    torch.manual_seed(run.steps * 64 + worker + 7)
 
     def batch() -> tuple[Any, int]:
         rows = np.sort(random.integers(0, len(latents), BATCH))
@@ -74,7 +86,7 @@ def train_unet(folder: Path, budget: int) -> None:
         noise = torch.randn_like(x)
         noisy = signal.sqrt() * x + (1 - signal).sqrt() * noise
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            told = network(noisy.contiguous(memory_format=torch.channels_last), times, text(ids)[0]).sample.float()
+            told = network(noisy, times, text(ids)[0]).sample.float()
         return (told - (signal.sqrt() * noise - (1 - signal).sqrt() * x)).pow(2).mean(), BATCH
 
-    train(run, batch)
+    return batch

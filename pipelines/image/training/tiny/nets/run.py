@@ -6,6 +6,7 @@ The budget is counted in samples. State (weights, running averages, optimizer, c
 from __future__ import annotations
 
 import math
+import multiprocessing
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,19 +25,30 @@ class Run:
     def __init__(self, folder: Path, name: str, modules: dict[str, Any], budget: int, rate: float, *, scales: dict[str, float] | None = None, decay: float = 0.999) -> None:
         self.folder, self.name, self.modules, self.budget, self.rate, self.decay = folder, name, modules, budget, rate, decay
         groups: list[dict[str, Any]] = [{"params": list(module.parameters()), "scale": (scales or {}).get(key, 1.0)} for key, module in modules.items()]
+        self.leads = True  # a worker that follows neither logs nor saves
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.average = [parameter.detach().clone() for parameter in self.parameters]
-        self.seen = self.steps = 0
+        self.steps = 0
+        self._count = torch.zeros(1, dtype=torch.int64)  # samples seen, by all workers
         self._saved = self._logged = time.monotonic()
         self._losses: list[float] = []
-        self._since = 0
+        self._told = 0
         if self.path.exists():
             self._load()
 
     @property
     def path(self) -> Path:
         return self.folder / f"{self.name}.state.pt"
+
+    @property
+    def seen(self) -> int:
+        return int(self._count)
+
+    def share(self) -> None:
+        """Weights and count into memory that forked workers change too; each keeps an optimizer of its own."""
+        for tensor in [*self.parameters, self._count]:
+            tensor.detach().share_memory_()
 
     def learning_rate(self) -> float:
         return self.rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * (0.5 * (1 + math.cos(math.pi * min(1.0, self.seen / self.budget))) * 0.98 + 0.02)
@@ -50,8 +62,9 @@ class Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
-        self.seen += samples
-        self._since += samples
+        self._count += samples
+        if not self.leads:
+            return
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self.parameters, 1 - min(self.decay, (1 + self.steps) / (10 + self.steps)))
         self._losses.append(float(loss.detach()))
@@ -66,7 +79,8 @@ class Run:
             time.sleep(1)
         if self.seen < self.budget and not (self.folder / "STOP").exists():
             return True
-        self.save()
+        if self.leads:
+            self.save()
         return False
 
     def averaged(self) -> dict[str, dict[str, Any]]:
@@ -90,16 +104,17 @@ class Run:
             module.load_state_dict(state["modules"][key])
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.seen, self.steps = state["seen"], state["steps"]
+        self._count.fill_(state["seen"])
+        self.steps, self._told = state["steps"], state["seen"]
 
     def _log(self) -> None:
         now = time.monotonic()
-        rate = self._since / (now - self._logged)
+        rate = (self.seen - self._told) / (now - self._logged)
         left = (self.budget - self.seen) / max(rate, 1e-6)
         line = f"{time.strftime('%H:%M:%S')} {self.name} step {self.steps} seen {self.seen:,} loss {sum(self._losses) / len(self._losses):.4f} {rate:.0f}/s rate {self.learning_rate():.1e} left {left / 60:.0f} min"
         with (self.folder / f"{self.name}.log").open("a", encoding="utf-8") as file:
             print(line, file=file)
-        self._logged, self._since, self._losses = now, 0, []
+        self._logged, self._told, self._losses = now, self.seen, []
 
 
 def start_from(module: Any, weights: dict[str, Any]) -> None:
@@ -108,7 +123,30 @@ def start_from(module: Any, weights: dict[str, Any]) -> None:
     module.load_state_dict({name: weights[name] if name in weights and weights[name].shape == own[name].shape else own[name] for name in own})
 
 
-def train(run: Run, losses: Callable[[], tuple[Any, int]], after: Iterable[Callable[[], None]] = ()) -> None:
+Losses = Callable[[], tuple[Any, int]]
+
+
+def train_together(run: Run, losses: Callable[[Run, int], Losses], workers: int) -> None:
+    """One-thread processes that change the same weights without waiting for each other (Hogwild); the first one logs, averages and saves.
+
+    Source: Recht, Ré, Wright, Niu: Hogwild!, 2011. On two cores it doubles the samples per second; one process with two threads does not.
+    """
+    run.share()
+    others = [multiprocessing.get_context("fork").Process(target=_follow, args=(run, losses, worker), daemon=True) for worker in range(1, workers)]
+    for other in others:
+        other.start()
+    train(run, losses(run, 0))
+    for other in others:
+        other.join(timeout=60)
+
+
+def _follow(run: Run, losses: Callable[[Run, int], Losses], worker: int) -> None:
+    torch.set_num_threads(1)
+    run.leads = False
+    train(run, losses(run, worker))
+
+
+def train(run: Run, losses: Losses, after: Iterable[Callable[[], None]] = ()) -> None:
     """`losses()` gives the next batch's loss and its number of samples."""
     while run.goes_on():
         loss, samples = losses()

@@ -1,0 +1,123 @@
+"""What the encoder gets: for each span of steps, the prompts side by side with the weight of each of their pieces."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pipelines.image.prompt.grammar import Alternate, Break, Choice, Emphasis, Network, Prompt, Sequence, Switch, Text, Wildcard
+
+_ESCAPED = re.compile(r"\\([\\()\[\]{}])")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text of one weight; `breaks` begins a new chunk before it."""
+
+    text: str
+    weight: float = 1.0
+    breaks: bool = False
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the prompts that AND joins."""
+
+    pieces: tuple[Piece, ...]
+    weight: float = 1.0
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
+    @property
+    def plain(self) -> bool:
+        return all(piece.weight == 1.0 and not piece.breaks for piece in self.pieces)
+
+
+@dataclass(frozen=True)
+class Span:
+    """`sides` hold for the steps before `until`, counted from 1."""
+
+    until: int
+    sides: tuple[Side, ...]
+
+
+def schedule(prompt: Prompt, steps: int) -> list[Span]:
+    """Spans that cover all steps, neighbours that say the same joined. Steps count from 1; a change at n holds from step n + 1 on."""
+    edges = sorted({steps, *(edge for part in prompt.parts for edge in _edges(part.body, steps) if 0 < edge < steps)})
+    spans: list[Span] = []
+    for edge in edges:
+        sides = tuple(Side(_merge(_pieces(part.body, edge, steps, 1.0)), part.weight) for part in prompt.parts)
+        if spans and spans[-1].sides == sides:
+            spans[-1] = Span(edge, sides)
+        else:
+            spans.append(Span(edge, sides))
+    return spans
+
+
+def at(spans: list[Span], step: int) -> Span:
+    """The span of a step, counted from 0."""
+    return next((span for span in spans if step < span.until), spans[-1])
+
+
+def plain(prompt: Prompt) -> str:
+    """The words alone, as they stand at the last step: for encoders that know no weights."""
+    return " ".join(side.text.strip() for side in schedule(prompt, 1)[-1].sides)
+
+
+def _edges(body: Sequence, steps: int) -> set[int]:
+    found: set[int] = set()
+    for node in body.nodes:
+        if isinstance(node, Switch):
+            found |= {node.step(steps)} | _edges(node.before, steps) | _edges(node.after, steps)
+        elif isinstance(node, Alternate):
+            found |= set(range(1, steps)).union(*(_edges(option, steps) for option in node.options))
+        elif isinstance(node, Emphasis):
+            found |= _edges(node.body, steps)
+        elif isinstance(node, Choice):
+            found = found.union(*(_edges(option, steps) for option in node.options))
+    return found
+
+
+def _pieces(body: Sequence, step: int, steps: int, weight: float) -> list[Piece]:
+    """The pieces at the step numbered `step` from 1."""
+    found: list[Piece] = []
+    for node in body.nodes:
+        if isinstance(node, Text):
+            found.append(Piece(_ESCAPED.sub(r"\1", node.raw), weight))
+        elif isinstance(node, Emphasis):
+            found += _pieces(node.body, step, steps, weight * node.weight)
+        elif isinstance(node, Switch):
+            found += _pieces(node.before if step <= node.step(steps) else node.after, step, steps, weight)
+        elif isinstance(node, Alternate):
+            found += _pieces(node.options[(step - 1) % len(node.options)], step, steps, weight)
+        elif isinstance(node, Choice):
+            for number, option in enumerate(node.options):
+                found += [Piece("|" if number else "{", weight), *_pieces(option, step, steps, weight)]
+            found.append(Piece("}", weight))
+        elif isinstance(node, Wildcard):
+            found.append(Piece(str(node), weight))
+        elif isinstance(node, Break):
+            found.append(Piece("", weight, breaks=True))
+        elif isinstance(node, Network):
+            found.append(Piece("", weight))
+    return found
+
+
+def _merge(pieces: list[Piece]) -> tuple[Piece, ...]:
+    """Neighbours of one weight as one, blanks around a BREAK gone, the whole trimmed."""
+    merged: list[Piece] = []
+    for piece in pieces:
+        if merged and not piece.breaks and merged[-1].weight == piece.weight:
+            merged[-1] = Piece(merged[-1].text + piece.text, piece.weight, merged[-1].breaks)
+        elif piece.text or piece.breaks:
+            merged.append(piece)
+    for number, piece in enumerate(merged):
+        if piece.breaks and number:
+            merged[number - 1] = Piece(merged[number - 1].text.rstrip(), merged[number - 1].weight, merged[number - 1].breaks)
+            merged[number] = Piece(piece.text.lstrip(), piece.weight, True)
+    if merged:
+        merged[0] = Piece(merged[0].text.lstrip(), merged[0].weight, merged[0].breaks)
+        merged[-1] = Piece(merged[-1].text.rstrip(), merged[-1].weight, merged[-1].breaks)
+    return tuple(piece for piece in merged if piece.text or piece.breaks)
