@@ -38,8 +38,9 @@ from studio.events import (
 )
 from studio.hooks import HOOK_API, hookimpl
 from studio.host import Output, Route, Studio, Tab
+from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, ui
-from studio.pipeline import Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
+from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
 from studio.settings import Settings
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Cancelled",
     "Catalog",
     "ContextOverflow",
+    "Desk",
     "Done",
     "DownloadFailed",
     "Event",
@@ -57,6 +59,7 @@ __all__ = [
     "ExtensionParams",
     "Failed",
     "Frame",
+    "Inputs",
     "InternalError",
     "Lane",
     "Loading",

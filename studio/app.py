@@ -78,7 +78,7 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     spool = settings.data / "spool"
     config = {
         "builtins": present(PIPELINES), "roots": [str(root) for root in roots], "device": device.kind, "threads": thread_count(settings.threads),
-        "budget": budget(settings), "spool": str(spool), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
+        "budget": budget(settings), "spool": str(spool), "inputs": str(settings.data / "inputs"), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
         "disabled": settings.disabled_extensions, "safe": settings.safe, "keep_loaded": settings.keep_loaded,
     }  # fmt: skip
     executors: dict[str, Executor] = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"})}

@@ -139,6 +139,7 @@ def _by_code() -> dict[str, type[StudioError]]:
     todo: list[type[StudioError]] = [StudioError]
     while todo:
         kind = todo.pop()
-        found[kind.code] = kind
+        if "code" in vars(kind):  # a subclass without a code of its own arrives as its parent
+            found[kind.code] = kind
         todo.extend(kind.__subclasses__())
     return found

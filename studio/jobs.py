@@ -21,8 +21,9 @@ from studio.catalog import Catalog
 from studio.errors import BadInput, InternalError, NotFound, QueueFull, StudioError
 from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, Saved, Text, event_from_wire
 from studio.executor import Executor
+from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import Pipeline, ReadsText
+from studio.pipeline import Desk, Pipeline, ReadsText, Settles
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class JobQueue:
         self.pipelines, self.executors, self.store, self.hooks, self.catalog = pipelines, executors, store, hooks, catalog
         self.settings = settings
         self.spool = spool
+        self.desk = Desk(catalog, Inputs(store.data / "inputs"))
         self._budget = budget
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[str, list[Job]] = {lane: [] for lane in executors}
@@ -152,6 +154,8 @@ class JobQueue:
         pipeline = self.pipelines[pipeline_id]
         extras = self._read_extras(pipeline_id, extras or {})
         params = self._prepare(pipeline, values, extras)
+        if isinstance(pipeline, Settles):
+            params = pipeline.settle(params, self.desk)
         if problem := pipeline.need(params, self.catalog).missing:
             raise BadInput(problem, hint="Choose a model, or add one in the Models tab.", field="model")
         job = Job(id=uuid.uuid4().hex, pipeline=pipeline, params=params, owner=owner, source=source, extras=extras)
@@ -358,7 +362,7 @@ class JobQueue:
         self.store.update_job(job.id, state="running", started=job.started, attempts=job.attempts)
         message = {
             "job": job.id, "pipeline": job.pipeline.id, "params": job.params.model_dump(mode="json"), "extras": job.extras,
-            "entries": [asdict(entry) for entry in self.catalog.entries() if entry.format == "remote"],
+            "entries": [asdict(entry) for entry in self.catalog.entries() if entry.source != "models"],
             "secrets": {"remote_key": self.settings.remote_key, "remote_url": self.settings.remote_url},
         }  # fmt: skip
         executor = self.executors[lane]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from studio.artifacts import Artifact, Result
@@ -16,6 +17,7 @@ from studio.params import Params
 if TYPE_CHECKING:
     from studio.catalog import Catalog
     from studio.entries import ModelEntry
+    from studio.inputs import Inputs
 
 T = TypeVar("T")
 Lane = Literal["device", "cpu"]
@@ -71,6 +73,9 @@ class RunContext(Protocol):
     @property
     def stopping(self) -> Stopping: ...
 
+    def skipped(self) -> None:
+        """The pipeline heeded a Skip: it goes on with the next piece of work."""
+
     def progress(self, step: int, total: int, note: str = "") -> None:
         """Report, and raise Stopped once the user pressed Stop."""
 
@@ -84,7 +89,7 @@ class RunContext(Protocol):
     def stats(self, **values: Any) -> None: ...
 
     def preview(self, image: Any) -> None:
-        """Show a picture of the work so far (PIL image, or PNG bytes); rate-limited, droppable."""
+        """Show a picture of the work so far (PIL image, PNG bytes, or a function that makes one when it is wanted); rate-limited, droppable."""
 
     def output(self, artifact: Artifact) -> None:
         """Keep a finished artifact at once: Stop or a dying worker does not lose it."""
@@ -98,8 +103,19 @@ class RunContext(Protocol):
     def model(self, key: str) -> ModelEntry:
         """The catalog's entry. Raises ModelMissing with what to do."""
 
+    def input(self, key: str) -> Path:
+        """The file that a parameter names by its key. Raises NotFound."""
+
     def secret(self, name: str) -> str:
         """A secret of the settings (an API key), never written to metadata; "" if unset."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a pipeline may look at before its job is queued."""
+
+    catalog: Catalog
+    inputs: Inputs
 
 
 class Pipeline(Protocol):
@@ -120,3 +136,11 @@ class ReadsText(Protocol):
 
     def map_text(self, params: Any, change: Callable[[str], str]) -> Any:
         """The params with each such text changed: the same text always in the same way."""
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A pipeline that fills in what the user left to it and refuses what can't work, before the job is queued; imports no torch."""
+
+    def settle(self, params: Any, desk: Desk) -> Any:
+        """The params as they will be run and kept in the metadata. Raises StudioErrors with the field."""

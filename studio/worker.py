@@ -23,6 +23,7 @@ from studio.catalog import Catalog
 from studio.entries import ModelEntry
 from studio.errors import InternalError, Stopped, StudioError
 from studio.events import Event, Loading, Preview, Progress, Stats, Text
+from studio.inputs import Inputs
 from studio.memory.manager import LeasedModels
 from studio.params import Params
 from studio.pipeline import Pipeline, Stopping
@@ -71,6 +72,10 @@ class WorkerContext:
     def stop(self, mode: Stopping) -> None:
         self._stopping = mode
 
+    def skipped(self) -> None:
+        if self._stopping == "skip":
+            self._stopping = "none"
+
     def update(self, field: str, value: Any) -> None:
         self._updates.append((field, value))
 
@@ -115,6 +120,8 @@ class WorkerContext:
     def preview(self, image: Any) -> None:
         if not self._previews.ready():
             return
+        if callable(image):
+            image = image()
         path = self._spool() / "preview.png"
         part = path.with_suffix(".part")
         if isinstance(image, bytes):
@@ -146,6 +153,9 @@ class WorkerContext:
 
     def model(self, key: str) -> ModelEntry:
         return self._worker.catalog.find(key)
+
+    def input(self, key: str) -> Path:
+        return Inputs(Path(self._worker.config["inputs"])).path(key)
 
     def secret(self, name: str) -> str:
         return self._secrets.get(name, "")

@@ -1,0 +1,26 @@
+"""Image: Stable Diffusion and every family that diffusers knows, with a small model that is always there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studio.api import ModelEntry, Pipeline, hookimpl
+from studio.api import Settings as StudioSettings
+
+SHIPPED = Path(__file__).parent / "weights" / "stickers"
+
+
+@hookimpl
+def register_pipelines() -> list[Pipeline]:
+    from pipelines.image.generate import Generate
+
+    return [Generate()]
+
+
+@hookimpl
+def register_models(settings: StudioSettings) -> list[ModelEntry]:
+    """The small Stable Diffusion that is part of the studio."""
+    if not (SHIPPED / "model_index.json").is_file():
+        return []
+    size = sum(path.stat().st_size for path in SHIPPED.rglob("*.safetensors"))
+    return [ModelEntry("stickers", str(SHIPPED), "image", "diffusers", size, "Stickers (works offline)", "StableDiffusionPipeline", "float16", languages=["en", "ja"], source="built-in")]

@@ -17,7 +17,7 @@ from studio.api import BadInput
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
 _TAIL_WEIGHT = re.compile(rf"(\s*):(\s*{NUMBER}\s*)$")
-_WHEN = re.compile(rf"\s*(?:\d+\.?\d*|\.\d+)\s*$")
+_WHEN = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)\s*$")
 _NETWORK = re.compile(r"<([a-z]+):([^<>:]+)((?::[^<>:]*)*)>")
 _WILDCARD = re.compile(r"__([\w*./-]+?)__")
 _WORD = {"AND": re.compile(r"\bAND\b"), "BREAK": re.compile(r"\bBREAK\b")}

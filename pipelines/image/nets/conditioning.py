@@ -1,0 +1,190 @@
+"""Prompts for CLIP's encoders: chunks of 75 tokens with comma back-tracking, weights on the states, several prompts side by side, changes at steps.
+
+Source: the behaviour that AUTOMATIC1111's documentation describes; weights scale the states and the mean is kept ("Emphasis: Original").
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pipelines.image.nets.model import ImageModel
+from pipelines.image.prompt.grammar import parse
+from pipelines.image.prompt.schedule import Piece, Side, Span, schedule
+
+BACK_TRACK = 20
+
+
+@dataclass
+class Encoded:
+    """`states` [1, tokens, width]; `pooled` [1, width] for the families that want one."""
+
+    states: Any
+    pooled: Any = None
+
+
+@dataclass
+class Conditioning:
+    """What the network gets at each step: the negative prompt and one or more prompts with weights."""
+
+    negative: list[tuple[int, Encoded]]
+    positive: list[tuple[int, list[tuple[Encoded, float]]]]
+
+    def negative_at(self, step: int) -> Encoded:
+        return next((found for until, found in self.negative if step < until), self.negative[-1][1])
+
+    def positive_at(self, step: int) -> list[tuple[Encoded, float]]:
+        return next((found for until, found in self.positive if step < until), self.positive[-1][1])
+
+    @property
+    def constant(self) -> bool:
+        """One prompt, without weight of its own, through all steps: diffusers' loop needs no help."""
+        return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
+
+
+def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int) -> Conditioning:
+    """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
+    wanted, unwanted = schedule(parse(prompt), steps), schedule(parse(negative), steps)
+    sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
+    chunks = max(len(chunked(model.pipe.tokenizer, side.pieces)) for side in sides)
+
+    def encoded(side: Side, *, empty_is_zero: bool = False) -> Encoded:
+        key = (side.pieces, chunks, clip_skip, empty_is_zero, tuple(sorted(model.adapters.items())))
+        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero))
+
+    def negative_of(span: Span) -> Encoded:
+        zero = bool(getattr(model.pipe.config, "force_zeros_for_empty_prompt", False))
+        return encoded(span.sides[0], empty_is_zero=zero and not span.sides[0].pieces)
+
+    return Conditioning([(span.until, negative_of(span)) for span in unwanted], [(span.until, [(encoded(side), side.weight) for side in span.sides]) for span in wanted])
+
+
+def chunked(tokenizer: Any, pieces: tuple[Piece, ...]) -> list[list[tuple[int, float]]]:
+    """Chunks of (token, weight) without begin and end. At a full chunk the words since a comma not far back go to the next one."""
+    size = tokenizer.model_max_length - 2
+    comma = tokenizer(",", add_special_tokens=False).input_ids[-1:]
+    chunks: list[list[tuple[int, float]]] = [[]]
+    for piece in pieces:
+        if piece.breaks:
+            chunks.append([])
+        for token in tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids:
+            if len(chunks[-1]) == size:
+                chunks.append(_after_comma(chunks[-1], comma[0] if comma else -1))
+            chunks[-1].append((token, piece.weight))
+    return chunks
+
+
+def _after_comma(full: list[tuple[int, float]], comma: int) -> list[tuple[int, float]]:
+    """Take what stands behind the last comma off a full chunk, if that is not far."""
+    places = [place for place, (token, _) in enumerate(full) if token == comma]
+    if not places or len(full) - 1 - places[-1] > BACK_TRACK or places[-1] == len(full) - 1:
+        return []
+    moved = full[places[-1] + 1 :]
+    del full[places[-1] + 1 :]
+    return moved
+
+
+def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool) -> Encoded:
+    """All chunks through all of the family's CLIP encoders, joined along the tokens."""
+    pipe = model.pipe
+    pairs = [(pipe.tokenizer, pipe.text_encoder), (getattr(pipe, "tokenizer_2", None), getattr(pipe, "text_encoder_2", None))]
+    states, pooled = [], None
+    for tokenizer, encoder in pairs:
+        if encoder is None:
+            continue
+        parts = chunked(tokenizer, side.pieces)
+        parts += [[] for _ in range(chunks - len(parts))]
+        joined = []
+        for number, part in enumerate(parts):
+            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip)
+            joined.append(state)
+            if number == 0 and first is not None:
+                pooled = first
+        states.append(torch.cat(joined, 1))  # [1, chunks · tokens, width]
+    whole = torch.cat(states, -1)
+    if zero:
+        whole, pooled = torch.zeros_like(whole), None if pooled is None else torch.zeros_like(pooled)
+    return Encoded(whole, pooled)
+
+
+def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int) -> tuple[Any, Any]:
+    size = tokenizer.model_max_length
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    padding = tokenizer.pad_token_id
+    tokens = [begin, *(token for token, _ in part), end]
+    ids = torch.tensor([tokens + [padding] * (size - len(tokens))], device=encoder.device)
+    two = getattr(pipe, "text_encoder_2", None) is not None  # Stable Diffusion XL reads the layer before the last
+    with torch.no_grad():
+        if two:
+            told = encoder(ids, output_hidden_states=True)
+            state = told.hidden_states[-(clip_skip + 1)]
+        elif clip_skip > 1:
+            told = encoder(ids, output_hidden_states=True)
+            state = final_norm(encoder)(told.hidden_states[-clip_skip])
+        else:
+            told = encoder(ids)
+            state = told[0]
+    weights = [weight for _, weight in part]
+    if any(weight != 1.0 for weight in weights):
+        scale = torch.tensor([1.0, *weights, *[1.0] * (size - 1 - len(weights))], device=state.device, dtype=state.dtype)
+        before = state.float().mean()
+        state = state * scale[None, :, None]
+        state = state * (before / state.float().mean()).to(state.dtype)
+    pooled = told[0] if two and told[0].ndim == 2 else None
+    return state, pooled
+
+
+def final_norm(encoder: Any) -> Any:
+    """The text model's last normalisation, whose place differs between versions of transformers."""
+    inner = getattr(encoder, "text_model", encoder)
+    return inner.final_layer_norm
+
+
+@contextlib.contextmanager
+def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], guides: bool) -> Iterator[None]:
+    """While open, the network gets what `step()` is due: diffusers' loop asks for one pair, several prompts are joined into it by their weights.
+
+    With negative n and prompts p of weights w it answers (n, n + Σ w (p − n)), so that guidance gives n + scale · Σ w (p − n).
+    Source: Liu et al., Compositional visual generation with composable diffusion models, 2022.
+    """
+    if conditioning.constant:
+        yield
+        return
+    forward = network.forward
+
+    def joined(sample: Any, timestep: Any, encoder_hidden_states: Any, *args: Any, **named: Any) -> Any:
+        rows = sample.shape[0]
+        half = rows // 2 if guides else rows
+        positive = conditioning.positive_at(step())
+
+        def answer(encoded: Encoded) -> Any:
+            more = _with_pooled(named, encoded, half, rows) | {"return_dict": False}
+            return forward(sample[-half:], timestep, encoded.states.to(sample.dtype).repeat(half, 1, 1), *args, **more)[0]
+
+        if not guides:
+            total = sum(weight for _, weight in positive) or 1.0
+            return (sum(answer(encoded) * (weight / total) for encoded, weight in positive),)
+        base = answer(conditioning.negative_at(step()))
+        return (torch.cat([base, base + sum(weight * (answer(encoded) - base) for encoded, weight in positive)]),)
+
+    network.forward = joined
+    try:
+        yield
+    finally:
+        del network.forward
+
+
+def _with_pooled(named: dict[str, Any], encoded: Encoded, half: int, rows: int) -> dict[str, Any]:
+    """Stable Diffusion XL's further conditions for one half; sizes are those of the half."""
+    given = named.get("added_cond_kwargs")
+    if not given:
+        return dict(named)
+    rows_of = {name: value[-half:] if isinstance(value, torch.Tensor) and value.shape[0] == rows else value for name, value in given.items()}
+    if encoded.pooled is not None and "text_embeds" in rows_of:
+        rows_of["text_embeds"] = encoded.pooled.to(rows_of["text_embeds"].dtype).repeat(half, 1)
+    return named | {"added_cond_kwargs": rows_of}
+

@@ -1,0 +1,73 @@
+"""What image.generate asks for: one page for all its modes. 0 (or -1) leaves a value to the model; the settled job holds the real ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from pipelines.image.samplers import AUTOMATIC
+from studio.api import Params, ui
+
+MOST_PIXELS = 4096 * 4096
+Resize = Literal["Stretch", "Crop", "Fit"]
+Fill = Literal["Original", "Blurred", "Noise", "Empty"]
+PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
+
+
+class ImageParams(Params):
+    """Pictures from a prompt, from a picture, or in a masked part of one."""
+
+    prompt: str = Field("", max_length=200_000, title="Prompt", description="What the picture shows.", json_schema_extra=ui(widget="textarea", lines=3))
+    negative_prompt: str = Field("", max_length=200_000, title="Negative prompt", description="What it should not show.", json_schema_extra=ui(widget="textarea", lines=2, advanced=True))
+    model: str = Field("", title="Model", description="The image model; empty takes the first of yours, else the one that comes with the studio.", json_schema_extra=ui(widget="model", model_kind="image"))
+    width: int = Field(0, ge=0, le=8192, title="Width", description="In pixels; 0 is what the model was made for.", json_schema_extra=ui(group="Size", widget="number"))
+    height: int = Field(0, ge=0, le=8192, title="Height", description="In pixels; 0 is what the model was made for.", json_schema_extra=ui(group="Size", widget="number"))
+    count: int = Field(1, ge=1, le=100, title="Pictures", description="How many; each has the next seed.", json_schema_extra=ui(group="Size"))
+    steps: int = Field(0, ge=0, le=150, title="Steps", description="More is finer and slower; 0 is what the model's makers advise.", json_schema_extra=ui(group="Sampling"))
+    cfg_scale: float = Field(-1.0, ge=-1.0, le=30.0, title="CFG scale", description="How strictly the prompt is followed; 1 ignores the negative prompt, -1 is what the model's makers advise.", json_schema_extra=ui(group="Sampling", step=0.1))
+    sampler: str = Field(AUTOMATIC, max_length=60, title="Sampler", description="How noise becomes a picture.", json_schema_extra=ui(group="Sampling", advanced=True))
+    schedule: str = Field(AUTOMATIC, max_length=60, title="Schedule", description="How the noise is spread over the steps.", json_schema_extra=ui(group="Sampling", advanced=True))
+    seed: int = Field(-1, ge=-1, le=2**32 - 1, title="Seed", description="The same seed gives the same picture; -1 is random.", json_schema_extra=ui(group="Sampling", widget="number"))
+    variation_strength: float = Field(0.0, ge=0.0, le=1.0, title="Variation", description="How far the picture moves from its seed towards the variation seed.", json_schema_extra=ui(group="Variation", advanced=True))
+    variation_seed: int = Field(0, ge=0, le=2**32 - 1, title="Variation seed", description="Where it moves to.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))
+    seed_width: int = Field(0, ge=0, le=8192, title="Seed from width", description="Keeps the composition that the seed has at this size; 0 is off.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))
+    seed_height: int = Field(0, ge=0, le=8192, title="Seed from height", description="Keeps the composition that the seed has at this size; 0 is off.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))
+    clip_skip: int = Field(1, ge=1, le=12, title="CLIP skip", description="Which of the text encoder's last layers is read; 1 is the last.", json_schema_extra=ui(group="Sampling", advanced=True))
+    guidance_rescale: float = Field(0.0, ge=0.0, le=1.0, title="Guidance rescale", description="Against burnt colours at a high CFG scale.", json_schema_extra=ui(group="Sampling", advanced=True))
+    tiling: bool = Field(False, title="Seamless", description="The picture's edges fit together, as a texture's.", json_schema_extra=ui(group="Size", advanced=True))
+    together: bool = Field(False, title="Draw together", description="All pictures in one batch: quicker on a GPU, and not the same to the last bit as one by one.", json_schema_extra=ui(group="Size", advanced=True))
+
+    image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to begin from.", json_schema_extra=ui(group="Picture", widget="hidden"))
+    denoising_strength: float = Field(0.75, ge=0.0, le=1.0, title="Denoising strength", description="How much of the picture is made anew: 0 keeps it, 1 begins from noise.", json_schema_extra=ui(group="Picture"))
+    resize: Resize = Field("Crop", title="Resize", description="How the picture is brought to the size: stretched, cropped, or fitted with its edges filled.", json_schema_extra=ui(group="Picture", advanced=True))
+    mask: str = Field("", pattern=PICTURE, title="Mask", description="White is made anew, black is kept.", json_schema_extra=ui(group="Mask", widget="hidden"))
+    invert_mask: bool = Field(False, title="Invert the mask", description="Black is made anew instead.", json_schema_extra=ui(group="Mask", advanced=True))
+    mask_blur: int = Field(4, ge=0, le=64, title="Mask blur", description="Softens the mask's edge by this many pixels.", json_schema_extra=ui(group="Mask", advanced=True))
+    fill: Fill = Field("Original", title="Begin from", description="What stands under the mask at the beginning.", json_schema_extra=ui(group="Mask", advanced=True))
+    only_masked: bool = Field(False, title="Only the masked part", description="Draws the masked part at full size and sets it back in.", json_schema_extra=ui(group="Mask", advanced=True))
+    padding: int = Field(32, ge=0, le=512, title="Padding", description="Pixels of surroundings that are seen with the masked part.", json_schema_extra=ui(group="Mask", advanced=True))
+    extend_left: int = Field(0, ge=0, le=2048, title="Extend left", description="Pixels to add.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_right: int = Field(0, ge=0, le=2048, title="Extend right", description="Pixels to add.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_top: int = Field(0, ge=0, le=2048, title="Extend up", description="Pixels to add.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_bottom: int = Field(0, ge=0, le=2048, title="Extend down", description="Pixels to add.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+
+    hires_scale: float = Field(1.0, ge=1.0, le=4.0, title="High resolution", description="Draws the finished picture again, this much larger; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.25))
+    hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
+    hires_strength: float = Field(0.5, ge=0.0, le=1.0, title="Its denoising strength", description="How much the larger picture may differ.", json_schema_extra=ui(group="High resolution", advanced=True))
+    upscale: float = Field(1.0, ge=1.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.5))
+    upscaler: str = Field("", title="Upscaler", description="What enlarges; empty takes the one that comes with the studio.", json_schema_extra=ui(group="High resolution", widget="model", model_kind="upscaler", advanced=True))
+    vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
+
+    @field_validator("prompt", "negative_prompt")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("It holds a character that is no letter")
+        return value
+
+    @property
+    def mode(self) -> Literal["text", "image", "inpaint"]:
+        if self.image and (self.mask or any((self.extend_left, self.extend_right, self.extend_top, self.extend_bottom))):
+            return "inpaint"
+        return "image" if self.image else "text"

@@ -1,0 +1,113 @@
+"""Samplers and schedules by the names that the ecosystem uses, each tied to one of diffusers' schedulers and its settings. No torch.
+
+Sources: AUTOMATIC1111's list of samplers and schedule types; diffusers' table "k-diffusion to diffusers"; the papers in `Sampler.paper`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from studio.api import BadInput
+
+Kind = Literal["noise", "flow"]  # models that foretell noise or v; models that foretell a flow
+AUTOMATIC = "Automatic"
+SIGMAS = ("Uniform", "SGM Uniform", "Karras", "Exponential", "Beta")
+SPACED = ("Uniform", "SGM Uniform", "DDIM")
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """`random` samplers add noise at each step; `evaluations` is how often the network runs in one."""
+
+    name: str
+    scheduler: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    schedules: tuple[str, ...] = SIGMAS
+    automatic: str = "Uniform"
+    kind: Kind = "noise"
+    random: bool = False
+    evaluations: int = 1
+    paper: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+DPM = "DPMSolverMultistepScheduler"
+DPM_PAPER = "Lu et al., DPM-Solver++, 2022"
+EDM_PAPER = "Karras et al., Elucidating the design space of diffusion models, 2022"
+SAMPLERS: tuple[Sampler, ...] = (
+    Sampler("DPM++ 2M", DPM, {"algorithm_type": "dpmsolver++", "solver_order": 2}, automatic="Karras", paper=DPM_PAPER, aliases=("k_dpmpp_2m", "dpmpp_2m")),
+    Sampler("DPM++ 2M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}, automatic="Karras", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde", "dpmpp_2m_sde")),
+    Sampler("DPM++ 2M SDE Heun", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2, "solver_type": "heun"}, automatic="Karras", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde_heun",)),
+    Sampler("DPM++ 3M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_3m_sde", "dpmpp_3m_sde")),
+    Sampler("Euler a", "EulerAncestralDiscreteScheduler", schedules=SPACED, random=True, paper=EDM_PAPER, aliases=("k_euler_a", "k_euler_ancestral", "euler_ancestral")),
+    Sampler("Euler", "EulerDiscreteScheduler", paper=EDM_PAPER, aliases=("k_euler",)),
+    Sampler("Heun", "HeunDiscreteScheduler", evaluations=2, paper=EDM_PAPER, aliases=("k_heun",)),
+    Sampler("LMS", "LMSDiscreteScheduler", paper="Liu et al., Pseudo numerical methods for diffusion models, 2022", aliases=("k_lms",)),
+    Sampler("DPM2", "KDPM2DiscreteScheduler", automatic="Karras", evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2",)),
+    Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", automatic="Karras", random=True, evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2_a", "dpm_2_ancestral")),
+    Sampler("DEIS", "DEISMultistepScheduler", paper="Zhang and Chen, Fast sampling with exponential integrator, 2022"),
+    Sampler("UniPC", "UniPCMultistepScheduler", paper="Zhao et al., UniPC, 2023", aliases=("unipc",)),
+    Sampler("DDIM", "DDIMScheduler", schedules=SPACED, automatic="DDIM", paper="Song et al., Denoising diffusion implicit models, 2020", aliases=("ddim",)),
+    Sampler("DDPM", "DDPMScheduler", schedules=SPACED, automatic="DDIM", random=True, paper="Ho et al., Denoising diffusion probabilistic models, 2020"),
+    Sampler("PLMS", "PNDMScheduler", {"skip_prk_steps": True}, schedules=SPACED, automatic="DDIM", paper="Liu et al., 2022", aliases=("plms", "pndm")),
+    Sampler("LCM", "LCMScheduler", schedules=("DDIM",), automatic="DDIM", random=True, paper="Luo et al., Latent consistency models, 2023", aliases=("lcm",)),
+    Sampler("TCD", "TCDScheduler", schedules=("DDIM",), automatic="DDIM", random=True, paper="Zheng et al., Trajectory consistency distillation, 2024"),
+    Sampler("Flow Euler", "FlowMatchEulerDiscreteScheduler", schedules=("Uniform", "Karras", "Exponential", "Beta"), kind="flow", paper="Lipman et al., Flow matching, 2022; Esser et al., 2024", aliases=("Forge Flow", "euler_flow")),
+    Sampler("Flow Heun", "FlowMatchHeunDiscreteScheduler", schedules=("Uniform",), kind="flow", evaluations=2, paper="Lipman et al., 2022"),
+)  # fmt: skip
+NAMES = tuple(sampler.name for sampler in SAMPLERS)
+SCHEDULES = ("Uniform", "SGM Uniform", "Karras", "Exponential", "Beta", "DDIM")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Uniform": {"timestep_spacing": "linspace"}, "SGM Uniform": {"timestep_spacing": "trailing"}, "DDIM": {"timestep_spacing": "leading", "steps_offset": 1},
+    "Karras": {"use_karras_sigmas": True}, "Exponential": {"use_exponential_sigmas": True}, "Beta": {"use_beta_sigmas": True},
+}  # fmt: skip
+LABELS = {"karras": "Karras", "exponential": "Exponential", "uniform": "Uniform", "sgm_uniform": "SGM Uniform", "beta": "Beta", "ddim_uniform": "DDIM", "ddim": "DDIM", "normal": "Uniform", "simple": "SGM Uniform", "automatic": AUTOMATIC}
+
+
+def find(name: str) -> Sampler:
+    """By name, alias, or both with the schedule behind them ("DPM++ 2M Karras"), large or small letters. Raises BadInput."""
+    wanted = split(name)[0].lower()
+    for sampler in SAMPLERS:
+        if wanted in (sampler.name.lower(), *(alias.lower() for alias in sampler.aliases)):
+            return sampler
+    raise BadInput(f"There is no sampler “{name}”.", hint=f"Use one of: {', '.join(NAMES)}.", field="sampler")
+
+
+def split(name: str) -> tuple[str, str]:
+    """Sampler and schedule of the older joined names; schedule "" where none is named."""
+    for ending in (" karras", " exponential"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)], ending.strip().capitalize()
+    return name, ""
+
+
+def schedule_name(name: str) -> str:
+    """The schedule's name here for one of the ecosystem's. Raises BadInput."""
+    found = LABELS.get(name.lower().replace(" ", "_")) or next((own for own in (AUTOMATIC, *SCHEDULES) if own.lower() == name.lower()), "")
+    if not found:
+        raise BadInput(f"There is no schedule “{name}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *SCHEDULES))}.", field="schedule")
+    return found
+
+
+def choose(sampler: str, schedule: str, kind: Kind) -> tuple[Sampler, str]:
+    """Both for a model of that kind, Automatic resolved. Raises BadInput where they do not go together."""
+    found = find(sampler)
+    if found.kind != kind:
+        fitting = [item.name for item in SAMPLERS if item.kind == kind]
+        raise BadInput(f"“{found.name}” does not go with this model.", hint=f"Use one of: {', '.join(fitting)}.", field="sampler")
+    named = schedule_name(schedule if schedule != AUTOMATIC else split(sampler)[1] or AUTOMATIC)
+    if named == AUTOMATIC:
+        return found, found.automatic
+    if named not in found.schedules:
+        raise BadInput(f"“{found.name}” knows no schedule “{named}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *found.schedules))}.", field="schedule")
+    return found, named
+
+
+def scheduler_config(base: dict[str, Any], sampler: Sampler, schedule: str) -> dict[str, Any]:
+    """The scheduler's settings: the model's own, with what sampler and schedule ask for."""
+    kept = {name: value for name, value in base.items() if not name.startswith(("use_karras", "use_exponential", "use_beta")) and not name.startswith("_")}
+    about = SETTINGS[schedule]
+    if sampler.kind == "flow":
+        about = {name: value for name, value in about.items() if name != "timestep_spacing"}
+    return kept | sampler.settings | about
