@@ -80,12 +80,12 @@ def make_sdxl(folder: Path) -> Path:
     return folder
 
 
-def t5(vocabulary: int) -> Any:
+def t5(vocabulary: int, width: int = WIDTH) -> Any:
     import torch
     from transformers import T5Config, T5EncoderModel
 
     torch.manual_seed(4)
-    return T5EncoderModel(T5Config(vocab_size=vocabulary, d_model=WIDTH, d_ff=64, d_kv=8, num_heads=4, num_layers=2, is_gated_act=True, dense_act_fn="gelu_new")).eval()
+    return T5EncoderModel(T5Config(vocab_size=vocabulary, d_model=width, d_ff=64, d_kv=8, num_heads=4, num_layers=2, is_gated_act=True, dense_act_fn="gelu_new")).eval()
 
 
 def make_flux(folder: Path) -> Path:
@@ -112,11 +112,11 @@ def make_sd3(folder: Path) -> Path:
     words = tokenizer(folder.parent / "words")
     torch.manual_seed(1)
     network = SD3Transformer2DModel(
-        sample_size=16, patch_size=2, in_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=4 * WIDTH, pooled_projection_dim=2 * WIDTH, out_channels=4
+        sample_size=16, patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=4 * WIDTH, pooled_projection_dim=2 * WIDTH, out_channels=16
     )
-    encoders = {"text_encoder": clip(len(words), projected=True), "text_encoder_2": clip(len(words), projected=True), "text_encoder_3": None}
+    encoders = {"text_encoder": clip(len(words), projected=True), "text_encoder_2": clip(len(words), projected=True), "text_encoder_3": t5(len(words), 4 * WIDTH)}
     pipe = StableDiffusion3Pipeline(
-        vae=AutoencoderKL(**(VAE | {"shift_factor": 0.1})), **encoders, tokenizer=words, tokenizer_2=words, tokenizer_3=None, transformer=network, scheduler=FlowMatchEulerDiscreteScheduler()
+        vae=AutoencoderKL(**(VAE | {"latent_channels": 16, "shift_factor": 0.1})), **encoders, tokenizer=words, tokenizer_2=words, tokenizer_3=words, transformer=network, scheduler=FlowMatchEulerDiscreteScheduler()
     )
     pipe.save_pretrained(folder)
     return folder

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines.image.families import family_of
+from pipelines.image.pictures import open_picture, png
 from pipelines.image.samplers import NAMES, SAMPLERS, choose, scheduler_config
 from studio.jobs import JobQueue
 from tests.house import finish
@@ -40,16 +41,10 @@ def ground(queue: JobQueue) -> tuple[str, str]:
     return queue.desk.inputs.keep(png(Image.fromarray(picture))), queue.desk.inputs.keep(png(Image.fromarray(mask)))
 
 
-def png(image: Image.Image) -> bytes:
-    from pipelines.image.pictures import png as encoded
-
-    return encoded(image)
-
-
 def generate(queue: JobQueue, **values: Any) -> list[np.ndarray]:
     job = queue.submit("image.generate", {"prompt": PROMPT, "width": SIDE, "height": SIDE, "steps": 4, "seed": 5} | values, owner="local").wait()
     assert job.error is None, (job.error.message, job.error.traceback)
-    return [np.asarray(Image.open(queue.store.output(output).path)) for output in job.outputs]
+    return [np.asarray(open_picture(Path(queue.store.output(output).path))) for output in job.outputs]
 
 
 def bare(queue: JobQueue, family: str, mode: str, sampler: str, schedule: str, **call: Any) -> np.ndarray:
@@ -58,6 +53,7 @@ def bare(queue: JobQueue, family: str, mode: str, sampler: str, schedule: str, *
     import torch
 
     path = next(Path(entry.path) for entry in queue.catalog.entries("image") if entry.key == family)
+    torch.set_num_threads(1)
     kinds = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting}
     pipe = kinds[mode].from_pretrained(path, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
@@ -81,7 +77,7 @@ def test_text_to_image_is_bare_diffusers(queue: JobQueue, family: str) -> None:
 
 @pytest.mark.parametrize("family", MAKERS)
 def test_image_to_image_is_bare_diffusers(queue: JobQueue, family: str, ground: tuple[str, str]) -> None:
-    picture = Image.open(queue.desk.inputs.path(ground[0]))
+    picture = open_picture(queue.desk.inputs.path(ground[0]))
     more = {"width": SIDE, "height": SIDE} if family in ("sd3", "flux") else {}
     mine = generate(queue, model=family, cfg_scale=4.0, sampler=sampler_of(family), image=ground[0], denoising_strength=0.5)[0]
     theirs = bare(queue, family, "image", sampler_of(family), "Automatic", image=picture, strength=0.5, guidance_scale=4.0, **more)
@@ -90,7 +86,7 @@ def test_image_to_image_is_bare_diffusers(queue: JobQueue, family: str, ground: 
 
 @pytest.mark.parametrize("family", MAKERS)
 def test_inpainting_is_bare_diffusers_under_the_mask_and_the_picture_elsewhere(queue: JobQueue, family: str, ground: tuple[str, str]) -> None:
-    picture, mask = (Image.open(queue.desk.inputs.path(key)) for key in ground)
+    picture, mask = (open_picture(queue.desk.inputs.path(key), mode) for key, mode in zip(ground, ("RGB", "L"), strict=True))
     mine = generate(queue, model=family, cfg_scale=4.0, sampler=sampler_of(family), image=ground[0], mask=ground[1], mask_blur=0, denoising_strength=0.75)[0]
     theirs = bare(queue, family, "inpaint", sampler_of(family), "Automatic", image=picture, mask_image=mask, strength=0.75, guidance_scale=4.0, width=SIDE, height=SIDE)
     inside = np.asarray(mask) > 127

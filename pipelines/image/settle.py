@@ -89,7 +89,7 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
             width, height = image.size
             if width * height > MOST_INPUT_PIXELS:
                 raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
-            image.verify()
+            image.load()
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except BadInput:
         raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +52,7 @@ class Watch:
         self.clean: Any = None
 
     def scheduler_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(step)  # diffusers looks at its signature
         def watched(output: Any, timestep: Any, sample: Any, *args: Any, **named: Any) -> Any:
             self.clean = (output, timestep, sample, getattr(self.pipe.scheduler, "step_index", None))
             return step(output, timestep, sample, *args, **named)
@@ -141,7 +144,9 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
     rows = len(drawing.seeds)
     call = {"image": [drawing.image] * rows, "strength": drawing.strength}
     if kind == "inpaint":
-        call |= {"mask_image": [drawing.mask] * rows, "width": drawing.width, "height": drawing.height}
+        call["mask_image"] = [drawing.mask] * rows
+    if "height" in inspect.signature(type(model.mode(kind)).__call__).parameters:  # some families take the picture's own size instead
+        call |= {"width": drawing.width, "height": drawing.height}
     return call
 
 
