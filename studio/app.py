@@ -33,7 +33,7 @@ from studio.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ("pipelines.text", "pipelines.image", "pipelines.music", "pipelines.simulation")
-TABS = ("tabs.text", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings")
+TABS = ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings")
 HEAVY = ("torch", "transformers", "diffusers", "accelerate", "peft")
 
 

@@ -6,6 +6,7 @@ The same class makes the controls, the REST body, the metadata in the file and s
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,9 +18,9 @@ SEED_LIMIT = 2**31 - 1
 
 
 def ui(
-    *, group: str = "", widget: Widget = "auto", advanced: bool = False, model_kind: str = "", step: float = 0, lines: int = 3
+    *, group: str = "", widget: Widget = "auto", advanced: bool = False, model_kind: str = "", step: float = 0, lines: int = 3, choices: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Hints for the control of a field, kept in its JSON schema under "ui"."""
+    """Hints for the control of a field, kept in its JSON schema under "ui". `choices` are names that the method itself checks."""
     return {
         "ui": {
             "group": group,
@@ -28,6 +29,7 @@ def ui(
             "model_kind": model_kind,
             "step": step,
             "lines": lines,
+            "choices": list(choices),
         }
     }
 

@@ -59,8 +59,10 @@ class Api:
             Route("/api/v1/jobs", ["GET"], self.jobs, "Running and waiting jobs"),
             Route("/api/v1/jobs/{id}", ["GET"], self.job, "One job of yours"),
             Route("/api/v1/jobs/{id}/events", ["GET"], self.events, "Its events as server-sent events"),
+            Route("/api/v1/jobs/{id}/preview", ["GET"], self.job_preview, "The picture of its work so far"),
             Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
             Route("/api/v1/jobs/{id}/move", ["POST"], self.move, "Earlier or later among your waiting jobs: ?to=earlier|later"),
+            Route("/api/v1/inputs", ["POST"], self.keep_input, "Keep a picture for a job: the body is the file, the answer its key"),
             Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &pipeline= &shelf=trash &limit= &offset="),
             Route("/api/v1/outputs/zip", ["GET"], self.zip, "Some of your outputs as one zip file: ?ids=a,b,c"),
             Route("/api/v1/outputs/{act}", ["POST"], self.change_outputs, 'act: trash, untrash, or purge (trashed ones, for good); {"ids": […]}'),
@@ -124,6 +126,22 @@ class Api:
                 yield f"event: {type(event).__name__.lower()}\ndata: {json.dumps(event.wire(), ensure_ascii=False)}\n\n"
 
         return StreamingResponse(lines(), media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+
+    def job_preview(self, request: Request) -> Response:
+        path = self.studio.jobs.spool / self._job(request).id / "preview.png"
+        try:
+            return Response(path.read_bytes(), media_type="image/png", headers={"cache-control": "no-store"})
+        except OSError as error:
+            raise NotFound("There is no preview of this job.") from error
+
+    async def keep_input(self, request: Request) -> Any:
+        limit = self.studio.settings.max_upload_mb * 2**20
+        data = b""
+        async for piece in request.stream():
+            data += piece
+            if len(data) > limit:
+                raise BadInput(f"The file is larger than {self.studio.settings.max_upload_mb} MB.", hint="Use a smaller file.")
+        return {"key": await run_in_threadpool(self.studio.jobs.desk.inputs.keep, data)}
 
     def cancel(self, request: Request) -> Any:
         self._job(request)

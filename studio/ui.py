@@ -119,6 +119,8 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     if models := hint(field, "model_kind"):
         choices = [(entry.title, entry.key) for entry in studio.catalog.entries(models)]
         return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)
+    if named := hint(field, "choices"):
+        return gr.Dropdown([(words(name), name) for name in named], value=value, allow_custom_value=True, **about)
     if get_origin(field.annotation) is Literal:
         choices = [(words(str(choice)), choice) for choice in get_args(field.annotation)]
         return gr.Dropdown(choices, value=value, **about)

@@ -20,7 +20,7 @@ def after_the_title(text: str) -> str:
     return f"{{0}}: {moved[0].lower()}{moved[1:]}."
 
 
-ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.StudioError)}
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.StudioError)} | {"PromptError"}
 # Reasons that are told inside another sentence
 REASONS: dict[str, Callable[[str], str]] = {"scan.py": str, "params.py": after_the_title}
 

@@ -10,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 
@@ -18,6 +19,7 @@ from studio.settings import Settings
 from tests.sentences import sentences
 
 ROOT = Path(__file__).resolve().parent.parent
+PIPELINES = ("pipelines.text", "pipelines.image")
 CALLS = {"w", "words", "say"}
 
 
@@ -46,11 +48,15 @@ def needed() -> set[str]:
     for name, field in Settings.model_fields.items():
         extra: dict[str, dict[str, str]] = field.json_schema_extra  # type: ignore[assignment]
         found |= {field.title or name, field.description or name, extra["setting"]["group"]}
-    for pipeline in importlib.import_module("pipelines.text").register_pipelines():
+    for pipeline in [pipeline for name in PIPELINES for pipeline in importlib.import_module(name).register_pipelines()]:
         found.add(pipeline.title)
         for field in pipeline.Params.model_fields.values():
             found |= {field.title, field.description}
-    for name in ("tabs.text", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
+            if get_origin(field.annotation) is Literal:
+                found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
+    image = importlib.import_module("tabs.image")
+    found |= {*image.SHAPES, image.OWN_SHAPE, *image.GROUPS, importlib.import_module("pipelines.image.samplers").AUTOMATIC}
+    for name in ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}
     found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values()) | set(importlib.import_module("tabs.extensions").CAPABILITIES.values())
     found |= set(importlib.import_module("tabs.text_chat").EXAMPLES)

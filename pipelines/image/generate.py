@@ -12,7 +12,9 @@ from pipelines.image.infotext import write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
-from pipelines.image.settle import image_model, settle
+from pipelines.image.prompt.grammar import parse
+from pipelines.image.samplers import choose
+from pipelines.image.settle import image_model, settle, unit_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
 if TYPE_CHECKING:
@@ -55,7 +57,15 @@ class Generate:
             return Need(missing=error.message)
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(entry.bytes, working, facts={"family": family.title, "size": family.size})
+        return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
+
+    def prompt_problem(self, prompt: str) -> StudioError | None:
+        """What is wrong with a prompt while it is written."""
+        try:
+            parse(prompt)
+        except StudioError as error:
+            return error
+        return None
 
     def settle(self, params: ImageParams, desk: Desk) -> ImageParams:
         return settle(params, desk)
@@ -122,6 +132,12 @@ class Generate:
         text = write(params, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio")
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height}
         return Artifact("image", png(picture), ".png", title_of(params.prompt), facts)
+
+
+def advice(family: Family) -> dict[str, Any]:
+    """What the family's makers advise, for the form; `unit` is what sides must be a multiple of."""
+    sampler, schedule = choose(family.sampler, family.schedule, family.kind)
+    return {"width": family.size, "height": family.size, "unit": unit_of(family), "steps": family.steps, "cfg_scale": family.cfg_scale, "sampler": sampler.name, "schedule": schedule}
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from pipelines.image.samplers import AUTOMATIC
+from pipelines.image.samplers import AUTOMATIC, NAMES, SCHEDULES
 from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
@@ -26,8 +26,8 @@ class ImageParams(Params):
     count: int = Field(1, ge=1, le=100, title="Pictures", description="How many; each has the next seed.", json_schema_extra=ui(group="Size"))
     steps: int = Field(0, ge=0, le=150, title="Steps", description="More is finer and slower; 0 is what the model's makers advise.", json_schema_extra=ui(group="Sampling"))
     cfg_scale: float = Field(-1.0, ge=-1.0, le=30.0, title="CFG scale", description="How strictly the prompt is followed; 1 ignores the negative prompt, -1 is what the model's makers advise.", json_schema_extra=ui(group="Sampling", step=0.1))
-    sampler: str = Field(AUTOMATIC, max_length=60, title="Sampler", description="How noise becomes a picture.", json_schema_extra=ui(group="Sampling", advanced=True))
-    schedule: str = Field(AUTOMATIC, max_length=60, title="Schedule", description="How the noise is spread over the steps.", json_schema_extra=ui(group="Sampling", advanced=True))
+    sampler: str = Field(AUTOMATIC, max_length=60, title="Sampler", description="How noise becomes a picture.", json_schema_extra=ui(group="Sampling", advanced=True, choices=(AUTOMATIC, *NAMES)))
+    schedule: str = Field(AUTOMATIC, max_length=60, title="Schedule", description="How the noise is spread over the steps.", json_schema_extra=ui(group="Sampling", advanced=True, choices=(AUTOMATIC, *SCHEDULES)))
     seed: int = Field(-1, ge=-1, le=2**32 - 1, title="Seed", description="The same seed gives the same picture; -1 is random.", json_schema_extra=ui(group="Sampling", widget="number"))
     variation_strength: float = Field(0.0, ge=0.0, le=1.0, title="Variation", description="How far the picture moves from its seed towards the variation seed.", json_schema_extra=ui(group="Variation", advanced=True))
     variation_seed: int = Field(0, ge=0, le=2**32 - 1, title="Variation seed", description="Where it moves to.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))

@@ -29,10 +29,14 @@ DEEPEST = 40
 class PromptError(BadInput):
     """A fault at one place of the prompt; `place` counts its characters from 0."""
 
-    def __init__(self, message: str, text: str, place: int, *, hint: str = "") -> None:
-        near = text[max(0, place - 12) : place] + "▸" + text[place : place + 12]
-        super().__init__(f"{message} (character {place + 1}: “{near}”).", hint=hint, field="prompt")
+    def __init__(self, message: str, place: int, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint, field="prompt")
         self.place = place
+
+
+def near(text: str, place: int) -> str:
+    """The letters around a place, which is marked."""
+    return text[max(0, place - 12) : place] + "▸" + text[place : place + 12]
 
 
 @dataclass(frozen=True)
@@ -259,7 +263,7 @@ class _Reader:
             if self.opened:
                 self._never_closed(self.opened[-1])
             pair = "(" if sign == ")" else "["
-            raise PromptError(f"A “{sign}” closes nothing", self.text, self.place, hint=f"Add “{pair}” before it, or write \\{sign} for the sign itself.")
+            raise PromptError(f"A “{sign}” closes nothing (character {self.place + 1}: “{near(self.text, self.place)}”).", self.place, hint=f"Add “{pair}” before it, or write \\{sign} for the sign itself.")
         if sign == "(" or sign == "[":
             return self._inside(sign)
         if sign == "{" and self.place in self.braces:
@@ -320,7 +324,7 @@ class _Reader:
     def _down(self, start: int) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise PromptError(f"More than {DEEPEST} brackets inside each other", self.text, start, hint="Use (word:1.5) instead of many brackets.")
+            raise PromptError(f"More than {DEEPEST} brackets inside each other (character {start + 1}: “{near(self.text, start)}”).", start, hint="Use (word:1.5) instead of many brackets.")
 
     def _close(self, closing: str, start: int) -> None:
         if self.place >= len(self.text):
@@ -331,7 +335,10 @@ class _Reader:
 
     def _never_closed(self, start: int) -> NoReturn:
         sign = self.text[start]
-        raise PromptError(f"This bracket is never closed; “{OPENING[sign]}” is missing", self.text, start, hint=f"Add “{OPENING[sign]}”, or write \\{sign} for the sign itself.")
+        raise PromptError(
+            f"This bracket is never closed; “{OPENING[sign]}” is missing (character {start + 1}: “{near(self.text, start)}”).",
+            start, hint=f"Add “{OPENING[sign]}”, or write \\{sign} for the sign itself.",
+        )  # fmt: skip
 
 
 def _square(pieces: list[Sequence], signs: str) -> Node:

@@ -1,0 +1,35 @@
+"""Between the page's picture editor and the pipeline's inputs: what was uploaded, and what was painted over it as a mask."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from studio.api import Studio
+
+
+def editor_pictures(studio: Studio, value: dict[str, Any] | None) -> tuple[str, str]:
+    """Keys of the picture and of the mask; "" for what is not there."""
+    picture = (value or {}).get("background")
+    if picture is None:
+        return "", ""
+    inputs = studio.jobs.desk.inputs
+    painted = next((layer for layer in (value or {}).get("layers", []) if layer is not None and layer.getchannel("A").getbbox()), None) if value else None
+    mask = painted.getchannel("A").point(lambda alpha: 255 if alpha > 16 else 0) if painted is not None else None
+    return inputs.keep(_png(picture.convert("RGBA" if "A" in picture.getbands() else "RGB"))), inputs.keep(_png(mask)) if mask is not None else ""
+
+
+def editor_value(path: Path) -> dict[str, Any]:
+    """A picture for the editor, upright, nothing painted."""
+    with Image.open(path) as image:
+        upright = ImageOps.exif_transpose(image).convert("RGBA")
+    return {"background": upright, "layers": [], "composite": upright}
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
