@@ -99,7 +99,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     watch = Watch(model, pipe, drawing, ctx)
     pipe.scheduler.step = watch.scheduler_step(pipe.scheduler.step)
     guides = params.cfg_scale > 1.0
-    with model.watched(watch.check), _seamless(model, params.tiling), torch.inference_mode():
+    with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind) | {
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
@@ -151,7 +151,7 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
 
 
 @contextlib.contextmanager
-def _seamless(model: ImageModel, on: bool) -> Iterator[None]:
+def seamless(model: ImageModel, on: bool) -> Iterator[None]:
     """Convolutions of network and decoder wrap around: the edges fit together."""
     layers = [layer for part in (_network(model.pipe), model.pipe.vae) for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
     for layer in layers:
