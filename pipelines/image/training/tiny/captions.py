@@ -37,6 +37,13 @@ def plural(name: str) -> str:
     return f"{head} {many}".strip()
 
 
+USUAL = {
+    "の顔": "", "ネコ": "猫", "イヌ": "犬", "リンゴ": "りんご", "ウサギ": "うさぎ", "ヒマワリ": "ひまわり", "お化け": "おばけ", "ゾウ": "象", "カエル": "かえる", "すし": "寿司",
+    "キツネ": "きつね", "クマ": "くま", "サル": "猿", "ブタ": "豚", "雪だるまと雪": "雪だるま", "西洋の城": "城", "とうもろこし": "トウモロコシ", "自動車": "車",
+    "サッカー": "サッカーボール", "温かい飲み物": "コーヒー", "潮吹きクジラ": "クジラ", "キノコ": "きのこ", "いちご": "イチゴ", "本の山": "本", "目覚まし時計": "時計",
+}  # fmt: skip
+
+
 def english(scene: Scene, pick: random.Random) -> str:
     """One of the ways to say it."""
     name = " ".join(part for part in (scene.colour, scene.names[0][0]) if part)
@@ -70,4 +77,13 @@ def japanese(scene: Scene, pick: random.Random) -> str:
     if scene.background:
         noun = COLOURS[scene.background][1]
         said = pick.choice(("{1}の背景に{0}", "{0}、{1}の背景")).format(said, noun)
-    return pick.choice(("{}のステッカー", "{}の絵文字", "{}の絵")).format(said) if pick.random() < 0.1 else said
+    said = pick.choice(("{}のステッカー", "{}の絵文字", "{}の絵")).format(said) if pick.random() < 0.1 else said
+    return as_people_write(said, pick)
+
+
+def as_people_write(said: str, pick: random.Random) -> str:
+    """Half of the time without “face of”, and in the letters that people type: emoji labels write every animal in katakana."""
+    for written, usual in USUAL.items():
+        if written in said and pick.random() < 0.5:
+            said = said.replace(written, usual)
+    return said

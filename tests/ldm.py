@@ -1,0 +1,90 @@
+"""diffusers' tiny models written as single-file checkpoints in the original layout: the reverse of what the studio reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
+RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0", "conv2": "out_layers.3", "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection"}
+
+
+def unet_name(name: str, layers: int, crossed: list[bool]) -> str:
+    """`crossed` says of each up block whether it has attention."""
+    fixed = {
+        "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2", "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
+        "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
+    }  # fmt: skip
+    for own, theirs in fixed.items():
+        if name.startswith(own + "."):
+            return UNET + theirs + name[len(own) :]
+    if found := re.match(r"mid_block\.(resnets|attentions)\.(\d)\.(.*)", name):
+        place = 1 if found[1] == "attentions" else 2 * int(found[2])
+        return f"{UNET}middle_block.{place}.{_resnet(found[3]) if found[1] == 'resnets' else found[3]}"
+    found = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)", name)
+    assert found, name
+    side, block, kind, number, rest = found[1], int(found[2]), found[3], int(found[4]), found[5]
+    if kind == "downsamplers":
+        return f"{UNET}input_blocks.{(block + 1) * (layers + 1)}.0.op.{rest.removeprefix('conv.')}"
+    if kind == "upsamplers":
+        return f"{UNET}output_blocks.{block * (layers + 1) + layers}.{2 if crossed[block] else 1}.{rest}"
+    place = 1 + block * (layers + 1) + number if side == "down" else block * (layers + 1) + number
+    return f"{UNET}{'input' if side == 'down' else 'output'}_blocks.{place}.{0 if kind == 'resnets' else 1}.{_resnet(rest) if kind == 'resnets' else rest}"
+
+
+def _resnet(rest: str) -> str:
+    first, _, last = rest.partition(".")
+    return f"{RESNET[first]}.{last}"
+
+
+def vae_name(name: str, levels: int) -> str:
+    for own, theirs in (("mid_block.resnets.0", "mid.block_1"), ("mid_block.resnets.1", "mid.block_2"), ("mid_block.attentions.0.group_norm", "mid.attn_1.norm"), ("conv_norm_out", "norm_out"), ("conv_shortcut", "nin_shortcut")):
+        name = name.replace(own, theirs)
+    for own, theirs in (("to_q", "q"), ("to_k", "k"), ("to_v", "v"), ("to_out.0", "proj_out")):
+        name = name.replace(f"mid_block.attentions.0.{own}", f"mid.attn_1.{theirs}")
+    name = re.sub(r"down_blocks\.(\d+)\.resnets\.(\d+)", r"down.\1.block.\2", name)
+    name = re.sub(r"down_blocks\.(\d+)\.downsamplers\.0", r"down.\1.downsample", name)
+    name = re.sub(r"up_blocks\.(\d+)\.resnets\.(\d+)", lambda found: f"up.{levels - 1 - int(found[1])}.block.{found[2]}", name)
+    return VAE + re.sub(r"up_blocks\.(\d+)\.upsamplers\.0", lambda found: f"up.{levels - 1 - int(found[1])}.upsample", name)
+
+
+def clip_tensors(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {prefix + "text_model." + name.removeprefix("text_model."): value for name, value in state.items() if "position_ids" not in name}
+
+
+def open_clip_tensors(state: dict[str, Any], prefix: str) -> dict[str, Any]:
+    import torch
+
+    plain = {name.removeprefix("text_model."): value for name, value in state.items()}
+    found = {
+        "positional_embedding": plain["embeddings.position_embedding.weight"], "token_embedding.weight": plain["embeddings.token_embedding.weight"],
+        "ln_final.weight": plain["final_layer_norm.weight"], "ln_final.bias": plain["final_layer_norm.bias"], "text_projection": plain["text_projection.weight"].T.contiguous(),
+    }  # fmt: skip
+    names = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "self_attn.out_proj": "attn.out_proj"}
+    for layer in sorted({int(name.split(".")[2]) for name in plain if name.startswith("encoder.layers.")}):
+        own, theirs = f"encoder.layers.{layer}.", f"transformer.resblocks.{layer}."
+        for kind in ("weight", "bias"):
+            found[f"{theirs}attn.in_proj_{kind}"] = torch.cat([plain[f"{own}self_attn.{part}_proj.{kind}"] for part in "qkv"])
+            found |= {f"{theirs}{to}.{kind}": plain[f"{own}{part}.{kind}"] for part, to in names.items()}
+    return {prefix + name: value for name, value in found.items()}
+
+
+def write_checkpoint(pipe: Any, path: Path) -> Path:
+    """One safetensors file of a StableDiffusionPipeline or StableDiffusionXLPipeline."""
+    from safetensors.torch import save_file
+
+    config = pipe.unet.config
+    crossed = [kind.startswith("CrossAttn") for kind in config.up_block_types]
+    tensors = {unet_name(name, config.layers_per_block, crossed): value for name, value in pipe.unet.state_dict().items()}
+    levels = len(pipe.vae.config.block_out_channels)
+    for name, value in pipe.vae.state_dict().items():
+        named = vae_name(name, levels)
+        tensors[named] = value[..., None, None] if "attn_1" in named and named.endswith("weight") and value.ndim == 2 else value
+    if hasattr(pipe, "text_encoder_2"):
+        tensors |= clip_tensors(pipe.text_encoder.state_dict(), "conditioner.embedders.0.transformer.") | open_clip_tensors(pipe.text_encoder_2.state_dict(), "conditioner.embedders.1.model.")
+    else:
+        tensors |= clip_tensors(pipe.text_encoder.state_dict(), "cond_stage_model.transformer.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous().clone() for name, value in tensors.items()}, path)
+    return path
