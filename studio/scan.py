@@ -142,6 +142,7 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
         types[about["dtype"]] = types.get(about["dtype"], 0) + about["data_offsets"][1] - about["data_offsets"][0]
     family = family_of(set(tensors))
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
+    family = family or (lora_family({name: about["shape"] for name, about in tensors.items()}) if kind == "lora" else "")
     details = {"tensors": len(tensors)}
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), details=details)
 
@@ -157,6 +158,18 @@ def family_of(names: set[str]) -> str:
     if any(name.startswith("cond_stage_model.model.") for name in names):
         return "sd2"
     return "sd1" if any(name.startswith("cond_stage_model.transformer.") for name in names) else ""
+
+
+def lora_family(shapes: dict[str, list[int]]) -> str:
+    """The family that a LoRA was made for: by the width of the text states its attention reads, or by its network's parts; "" where that is not told."""
+    if any(word in name for name in shapes for word in ("double_blocks", "single_transformer_blocks", "single_blocks")):
+        return "flux"
+    if any("joint_blocks" in name or "transformer.transformer_blocks" in name for name in shapes):
+        return "sd3"
+    if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in shapes):
+        return "sdxl"
+    widths = {shape[1] for name, shape in shapes.items() if "attn2" in name and "to_k" in name and ("lora_down" in name or "lora_A" in name or "lora.down" in name) and len(shape) > 1}
+    return next((family for width, family in ((768, "sd1"), (1024, "sd2"), (2048, "sdxl")) if width in widths), "")
 
 
 def kind_of(names: set[str], family: str) -> ModelKind:

@@ -386,3 +386,74 @@ def test_other_studios_texts_are_read(text: str, expected: dict[str, Any]) -> No
 def test_text_without_settings_is_refused() -> None:
     with pytest.raises(BadInput, match="no settings"):
         read("just a prompt: with, colons: in it")
+
+
+# -- LoRAs -----------------------------------------------------------------------------------------------------
+
+
+def write_lora(model: Any, path: Path, *, rank: int = 2, scale: float = 0.6, name: str = "kohya") -> Path:
+    """A LoRA on all attention of the network, random, in the form that kohya's trainer writes."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(9)
+    tensors: dict[str, Any] = {}
+    for key, layer in model.pipe.unet.named_modules():
+        if isinstance(layer, torch.nn.Linear) and key.endswith(("to_q", "to_k", "to_v")):
+            base = "lora_unet_" + key.replace(".", "_")
+            tensors |= {f"{base}.lora_down.weight": torch.randn(rank, layer.in_features) * scale, f"{base}.lora_up.weight": torch.randn(layer.out_features, rank) * scale, f"{base}.alpha": torch.tensor(float(rank))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+    return path
+
+
+def loaded(queue: JobQueue) -> Any:
+    worker = queue.executors["device"].worker  # type: ignore[attr-defined]
+    return next(lease.model for lease in worker.models._leases.values())
+
+
+def test_a_lora_moves_the_picture_by_its_weight_and_leaves_no_trace(queue: JobQueue) -> None:
+    plain = drawn(queue)
+    write_lora(loaded(queue), queue.catalog.roots[0] / "lora" / "Line Art.safetensors")
+    queue.catalog.refresh()
+    queue.executors["device"].worker.catalog.refresh()  # type: ignore[attr-defined]
+    full, half = drawn(queue, prompt="a red cat<lora:Line Art:1>"), drawn(queue, prompt="a red cat<lora:line art:0.5>")
+    assert not same(full, plain) and not same(half, full) and not same(half, plain)
+    assert same(drawn(queue, prompt="a red cat<lora:Line Art>"), full) and same(drawn(queue, prompt="a red cat<lora:Line Art:0.5><lora:Line Art:0.5>"), full)
+    assert same(drawn(queue, prompt="a red cat<lora:Line Art:0>"), plain)
+    assert same(drawn(queue), plain), "taken off, the picture is as before, to the bit"
+    with pytest.raises(ModelMissing) as told:
+        run(queue, prompt="<lora:lineart:1>")
+    assert "Did you mean Line Art?" in told.value.hint and told.value.field == "prompt"
+    with pytest.raises(BadInput, match="no number"):
+        run(queue, prompt="<lora:Line Art:much>")
+
+
+def test_the_lora_is_the_product_of_its_matrices(queue: JobQueue) -> None:
+    """One layer, by hand: W + weight · alpha / rank · up · down."""
+    import torch
+    from safetensors.torch import load_file
+
+    drawn(queue)
+    model = loaded(queue)
+    path = write_lora(model, queue.catalog.roots[0] / "lora" / "Line Art.safetensors")
+    key, layer = next((key, layer) for key, layer in model.pipe.unet.named_modules() if key.endswith("attn1.to_q"))
+    base = layer.weight.detach().clone()
+    tensors = load_file(path)
+    name = "lora_unet_" + key.replace(".", "_")
+    queue.catalog.refresh()
+    queue.executors["device"].worker.catalog.refresh()  # type: ignore[attr-defined]
+    drawn(queue, prompt="x <lora:Line Art:0.7>")
+    x = torch.randn(3, base.shape[1])
+    wrapped = dict(model.pipe.unet.named_modules())[key]
+    by_hand = x @ (base + 0.7 * tensors[f"{name}.lora_up.weight"] @ tensors[f"{name}.lora_down.weight"]).T
+    with torch.no_grad():
+        assert torch.allclose(wrapped(x), by_hand, atol=1e-4)
+
+
+def test_a_loras_family_is_read_from_its_header() -> None:
+    from studio.scan import lora_family
+
+    key = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
+    assert lora_family({key: [4, 768]}) == "sd1" and lora_family({key: [4, 2048]}) == "sdxl" and lora_family({key: [4, 1024]}) == "sd2"
+    assert lora_family({"lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": [4, 3072]}) == "flux" and lora_family({"lora_te2_x.alpha": []}) == "sdxl" and lora_family({}) == ""

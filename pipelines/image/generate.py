@@ -12,7 +12,7 @@ from pipelines.image.infotext import write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
-from pipelines.image.prompt.grammar import parse
+from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.samplers import choose
 from pipelines.image.settle import image_model, settle, unit_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
@@ -72,11 +72,13 @@ class Generate:
 
     def run(self, params: ImageParams, ctx: RunContext) -> Result:
         from pipelines.image.nets.draw import Skipped
+        from pipelines.image.nets.lora import apply_loras, wanted_loras
 
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
         made = 0
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
+            apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
             for seeds in batches(params):
                 try:
                     pictures = self._pictures(model, params, seeds, made, ctx)
