@@ -28,7 +28,7 @@ OWN_SHAPE = "Own size"
 GROUPS = {
     "Sampling": ("steps", "cfg_scale", "seed", "sampler", "schedule", "clip_skip", "guidance_rescale"),
     "Size": ("width", "height", "tiling", "together"),
-    "High resolution": ("hires_scale", "hires_steps", "hires_strength", "upscale"),
+    "High resolution": ("hires_scale", "hires_steps", "hires_strength", "upscale", "upscaler"),
     "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),
 }
 PICTURE = ("denoising_strength", "resize")

@@ -36,7 +36,7 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
 
 
 def run(queue: JobQueue, **values: Any) -> Job:
-    return queue.submit("image.generate", {"prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 4, "seed": 5, "cfg_scale": 5.0, "sampler": "Euler"} | values, owner="local")
+    return queue.submit("image.generate", {"prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 4, "seed": 5, "cfg_scale": 5.0, "sampler": "Euler", "upscale": 1.0} | values, owner="local")
 
 
 def drawn(queue: JobQueue, **values: Any) -> np.ndarray:
@@ -63,7 +63,7 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
         ({"width": 8192, "height": 8192}, "width", "megapixels"), ({"width": 9000}, "width", "at most 8192"), ({"steps": 151}, "steps", "at most 150"), ({"prompt": "a (cat"}, "prompt", "never closed"),
         ({"negative_prompt": "cat)"}, "negative_prompt", "closes nothing"), ({"prompt": "a" * 100_000}, "prompt", "100,000 letters"), ({"prompt": "<lora:gone:1>"}, "prompt", "no LoRA “gone”"),
         ({"prompt": "<hypernet:x:1>"}, "prompt", "can't be used here"), ({"model": "nothing"}, "model", "not on this computer"), ({"image": "x.png"}, "image", ""), ({"image": "0" * 64 + ".png"}, "image", "not here any more"),
-        ({"mask_blur": -1}, "mask_blur", "at least 0"), ({"extend_left": 8}, "image", "no picture"), ({"seed": -2}, "seed", "at least -1"),
+        ({"mask_blur": -1}, "mask_blur", "at least 0"), ({"extend_left": 8}, "image", "no picture"), ({"seed": -2}, "seed", "at least -1"), ({"upscale": 0.5}, "upscale", "from 1 to 4"), ({"hires_scale": 2.0}, "hires_scale", "small model"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_at_its_field_before_anything_is_loaded(queue: JobQueue, values: dict[str, Any], field: str, words: str) -> None:
@@ -195,7 +195,7 @@ def spot() -> Image.Image:
 
 CHANGES: dict[str, Any] = {
     "prompt": "a dog", "negative_prompt": "fog", "width": 48, "height": 48, "steps": 6, "cfg_scale": 2.0, "sampler": "DPM++ 2M", "schedule": "Karras", "seed": 6, "variation_strength": 0.4, "clip_skip": 2,
-    "guidance_rescale": 0.7, "tiling": True, "hires_scale": 2.0, "upscale": 2.0,
+    "guidance_rescale": 0.7, "tiling": True, "upscale": 2.0,
 }  # fmt: skip
 WITH_PICTURE: dict[str, Any] = {"denoising_strength": 0.4, "resize": "Stretch", "extend_left": 16, "extend_right": 16, "extend_top": 16, "extend_bottom": 16}
 WITH_MASK: dict[str, Any] = {"invert_mask": True, "mask_blur": 0, "fill": "Empty", "only_masked": True}
@@ -219,9 +219,7 @@ def test_fields_that_only_count_with_others_change_the_picture_there(queue: JobQ
     vary = {"variation_strength": 0.5}
     assert not same(drawn(queue, **vary), drawn(queue, **vary, variation_seed=9))
     assert not same(drawn(queue), drawn(queue, seed_width=16, seed_height=16))
-    large = {"hires_scale": 1.5}
-    for field, value in (("hires_steps", 8), ("hires_strength", 0.9)):
-        assert not same(drawn(queue, **large), drawn(queue, **large, **{field: value})), field
+    assert not same(drawn(queue, upscale=2.0), drawn(queue, upscale=2.0, upscaler="Lanczos"))
     assert len(run(queue, count=2).wait().outputs) == 2
 
 
@@ -265,6 +263,23 @@ def test_strength_zero_gives_the_picture_back(queue: JobQueue) -> None:
 def test_extending_keeps_the_old_picture_and_grows_it(queue: JobQueue) -> None:
     wider = drawn(queue, image=kept(queue, ramp()), extend_right=16, mask_blur=0, denoising_strength=0.9)
     assert wider.shape == (32, 48, 3) and (wider[:, :24] == np.asarray(ramp())[:, :24]).all() and wider[:, 36:].std() > 1
+
+
+def test_enlarging_by_tiles_is_enlarging_at_once_and_keeps_the_colours() -> None:
+    import torch
+
+    from pipelines.image.generate import UPSCALER
+    from pipelines.image.nets.upscale import enlarge, load
+
+    torch.set_num_threads(1)
+    network = load(UPSCALER, "cpu")
+    picture = ramp().resize((80, 56))
+    tiles: list[tuple[int, int]] = []
+    whole, parts = enlarge(network, picture, 4, lambda done, total: None, tile=10_000), enlarge(network, picture, 4, lambda done, total: tiles.append((done, total)), tile=32)
+    assert whole.size == (320, 224) and len(tiles) == 6 and tiles[-1] == (5, 6)
+    assert np.abs(np.asarray(whole).astype(int) - np.asarray(parts)).max() <= 2
+    assert np.abs(np.asarray(whole.resize(picture.size, Image.Resampling.BOX)).astype(int) - np.asarray(picture)).mean() < 8
+    assert enlarge(network, picture, 1.5, lambda done, total: None).size == (120, 84)
 
 
 # -- live ------------------------------------------------------------------------------------------------------

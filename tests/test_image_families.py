@@ -42,7 +42,7 @@ def ground(queue: JobQueue) -> tuple[str, str]:
 
 
 def generate(queue: JobQueue, **values: Any) -> list[np.ndarray]:
-    job = queue.submit("image.generate", {"prompt": PROMPT, "width": SIDE, "height": SIDE, "steps": 4, "seed": 5} | values, owner="local").wait()
+    job = queue.submit("image.generate", {"prompt": PROMPT, "width": SIDE, "height": SIDE, "steps": 4, "seed": 5, "upscale": 1.0} | values, owner="local").wait()
     assert job.error is None, (job.error.message, job.error.traceback)
     return [np.asarray(open_picture(Path(queue.store.output(output).path))) for output in job.outputs]
 

@@ -72,7 +72,7 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
 
 
 def drawn(queue: JobQueue, model: str) -> np.ndarray:
-    values = {"prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 3, "seed": 5, "cfg_scale": 5.0, "sampler": "Euler", "schedule": "Uniform", "model": model}
+    values = {"prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 3, "seed": 5, "upscale": 1.0, "cfg_scale": 5.0, "sampler": "Euler", "schedule": "Uniform", "model": model}
     job = queue.submit("image.generate", values, owner="local").wait()
     assert job.error is None, (job.error.message, job.error.traceback)
     return np.asarray(open_picture(Path(queue.store.output(job.outputs[0]).path)))
@@ -84,6 +84,19 @@ def test_a_single_file_draws_what_its_folder_draws(queue: JobQueue, family: str)
     assert (entry.kind, entry.architecture) == ("image", family)
     file, folder = drawn(queue, entry.key), drawn(queue, f"{family}-folder")
     assert (file == folder).all() and file.std() > 1
+
+
+def test_a_second_pass_draws_the_larger_picture_again(queue: JobQueue) -> None:
+    def again(**values: Any) -> np.ndarray:
+        given = {"prompt": "a red cat", "width": 32, "height": 32, "steps": 4, "seed": 5, "upscale": 1.0, "model": "stable-diffusion/sd1-file", "hires_scale": 1.5} | values
+        job = queue.submit("image.generate", given, owner="local").wait()
+        assert job.error is None, (job.error.message, job.error.traceback)
+        return np.asarray(open_picture(Path(queue.store.output(job.outputs[0]).path)))
+
+    first = again()
+    assert first.shape == (48, 48, 3)
+    for values in ({"hires_steps": 8}, {"hires_strength": 0.9}, {"upscaler": "Lanczos"}, {"hires_strength": 0.0}):
+        assert (again(**values) != first).any(), values
 
 
 def test_the_networks_sizes_are_read_from_the_header(queue: JobQueue) -> None:

@@ -30,6 +30,7 @@ class Family:
     kind: Kind = "noise"
     weights: bool = True
     negative: bool = True
+    upscale: float = 1.0  # how much the finished picture is enlarged unless the user says otherwise
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
 
@@ -42,7 +43,7 @@ FAMILIES = {
         Family("sdxl_refiner", "Stable Diffusion XL refiner", 1024, 25, 6.0, "DPM++ 2M", activation=1.2),
         Family("sd3", "Stable Diffusion 3", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.0),
         Family("flux", "FLUX", 1024, 28, 3.5, "Flow Euler", kind="flow", weights=False, negative=False, activation=2.6),
-        Family("tiny", "Stickers", 128, 20, 4.0, "DPM++ 2M", "SGM Uniform"),
+        Family("tiny", "Stickers", 128, 20, 4.0, "DPM++ 2M", "SGM Uniform", upscale=4.0),
         Family("other", "Other", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.6),
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
 
 SEEDS = 2**32
+UPSCALER = Path(__file__).parent / "weights" / "upscaler" / "realesr-animevideov3-x4.safetensors"
 TITLE_LETTERS = 60
 
 
@@ -110,7 +112,7 @@ class Generate:
             pictures = [set_back(ground, picture) for picture in pictures]
         if params.hires_scale > 1 and ctx.stopping != "finish":
             pictures = [picture for seed, one in zip(seeds, pictures, strict=True) for picture in self._again(model, params, seed, one, begun, ctx)]
-        return [enlarged(picture, params, ctx) for picture in pictures]
+        return [enlarged(picture, params, params.upscale, ctx) for picture in pictures]
 
     def _again(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         """The second pass: the finished picture, larger, drawn again from part of the way."""
@@ -119,7 +121,7 @@ class Generate:
         unit = max(8, model.family.factor)
         width, height = (max(unit, round(side * params.hires_scale / unit) * unit) for side in picture.size)
         steps = params.hires_steps or params.steps
-        large = picture.resize((width, height), Image.Resampling.LANCZOS)
+        large = enlarged(picture, params, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
         return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution"), ctx)
@@ -139,7 +141,7 @@ class Generate:
 def advice(family: Family) -> dict[str, Any]:
     """What the family's makers advise, for the form; `unit` is what sides must be a multiple of."""
     sampler, schedule = choose(family.sampler, family.schedule, family.kind)
-    return {"width": family.size, "height": family.size, "unit": unit_of(family), "steps": family.steps, "cfg_scale": family.cfg_scale, "sampler": sampler.name, "schedule": schedule}
+    return {"width": family.size, "height": family.size, "unit": unit_of(family), "steps": family.steps, "cfg_scale": family.cfg_scale, "upscale": family.upscale, "sampler": sampler.name, "schedule": schedule}
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:
@@ -158,17 +160,34 @@ def title_of(prompt: str) -> str:
     return words if len(words) <= TITLE_LETTERS else words[: TITLE_LETTERS - 1].rsplit(" ", 1)[0] + "…"
 
 
-def enlarged(picture: Image.Image, params: ImageParams, ctx: RunContext) -> Image.Image:
-    if params.upscale <= 1:
+def enlarged(picture: Image.Image, params: ImageParams, scale: float, ctx: RunContext) -> Image.Image:
+    """By the network that comes with the studio, tile by tile, or by plain resizing."""
+    if scale <= 1:
         return picture
-    ctx.check()
-    return picture.resize((round(picture.width * params.upscale), round(picture.height * params.upscale)), Image.Resampling.LANCZOS)
+    if params.upscaler == "Lanczos":
+        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+    from pipelines.image.nets.upscale import enlarge
+
+    def each(done: int, total: int) -> None:
+        ctx.check()
+        if total > 1:
+            ctx.loading("Enlarging", done / total)
+
+    with ctx.models.use(upscaler_spec(ctx)) as network:
+        return enlarge(network, picture, scale, each)
+
+
+def upscaler_spec(ctx: RunContext) -> ModelSpec[Any]:
+    def load(report: Any) -> Any:
+        from pipelines.image.nets.upscale import load as load_upscaler
+
+        return load_upscaler(UPSCALER, ctx.device)
+
+    return ModelSpec("Real-ESRGAN", 2 * UPSCALER.stat().st_size, load)
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:
     """How the worker loads it; a VAE of one's own is part of the model's identity."""
-    from pathlib import Path
-
     decoder = ctx.model(params.vae) if params.vae else None
 
     def load(report: Any) -> ImageModel:

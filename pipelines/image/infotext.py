@@ -40,7 +40,9 @@ def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title:
     if params.tiling:
         pairs["Tiling"] = True
     if params.hires_scale > 1:
-        pairs |= {"Hires upscale": _number(params.hires_scale), "Hires steps": params.hires_steps or params.steps, "Hires upscaler": params.upscaler or "Lanczos"}
+        pairs |= {"Hires upscale": _number(params.hires_scale), "Hires steps": params.hires_steps or params.steps, "Hires upscaler": params.upscaler}
+    if params.upscale > 1:
+        pairs |= {"Postprocess upscale by": _number(params.upscale), "Postprocess upscaler": params.upscaler}
     pairs["RNG"] = "CPU"
     pairs["Version"] = version
     settings = ", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items() if value != "")
@@ -56,7 +58,7 @@ def read(text: str) -> dict[str, Any]:
     for name, field, kind in (
         ("Steps", "steps", int), ("CFG scale", "cfg_scale", float), ("Seed", "seed", int), ("Clip skip", "clip_skip", int), ("Denoising strength", "denoising_strength", float),
         ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float), ("Mask blur", "mask_blur", int), ("Hires upscale", "hires_scale", float),
-        ("Hires steps", "hires_steps", int),
+        ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
     ):  # fmt: skip
         if name in pairs and (value := _read(kind, pairs[name])) is not None:
             values[field] = value

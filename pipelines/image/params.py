@@ -11,6 +11,7 @@ from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
+Upscaler = Literal["Real-ESRGAN", "Lanczos"]
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
 
@@ -55,9 +56,16 @@ class ImageParams(Params):
     hires_scale: float = Field(1.0, ge=1.0, le=4.0, title="High resolution", description="Draws the finished picture again, this much larger; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.25))
     hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
     hires_strength: float = Field(0.5, ge=0.0, le=1.0, title="Its denoising strength", description="How much the larger picture may differ.", json_schema_extra=ui(group="High resolution", advanced=True))
-    upscale: float = Field(1.0, ge=1.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.5))
-    upscaler: str = Field("", title="Upscaler", description="What enlarges; empty takes the one that comes with the studio.", json_schema_extra=ui(group="High resolution", widget="model", model_kind="upscaler", advanced=True))
+    upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
+    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, or plain resizing.", json_schema_extra=ui(group="High resolution", advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
+
+    @field_validator("upscale")
+    @classmethod
+    def _never_smaller(cls, value: float) -> float:
+        if 0 < value < 1:
+            raise ValueError("It must be 0, or from 1 to 4")
+        return value
 
     @field_validator("prompt", "negative_prompt")
     @classmethod

@@ -40,7 +40,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     """Raises BadInput, ModelMissing or ModelBroken at the field that is wrong."""
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
-    values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale}
+    values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
     for field in ("prompt", "negative_prompt"):
@@ -48,6 +48,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_size(settled, family)
+    if settled.hires_scale > 1 and family.key == "tiny":
+        raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
