@@ -268,7 +268,7 @@ def test_extending_keeps_the_old_picture_and_grows_it(queue: JobQueue) -> None:
 def test_enlarging_by_tiles_is_enlarging_at_once_and_keeps_the_colours() -> None:
     import torch
 
-    from pipelines.image.generate import UPSCALER
+    from pipelines.image.enlarge import UPSCALER
     from pipelines.image.nets.upscale import enlarge, load
 
     torch.set_num_threads(1)

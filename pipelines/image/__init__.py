@@ -13,8 +13,9 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
     from pipelines.image.generate import Generate
+    from pipelines.image.upscale import Upscale
 
-    return [Generate()]
+    return [Generate(), Upscale()]
 
 
 @hookimpl

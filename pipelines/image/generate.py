@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
-from pipelines.image.infotext import write
+from pipelines.image.infotext import read, write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
 
 SEEDS = 2**32
-UPSCALER = Path(__file__).parent / "weights" / "upscaler" / "realesr-animevideov3-x4.safetensors"
 TITLE_LETTERS = 60
 
 
@@ -60,6 +60,10 @@ class Generate:
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
         return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
+
+    def read_parameters(self, text: str) -> dict[str, Any]:
+        """Values for Params from the text that pictures of the community carry. Raises BadInput where it holds none."""
+        return read(text)
 
     def prompt_problem(self, prompt: str) -> StudioError | None:
         """What is wrong with a prompt while it is written."""
@@ -112,7 +116,7 @@ class Generate:
             pictures = [set_back(ground, picture) for picture in pictures]
         if params.hires_scale > 1 and ctx.stopping != "finish":
             pictures = [picture for seed, one in zip(seeds, pictures, strict=True) for picture in self._again(model, params, seed, one, begun, ctx)]
-        return [enlarged(picture, params, params.upscale, ctx) for picture in pictures]
+        return [enlarged(picture, params.upscaler, params.upscale, ctx) for picture in pictures]
 
     def _again(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         """The second pass: the finished picture, larger, drawn again from part of the way."""
@@ -121,7 +125,7 @@ class Generate:
         unit = max(8, model.family.factor)
         width, height = (max(unit, round(side * params.hires_scale / unit) * unit) for side in picture.size)
         steps = params.hires_steps or params.steps
-        large = enlarged(picture, params, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
+        large = enlarged(picture, params.upscaler, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
         return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution"), ctx)
@@ -158,32 +162,6 @@ def title_of(prompt: str) -> str:
     """The prompt's first words: the picture's name in the gallery."""
     words = " ".join(prompt.split())
     return words if len(words) <= TITLE_LETTERS else words[: TITLE_LETTERS - 1].rsplit(" ", 1)[0] + "…"
-
-
-def enlarged(picture: Image.Image, params: ImageParams, scale: float, ctx: RunContext) -> Image.Image:
-    """By the network that comes with the studio, tile by tile, or by plain resizing."""
-    if scale <= 1:
-        return picture
-    if params.upscaler == "Lanczos":
-        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    from pipelines.image.nets.upscale import enlarge
-
-    def each(done: int, total: int) -> None:
-        ctx.check()
-        if total > 1:
-            ctx.loading("Enlarging", done / total)
-
-    with ctx.models.use(upscaler_spec(ctx)) as network:
-        return enlarge(network, picture, scale, each)
-
-
-def upscaler_spec(ctx: RunContext) -> ModelSpec[Any]:
-    def load(report: Any) -> Any:
-        from pipelines.image.nets.upscale import load as load_upscaler
-
-        return load_upscaler(UPSCALER, ctx.device)
-
-    return ModelSpec("Real-ESRGAN", 2 * UPSCALER.stat().st_size, load)
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:

@@ -1,0 +1,38 @@
+"""Enlarging a finished picture: by the network that comes with the studio, tile by tile, or by plain resizing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from studio.api import ModelSpec, RunContext
+
+UPSCALER = Path(__file__).parent / "weights" / "upscaler" / "realesr-animevideov3-x4.safetensors"
+
+
+def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext) -> Image.Image:
+    """Raises Stopped between tiles."""
+    if scale <= 1:
+        return picture
+    if upscaler == "Lanczos":
+        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+    from pipelines.image.nets.upscale import enlarge
+
+    def each(done: int, total: int) -> None:
+        ctx.check()
+        if total > 1:
+            ctx.loading("Enlarging", done / total)
+
+    with ctx.models.use(upscaler_spec(ctx)) as network:
+        return enlarge(network, picture, scale, each)
+
+
+def upscaler_spec(ctx: RunContext) -> ModelSpec[Any]:
+    def load(report: Any) -> Any:
+        from pipelines.image.nets.upscale import load as load_upscaler
+
+        return load_upscaler(UPSCALER, ctx.device)
+
+    return ModelSpec("Real-ESRGAN", 2 * UPSCALER.stat().st_size, load)
