@@ -20,6 +20,7 @@ class Artifact:
     suffix: str
     title: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)  # {"pipeline", "params"} where another method with other values made it
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -317,7 +317,8 @@ class JobQueue:
     def _adopt_spool(self, row: dict[str, Any]) -> None:
         for described in sorted((self.spool / row["id"]).glob("*.artifact")):
             artifact = read_artifact(described)
-            self.store.save(job_id=row["id"], owner=row["owner"], pipeline_id=row["pipeline"], artifacts=[artifact], metadata={"params": row["params"], "pipeline": row["pipeline"]})
+            made = {"params": row["params"], "pipeline": row["pipeline"]} | artifact.origin
+            self.store.save(job_id=row["id"], owner=row["owner"], pipeline_id=made["pipeline"], artifacts=[artifact], metadata=made)
             described.unlink()
         shutil.rmtree(self.spool / row["id"], ignore_errors=True)
 
@@ -363,6 +364,7 @@ class JobQueue:
         message = {
             "job": job.id, "pipeline": job.pipeline.id, "params": job.params.model_dump(mode="json"), "extras": job.extras,
             "entries": [asdict(entry) for entry in self.catalog.entries() if entry.source != "models"],
+            "kept": [output.path for output in self.store.outputs_of(job.id)] if job.attempts > 1 else [],
             "secrets": {"remote_key": self.settings.remote_key, "remote_url": self.settings.remote_url},
         }  # fmt: skip
         executor = self.executors[lane]
@@ -396,7 +398,9 @@ class JobQueue:
         artifacts = [read_artifact(described)]
         artifacts = self.hooks.chain("after_run", "artifacts", artifacts, pipeline_id=job.pipeline.id, values=values, extras=job.extras)
         artifacts = [self._transform_text(job, artifact) for artifact in artifacts]
-        saved = self.store.save(job_id=job.id, owner=job.owner, pipeline_id=job.pipeline.id, artifacts=artifacts, metadata=self._metadata(job, values))
+        origin = artifacts[0].origin if artifacts else {}
+        about = self._metadata(job, values) | ({"params": origin["params"]} if origin else {})
+        saved = self.store.save(job_id=job.id, owner=job.owner, pipeline_id=origin.get("pipeline", job.pipeline.id), artifacts=artifacts, metadata=about)
         described.unlink()
         for output in saved:
             job.outputs.append(output.id)
@@ -408,7 +412,7 @@ class JobQueue:
             return artifact
         text = self.hooks.chain("on_text_output", "text", artifact.data.decode(), pipeline_id=job.pipeline.id, extras=job.extras)
         job.text = text
-        return Artifact(artifact.kind, text.encode(), artifact.suffix, artifact.title, artifact.facts)
+        return replace(artifact, data=text.encode())
 
     def _metadata(self, job: Job, values: dict[str, Any]) -> dict[str, Any]:
         model = str(values.get("model", ""))
@@ -471,4 +475,4 @@ class JobQueue:
 def read_artifact(described: Path) -> Artifact:
     about = json.loads(described.read_text(encoding="utf-8"))
     data = (described.parent / about["file"]).read_bytes()
-    return Artifact(about["kind"], data, about["suffix"], about["title"], about["facts"])
+    return Artifact(about["kind"], data, about["suffix"], about["title"], about["facts"], about.get("origin", {}))

@@ -71,6 +71,24 @@ def extract(path: Path) -> dict[str, Any]:
     return found
 
 
+def parameters_text(path: Path) -> str:
+    """The text of settings that the community's programs write: PNG "parameters", JPEG and WebP EXIF user comment; "" where there is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if text := image.info.get("parameters"):
+                return str(text)[:MAX_METADATA_BYTES]
+            comment = image.getexif().get_ifd(EXIF_IFD).get(EXIF_USER_COMMENT, b"")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return ""
+    raw = comment if isinstance(comment, bytes) else b""
+    if raw.startswith(b"UNICODE\0"):
+        order = "utf-16-be" if raw[8:9] == b"\0" else "utf-16-le"
+        return raw[8:].decode(order, "replace")
+    return raw[8:].decode("utf-8", "replace") if raw.startswith(b"ASCII\0\0\0") and not raw.startswith(b"ASCII\0\0\0seisei") else ""
+
+
 def body(path: Path) -> bytes:
     """A text output without its metadata."""
     return _MARK.sub(b"", path.read_bytes())

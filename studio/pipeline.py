@@ -73,6 +73,11 @@ class RunContext(Protocol):
     @property
     def stopping(self) -> Stopping: ...
 
+    @property
+    def kept(self) -> list[Path]:
+        """Files of what an earlier, broken run of this job finished, in order; empty in a first run."""
+        ...
+
     def skipped(self) -> None:
         """The pipeline heeded a Skip: it goes on with the next piece of work."""
 
@@ -144,3 +149,11 @@ class Settles(Protocol):
 
     def settle(self, params: Any, desk: Desk) -> Any:
         """The params as they will be run and kept in the metadata. Raises StudioErrors with the field."""
+
+
+@runtime_checkable
+class ReadsParameters(Protocol):
+    """A pipeline that reads the text of settings which other programs write into pictures."""
+
+    def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
+        """Values for Params. Raises BadInput where the text holds none."""

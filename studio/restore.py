@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio.errors import NotFound
+from studio.errors import BadInput, NotFound
 from studio.host import Studio
-from studio.metadata import extract
+from studio.metadata import extract, parameters_text
+from studio.pipeline import ReadsParameters
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,20 @@ class Restored:
 
 def restore(path: Path, studio: Studio) -> Restored:
     """Raises BadInput where the file carries no settings, NotFound where its method is not installed."""
-    return restore_metadata(extract(path), studio)
+    try:
+        about = extract(path)
+    except BadInput:
+        about = read_foreign(path, studio)
+    return restore_metadata(about, studio)
+
+
+def read_foreign(path: Path, studio: Studio) -> dict[str, Any]:
+    """Settings that another program wrote into a picture, as far as a method here can read them. Raises BadInput."""
+    text = parameters_text(path)
+    for pipeline in studio.pipelines.values():
+        if text and isinstance(pipeline, ReadsParameters):
+            return {"pipeline": pipeline.id, "params": pipeline.read_parameters(text, studio.catalog)}
+    raise BadInput(f"“{path.name}” carries no settings that can be read.", hint="Drop a file that this studio or AUTOMATIC1111's made.")
 
 
 def restore_metadata(about: dict[str, Any], studio: Studio) -> Restored:

@@ -110,6 +110,10 @@ class Store:
         rows = self._all(f"SELECT * FROM outputs WHERE {where} ORDER BY created DESC, number DESC LIMIT ? OFFSET ?", *values, limit, offset)
         return [self._output(row) for row in rows]
 
+    def outputs_of(self, job_id: str) -> list[Output]:
+        """What a job has kept so far, in the order it was made."""
+        return [self._output(row) for row in self._all("SELECT * FROM outputs WHERE job_id = ? AND trashed = 0 ORDER BY number", job_id)]
+
     def count(
         self, *, owner: str | None = None, kind: str = "", query: str = "", pipeline: str = "", trashed: bool = False, favourite: bool | None = None
     ) -> int:

@@ -47,6 +47,7 @@ class WorkerContext:
         self.device: str = worker.config["device"]
         self.threads: int = worker.config["threads"]
         self._worker = worker
+        self.kept = [Path(path) for path in job.get("kept", [])]
         self._secrets: dict[str, str] = job.get("secrets", {})
         self._stopping: Stopping = "none"
         self._updates: list[tuple[str, Any]] = []
@@ -136,7 +137,7 @@ class WorkerContext:
         self._count += 1
         path = self._spool() / f"{self._count:04}{artifact.suffix}"
         path.write_bytes(artifact.data)
-        about = {"kind": artifact.kind, "suffix": artifact.suffix, "title": artifact.title, "facts": artifact.facts, "file": path.name}
+        about = {"kind": artifact.kind, "suffix": artifact.suffix, "title": artifact.title, "facts": artifact.facts, "origin": artifact.origin, "file": path.name}
         described = path.with_name(f"{path.name}.artifact")
         part = described.with_name(described.name + ".part")
         part.write_text(json.dumps(about), encoding="utf-8")

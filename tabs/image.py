@@ -16,6 +16,7 @@ from tabs.image_picture import editor_pictures, editor_value
 from tabs.image_view import CSS, Run, stage
 
 PIPELINE = "image.generate"
+GRID = "image.grid"
 SHEET = (Path(__file__).parent / "image.js").read_text(encoding="utf-8")
 EXAMPLES: dict[str, dict[str, tuple[str, ...]]] = {
     "stickers": {"en": ("a red heart", "a panda on a yellow background", "two green apples", "a happy dog face", "a small blue star", "a cat and a sunflower"),
@@ -96,6 +97,13 @@ class CreatePage:
             for group, names in GROUPS.items():
                 with gr.Accordion(words(group), open=group == "Sampling"):
                     self.controls |= ui.controls(self.Params, self.studio, only=names)
+        with gr.Accordion(words("Grid"), open=False):
+            gr.HTML(f"<span class='studio-note'>{html.escape(words('One picture for each combination. Choose what changes, and its values.'))}</span>", padding=False)
+            self.axes: dict[str, Any] = {}
+            for which in "xyz":
+                with gr.Row():
+                    self.axes |= ui.controls(self.studio.pipelines[GRID].Params, self.studio, only=(f"{which}_axis", f"{which}_values"))
+            self.draw_grid = gr.Button(words("Draw the grid"), size="sm", elem_classes="studio-quiet", elem_id="image-grid")
         self.controls |= ui.extras(self.studio, PIPELINE)
         with gr.Column(elem_classes="studio-foot", elem_id="image-foot"):
             self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-verdict")
@@ -122,6 +130,7 @@ class CreatePage:
         streaming: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
         gr.on([self.generate.click, self.prompt.submit], self.on_generate, inputs_kwargs=given, outputs=streamed, **streaming)
         self.nine.click(self.on_nine, inputs_kwargs=given, outputs=streamed, **streaming)
+        self.draw_grid.click(self.on_grid, inputs_kwargs=given | self.axes, outputs=streamed, **streaming)
         self.vary.click(self.on_vary, inputs_kwargs=given | {"chosen": self.chosen}, outputs=streamed, **streaming)
         for button, mode in ((self.stop, "cancel"), (self.skip, "skip"), (self.finish, "finish")):
             button.click(self._stopper(mode), [], [], **ui.QUICK)
@@ -152,17 +161,21 @@ class CreatePage:
     def on_nine(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         yield from self._submit(request, given, {"count": 9})
 
+    def on_grid(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        axes = {name: given[name] or "" for name in self.axes}
+        yield from self._submit(request, given, axes | {"count": 1}, GRID)
+
     def on_vary(self, request: gr.Request, chosen: str, **given: Any) -> Iterator[list[Any]]:
         """A picture near the chosen one: its seed, moved a little towards another."""
         seed = int(self.studio.store.output(chosen).metadata["facts"]["seed"])
         yield from self._submit(request, given, {"seed": seed, "count": 1, "variation_strength": 0.3, "variation_seed": (seed * 7919 + int(time.time())) % 2**31})
 
-    def _submit(self, request: gr.Request, given: dict[str, Any], more: dict[str, Any]) -> Iterator[list[Any]]:
+    def _submit(self, request: gr.Request, given: dict[str, Any], more: dict[str, Any], pipeline: str = PIPELINE) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
         try:
             values = self._values(given) | more
-            self.studio.store.remember(owner, "image.form", values)
-            job = self.studio.submit(PIPELINE, values, owner=owner, extras=ui.read_extras(self.studio, PIPELINE, given))
+            self.studio.store.remember(owner, "image.form", {name: value for name, value in values.items() if name in self.fields})
+            job = self.studio.submit(pipeline, values, owner=owner, extras=ui.read_extras(self.studio, pipeline, given))
         except StudioError as error:
             told = f"<span class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</span>"
             if error.field in ("prompt", "negative_prompt"):
@@ -183,7 +196,7 @@ class CreatePage:
         return values | {name: given[name] or "" for name in ("prompt", "negative_prompt", "model")} | {"count": given["count"], "image": image, "mask": mask}
 
     def _follow(self, job: Any, lang: str) -> Iterator[list[Any]]:
-        run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
+        run = Run(job.id, running=True, wanted=16 if job.pipeline.id == GRID else int(job.params.model_dump().get("count", 1)))
         shown = 0.0
         for event in job.events():
             if isinstance(event, Progress):
@@ -201,6 +214,8 @@ class CreatePage:
                 run.problem = ui.error_text(self.studio, StudioError.from_wire(event.error), lang)
             if isinstance(event, FINAL):
                 run.running, run.stopped = False, isinstance(event, Cancelled)
+                if job.pipeline.id == GRID and not run.stopped and run.outputs:
+                    run.outputs, run.wanted = run.outputs[-1:], 1  # the sheet; its cells are in the gallery
             elif time.monotonic() - shown < UPDATE_SECONDS:
                 continue
             shown = time.monotonic()

@@ -21,10 +21,8 @@ from tests.image_models import make_sd1
 from tests.running import Running, running
 
 pytestmark = pytest.mark.slow
-GETS = (
-    "progress options cmd-flags samplers schedulers upscalers latent-upscale-modes sd-models sd-vae sd-modules hypernetworks face-restorers realesrgan-models prompt-styles embeddings memory scripts script-info extensions loras"
-).split()
-POSTS = "interrupt skip refresh-checkpoints refresh-embeddings refresh-vae refresh-loras unload-checkpoint reload-checkpoint".split()
+GETS = ["progress", "options", "cmd-flags", "samplers", "schedulers", "upscalers", "latent-upscale-modes", "sd-models", "sd-vae", "sd-modules", "hypernetworks", "face-restorers", "realesrgan-models", "prompt-styles", "embeddings", "memory", "scripts", "script-info", "extensions", "loras"]
+POSTS = ["interrupt", "skip", "refresh-checkpoints", "refresh-embeddings", "refresh-vae", "refresh-loras", "unload-checkpoint", "reload-checkpoint"]
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,7 @@ def needed() -> set[str]:
             if get_origin(field.annotation) is Literal:
                 found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
     image = importlib.import_module("tabs.image")
+    found |= {*importlib.import_module("pipelines.image.axes").AXES} - {""}
     found |= {*image.SHAPES, image.OWN_SHAPE, *image.GROUPS, importlib.import_module("pipelines.image.samplers").AUTOMATIC}
     for name in ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}

@@ -472,3 +472,27 @@ def test_a_loras_family_is_read_from_its_header() -> None:
     key = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
     assert lora_family({key: [4, 768]}) == "sd1" and lora_family({key: [4, 2048]}) == "sdxl" and lora_family({key: [4, 1024]}) == "sd2"
     assert lora_family({"lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": [4, 3072]}) == "flux" and lora_family({"lora_te2_x.alpha": []}) == "sdxl" and lora_family({}) == ""
+
+
+def test_pictures_of_other_studios_give_their_settings_back(queue: JobQueue, tmp_path: Path) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    from studio.restore import restore
+
+    text = "a fox\nNegative prompt: ice\nSteps: 12, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 99, Size: 64x96, Model hash: 0123456789, Model: tiny, Version: v1.10.1"
+    about = PngInfo()
+    about.add_text("parameters", text)
+    Image.new("RGB", (64, 96)).save(tmp_path / "a.png", pnginfo=about)
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-be")
+    Image.new("RGB", (64, 96)).save(tmp_path / "b.jpg", exif=exif)
+    studio: Any = type("House", (), {"pipelines": queue.pipelines, "catalog": queue.catalog, "jobs": queue})()
+    for name in ("a.png", "b.jpg"):
+        found = restore(tmp_path / name, studio)
+        assert found.pipeline_id == "image.generate" and not found.refused and not found.model_missing
+        assert {key: found.params[key] for key in ("prompt", "negative_prompt", "steps", "sampler", "schedule", "cfg_scale", "seed", "width", "height", "model")} == {
+            "prompt": "a fox", "negative_prompt": "ice", "steps": 12, "sampler": "DPM++ 2M", "schedule": "Karras", "cfg_scale": 6.5, "seed": 99, "width": 64, "height": 96, "model": "tiny",
+        }  # fmt: skip
+    Image.new("RGB", (8, 8)).save(tmp_path / "bare.png")
+    with pytest.raises(BadInput, match="no settings that can be read"):
+        restore(tmp_path / "bare.png", studio)

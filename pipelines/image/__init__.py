@@ -13,9 +13,10 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
     from pipelines.image.generate import Generate
+    from pipelines.image.grid import Grid
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale()]
+    return [Generate(), Upscale(), Grid()]
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -61,9 +62,14 @@ class Generate:
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
         return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
 
-    def read_parameters(self, text: str) -> dict[str, Any]:
-        """Values for Params from the text that pictures of the community carry. Raises BadInput where it holds none."""
-        return read(text)
+    def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
+        """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""
+        values = {"upscale": 1.0} | read(text)
+        digest, name = values.pop("model_hash", ""), values.get("model", "")
+        for entry in catalog.entries("image"):
+            if (digest and str(entry.details.get("sha256", "")).startswith(digest)) or name in (entry.title, entry.key, entry.key.rpartition("/")[2]):
+                values["model"] = entry.key
+        return values
 
     def prompt_problem(self, prompt: str) -> StudioError | None:
         """What is wrong with a prompt while it is written."""
@@ -77,15 +83,20 @@ class Generate:
         return settle(params, desk)
 
     def run(self, params: ImageParams, ctx: RunContext) -> Result:
+        self.draw(params, ctx, ctx.output, done=len(ctx.kept))
+        return Result([], {"seeds": [seed for seeds in batches(params) for seed in seeds]})
+
+    def draw(self, params: ImageParams, ctx: RunContext, keep: Callable[[Artifact], None], *, done: int = 0) -> None:
+        """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already."""
         from pipelines.image.nets.draw import Skipped
         from pipelines.image.nets.lora import apply_loras, wanted_loras
 
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
-        made = 0
+        made = done
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
             apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
-            for seeds in batches(params):
+            for seeds in batches(params)[done:]:
                 try:
                     pictures = self._pictures(model, params, seeds, made, ctx)
                 except Skipped:
@@ -93,11 +104,10 @@ class Generate:
                     ctx.skipped()
                     continue
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    ctx.output(self._artifact(params, seed, picture, entry))
+                    keep(self._artifact(params, seed, picture, entry))
                     made += 1
                 if ctx.stopping == "finish":
                     break
-        return Result([], {"seeds": [seed for seeds in batches(params) for seed in seeds], "family": family.title})
 
     def _pictures(self, model: ImageModel, params: ImageParams, seeds: tuple[int, ...], made: int, ctx: RunContext) -> list[Image.Image]:
         from pipelines.image.nets.draw import Drawing, draw

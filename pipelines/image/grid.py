@@ -1,0 +1,148 @@
+"""image.grid: one picture for each combination of two or three axes, in one job; each picture kept on its own, and all as a sheet with a legend."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, ClassVar
+
+from PIL import Image, ImageDraw, ImageFont
+from pydantic import Field
+
+from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
+from pipelines.image.generate import Generate
+from pipelines.image.params import ImageParams
+from pipelines.image.pictures import open_picture, png
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
+
+MOST_SHEET_PIXELS = 60_000_000
+SIZES = {"x": 0, "y": 1, "z": 2}
+
+
+def _axis(which: str) -> Any:
+    return Field(NOTHING, max_length=60, title=f"{which.upper()} axis", description="What changes along it.", json_schema_extra=ui(group="Grid", choices=AXES))
+
+
+def _values(which: str) -> Any:
+    told = "With commas between; numbers also as 1-5, 1-10 (+3) or 1-10 [4]; whole prompts one per line."
+    return Field("", max_length=20_000, title=f"{which.upper()} values", description=told, json_schema_extra=ui(group="Grid", widget="textarea", lines=2))
+
+
+class GridParams(ImageParams):
+    """A picture's parameters and the axes along which they change."""
+
+    x_axis: str = _axis("x")
+    x_values: str = _values("x")
+    y_axis: str = _axis("y")
+    y_values: str = _values("y")
+    z_axis: str = _axis("z")
+    z_values: str = _values("z")
+
+
+class Grid:
+    """The cells are image.generate jobs inside this one; a grid that was broken off goes on after the last cell that was kept."""
+
+    id: ClassVar[str] = "image.grid"
+    title: ClassVar[str] = "Image grid"
+    lane: ClassVar[Lane] = "device"
+    Params: ClassVar[type[Params]] = GridParams
+
+    def need(self, params: GridParams, catalog: Catalog) -> Need:
+        return Generate().need(_base(params), catalog)
+
+    def settle(self, params: GridParams, desk: Desk) -> GridParams:
+        """Every cell is checked, before the first is drawn."""
+        settled = Generate().settle(_base(params), desk)
+        whole = params.model_copy(update=settled.model_dump() | {"count": 1})
+        for _, values in cells(params.model_copy(update={"seed": settled.seed})):
+            Generate().settle(ImageParams.parse(values), desk)
+        return whole
+
+    def run(self, params: GridParams, ctx: RunContext) -> Result:
+        axes = values_of(params)
+        pictures: list[Image.Image] = [open_picture(path) for path in ctx.kept]
+        todo = cells(params)
+        for number, (labels, values) in enumerate(todo):
+            if number < len(pictures):
+                continue
+            try:
+                pictures.append(self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", ctx))
+            except StudioError as error:
+                error.message = f"{' · '.join(label for label in labels if label)}: {error.message}"
+                raise
+            if ctx.stopping == "finish":
+                break
+        sheet = Artifact("image", png(draw_sheet(pictures, axes)), ".png", "Grid", {"cells": len(pictures)})
+        return Result([sheet], {"cells": len(pictures), "of": len(todo)})
+
+    def _cell(self, values: dict[str, Any], note: str, ctx: RunContext) -> Image.Image:
+        ctx.loading(note)
+        made: list[Artifact] = []
+        Generate().draw(ImageParams.parse(values), ctx, made.append)
+        artifact = made[0]
+        ctx.output(Artifact(artifact.kind, artifact.data, artifact.suffix, artifact.title, artifact.facts, {"pipeline": Generate.id, "params": values}))
+        with Image.open(io.BytesIO(artifact.data)) as file:
+            return file.convert("RGB")
+
+
+def _base(params: GridParams) -> ImageParams:
+    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields})
+
+
+def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
+    """Of each axis its name and values. Raises BadInput."""
+    found = {which: (getattr(params, f"{which}_axis"), read(getattr(params, f"{which}_axis"), getattr(params, f"{which}_values"), which)) for which in SIZES}
+    if all(axis == NOTHING for axis, _ in found.values()):
+        raise BadInput("The grid has no axis.", hint="Choose what changes along X.", field="x_axis")
+    count = 1
+    for _, values in found.values():
+        count *= len(values)
+    if count > MOST_CELLS:
+        raise BadInput(f"The grid would have {count:,} pictures; {MOST_CELLS} can be drawn.", hint="Give fewer values.", field="x_values")
+    return found
+
+
+def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]]]:
+    """(labels, parameters of image.generate) in the order they are drawn: x quickest, z slowest. Words are searched in the prompt as it was before any axis."""
+    axes = values_of(params)
+    base = _base(params).model_dump() | {"count": 1, "together": False}
+    order = sorted(SIZES, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
+    found = []
+    for z in axes["z"][1]:
+        for y in axes["y"][1]:
+            for x in axes["x"][1]:
+                chosen = {"x": x, "y": y, "z": z}
+                values = base
+                for which in order:
+                    values = change(axes[which][0], chosen[which], values, axes[which][1], which)
+                found.append(((x, y, z), values))
+    return found
+
+
+def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]]]) -> Image.Image:
+    """Columns are x, rows are y, blocks below each other are z; what is missing stays empty."""
+    across, down, blocks = (len(axes[which][1]) for which in SIZES)
+    width, height = max(picture.width for picture in pictures), max(picture.height for picture in pictures)
+    scale = min(1.0, (MOST_SHEET_PIXELS / (width * height * across * down * blocks)) ** 0.5)
+    width, height = max(16, int(width * scale)), max(16, int(height * scale))
+    letters = max(12, min(28, width // 16))
+    font = ImageFont.load_default(letters)
+    top, gap = letters * 2.2, 6
+    left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in axes["y"][1])) + 16))
+    block = int(top) * (1 if axes["x"][0] != NOTHING or axes["z"][0] != NOTHING else 0) + down * (height + gap)
+    sheet = Image.new("RGB", (left + across * (width + gap), block * blocks), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, picture in enumerate(pictures):
+        x, y, z = number % across, number // across % down, number // (across * down)
+        corner = (left + x * (width + gap), z * block + block - down * (height + gap) + y * (height + gap))
+        sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS) if picture.size != (width, height) else picture, corner)
+        if y == 0 and (label := " · ".join(part for part in (axes["z"][1][z] if x == 0 else "", axes["x"][1][x]) if part)):
+            pen.text((corner[0] + 2, z * block + letters * 0.5), _fitted(label, width, font), font=font, fill="black")
+        if x == 0 and axes["y"][0] != NOTHING:
+            pen.text((6, corner[1] + height // 2 - letters // 2), _fitted(axes["y"][1][y], left - 12, font), font=font, fill="black")
+    return sheet
+
+
+def _fitted(text: str, width: float, font: Any) -> str:
+    while font.getlength(text) > width and len(text) > 1:
+        text = text[:-2] + "…"
+    return text
