@@ -130,6 +130,17 @@ def test_each_notation_changes_the_picture_and_an_empty_one_does_not(queue: JobQ
         seen.append(picture)
 
 
+def test_weights_keep_the_mean_of_the_states_and_do_not_blow_them_up_where_it_is_nothing() -> None:
+    import torch
+
+    from pipelines.image.nets.conditioning import keep_mean
+
+    states = torch.randn((1, 8, 4), generator=torch.Generator().manual_seed(1)) + 0.3
+    assert torch.allclose(keep_mean(states, states * 2), states)
+    centred = states - states.mean()
+    assert torch.equal(keep_mean(centred, centred * 2), centred * 2)
+
+
 def test_a_switch_is_the_one_prompt_before_and_the_other_after(queue: JobQueue) -> None:
     assert same(drawn(queue, prompt="[a red cat:a blue dog:0]"), drawn(queue, prompt="a blue dog"))
     assert same(drawn(queue, prompt="[a red cat:a blue dog:4]"), drawn(queue, prompt="a red cat"))

@@ -131,11 +131,17 @@ def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]
     weights = [weight for _, weight in part]
     if any(weight != 1.0 for weight in weights):
         scale = torch.tensor([1.0, *weights, *[1.0] * (size - 1 - len(weights))], device=state.device, dtype=state.dtype)
-        before = state.float().mean()
-        state = state * scale[None, :, None]
-        state = state * (before / state.float().mean()).to(state.dtype)
+        state = keep_mean(state, state * scale[None, :, None])
     pooled = told[0] if two and told[0].ndim == 2 else None
     return state, pooled
+
+
+def keep_mean(before: Any, after: Any) -> Any:
+    """`after` with the mean of `before`; unchanged where an encoder's mean is nothing but rounding, by which nothing can be divided."""
+    mean, spread = before.float().mean(), before.float().std()
+    if mean.abs() < 1e-4 * spread or after.float().mean().abs() < 1e-4 * spread:
+        return after
+    return after * (mean / after.float().mean()).to(after.dtype)
 
 
 def final_norm(encoder: Any) -> Any:
