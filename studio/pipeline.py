@@ -144,6 +144,14 @@ class ReadsText(Protocol):
 
 
 @runtime_checkable
+class ExpandsPrompts(Protocol):
+    """A pipeline that keeps the prompt as it was written beside what the hook on_prompt makes of it: each of its results may have its own."""
+
+    def expand_prompts(self, params: Any, expand: Callable[[str, int], str]) -> Any:
+        """The params with the expanded prompts; `expand(prompt, seed)` raises StudioErrors."""
+
+
+@runtime_checkable
 class Settles(Protocol):
     """A pipeline that fills in what the user left to it and refuses what can't work, before the job is queued; imports no torch."""
 

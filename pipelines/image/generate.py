@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
@@ -17,7 +17,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.samplers import choose
-from pipelines.image.settle import image_model, settle, unit_of
+from pipelines.image.settle import check_prompts, image_model, settle, unit_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SEEDS = 2**32
 TITLE_LETTERS = 60
+Spoken = TypeVar("Spoken", bound=ImageParams)
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Generate:
             return error
         return None
 
+    def expand_prompts(self, params: ImageParams, expand: Callable[[str, int], str]) -> ImageParams:
+        check_prompts(params)
+        told = [params.of_picture(number) for number in range(params.count)]
+        return expanded(params, [(one.prompt, one.negative_prompt, seed) for one, seed in zip(told, seeds_of(params), strict=True)], expand)
+
     def settle(self, params: ImageParams, desk: Desk) -> ImageParams:
         return settle(params, desk)
 
@@ -95,16 +101,17 @@ class Generate:
         family = family_of(entry)
         made = done
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
-            apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
             for seeds in batches(params)[done:]:
+                told = params.of_picture(made)
                 try:
-                    pictures = self._pictures(model, params, seeds, made, ctx)
+                    apply_loras(model, wanted_loras(networks(parse(told.prompt)), model, ctx.catalog))
+                    pictures = self._pictures(model, told, seeds, made, ctx)
                 except Skipped:
                     made += len(seeds)
                     ctx.skipped()
                     continue
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, seed, picture, entry))
+                    keep(self._artifact(params, told, seed, picture, entry))
                     made += 1
                 if ctx.stopping == "finish":
                     break
@@ -138,7 +145,7 @@ class Generate:
         large = enlarged(picture, params.upscaler, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
-        return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution"), ctx)
+        return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution", params.steps), ctx)
 
     def _ground(self, params: ImageParams, ctx: RunContext) -> Ground | None:
         if not params.image:
@@ -146,10 +153,11 @@ class Generate:
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
         return ground_of(params, open_picture(ctx.input(params.image)), mask)
 
-    def _artifact(self, params: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
-        text = write(params, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio")
-        facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height}
-        return Artifact("image", png(picture), ".png", title_of(params.prompt), facts)
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
+        """`told` holds the words of this picture, `params` those that were written."""
+        text = write(told, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio", written=params)
+        facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
+        return Artifact("image", png(picture), ".png", title_of(told.prompt), facts)
 
 
 def advice(family: Family) -> dict[str, Any]:
@@ -159,9 +167,24 @@ def advice(family: Family) -> dict[str, Any]:
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:
-    """The seeds, one by one or all together: picture i of a batch has the seed of the first plus i."""
-    seeds = [(params.seed + number) % SEEDS for number in range(params.count)]
-    return [tuple(seeds)] if params.together else [(seed,) for seed in seeds]
+    """The seeds, one by one, or all together where they have the same words: picture i of a batch has the seed of the first plus i."""
+    return [tuple(seeds_of(params))] if params.together and not params.prompts and not params.negative_prompts else [(seed,) for seed in seeds_of(params)]
+
+
+def seeds_of(params: ImageParams) -> list[int]:
+    return [(params.seed + number) % SEEDS for number in range(params.count)]
+
+
+def expanded(params: Spoken, written: list[tuple[str, str, int]], expand: Callable[[str, int], str]) -> Spoken:
+    """With the prompts that became of each (prompt, negative prompt, seed); without, where nothing changed. The negative prompt has draws of its own."""
+    prompts = [expand(prompt, seed) for prompt, _, seed in written]
+    try:
+        negative = [expand(words, seed + SEEDS) for _, words, seed in written]
+    except StudioError as error:
+        error.field = "negative_prompt" if error.field == "prompt" else error.field
+        raise
+    changed = {"prompts": prompts} if prompts != [prompt for prompt, _, _ in written] else {}
+    return params.model_copy(update=changed | ({"negative_prompts": negative} if negative != [words for _, words, _ in written] else {}))
 
 
 def plan_of(params: ImageParams) -> Plan:

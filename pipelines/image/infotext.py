@@ -20,8 +20,8 @@ NEGATIVE = "Negative prompt:"
 FEWEST = 3
 
 
-def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "") -> str:
-    """For the picture of that seed; `size` is what the network drew."""
+def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "", written: ImageParams | None = None) -> str:
+    """For the picture of that seed; `size` is what the network drew, `written` holds the prompts before choices and wildcards were expanded."""
     pairs: dict[str, Any] = {"Steps": params.steps, "Sampler": params.sampler, "Schedule type": params.schedule, "CFG scale": _number(params.cfg_scale), "Seed": seed, "Size": f"{size[0]}x{size[1]}"}
     pairs |= {"Model hash": model_hash[:10]} if model_hash else {}
     pairs["Model"] = model_title
@@ -43,6 +43,10 @@ def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title:
         pairs |= {"Hires upscale": _number(params.hires_scale), "Hires steps": params.hires_steps or params.steps, "Hires upscaler": params.upscaler}
     if params.upscale > 1:
         pairs |= {"Postprocess upscale by": _number(params.upscale), "Postprocess upscaler": params.upscaler}
+    if written and written.prompt != params.prompt:
+        pairs["Template"] = written.prompt
+    if written and written.negative_prompt != params.negative_prompt:
+        pairs["Negative Template"] = written.negative_prompt
     pairs["RNG"] = "CPU"
     pairs["Version"] = version
     settings = ", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items() if value != "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -21,6 +21,8 @@ class ImageParams(Params):
 
     prompt: str = Field("", max_length=200_000, title="Prompt", description="What the picture shows.", json_schema_extra=ui(widget="textarea", lines=3))
     negative_prompt: str = Field("", max_length=200_000, title="Negative prompt", description="What it should not show.", json_schema_extra=ui(widget="textarea", lines=2, advanced=True))
+    prompts: list[str] = Field([], max_length=400, title="A prompt for each picture", description="Where the pictures have different ones, as choices and wildcards make them; empty: all have the prompt.", json_schema_extra=ui(widget="hidden"))
+    negative_prompts: list[str] = Field([], max_length=400, title="A negative prompt for each picture", description="Where the pictures have different ones; empty: all have the negative prompt.", json_schema_extra=ui(widget="hidden"))
     model: str = Field("", title="Model", description="The image model; empty takes the first of yours, else the one that comes with the studio.", json_schema_extra=ui(widget="model", model_kind="image"))
     width: int = Field(0, ge=0, le=8192, title="Width", description="In pixels; 0 is what the model was made for.", json_schema_extra=ui(group="Size", widget="number"))
     height: int = Field(0, ge=0, le=8192, title="Height", description="In pixels; 0 is what the model was made for.", json_schema_extra=ui(group="Size", widget="number"))
@@ -73,6 +75,20 @@ class ImageParams(Params):
         if "\0" in value:
             raise ValueError("It holds a character that is no letter")
         return value
+
+    @field_validator("prompts", "negative_prompts")
+    @classmethod
+    def _all_printable(cls, values: list[str]) -> list[str]:
+        return [cls._printable(value) for value in values]
+
+    def of_picture(self, number: int) -> Self:
+        """The same with the words of picture `number`, counted from 0, as its prompts."""
+        return self.model_copy(
+            update={
+                "prompt": self.prompts[number] if self.prompts else self.prompt, "prompts": [],
+                "negative_prompt": self.negative_prompts[number] if self.negative_prompts else self.negative_prompt, "negative_prompts": [],
+            }
+        )  # fmt: skip
 
     @property
     def mode(self) -> Literal["text", "image", "inpaint"]:

@@ -43,8 +43,10 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
-    for field in ("prompt", "negative_prompt"):
-        _check_prompt(getattr(settled, field), field, family, desk.catalog)
+    check_prompts(settled)
+    for field, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
+        for text in dict.fromkeys(getattr(settled, each) or [getattr(settled, field)]):
+            _check_prompt(text, field, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_size(settled, family)
@@ -54,6 +56,13 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
     return settled
+
+
+def check_prompts(params: ImageParams) -> None:
+    """Raises BadInput where prompts are given for some of the pictures only."""
+    for field in ("prompts", "negative_prompts"):
+        if (given := len(getattr(params, field))) not in (0, params.count):
+            raise BadInput(f"There are {given} prompts for {params.count} pictures.", hint="Give one for each picture, or none.", field=field)
 
 
 def _sampling(params: ImageParams, family: Family) -> dict[str, Any]:

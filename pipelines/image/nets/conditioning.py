@@ -46,9 +46,9 @@ class Conditioning:
         return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
 
 
-def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int) -> Conditioning:
+def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, before: int = 0) -> Conditioning:
     """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
-    wanted, unwanted = schedule(parse(prompt), steps), schedule(parse(negative), steps)
+    wanted, unwanted = schedule(parse(prompt), steps, before), schedule(parse(negative), steps, before)
     sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
     chunks = max(len(chunked(model.pipe.tokenizer, side.pieces)) for side in sides)
 

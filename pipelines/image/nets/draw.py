@@ -41,6 +41,7 @@ class Drawing:
     first: int = 0
     total: int = 0
     note: str = ""
+    before: int = 0  # steps of the first pass, where this is the second
 
 
 class Watch:
@@ -107,7 +108,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         }  # fmt: skip
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
-        around = guided(_network(pipe), conditioning, lambda: watch.step, guides) if conditioning else contextlib.nullcontext()
+        around = guided(_network(pipe), conditioning, lambda: watch.step // sampler.evaluations, guides) if conditioning else contextlib.nullcontext()
         with around:
             images: list[Image.Image] = pipe(**call).images
     return images
@@ -123,7 +124,7 @@ def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: boo
         more = {"negative_prompt": [plain(parse(params.negative_prompt))] * len(drawing.seeds)} if model.family.negative and guides else {}
         return {"prompt": [plain(parse(params.prompt))] * len(drawing.seeds)} | more, None
     loops = max(1, int(drawing.steps * drawing.strength)) if drawing.image is not None else drawing.steps
-    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip)
+    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip, drawing.before)
     rows = len(drawing.seeds)
     first, base = conditioning.positive_at(0)[0][0], conditioning.negative_at(0)
     call = {"prompt_embeds": first.states.repeat(rows, 1, 1)} | ({"negative_prompt_embeds": base.states.repeat(rows, 1, 1)} if guides else {})
