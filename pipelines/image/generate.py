@@ -16,6 +16,7 @@ from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
+from pipelines.image.prompt.view import encoder_view
 from pipelines.image.samplers import choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
@@ -71,6 +72,10 @@ class Generate:
             if (digest and str(entry.details.get("sha256", "")).startswith(digest)) or name in (entry.title, entry.key, entry.key.rpartition("/")[2]):
                 values["model"] = entry.key
         return values
+
+    def encoder_view(self, prompt: str, model: str, catalog: Catalog) -> dict[str, Any]:
+        """What the model's text encoder will read: {tokens, limit, chunks, sides, switches, networks, words}. Raises StudioErrors."""
+        return encoder_view(prompt, image_model(model, catalog))
 
     def prompt_problem(self, prompt: str) -> StudioError | None:
         """What is wrong with a prompt while it is written."""

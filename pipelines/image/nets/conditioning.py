@@ -13,10 +13,9 @@ from typing import Any
 import torch
 
 from pipelines.image.nets.model import ImageModel
+from pipelines.image.prompt import chunks as cut
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import Piece, Side, Span, schedule
-
-BACK_TRACK = 20
 
 
 @dataclass
@@ -64,28 +63,9 @@ def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_sk
 
 
 def chunked(tokenizer: Any, pieces: tuple[Piece, ...]) -> list[list[tuple[int, float]]]:
-    """Chunks of (token, weight) without begin and end. At a full chunk the words since a comma not far back go to the next one."""
-    size = tokenizer.model_max_length - 2
+    """Chunks of (token, weight) of an encoder, without begin and end."""
     comma = tokenizer(",", add_special_tokens=False).input_ids[-1:]
-    chunks: list[list[tuple[int, float]]] = [[]]
-    for piece in pieces:
-        if piece.breaks:
-            chunks.append([])
-        for token in tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids:
-            if len(chunks[-1]) == size:
-                chunks.append(_after_comma(chunks[-1], comma[0] if comma else -1))
-            chunks[-1].append((token, piece.weight))
-    return chunks
-
-
-def _after_comma(full: list[tuple[int, float]], comma: int) -> list[tuple[int, float]]:
-    """Take what stands behind the last comma off a full chunk, if that is not far."""
-    places = [place for place, (token, _) in enumerate(full) if token == comma]
-    if not places or len(full) - 1 - places[-1] > BACK_TRACK or places[-1] == len(full) - 1:
-        return []
-    moved = full[places[-1] + 1 :]
-    del full[places[-1] + 1 :]
-    return moved
+    return cut.chunked(pieces, lambda text: tokenizer(text, add_special_tokens=False, verbose=False).input_ids, lambda token: [token] == comma, tokenizer.model_max_length - 2)
 
 
 def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool) -> Encoded:

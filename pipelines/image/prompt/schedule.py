@@ -28,7 +28,7 @@ class Side:
 
     @property
     def text(self) -> str:
-        return "".join(piece.text for piece in self.pieces)
+        return "".join((" " if piece.breaks and number else "") + piece.text for number, piece in enumerate(self.pieces))
 
     @property
     def plain(self) -> bool:
