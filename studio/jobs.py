@@ -23,7 +23,7 @@ from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, 
 from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import ExpandsPrompts, Desk, Pipeline, ReadsText, Settles
+from studio.pipeline import Desk, ExpandsPrompts, Pipeline, ReadsText, Settles
 from studio.settings import Settings
 
 if TYPE_CHECKING:

@@ -160,8 +160,8 @@ class Settles(Protocol):
 
 
 @runtime_checkable
-class ReadsParameters(Protocol):
-    """A pipeline that reads the text of settings which other programs write into pictures."""
+class ReadsTexts(Protocol):
+    """A pipeline that reads settings which other programs write into pictures."""
 
-    def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
-        """Values for Params. Raises BadInput where the text holds none."""
+    def read_texts(self, texts: dict[str, str], catalog: Catalog) -> dict[str, Any]:
+        """Values for Params from a picture's texts by their names; what has no field under its own name. Raises BadInput where they hold none."""

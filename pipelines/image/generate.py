@@ -11,12 +11,13 @@ from PIL import Image
 
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
-from pipelines.image.infotext import read, write
+from pipelines.image.infotext import write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
+from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
@@ -65,13 +66,12 @@ class Generate:
         return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
-        """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""
-        values = {"upscale": 1.0} | read(text)
-        digest, name = values.pop("model_hash", ""), values.get("model", "")
-        for entry in catalog.entries("image"):
-            if (digest and str(entry.details.get("sha256", "")).startswith(digest)) or name in (entry.title, entry.key, entry.key.rpartition("/")[2]):
-                values["model"] = entry.key
-        return values
+        """Values for Params from the text that pictures of the community carry; what has no field here under its own label. Raises BadInput where it holds none."""
+        return read_texts({"parameters": text}, catalog)
+
+    def read_texts(self, texts: dict[str, str], catalog: Catalog) -> dict[str, Any]:
+        """The same from all texts of a picture, whichever program made it."""
+        return read_texts(texts, catalog)
 
     def encoder_view(self, prompt: str, model: str, catalog: Catalog) -> dict[str, Any]:
         """What the model's text encoder will read: {tokens, limit, chunks, sides, switches, networks, words}. Raises StudioErrors."""

@@ -113,8 +113,8 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
     """(labels, parameters of image.generate) in the order they are drawn: x quickest, z slowest. Words are searched in the prompt as it was before any axis."""
     axes = values_of(params)
     base = _base(params).model_dump() | {"count": 1, "together": False}
+    found: list[tuple[tuple[str, str, str], dict[str, Any]]] = []
     order = sorted(SIZES, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
-    found = []
     for z in axes["z"][1]:
         for y in axes["y"][1]:
             for x in axes["x"][1]:

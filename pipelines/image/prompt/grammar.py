@@ -315,9 +315,9 @@ class _Reader:
     def _emphasis(self, body: Sequence) -> Emphasis:
         last = body.nodes[-1] if body.nodes else None
         found = _TAIL_WEIGHT.search(last.raw) if isinstance(last, Text) else None
-        if not found or last is None or found.group(1):
+        if not found or last is None:
             return Emphasis("(", body)
-        kept = str(last)[: found.start()]
+        kept = str(last)[: found.end(1)]  # the blank before the colon is the words'
         return Emphasis("(", Sequence((*body.nodes[:-1], *((Text(kept),) if kept else ()))), found.group(2))
 
     def _choice(self) -> Node | None:

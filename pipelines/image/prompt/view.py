@@ -26,7 +26,7 @@ def encoder_view(prompt: str, entry: ModelEntry) -> dict[str, Any]:
     words = words_of(Path(entry.path, "tokenizer")) if entry.format == "diffusers" else shipped()
     sides = list(dict.fromkeys(side for span in spans for side in span.sides))
     cut = {side: _chunks(side, words) for side in sides} if words else {}
-    longest = max(cut.values(), key=lambda chunks: sum(map(len, chunks)), default=[[]])
+    longest: list[Weighted] = max(cut.values(), key=lambda chunks: sum(map(len, chunks)), default=[[]])
     return {
         "tokens": sum(map(len, longest)), "limit": (words.length - 2) * max((len(chunks) for chunks in cut.values()), default=1) if words else 0, "chunks": [_words(chunk) for chunk in longest],
         "sides": [[side.text, side.weight] for side in spans[0].sides], "networks": named, "words": "",
