@@ -20,6 +20,7 @@ from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of
+from pipelines.image.sigmas import passes
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
 if TYPE_CHECKING:
@@ -125,11 +126,12 @@ class Generate:
         from pipelines.image.nets.draw import Drawing, draw
 
         plan = plan_of(params)
-        ground = self._ground(params, ctx)
+        ground = self._ground(params, seeds[0], ctx)
         note = f"Picture {made + 1} of {params.count}" if params.count > 1 else ""
         begun = Drawing(seeds, *(ground.image.size if ground else (params.width, params.height)), params.steps, first=made * plan.each, total=plan.total, note=note)
         if ground:
-            begun = Drawing(**(begun.__dict__ | {"strength": params.denoising_strength, "image": ground.image, "mask": ground.mask}))
+            strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
+            begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask}))
         if ground and params.denoising_strength * params.steps < 1:
             pictures = [ground.image] * len(seeds)
         else:
@@ -150,13 +152,14 @@ class Generate:
         large = enlarged(picture, params.upscaler, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
-        return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution", params.steps), ctx)
+        loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
+        return draw(model, params, Drawing((seed,), width, height, loops, strength, large, None, begun.first + params.steps, begun.total, "High resolution", steps, params.steps), ctx)
 
-    def _ground(self, params: ImageParams, ctx: RunContext) -> Ground | None:
+    def _ground(self, params: ImageParams, seed: int, ctx: RunContext) -> Ground | None:
         if not params.image:
             return None
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
-        return ground_of(params, open_picture(ctx.input(params.image)), mask)
+        return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
 
     def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written."""

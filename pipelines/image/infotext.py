@@ -12,7 +12,7 @@ import re
 from typing import Any, get_args
 
 from pipelines.image.params import ImageParams, Upscaler
-from pipelines.image.samplers import recognise
+from pipelines.image.samplers import SAMPLERS, recognise
 from studio.api import BadInput
 
 _NAME = re.compile(r"\s*(\w[\w \-/]*):\s*")
@@ -23,6 +23,7 @@ FEWEST = 3
 Table = tuple[tuple[str, str, type], ...]
 ALWAYS: Table = (("Steps", "steps", int), ("CFG scale", "cfg_scale", float))
 WHERE_SET: Table = (
+    ("Conventions", "conventions", str), ("ENSD", "eta_seed_delta", int), ("Discard penultimate sigma", "discard_next_to_last_sigma", bool), ("Emphasis", "emphasis", str),
     ("CFG rescale", "guidance_rescale", float), ("VAE", "vae", str), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float),
     ("Clip skip", "clip_skip", int), ("Tiling", "tiling", bool),
     ("Hires upscale", "hires_scale", float), ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
@@ -41,7 +42,7 @@ OTHER_WORDS = {"Just resize": "Stretch", "Crop and resize": "Crop", "Resize and 
 # What needs no telling: it is used in another way, or says nothing about the picture
 PASSED_OVER = {
     "Sampler", "Schedule type", "Model", "Model hash", "VAE hash", "Version", "App", "Template", "Negative Template", "Lora hashes", "TI hashes", "Hashes", "Civitai resources", "Backend", "Pipeline", "Operations",
-    "Parser", "Created", "Batch", "Index", "Time", LETTERS,
+    "Parser", "Created", "Batch", "Index", "Time", "RNG", LETTERS,
 }  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title:
     for label, field in (("Template", "prompt"), ("Negative Template", "negative_prompt")):
         if written and getattr(written, field) != getattr(params, field):
             pairs[label] = getattr(written, field)
-    pairs |= {"RNG": "CPU", "Version": version}
+    pairs |= {"RNG": params.noise_source, "Version": version}
     return _joined(params.prompt, params.negative_prompt, pairs)
 
 
@@ -85,7 +86,7 @@ def read(text: str) -> dict[str, Any]:
     if not pairs:
         raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
-    left = {label: value for label, value in pairs.items() if label not in PASSED_OVER and (label, value) != ("RNG", "CPU")}
+    left = {label: value for label, value in pairs.items() if label not in PASSED_OVER}
     for label, field, kind in ALL:
         if label in pairs and (value := _read(kind, pairs[label])) is not None:
             values[field] = value
@@ -94,6 +95,7 @@ def read(text: str) -> dict[str, Any]:
         if pairs.get(label) in words:
             values[field] = words[left.pop(label)]
     values |= _sizes(pairs, left) | _sampler(pairs, left) | _upscaler(pairs, left)
+    values |= _conventions(pairs, values)
     if "hires_scale" in values and "hires_strength" not in values and "denoising_strength" in values:
         values["hires_strength"] = values.pop("denoising_strength")
     return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs} | left
@@ -166,6 +168,14 @@ def _sampler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
     sampler, schedule, unknown = recognise(pairs["Sampler"], pairs.get("Schedule type", ""))
     left |= unknown
     return {"sampler": sampler, "schedule": schedule}
+
+
+def _conventions(pairs: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    """AUTOMATIC1111 and Forge name their version v… or f…, older ones none; without a word about it their noise is the GPU's."""
+    sampler = next((item for item in SAMPLERS if item.name == values.get("sampler")), None)
+    if sampler is None or not sampler.tabled or "App" in pairs or "Distilled CFG Scale" in pairs or pairs.get("Version", "v")[:1] not in ("v", "f"):
+        return {"noise_source": "NV"} if pairs.get("RNG") in ("NV", "GPU") else {}
+    return {"conventions": "AUTOMATIC1111", "noise_source": "CPU" if pairs.get("RNG") == "CPU" else "NV"}
 
 
 def _upscaler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:

@@ -13,6 +13,9 @@ MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
 Upscaler = Literal["Real-ESRGAN", "Lanczos"]
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
+Conventions = Literal["diffusers", "AUTOMATIC1111"]
+NoiseSource = Literal["CPU", "NV"]
+Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
 
 
@@ -38,6 +41,11 @@ class ImageParams(Params):
     seed_height: int = Field(0, ge=0, le=8192, title="Seed from height", description="Keeps the composition that the seed has at this size; 0 is off.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))
     clip_skip: int = Field(1, ge=1, le=12, title="CLIP skip", description="Which of the text encoder's last layers is read; 1 is the last.", json_schema_extra=ui(group="Sampling", advanced=True))
     guidance_rescale: float = Field(0.0, ge=0.0, le=1.0, title="Guidance rescale", description="Against burnt colours at a high CFG scale.", json_schema_extra=ui(group="Sampling", advanced=True))
+    conventions: Conventions = Field("diffusers", title="Conventions", description="Whose rules hold where programs differ: noise levels, timesteps and counts of steps. AUTOMATIC1111's give its pictures again.", json_schema_extra=ui(group="Exactness", advanced=True))
+    noise_source: NoiseSource = Field("CPU", title="Noise source", description="Whose random numbers: those of the CPU, or those that an NVIDIA GPU draws from the same seed.", json_schema_extra=ui(group="Exactness", advanced=True))
+    eta_seed_delta: int = Field(0, ge=0, le=2**31 - 1, title="Eta noise seed delta", description="ENSD: added to the seed for the noise of the steps; for samplers that add noise.", json_schema_extra=ui(group="Exactness", widget="number", advanced=True))
+    discard_next_to_last_sigma: bool = Field(False, title="Discard the next-to-last sigma", description="The last step goes from one noise level earlier to none.", json_schema_extra=ui(group="Exactness", advanced=True))
+    emphasis: Emphasis = Field("Original", title="Emphasis", description="What weights do: scale the words and keep the mean, scale them only, nothing, or brackets are letters.", json_schema_extra=ui(group="Exactness", advanced=True))
     tiling: bool = Field(False, title="Seamless", description="The picture's edges fit together, as a texture's.", json_schema_extra=ui(group="Size", advanced=True))
     together: bool = Field(False, title="Draw together", description="All pictures in one batch: quicker on a GPU, and not the same to the last bit as one by one.", json_schema_extra=ui(group="Size", advanced=True))
 

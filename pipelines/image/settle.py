@@ -10,7 +10,7 @@ from PIL import Image
 from pipelines.image.families import Family, family_of
 from pipelines.image.params import MOST_PIXELS, ImageParams
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
-from pipelines.image.samplers import AUTOMATIC, choose
+from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
 from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
 
 LORA_KINDS = ("lora", "lyco")
@@ -52,6 +52,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     _check_size(settled, family)
     if settled.hires_scale > 1 and family.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
+    _check_exactness(settled, family)
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
@@ -63,6 +64,20 @@ def check_prompts(params: ImageParams) -> None:
     for field in ("prompts", "negative_prompts"):
         if (given := len(getattr(params, field))) not in (0, params.count):
             raise BadInput(f"There are {given} prompts for {params.count} pictures.", hint="Give one for each picture, or none.", field=field)
+
+
+def _check_exactness(params: ImageParams, family: Family) -> None:
+    """Raises BadInput for what would do nothing here."""
+    sampler = find(params.sampler, family.kind)
+    if not sampler.tabled and params.discard_next_to_last_sigma:
+        raise BadInput(f"“{sampler.name}” has no noise level to discard.", hint="Switch it off, or choose another sampler.", field="discard_next_to_last_sigma")
+    if params.conventions != "diffusers" and not sampler.tabled:
+        fitting = ", ".join(item.name for item in SAMPLERS if item.tabled)
+        raise BadInput(f"“{sampler.name}” does not follow AUTOMATIC1111's conventions.", hint=f"These do, with Stable Diffusion 1, 2 and XL: {fitting}.", field="conventions")
+    if params.eta_seed_delta and not sampler.random:
+        raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta")
+    if params.emphasis != "Original" and not family.weights:
+        raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis")
 
 
 def _sampling(params: ImageParams, family: Family) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import torch
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.prompt import chunks as cut
 from pipelines.image.prompt.grammar import parse
-from pipelines.image.prompt.schedule import Piece, Side, Span, schedule
+from pipelines.image.prompt.schedule import Piece, Side, Span, emphasised, schedule
 
 
 @dataclass
@@ -45,15 +45,15 @@ class Conditioning:
         return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
 
 
-def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, before: int = 0) -> Conditioning:
+def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, before: int = 0, emphasis: str = "Original") -> Conditioning:
     """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
-    wanted, unwanted = schedule(parse(prompt), steps, before), schedule(parse(negative), steps, before)
+    wanted, unwanted = (schedule(emphasised(parse(text), emphasis), steps, before) for text in (prompt, negative))
     sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
     chunks = max(len(chunked(model.pipe.tokenizer, side.pieces)) for side in sides)
 
     def encoded(side: Side, *, empty_is_zero: bool = False) -> Encoded:
-        key = (side.pieces, chunks, clip_skip, empty_is_zero, tuple(sorted(model.adapters.items())))
-        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero))
+        key = (side.pieces, chunks, clip_skip, empty_is_zero, emphasis == "No norm", tuple(sorted(model.adapters.items())))
+        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero, norm=emphasis != "No norm"))
 
     def negative_of(span: Span) -> Encoded:
         zero = bool(getattr(model.pipe.config, "force_zeros_for_empty_prompt", False))
@@ -68,7 +68,7 @@ def chunked(tokenizer: Any, pieces: tuple[Piece, ...]) -> list[list[tuple[int, f
     return cut.chunked(pieces, lambda text: tokenizer(text, add_special_tokens=False, verbose=False).input_ids, lambda token: [token] == comma, tokenizer.model_max_length - 2)
 
 
-def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool) -> Encoded:
+def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool, *, norm: bool = True) -> Encoded:
     """All chunks through all of the family's CLIP encoders, joined along the tokens."""
     pipe = model.pipe
     pairs = [(pipe.tokenizer, pipe.text_encoder), (getattr(pipe, "tokenizer_2", None), getattr(pipe, "text_encoder_2", None))]
@@ -80,7 +80,7 @@ def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: boo
         parts += [[] for _ in range(chunks - len(parts))]
         joined = []
         for number, part in enumerate(parts):
-            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip)
+            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip, norm)
             joined.append(state)
             if number == 0 and first is not None:
                 pooled = first
@@ -91,7 +91,7 @@ def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: boo
     return Encoded(whole, pooled)
 
 
-def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int) -> tuple[Any, Any]:
+def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int, norm: bool) -> tuple[Any, Any]:
     size = tokenizer.model_max_length
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     padding = tokenizer.pad_token_id
@@ -113,7 +113,9 @@ def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]
         scale = torch.tensor([1.0, *weights, *[1.0] * (size - 1 - len(weights))], device=state.device, dtype=state.dtype)
         before = state.float().mean()
         state = state * scale[None, :, None]
-        state = state * (before / state.float().mean()).to(state.dtype)
+        ratio = before / state.float().mean()
+        if norm and torch.isfinite(ratio):  # a mean of exactly 0 can't be kept
+            state = state * ratio.to(state.dtype)
     pooled = told[0] if two and told[0].ndim == 2 else None
     return state, pooled
 

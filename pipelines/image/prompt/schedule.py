@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipelines.image.prompt.grammar import Alternate, Break, Choice, Comment, Emphasis, Network, Prompt, Sequence, Switch, Text, Wildcard
+from pipelines.image.prompt.grammar import OPENING, Alternate, Break, Choice, Comment, Emphasis, Network, Node, Part, Prompt, Sequence, Switch, Text, Wildcard
 
+_SIGNS = re.compile(r"[\\()\[\]{}#]")
 _ESCAPED = re.compile(r"\\([\\()\[\]{}#])")
 
 
@@ -66,6 +67,36 @@ def schedule(prompt: Prompt, steps: int, before: int = 0) -> list[Span]:
         else:
             spans.append(Span(edge, sides))
     return spans
+
+
+def emphasised(prompt: Prompt, emphasis: str) -> Prompt:
+    """The same where brackets weigh; with their words alone under "Ignore", and with the signs as letters under "None"."""
+    if emphasis not in ("Ignore", "None"):
+        return prompt
+    return Prompt(tuple(Part(_unweighed(part.body, emphasis == "None"), part.tail) for part in prompt.parts))
+
+
+def _unweighed(body: Sequence, letters: bool) -> Sequence:
+    found: list[Node] = []
+    for node in body.nodes:
+        if isinstance(node, Emphasis):
+            inner = _unweighed(node.body, letters).nodes
+            end = (f":{node.number}" if node.number else "") + OPENING[node.opening]
+            found += [_letters(node.opening), *inner, _letters(end)] if letters else inner
+        elif isinstance(node, Text) and letters:
+            found.append(_letters(node.raw))
+        elif isinstance(node, Switch):
+            found.append(Switch(_unweighed(node.before, letters), _unweighed(node.after, letters), node.when, node.short))
+        elif isinstance(node, (Alternate, Choice)):
+            found.append(type(node)(tuple(_unweighed(option, letters) for option in node.options)))
+        else:
+            found.append(node)
+    return Sequence(tuple(found))
+
+
+def _letters(text: str) -> Text:
+    """Text whose every sign is read as itself, backslashes too."""
+    return Text(_SIGNS.sub(r"\\\g<0>", text))
 
 
 def at(spans: list[Span], step: int) -> Span:
