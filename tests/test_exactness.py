@@ -225,3 +225,27 @@ def test_picture_i_of_a_batch_is_the_single_picture_of_its_seed(queue: JobQueue,
     given = values | {name: key for name, key in spot(queue).items() if name in values}
     three, single = drawn(queue, **given, count=3), drawn(queue, **given, seed=7)
     assert len(three) == 3 and (three[2] == single[0]).all() and (three[0] != three[2]).any()
+
+
+# -- dropped files -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [{"conventions": "AUTOMATIC1111", "sampler": "Euler a", "schedule": "Karras", "noise_source": "NV", "eta_seed_delta": 31337, "prompt": "a (red:1.4) cat\nx: y, z: 1, a: b", "emphasis": "No norm"}, {"variation_strength": 0.3, "variation_seed": 4, "clip_skip": 2, "negative_prompt": ""}], ids=["a1111", "own"])
+def test_a_dropped_file_draws_the_same_picture_from_its_settings_and_from_its_text_alone(queue: JobQueue, tmp_path: Path, values: dict[str, Any]) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    from studio.restore import restore
+
+    job = queue.submit("image.generate", BASE | values, owner="local").wait()
+    path = Path(queue.store.output(job.outputs[0]).path)
+    studio: Any = type("House", (), {"pipelines": queue.pipelines, "catalog": queue.catalog, "jobs": queue})()
+    whole = restore(path, studio)
+    with Image.open(path) as image:
+        about = PngInfo()
+        about.add_text("parameters", image.text["parameters"])  # type: ignore[attr-defined]
+        image.save(tmp_path / "bare.png", pnginfo=about)
+        picture = np.asarray(image.convert("RGB")).astype(int)
+    text = restore(tmp_path / "bare.png", studio)
+    assert whole.params == job.params.model_dump(mode="json") and not whole.refused and not text.refused
+    for restored in (whole, text):
+        assert (drawn(queue, **restored.params)[0] == picture).all()

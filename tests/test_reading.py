@@ -19,7 +19,7 @@ from pipelines.image.samplers import SAMPLERS
 from studio.api import BadInput, Catalog
 from studio.jobs import JobQueue
 from studio.metadata import embed, extract, texts_of, user_comment
-from studio.restore import Restored, restore
+from studio.restore import Restored, hand_over, restore
 from tests.house import finish
 from tests.image_models import image_queue, make_sd1
 from tests.test_metadata import picture
@@ -44,7 +44,8 @@ def random_params(pick: random.Random, prompt: str, negative: str) -> tuple[Imag
         "prompt": prompt, "negative_prompt": negative, "steps": pick.randint(1, 150), "cfg_scale": round(pick.uniform(0, 30), pick.randint(0, 9)), "width": pick.randint(1, 1024) * 8, "height": pick.randint(1, 1024) * 8, "seed": pick.randrange(2**32),
         "sampler": pick.choice([sampler.name for sampler in SAMPLERS]), "schedule": pick.choice(("Automatic", "Uniform", "Karras", "SGM Uniform", "Exponential", "Beta", "DDIM")), "clip_skip": pick.randint(1, 12), "tiling": pick.random() < 0.5,
         "guidance_rescale": some(0.0, pick.random()), "variation_strength": some(0.0, pick.random()), "variation_seed": some(0, pick.randrange(2**32)), "vae": some("", 'a "VAE", x: y'), "upscale": some(1.0, round(pick.uniform(1.1, 4), 3)),
-        "upscaler": pick.choice(get_args(Upscaler)),
+        "upscaler": pick.choice(get_args(Upscaler)), "conventions": pick.choice(("diffusers", "AUTOMATIC1111")), "noise_source": pick.choice(("CPU", "NV")), "eta_seed_delta": some(0, pick.randrange(2**31)),
+        "discard_next_to_last_sigma": pick.random() < 0.5, "emphasis": pick.choice(("Original", "No norm", "Ignore", "None")),
     }  # fmt: skip
     if pick.random() < 0.3:
         values |= {"seed_width": pick.randint(1, 8192), "seed_height": pick.randint(1, 8192)}
@@ -117,6 +118,21 @@ def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected
     values = read_texts({"parameters": text}, NOWHERE)
     assert {name: values.get(name) for name in expected} == expected
     assert {name: value for name, value in values.items() if name not in ImageParams.model_fields} == left
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("Version: v1.10.1", ("AUTOMATIC1111", "NV")), ("RNG: CPU, Version: v1.10.1", ("AUTOMATIC1111", "CPU")), ("RNG: NV, ENSD: 31337, Emphasis: No norm, Discard penultimate sigma: True, Version: f2.0", ("AUTOMATIC1111", "NV", 31337, "No norm", True)), ("Model: x", ("AUTOMATIC1111", "NV")),
+        ("App: SD.Next, Version: v1", ()), ("RNG: CPU, Version: Seisei Studio", ()), ("RNG: NV, Version: Seisei Studio", (None, "NV")), ("Distilled CFG Scale: 3.5, Version: f2.0", ()),
+    ],
+)  # fmt: skip
+def test_pictures_of_automatic1111_bring_its_conventions(more: str, expected: tuple[Any, ...]) -> None:
+    values = read_texts({"parameters": f"a fox\nSteps: 4, Sampler: Euler a, CFG scale: 7, Seed: 1, {more}"}, NOWHERE)
+    names = ("conventions", "noise_source", "eta_seed_delta", "emphasis", "discard_next_to_last_sigma")
+    assert {name: values.get(name) for name in names} == dict(zip(names, (*expected, *[None] * 5), strict=False))
+    other = read_texts({"parameters": f"a fox\nSteps: 4, Sampler: DDIM, CFG scale: 7, Seed: 1, {more}"}, NOWHERE)
+    assert "conventions" not in other, "samplers that do not follow them can still be run"
 
 
 def comfy(**changed: dict[str, Any]) -> dict[str, Any]:
@@ -282,6 +298,8 @@ MADE: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_a_dropped_file_gives_its_settings_back_and_they_can_be_run(queue: JobQueue, tmp_path: Path, name: str) -> None:
     found = dropped(queue, MADE[name](tmp_path / name))
+    hand_over(found, type("House", (), {"store": queue.store})(), "local")  # type: ignore[arg-type]
+    assert queue.store.recall("local", "restore:image.generate") == found.params | {"extras": {}}, "what the tab fills itself with"
     assert found.pipeline_id == "image.generate" and found.params["prompt"].startswith("a fox") and found.params["negative_prompt"] == "ice" and found.params["model"] == "tiny" and not found.model_missing
     assert (found.params["width"], found.params["height"]) == (64, 96) and set(found.refused) <= {"Distilled CFG Scale", "VAE", "controlnets"}
     params = ImageParams.parse(found.params | {"prompt": "a fox", "vae": ""})

@@ -31,12 +31,14 @@ class Sampler:
     evaluations: int = 1
     paper: str = ""
     aliases: tuple[str, ...] = ()
+    discards: bool = False  # leaves the next-to-last noise level out, by AUTOMATIC1111's conventions
     tabled: bool = False  # its steps read the noise levels alone, so that it takes a table of our own
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Schedules of diffusers' own, and those by our tables."""
-        return tuple(dict.fromkeys((*self.schedules, *(TABLED if self.tabled else ()))))
+        """Schedules of diffusers' own, and those by our tables; one that ends above 0 is none for two evaluations a step."""
+        ours = [name for name in TABLED if self.evaluations == 1 or name != "KL Optimal"] if self.tabled else []
+        return tuple(dict.fromkeys((*self.schedules, *ours)))
 
 
 DPM = "DPMSolverMultistepScheduler"
@@ -51,7 +53,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("Euler", "EulerDiscreteScheduler", paper=EDM_PAPER, aliases=("k_euler",), tabled=True),
     Sampler("Heun", "HeunDiscreteScheduler", evaluations=2, paper=EDM_PAPER, aliases=("k_heun", "heun"), tabled=True),
     Sampler("LMS", "LMSDiscreteScheduler", paper="Liu et al., Pseudo numerical methods for diffusion models, 2022", aliases=("k_lms", "lms", "LMSD"), tabled=True),
-    Sampler("DPM2", "KDPM2DiscreteScheduler", automatic="Karras", evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2", "dpm_2", "kdpm_2", "KDPM2")),
+    Sampler("DPM2", "KDPM2DiscreteScheduler", automatic="Karras", evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2", "dpm_2", "kdpm_2", "KDPM2"), tabled=True, discards=True),
     Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", automatic="Karras", random=True, evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2_a", "dpm_2_ancestral", "k_dpm_2_ancestral", "kdpm_2_a", "kdpm_2_ancestral", "KDPM2 a")),
     Sampler("DEIS", "DEISMultistepScheduler", paper="Zhang and Chen, Fast sampling with exponential integrator, 2022", aliases=("deis_multistep",)),
     Sampler("UniPC", "UniPCMultistepScheduler", paper="Zhao et al., UniPC, 2023", aliases=("unipc", "uni_pc", "uni_pc_bh2")),

@@ -101,7 +101,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
     model.set_sampler(pipe, sampler, schedule)
     if wants_table(sampler, schedule, params.conventions, params.discard_next_to_last_sigma):
-        give_table(pipe.scheduler, functools.partial(table, schedule, family=model.family.key, discard=params.discard_next_to_last_sigma))
+        discard = params.discard_next_to_last_sigma or (sampler.discards and params.conventions == "AUTOMATIC1111")
+        give_table(pipe.scheduler, functools.partial(table, schedule, family=model.family.key, discard=discard))
     noise = Noise(params, drawing.seeds, factor=model.family.factor) if has_own_noise(params) else None
     watch = Watch(model, pipe, drawing, ctx)
     pipe.scheduler.step = watch.scheduler_step(pipe.scheduler.step)

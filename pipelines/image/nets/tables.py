@@ -24,7 +24,13 @@ def give_table(scheduler: Any, make: Callable[[int, Levels], Levels]) -> None:
         levels = make(num_inference_steps, trained)
         sigmas = torch.from_numpy(levels.astype(np.float32))
         steps = torch.from_numpy(step_of(levels[:-1], trained).astype(np.float32))
-        if scheduler.order == 2:  # each level but the ends is met twice
+        if hasattr(scheduler, "sigmas_interpol"):  # a level between each two, as the geometric mean
+            between = np.sqrt(levels[1:] * levels[:-1])
+            places = torch.from_numpy(step_of(between[:-1], trained).astype(np.float32))
+            steps = torch.cat([steps[:1], torch.stack([places, steps[1:]], 1).flatten()])
+            middle = torch.from_numpy(np.append(levels[:1], between).astype(np.float32))
+            sigmas, scheduler.sigmas_interpol = (torch.cat([row[:1], row[1:].repeat_interleave(2), row[-1:]]) for row in (sigmas, middle))
+        elif scheduler.order == 2:  # each level but the ends is met twice
             sigmas, steps = torch.cat([sigmas[:1], sigmas[1:-1].repeat_interleave(2), sigmas[-1:]]), torch.cat([steps[:1], steps[1:].repeat_interleave(2)])
         scheduler.sigmas, scheduler.timesteps = sigmas, steps.to(device)
         scheduler.num_inference_steps = len(levels) - 1
