@@ -79,8 +79,8 @@ class HookSpecs:
         raise NotImplementedError
 
     @hookspec
-    def on_prompt(self, pipeline_id: str, prompt: str, seed: int, extras: dict[str, Any]) -> str:
-        """Chain `prompt`: expand a prompt (wildcards, styles). The same seed must give the same prompt."""
+    def on_prompt(self, pipeline_id: str, prompt: str, seed: int, extras: dict[str, Any], user_data: str) -> str:
+        """Chain `prompt`: expand a prompt (wildcards, styles). The same seed must give the same prompt. `user_data` is the data folder's path."""
         raise NotImplementedError
 
     @hookspec

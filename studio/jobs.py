@@ -23,7 +23,7 @@ from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, 
 from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import Desk, Pipeline, ReadsText, Settles
+from studio.pipeline import Desk, ExpandsPrompts, Pipeline, ReadsText, Settles
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -274,10 +274,15 @@ class JobQueue:
     def _prepare(self, pipeline: Pipeline, values: dict[str, Any], extras: dict[str, Any]) -> Params:
         values = self.hooks.chain("before_run", "values", dict(values), pipeline_id=pipeline.id, extras=extras)
         params = resolve_seed(pipeline.Params.parse(values))
-        if "prompt" in pipeline.Params.model_fields and isinstance(prompt := getattr(params, "prompt", None), str):
-            seed = getattr(params, "seed", 0)
-            changed = self.hooks.chain("on_prompt", "prompt", prompt, pipeline_id=pipeline.id, seed=seed, extras=extras)
-            params = pipeline.Params.parse(params.model_dump() | {"prompt": changed})
+
+        def expanded(prompt: str, seed: int) -> str:
+            changed: str = self.hooks.chain("on_prompt", "prompt", prompt, pipeline_id=pipeline.id, seed=seed, extras=extras, user_data=str(self.settings.data))
+            return changed
+
+        if isinstance(pipeline, ExpandsPrompts):
+            params = pipeline.Params.parse(pipeline.expand_prompts(params, expanded).model_dump())
+        elif "prompt" in pipeline.Params.model_fields and isinstance(prompt := getattr(params, "prompt", None), str):
+            params = pipeline.Params.parse(params.model_dump() | {"prompt": expanded(prompt, getattr(params, "seed", 0))})
         if not isinstance(pipeline, ReadsText):
             return params
         mapped: Params = pipeline.map_text(params, lambda text: self.hooks.chain("on_text_input", "text", text, pipeline_id=pipeline.id, extras=extras))

@@ -21,6 +21,7 @@ MAX_FILE_BYTES = 512 * 2**20
 MAX_METADATA_BYTES = 8 * 2**20
 EXIF_USER_COMMENT = 0x9286
 EXIF_IFD = 0x8769
+EXIF_TEXTS = (0x010E, 0x010F, 0x0110)  # description, make, model: where ComfyUI's WebP files have "workflow:…" and "prompt:…"
 EMBEDDED = {".png", ".wav", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".md", ".txt", ".json"}
 _MARK = re.compile(rb"\n*<!-- seisei (\{.*\}) -->\s*\Z", re.DOTALL)
 
@@ -71,22 +72,44 @@ def extract(path: Path) -> dict[str, Any]:
     return found
 
 
-def parameters_text(path: Path) -> str:
-    """The text of settings that the community's programs write: PNG "parameters", JPEG and WebP EXIF user comment; "" where there is none."""
+def texts_of(path: Path) -> dict[str, str]:
+    """The texts that other programs write into pictures: those of a PNG by their names, the user comment of JPEG and WebP as "parameters"; {} where there are none."""
     from PIL import Image
 
+    found: dict[str, str] = {}
     try:
         with Image.open(path) as image:
-            if text := image.info.get("parameters"):
-                return str(text)[:MAX_METADATA_BYTES]
-            comment = image.getexif().get_ifd(EXIF_IFD).get(EXIF_USER_COMMENT, b"")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return ""
-    raw = comment if isinstance(comment, bytes) else b""
-    if raw.startswith(b"UNICODE\0"):
-        order = "utf-16-be" if raw[8:9] == b"\0" else "utf-16-le"
-        return raw[8:].decode(order, "replace")
-    return raw[8:].decode("utf-8", "replace") if raw.startswith(b"ASCII\0\0\0") and not raw.startswith(b"ASCII\0\0\0seisei") else ""
+            found = {str(name): str(text)[:MAX_METADATA_BYTES] for name, text in image.info.items() if isinstance(text, str)}
+            exif = image.getexif()
+            comment = exif.get_ifd(EXIF_IFD).get(EXIF_USER_COMMENT, b"")
+            named = [str(exif.get(tag, "")).partition(":") for tag in EXIF_TEXTS]
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
+        return found
+    for name, _, text in named:
+        if text and name.lower() in ("prompt", "workflow", "parameters"):
+            found.setdefault(name.lower(), text.strip("\0"))
+    if told := user_comment(comment if isinstance(comment, bytes) else str(comment).encode()):
+        found.setdefault("parameters", told)
+    return found
+
+
+def parameters_text(path: Path) -> str:
+    """The text of settings that AUTOMATIC1111's programs write: PNG "parameters", JPEG and WebP EXIF user comment; "" where there is none."""
+    return texts_of(path).get("parameters", "")
+
+
+def user_comment(raw: bytes) -> str:
+    """EXIF's user comment: eight bytes name its letters. Source: EXIF 2.3, 4.6.5. "" for our own."""
+    kind, text = raw[:8], raw[8:]
+    if kind == b"UNICODE\0":
+        order = text[:2] if text[:2] in (b"\xff\xfe", b"\xfe\xff") else b""
+        big = order == b"\xfe\xff" or (not order and text[::2].count(0) >= text[1::2].count(0))  # letters of Latin have their zero first then
+        told = text[len(order) :].decode("utf-16-be" if big else "utf-16-le", "replace")
+    elif kind == b"JIS\0\0\0\0\0":
+        told = text.decode("iso2022_jp", "replace")
+    else:
+        told = (text if kind in (b"ASCII\0\0\0", b"\0" * 8) else raw).decode("utf-8", "replace")
+    return "" if told.startswith(f"{KEY} ") else told.strip("\0")
 
 
 def body(path: Path) -> bytes:

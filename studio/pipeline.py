@@ -144,6 +144,14 @@ class ReadsText(Protocol):
 
 
 @runtime_checkable
+class ExpandsPrompts(Protocol):
+    """A pipeline that keeps the prompt as it was written beside what the hook on_prompt makes of it: each of its results may have its own."""
+
+    def expand_prompts(self, params: Any, expand: Callable[[str, int], str]) -> Any:
+        """The params with the expanded prompts; `expand(prompt, seed)` raises StudioErrors."""
+
+
+@runtime_checkable
 class Settles(Protocol):
     """A pipeline that fills in what the user left to it and refuses what can't work, before the job is queued; imports no torch."""
 
@@ -152,8 +160,8 @@ class Settles(Protocol):
 
 
 @runtime_checkable
-class ReadsParameters(Protocol):
-    """A pipeline that reads the text of settings which other programs write into pictures."""
+class ReadsTexts(Protocol):
+    """A pipeline that reads settings which other programs write into pictures."""
 
-    def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
-        """Values for Params. Raises BadInput where the text holds none."""
+    def read_texts(self, texts: dict[str, str], catalog: Catalog) -> dict[str, Any]:
+        """Values for Params from a picture's texts by their names; what has no field under its own name. Raises BadInput where they hold none."""

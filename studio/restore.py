@@ -8,8 +8,8 @@ from typing import Any
 
 from studio.errors import BadInput, NotFound
 from studio.host import Studio
-from studio.metadata import extract, parameters_text
-from studio.pipeline import ReadsParameters
+from studio.metadata import extract, texts_of
+from studio.pipeline import ReadsTexts
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,14 @@ def restore(path: Path, studio: Studio) -> Restored:
 
 def read_foreign(path: Path, studio: Studio) -> dict[str, Any]:
     """Settings that another program wrote into a picture, as far as a method here can read them. Raises BadInput."""
-    text = parameters_text(path)
+    texts = texts_of(path)
     for pipeline in studio.pipelines.values():
-        if text and isinstance(pipeline, ReadsParameters):
-            return {"pipeline": pipeline.id, "params": pipeline.read_parameters(text, studio.catalog)}
-    raise BadInput(f"“{path.name}” carries no settings that can be read.", hint="Drop a file that this studio or AUTOMATIC1111's made.")
+        if texts and isinstance(pipeline, ReadsTexts):
+            try:
+                return {"pipeline": pipeline.id, "params": pipeline.read_texts(texts, studio.catalog)}
+            except BadInput:
+                continue
+    raise BadInput(f"“{path.name}” carries no settings that can be read.", hint="Drop a file that this studio, AUTOMATIC1111, Forge, SD.Next, ComfyUI, InvokeAI or Fooocus made.")
 
 
 def restore_metadata(about: dict[str, Any], studio: Studio) -> Restored:

@@ -31,6 +31,7 @@ GROUPS = {
     "Size": ("width", "height", "tiling", "together"),
     "High resolution": ("hires_scale", "hires_steps", "hires_strength", "upscale", "upscaler"),
     "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),
+    "Exactness": ("conventions", "noise_source", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis"),
 }
 PICTURE = ("denoising_strength", "resize")
 MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")

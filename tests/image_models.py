@@ -35,12 +35,16 @@ def clip(vocabulary: int, *, projected: bool = False) -> Any:
     import torch
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+    from pipelines.image.nets.conditioning import final_norm
+
     torch.manual_seed(3)
     config = CLIPTextConfig(
         vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=64, projection_dim=WIDTH, num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=TOKENS,
         bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 1,
     )  # fmt: skip
-    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval()
+    made = (CLIPTextModelWithProjection if projected else CLIPTextModel)(config).eval()
+    final_norm(made).bias.data.normal_(0.3, 0.2)  # a trained encoder's states have a mean that is not 0, which weights keep
+    return made
 
 
 def scheduler() -> Any:

@@ -59,7 +59,7 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [
-        ({"sampler": "Eular"}, "sampler", "no sampler"), ({"sampler": "Euler a", "schedule": "Karras"}, "schedule", "knows no schedule"), ({"width": 500}, "width", "multiple of 8"),
+        ({"sampler": "Eular"}, "sampler", "no sampler"), ({"sampler": "DDIM", "schedule": "Karras"}, "schedule", "knows no schedule"), ({"sampler": "DDIM", "conventions": "AUTOMATIC1111"}, "conventions", "does not follow"), ({"sampler": "UniPC", "discard_next_to_last_sigma": True}, "discard_next_to_last_sigma", "no noise level"), ({"eta_seed_delta": 5}, "eta_seed_delta", "adds no noise"), ({"width": 500}, "width", "multiple of 8"),
         ({"width": 8192, "height": 8192}, "width", "megapixels"), ({"width": 9000}, "width", "at most 8192"), ({"steps": 151}, "steps", "at most 150"), ({"prompt": "a (cat"}, "prompt", "never closed"),
         ({"negative_prompt": "cat)"}, "negative_prompt", "closes nothing"), ({"prompt": "a" * 100_000}, "prompt", "100,000 letters"), ({"prompt": "<lora:gone:1>"}, "prompt", "no LoRA “gone”"),
         ({"prompt": "<hypernet:x:1>"}, "prompt", "can't be used here"), ({"model": "nothing"}, "model", "not on this computer"), ({"image": "x.png"}, "image", ""), ({"image": "0" * 64 + ".png"}, "image", "not here any more"),
@@ -206,7 +206,7 @@ def spot() -> Image.Image:
 
 CHANGES: dict[str, Any] = {
     "prompt": "a dog", "negative_prompt": "fog", "width": 48, "height": 48, "steps": 6, "cfg_scale": 2.0, "sampler": "DPM++ 2M", "schedule": "Karras", "seed": 6, "variation_strength": 0.4, "clip_skip": 2,
-    "guidance_rescale": 0.7, "tiling": True, "upscale": 2.0,
+    "guidance_rescale": 0.7, "tiling": True, "upscale": 2.0, "conventions": "AUTOMATIC1111", "noise_source": "NV", "discard_next_to_last_sigma": True,
 }  # fmt: skip
 WITH_PICTURE: dict[str, Any] = {"denoising_strength": 0.4, "resize": "Stretch", "extend_left": 16, "extend_right": 16, "extend_top": 16, "extend_bottom": 16}
 WITH_MASK: dict[str, Any] = {"invert_mask": True, "mask_blur": 0, "fill": "Empty", "only_masked": True}

@@ -116,7 +116,7 @@ def test_names_are_unique_and_unknown_ones_are_refused_with_the_list() -> None:
     from studio.api import BadInput
 
     assert len(set(NAMES)) == len(NAMES)
-    for given, field in ((("Eular", "Automatic"), "sampler"), (("Euler a", "Karras"), "schedule"), (("Flow Euler", "Automatic"), "sampler"), (("Euler", "Karass"), "schedule")):
+    for given, field in ((("Eular", "Automatic"), "sampler"), (("DDIM", "Karras"), "schedule"), (("Flow Euler", "Automatic"), "sampler"), (("Euler", "Karass"), "schedule")):
         with pytest.raises(BadInput) as told:
             choose(*given, "noise")
         assert told.value.field == field and "Use one of" in told.value.hint

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from pipelines.image.prompt.grammar import PromptError, networks, parse
+from pipelines.image.prompt.grammar import Comment, PromptError, networks, parse
 from pipelines.image.prompt.schedule import Piece, at, plain, schedule
 from studio.api import BadInput
 
-WORDS = ("cat", "a red fox", "AND", "BREAK", "HANDY", "x:0.5", " , ", "猫", "\\(", "\\]", "\\\\", "1.2", ":", "|x", "é", "\n", "<not this>", "__no", "Steps: 20, Seed: 1, Size: 2x2")
+WORDS = ("cat", "a red fox", "AND", "BREAK", "HANDY", "x:0.5", " , ", "猫", "\\(", "\\]", "\\\\", "1.2", ":", "|x", "é", "\n", "<not this>", "__no", "Steps: 20, Seed: 1, Size: 2x2", "# not (this] {a|b\n", "\\#")
 
 
 def written(pick: random.Random, depth: int = 0, *, inside: bool = False) -> str:
@@ -48,16 +48,25 @@ def _piece(pick: random.Random, depth: int, inside: bool) -> str:
     return pick.choice([word for word in WORDS if not (inside and word == "AND")])
 
 
-def test_ten_thousand_generated_prompts_survive_parse_print_parse() -> None:
+def survive(count: int) -> None:
     pick = random.Random(20261124)
     kinds: set[str] = set()
-    for number in range(10_000):
+    for number in range(count):
         text = written(pick)
         tree = parse(text)
         assert str(tree) == text, f"prompt {number}"
         assert parse(str(tree)) == tree
         kinds |= {type(node).__name__ for part in tree.parts for node in part.body.nodes}
-    assert kinds == {"Text", "Emphasis", "Switch", "Alternate", "Choice", "Wildcard", "Network", "Break"}, "each kind was met"
+    assert kinds == {"Text", "Emphasis", "Switch", "Alternate", "Choice", "Wildcard", "Network", "Break", "Comment"}, "each kind was met"
+
+
+def test_generated_prompts_survive_parse_print_parse() -> None:
+    survive(2500)
+
+
+@pytest.mark.slow
+def test_twenty_thousand_generated_prompts_survive_parse_print_parse() -> None:
+    survive(20_000)
 
 
 def test_any_text_is_read_or_refused_with_its_place() -> None:
@@ -104,6 +113,23 @@ def test_weights_multiply_and_signs_lose_their_backslash() -> None:
     assert pieces("((a))") == [("a", 1.21)] and pieces("[a]") == [("a", 0.9091)] and pieces("((a):2)") == [("a", 2.2)]
     assert pieces(r"\(a\) \[b\] \\") == [("(a) [b] \\", 1.0)]
     assert pieces("(a:b)") == [("a:b", 1.1)], "no number, no weight"
+
+
+def test_what_stands_behind_a_number_sign_is_for_people() -> None:
+    assert pieces("a cat # (not this] {a|b} AND\n, (red # no\n:1.2) \\# 1") == [("a cat \n, ", 1.0), ("red \n", 1.2), (" # 1", 1.0)]
+    assert parse("# all of it").parts[0].body.nodes == (Comment("# all of it"),) and networks(parse("# <lora:x:1>")) == []
+    assert len(schedule(parse("a # AND b"), 4)[0].sides) == 1
+
+
+def test_a_point_makes_a_share_and_a_second_pass_goes_on() -> None:
+    """As AUTOMATIC1111 counts since its version 1.6: shares of 1 to 2, and steps above the first pass's, are the second pass's."""
+    assert [pieces("[cat:dog:1.0]", step)[0][0] for step in (0, 9)] == ["cat", "cat"] and [pieces("[cat:dog:1]", step)[0][0] for step in (0, 1)] == ["cat", "dog"]
+
+    def second(text: str) -> list[tuple[int, str]]:
+        return [(span.until, span.sides[0].text) for span in schedule(parse(text), 10, before=20)]
+
+    assert second("[cat:dog:0.5]") == [(10, "dog")] and second("[cat:dog:1.5]") == [(5, "cat"), (10, "dog")]
+    assert second("[cat:dog:12]") == [(10, "dog")] and second("[cat:dog:24]") == [(4, "cat"), (10, "dog")]
 
 
 def test_words_change_at_their_step() -> None:

@@ -1,17 +1,19 @@
-"""{a|b|c} in a prompt becomes one of them. The seed decides, so that a result can be made again."""
+"""{a|b|c} and __file__ in a prompt become one of their choices. The seed decides, so that a result can be made again."""
 
 from __future__ import annotations
 
 import random
-import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from studio.api import ExtensionParams, hookimpl
 
-CHOICE = re.compile(r"\{([^{}\n]*\|[^{}\n]*)\}")
-MAX_ROUNDS = 50
+from .expansion import Expansion
+from .library import Library
+
+FOLDER = "wildcards"
 
 
 class WildcardParams(ExtensionParams):
@@ -20,7 +22,7 @@ class WildcardParams(ExtensionParams):
     title: ClassVar[str] = "Wildcards"
     pipelines: ClassVar[tuple[str, ...]] = ("text.complete", "image.")
 
-    expand: bool = Field(True, title="Expand {a|b}", description="Off keeps the braces as they are written.")
+    expand: bool = Field(True, title="Expand {a|b} and __file__", description="Off keeps them as they are written. Files of words, one choice a line, lie in the folder wildcards of your data.")
 
 
 @hookimpl
@@ -29,14 +31,7 @@ def register_settings() -> list[type[ExtensionParams]]:
 
 
 @hookimpl
-def on_prompt(prompt: str, seed: int, extras: dict[str, Any]) -> str:
-    """Innermost first; braces without a bar are left alone, so code and JSON stay as they are."""
-    if not extras.get("wildcards", {}).get("expand", True):
+def on_prompt(pipeline_id: str, prompt: str, seed: int, extras: dict[str, Any], user_data: str) -> str:
+    if not extras.get("wildcards", {}).get("expand", True) or not any(sign in prompt for sign in ("{", "__")):
         return prompt
-    pick = random.Random(seed)
-    for _ in range(MAX_ROUNDS):
-        expanded = CHOICE.sub(lambda found: pick.choice(found[1].split("|")), prompt)
-        if expanded == prompt:
-            break
-        prompt = expanded
-    return prompt
+    return Expansion(random.Random(seed), Library(Path(user_data) / FOLDER), pictures=pipeline_id.startswith("image.")).expand(prompt)

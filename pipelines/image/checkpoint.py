@@ -134,14 +134,22 @@ def write_configs(path: Path, family: str, target: Path) -> None:
 
 def write_tokenizer(folder: Path, length: int, padding: str) -> None:
     """CLIP's byte-pair encoding (OpenAI, MIT): bytes, bytes that end a word, merges, two marks."""
-    merges = gzip.decompress(MERGES.read_bytes()).decode().strip().split("\n")
-    letters = _byte_letters()
-    words = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair.split()) for pair in merges), START, END]
-    _write(folder / "vocab.json", {word: number for number, word in enumerate(words)})
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+    _write(folder / "vocab.json", {word: number for number, word in enumerate(clip_words())})
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(clip_merges()) + "\n", encoding="utf-8")
     marks = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": padding}
     _write(folder / "tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer", "model_max_length": length, "do_lower_case": True, "errors": "replace", "add_prefix_space": False} | marks)
     _write(folder / "special_tokens_map.json", marks)
+
+
+def clip_merges() -> list[str]:
+    """Pairs with a blank between, the most frequent first."""
+    return gzip.decompress(MERGES.read_bytes()).decode().strip().split("\n")
+
+
+def clip_words() -> list[str]:
+    """The vocabulary in the order of its numbers."""
+    letters = _byte_letters()
+    return [*letters, *(letter + "</w>" for letter in letters), *("".join(pair.split()) for pair in clip_merges()), START, END]
 
 
 def _byte_letters() -> list[str]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
-from pipelines.image.infotext import read, write
+from pipelines.image.infotext import write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
+from pipelines.image.prompt.view import encoder_view
+from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import choose
-from pipelines.image.settle import image_model, settle, unit_of
+from pipelines.image.settle import check_prompts, image_model, settle, unit_of
+from pipelines.image.sigmas import passes
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 SEEDS = 2**32
 TITLE_LETTERS = 60
+Spoken = TypeVar("Spoken", bound=ImageParams)
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,16 @@ class Generate:
         return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
-        """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""
-        values = {"upscale": 1.0} | read(text)
-        digest, name = values.pop("model_hash", ""), values.get("model", "")
-        for entry in catalog.entries("image"):
-            if (digest and str(entry.details.get("sha256", "")).startswith(digest)) or name in (entry.title, entry.key, entry.key.rpartition("/")[2]):
-                values["model"] = entry.key
-        return values
+        """Values for Params from the text that pictures of the community carry; what has no field here under its own label. Raises BadInput where it holds none."""
+        return read_texts({"parameters": text}, catalog)
+
+    def read_texts(self, texts: dict[str, str], catalog: Catalog) -> dict[str, Any]:
+        """The same from all texts of a picture, whichever program made it."""
+        return read_texts(texts, catalog)
+
+    def encoder_view(self, prompt: str, model: str, catalog: Catalog) -> dict[str, Any]:
+        """What the model's text encoder will read: {tokens, limit, chunks, sides, switches, networks, words}. Raises StudioErrors."""
+        return encoder_view(prompt, image_model(model, catalog))
 
     def prompt_problem(self, prompt: str) -> StudioError | None:
         """What is wrong with a prompt while it is written."""
@@ -78,6 +85,11 @@ class Generate:
         except StudioError as error:
             return error
         return None
+
+    def expand_prompts(self, params: ImageParams, expand: Callable[[str, int], str]) -> ImageParams:
+        check_prompts(params)
+        told = [params.of_picture(number) for number in range(params.count)]
+        return expanded(params, [(one.prompt, one.negative_prompt, seed) for one, seed in zip(told, seeds_of(params), strict=True)], expand)
 
     def settle(self, params: ImageParams, desk: Desk) -> ImageParams:
         return settle(params, desk)
@@ -95,16 +107,17 @@ class Generate:
         family = family_of(entry)
         made = done
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
-            apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
             for seeds in batches(params)[done:]:
+                told = params.of_picture(made)
                 try:
-                    pictures = self._pictures(model, params, seeds, made, ctx)
+                    apply_loras(model, wanted_loras(networks(parse(told.prompt)), model, ctx.catalog))
+                    pictures = self._pictures(model, told, seeds, made, ctx)
                 except Skipped:
                     made += len(seeds)
                     ctx.skipped()
                     continue
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, seed, picture, entry))
+                    keep(self._artifact(params, told, seed, picture, entry))
                     made += 1
                 if ctx.stopping == "finish":
                     break
@@ -113,11 +126,12 @@ class Generate:
         from pipelines.image.nets.draw import Drawing, draw
 
         plan = plan_of(params)
-        ground = self._ground(params, ctx)
+        ground = self._ground(params, seeds[0], ctx)
         note = f"Picture {made + 1} of {params.count}" if params.count > 1 else ""
         begun = Drawing(seeds, *(ground.image.size if ground else (params.width, params.height)), params.steps, first=made * plan.each, total=plan.total, note=note)
         if ground:
-            begun = Drawing(**(begun.__dict__ | {"strength": params.denoising_strength, "image": ground.image, "mask": ground.mask}))
+            strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
+            begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask}))
         if ground and params.denoising_strength * params.steps < 1:
             pictures = [ground.image] * len(seeds)
         else:
@@ -138,18 +152,20 @@ class Generate:
         large = enlarged(picture, params.upscaler, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
-        return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution"), ctx)
+        loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
+        return draw(model, params, Drawing((seed,), width, height, loops, strength, large, None, begun.first + params.steps, begun.total, "High resolution", steps, params.steps), ctx)
 
-    def _ground(self, params: ImageParams, ctx: RunContext) -> Ground | None:
+    def _ground(self, params: ImageParams, seed: int, ctx: RunContext) -> Ground | None:
         if not params.image:
             return None
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
-        return ground_of(params, open_picture(ctx.input(params.image)), mask)
+        return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
 
-    def _artifact(self, params: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
-        text = write(params, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio")
-        facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height}
-        return Artifact("image", png(picture), ".png", title_of(params.prompt), facts)
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
+        """`told` holds the words of this picture, `params` those that were written."""
+        text = write(told, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio", written=params)
+        facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
+        return Artifact("image", png(picture), ".png", title_of(told.prompt), facts)
 
 
 def advice(family: Family) -> dict[str, Any]:
@@ -159,9 +175,24 @@ def advice(family: Family) -> dict[str, Any]:
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:
-    """The seeds, one by one or all together: picture i of a batch has the seed of the first plus i."""
-    seeds = [(params.seed + number) % SEEDS for number in range(params.count)]
-    return [tuple(seeds)] if params.together else [(seed,) for seed in seeds]
+    """The seeds, one by one, or all together where they have the same words: picture i of a batch has the seed of the first plus i."""
+    return [tuple(seeds_of(params))] if params.together and not params.prompts and not params.negative_prompts else [(seed,) for seed in seeds_of(params)]
+
+
+def seeds_of(params: ImageParams) -> list[int]:
+    return [(params.seed + number) % SEEDS for number in range(params.count)]
+
+
+def expanded(params: Spoken, written: list[tuple[str, str, int]], expand: Callable[[str, int], str]) -> Spoken:
+    """With the prompts that became of each (prompt, negative prompt, seed); without, where nothing changed. The negative prompt has draws of its own."""
+    prompts = [expand(prompt, seed) for prompt, _, seed in written]
+    try:
+        negative = [expand(words, seed + SEEDS) for _, words, seed in written]
+    except StudioError as error:
+        error.field = "negative_prompt" if error.field == "prompt" else error.field
+        raise
+    changed = {"prompts": prompts} if prompts != [prompt for prompt, _, _ in written] else {}
+    return params.model_copy(update=changed | ({"negative_prompts": negative} if negative != [words for _, words, _ in written] else {}))
 
 
 def plan_of(params: ImageParams) -> Plan:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import Field
 
 from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
-from pipelines.image.generate import Generate
+from pipelines.image.generate import Generate, expanded
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
@@ -49,10 +50,16 @@ class Grid:
     def need(self, params: GridParams, catalog: Catalog) -> Need:
         return Generate().need(_base(params), catalog)
 
+    def expand_prompts(self, params: GridParams, expand: Callable[[str, int], str]) -> GridParams:
+        """One for each cell, from the words that its axes made."""
+        params = params.model_copy(update={"prompts": [], "negative_prompts": []})
+        found = cells(params)
+        return expanded(params, [(values["prompt"], values["negative_prompt"], values["seed"]) for _, values in found], expand)
+
     def settle(self, params: GridParams, desk: Desk) -> GridParams:
         """Every cell is checked, before the first is drawn."""
         settled = Generate().settle(_base(params), desk)
-        whole = params.model_copy(update=settled.model_dump() | {"count": 1})
+        whole = params.model_copy(update=settled.model_dump(exclude={"prompts", "negative_prompts"}) | {"count": 1})
         for _, values in cells(params.model_copy(update={"seed": settled.seed})):
             Generate().settle(ImageParams.parse(values), desk)
         return whole
@@ -85,7 +92,8 @@ class Grid:
 
 
 def _base(params: GridParams) -> ImageParams:
-    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields})
+    """The parameters of image.generate; the prompts are the cells' and not those of pictures of one cell."""
+    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields if name not in ("prompts", "negative_prompts")})
 
 
 def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
@@ -105,8 +113,8 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
     """(labels, parameters of image.generate) in the order they are drawn: x quickest, z slowest. Words are searched in the prompt as it was before any axis."""
     axes = values_of(params)
     base = _base(params).model_dump() | {"count": 1, "together": False}
+    found: list[tuple[tuple[str, str, str], dict[str, Any]]] = []
     order = sorted(SIZES, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
-    found = []
     for z in axes["z"][1]:
         for y in axes["y"][1]:
             for x in axes["x"][1]:
@@ -114,7 +122,8 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
                 values = base
                 for which in order:
                     values = change(axes[which][0], chosen[which], values, axes[which][1], which)
-                found.append(((x, y, z), values))
+                own = {name: [getattr(params, name)[len(found)]] for name in ("prompts", "negative_prompts") if len(getattr(params, name)) > len(found)}
+                found.append(((x, y, z), values | own))
     return found
 
 

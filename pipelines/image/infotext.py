@@ -1,128 +1,215 @@
 """The `parameters` text inside pictures that the community reads: written from our params, read from anybody's.
 
-prompt ⏎ Negative prompt: … ⏎ Steps: 20, Sampler: …, Seed: …, Size: 512x512, … . The last line counts as settings where it has three pairs or more.
+prompt ⏎ Negative prompt: … ⏎ Steps: 20, Sampler: …, Seed: …, Size: 512x512, … . The last line with three pairs or more holds the settings.
 Our own files also carry the params as JSON, which is read first; the text is for others.
-Source: the format as AUTOMATIC1111's users and tools know it.
+Source: the format as AUTOMATIC1111's, Forge's and SD.Next's users and tools know it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
-from pipelines.image.params import ImageParams
-from pipelines.image.samplers import SAMPLERS, schedule_name, split
+from pipelines.image.params import ImageParams, Upscaler
+from pipelines.image.samplers import SAMPLERS, recognise
 from studio.api import BadInput
 
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_NAME = re.compile(r"\s*(\w[\w \-/]*):\s*")
+_QUOTED = re.compile(r'"(?:\\.|[^\\"])*"')
 NEGATIVE = "Negative prompt:"
+LETTERS = "Prompt letters"  # how long the prompt is, where its own lines look like what follows it
 FEWEST = 3
+Table = tuple[tuple[str, str, type], ...]
+ALWAYS: Table = (("Steps", "steps", int), ("CFG scale", "cfg_scale", float))
+WHERE_SET: Table = (
+    ("Conventions", "conventions", str), ("ENSD", "eta_seed_delta", int), ("Discard penultimate sigma", "discard_next_to_last_sigma", bool), ("Emphasis", "emphasis", str),
+    ("CFG rescale", "guidance_rescale", float), ("VAE", "vae", str), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float),
+    ("Clip skip", "clip_skip", int), ("Tiling", "tiling", bool),
+    ("Hires upscale", "hires_scale", float), ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
+    ("Extend left", "extend_left", int), ("Extend right", "extend_right", int), ("Extend up", "extend_top", int), ("Extend down", "extend_bottom", int),
+)  # fmt: skip
+WITH_PICTURE: Table = (("Denoising strength", "denoising_strength", float), ("Resize mode", "resize", str))
+WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
+ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
+CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
+    "Mask mode": ("invert_mask", {"Inpaint masked": False, "Inpaint not masked": True}), "Inpaint area": ("only_masked", {"Whole picture": False, "Only masked": True}),
+    "Masked content": ("fill", {"original": "Original", "fill": "Blurred", "latent noise": "Noise", "latent nothing": "Empty"}),
+}  # fmt: skip
+SIDES = {"Size": ("width", "height"), "Seed resize from": ("seed_width", "seed_height")}
+UPSCALERS = ("Hires upscaler", "Postprocess upscaler")
+OTHER_WORDS = {"Just resize": "Stretch", "Crop and resize": "Crop", "Resize and fill": "Fit"}
+# What needs no telling: it is used in another way, or says nothing about the picture
+PASSED_OVER = {
+    "Sampler", "Schedule type", "Model", "Model hash", "VAE hash", "Version", "App", "Template", "Negative Template", "Lora hashes", "TI hashes", "Hashes", "Civitai resources", "Backend", "Pipeline", "Operations",
+    "Parser", "Created", "Batch", "Index", "Time", "RNG", LETTERS,
+}  # fmt: skip
 
 
-def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "") -> str:
-    """For the picture of that seed; `size` is what the network drew."""
-    pairs: dict[str, Any] = {"Steps": params.steps, "Sampler": params.sampler, "Schedule type": params.schedule, "CFG scale": _number(params.cfg_scale), "Seed": seed, "Size": f"{size[0]}x{size[1]}"}
+def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "", written: ImageParams | None = None) -> str:
+    """For the picture of that seed; `size` is what the network drew, `written` holds the prompts before choices and wildcards were expanded."""
+    pairs: dict[str, Any] = {"Steps": params.steps, "Sampler": params.sampler, "Schedule type": params.schedule, "CFG scale": params.cfg_scale, "Seed": seed, "Size": f"{size[0]}x{size[1]}"}
     pairs |= {"Model hash": model_hash[:10]} if model_hash else {}
     pairs["Model"] = model_title
-    if params.vae:
-        pairs["VAE"] = params.vae
-    if params.variation_strength:
-        pairs |= {"Variation seed": params.variation_seed, "Variation seed strength": _number(params.variation_strength)}
+    pairs |= {label: getattr(params, field) for label, field, _ in WHERE_SET if getattr(params, field) != ImageParams.model_fields[field].default and (field != "upscale" or params.upscale > 1)}
     if params.seed_width or params.seed_height:
         pairs["Seed resize from"] = f"{params.seed_width}x{params.seed_height}"
-    if params.image or params.hires_scale > 1:
-        pairs["Denoising strength"] = _number(params.denoising_strength if params.image else params.hires_strength)
-    if params.clip_skip > 1:
-        pairs["Clip skip"] = params.clip_skip
-    if params.mask:
-        pairs |= {"Mask blur": params.mask_blur, "Masked content": params.fill, "Inpaint area": "Only masked" if params.only_masked else "Whole picture"}
-    if params.tiling:
-        pairs["Tiling"] = True
+    if params.image:
+        pairs |= {label: getattr(params, field) for label, field, _ in WITH_PICTURE}
     if params.hires_scale > 1:
-        pairs |= {"Hires upscale": _number(params.hires_scale), "Hires steps": params.hires_steps or params.steps, "Hires upscaler": params.upscaler}
-    if params.upscale > 1:
-        pairs |= {"Postprocess upscale by": _number(params.upscale), "Postprocess upscaler": params.upscaler}
-    pairs["RNG"] = "CPU"
-    pairs["Version"] = version
-    settings = ", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items() if value != "")
-    return "\n".join([params.prompt, *([f"{NEGATIVE} {params.negative_prompt}"] if params.negative_prompt else []), settings])
+        pairs["Hires denoising strength" if params.image else "Denoising strength"] = params.hires_strength
+    if params.mask:
+        pairs |= {label: getattr(params, field) for label, field, _ in WITH_MASK}
+        pairs |= {label: next(theirs for theirs, ours in words.items() if ours == getattr(params, field)) for label, (field, words) in CHOICES.items()}
+    pairs |= {label: params.upscaler for label, on in zip(UPSCALERS, (params.hires_scale > 1, params.upscale > 1), strict=True) if on}
+    for label, field in (("Template", "prompt"), ("Negative Template", "negative_prompt")):
+        if written and getattr(written, field) != getattr(params, field):
+            pairs[label] = getattr(written, field)
+    pairs |= {"RNG": params.noise_source, "Version": version}
+    return _joined(params.prompt, params.negative_prompt, pairs)
+
+
+def _joined(prompt: str, negative: str, pairs: dict[str, Any]) -> str:
+    """The text; where it would be read back differently, with the prompt's length."""
+
+    def text(pairs: dict[str, Any]) -> str:
+        settings = ", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items() if value != "")
+        return "\n".join([prompt, *([f"{NEGATIVE} {negative}"] if negative else []), settings])
+
+    told = text(pairs)
+    return told if split_text(told)[:2] == (prompt, negative) else text(pairs | {LETTERS: len(prompt)})
 
 
 def read(text: str) -> dict[str, Any]:
-    """Values of ImageParams as far as they map. Raises BadInput where the text holds no settings."""
+    """Values of ImageParams as far as they map; what has no field here under its own label. Raises BadInput where the text holds no settings."""
     prompt, negative, pairs = split_text(text)
     if not pairs:
         raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
-    for name, field, kind in (
-        ("Steps", "steps", int), ("CFG scale", "cfg_scale", float), ("Seed", "seed", int), ("Clip skip", "clip_skip", int), ("Denoising strength", "denoising_strength", float),
-        ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float), ("Mask blur", "mask_blur", int), ("Hires upscale", "hires_scale", float),
-        ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
-    ):  # fmt: skip
-        if name in pairs and (value := _read(kind, pairs[name])) is not None:
+    left = {label: value for label, value in pairs.items() if label not in PASSED_OVER}
+    for label, field, kind in ALL:
+        if label in pairs and (value := _read(kind, pairs[label])) is not None:
             values[field] = value
-    values |= _sizes(pairs) | _sampler(pairs)
-    if pairs.get("Tiling") == "True":
-        values["tiling"] = True
-    if "Hires upscale" in pairs and "denoising_strength" in values:
+            left.pop(label, None)
+    for label, (field, words) in CHOICES.items():
+        if pairs.get(label) in words:
+            values[field] = words[left.pop(label)]
+    values |= _sizes(pairs, left) | _sampler(pairs, left) | _upscaler(pairs, left)
+    values |= _conventions(pairs, values)
+    if "hires_scale" in values and "hires_strength" not in values and "denoising_strength" in values:
         values["hires_strength"] = values.pop("denoising_strength")
-    return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs}
+    return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs} | left
 
 
 def split_text(text: str) -> tuple[str, str, dict[str, str]]:
-    """Prompt, negative prompt, settings; a last line with fewer than three pairs belongs to the prompt."""
-    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
-    pairs = {name: _unquoted(value) for name, value in _PAIR.findall(lines[-1])}
-    if len(pairs) < FEWEST:
-        pairs = {}
-    else:
-        lines = lines[:-1]
-    whole = "\n".join(lines)
+    """Prompt, negative prompt, settings. What follows the settings' line (a template, say) is left out."""
+    lines = text.split("\n")
+    number = _settings_line(lines)
+    pairs = dict(read_pairs(lines[number])) if number >= 0 else {}
+    whole = "\n".join(lines[:number] if number >= 0 else lines)
+    if (told := pairs.get(LETTERS, "")).isdigit() and int(told) <= len(whole):
+        rest = whole[int(told) :].removeprefix("\n")
+        return whole[: int(told)], rest.removeprefix(NEGATIVE).removeprefix(" "), pairs
+    whole = whole.replace("\r\n", "\n").strip("\n")
     prompt, sign, negative = whole.partition(f"\n{NEGATIVE}") if not whole.startswith(NEGATIVE) else ("", NEGATIVE, whole[len(NEGATIVE) :])
     return prompt, negative.removeprefix(" ") if sign else "", pairs
 
 
-def _sizes(pairs: dict[str, str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for label, names in (("Size", ("width", "height")), ("Seed resize from", ("seed_width", "seed_height"))):
-        sides = re.fullmatch(r"(-?\d+)x(-?\d+)", pairs.get(label, ""))
-        if sides and int(sides[1]) > 0 and int(sides[2]) > 0:
-            found |= {names[0]: int(sides[1]), names[1]: int(sides[2])}
+def _settings_line(lines: list[str]) -> int:
+    """The last line that begins with the steps; else the last one of all, where it holds enough pairs; else -1."""
+    last = max((number for number, line in enumerate(lines) if line.strip()), default=-1)
+    for number in range(last, -1, -1):
+        if (number == last or lines[number].startswith("Steps: ")) and len(read_pairs(lines[number])) >= FEWEST:
+            return number
+    return -1
+
+
+def read_pairs(line: str) -> list[tuple[str, str]]:
+    """`name: value` between commas; values may be quoted, or JSON."""
+    found, place = [], 0
+    while name := _NAME.match(line, place):
+        value, place = _value(line, name.end())
+        found.append((name[1], value))
+        comma = line.find(",", place)
+        if comma < 0:
+            break
+        place = comma + 1
     return found
 
 
-def _sampler(pairs: dict[str, str]) -> dict[str, str]:
+def _value(line: str, place: int) -> tuple[str, int]:
+    """A value and where it ends."""
+    if quoted := _QUOTED.match(line, place):
+        return _unquoted(quoted.group()), quoted.end()
+    if line[place : place + 1] in ("{", "["):
+        try:
+            return line[place : (end := json.JSONDecoder().raw_decode(line, place)[1])], end
+        except (ValueError, RecursionError):
+            pass
+    end = line.find(",", place)
+    end = len(line) if end < 0 else end
+    return line[place:end].rstrip(), end
+
+
+def _sizes(pairs: dict[str, str], left: dict[str, str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for label, names in SIDES.items():
+        sides = re.fullmatch(r"(-?\d{1,6})x(-?\d{1,6})", pairs.get(label, ""))
+        if sides:
+            left.pop(label, None)
+            found |= {name: int(side) for name, side in zip(names, sides.groups(), strict=True) if int(side) > 0}
+    return found
+
+
+def _sampler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
+    """Names that are not known here are left to the user."""
     if "Sampler" not in pairs:
         return {}
-    name, joined = split(pairs["Sampler"])
-    known = next((item.name for item in SAMPLERS if name.lower() in (item.name.lower(), *(alias.lower() for alias in item.aliases))), "")
-    try:
-        wanted = schedule_name(pairs.get("Schedule type") or joined or "Automatic")
-    except BadInput:
-        wanted = "Automatic"
-    return {"sampler": known or pairs["Sampler"], "schedule": wanted}
+    sampler, schedule, unknown = recognise(pairs["Sampler"], pairs.get("Schedule type", ""))
+    left |= unknown
+    return {"sampler": sampler, "schedule": schedule}
+
+
+def _conventions(pairs: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    """AUTOMATIC1111 and Forge name their version v… or f…, older ones none; without a word about it their noise is the GPU's."""
+    sampler = next((item for item in SAMPLERS if item.name == values.get("sampler")), None)
+    if sampler is None or not sampler.tabled or "App" in pairs or "Distilled CFG Scale" in pairs or pairs.get("Version", "v")[:1] not in ("v", "f"):
+        return {"noise_source": "NV"} if pairs.get("RNG") in ("NV", "GPU") else {}
+    return {"conventions": "AUTOMATIC1111", "noise_source": "CPU" if pairs.get("RNG") == "CPU" else "NV"}
+
+
+def _upscaler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for label in UPSCALERS:
+        name = pairs.get(label, "").lower()
+        known = next((ours for ours in get_args(Upscaler) if ours.lower() == name or ("esrgan" in name and "ESRGAN" in ours)), "")
+        if known:
+            left.pop(label, None)
+            found.setdefault("upscaler", known)
+    return found
 
 
 def _read(kind: type, text: str) -> Any:
+    """None for what is not of the kind; whole numbers may be written with a point."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower())
+    if kind is str:
+        return OTHER_WORDS.get(text, text)
     try:
-        return kind(text)
-    except ValueError:
+        value = float(text)
+        return (int(text) if text.lstrip("-").isdigit() else int(value) if value == int(value) else None) if kind is int else value
+    except (ValueError, OverflowError):
         return None
 
 
-def _number(value: float) -> str:
-    return f"{value:g}"
-
-
 def _quoted(value: Any) -> str:
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) else repr(value)
     text = str(value)
-    return json.dumps(text, ensure_ascii=False) if any(sign in text for sign in ',:\n"') else text
+    return json.dumps(text, ensure_ascii=False) if text != text.strip() or any(sign in ',:"' or not sign.isprintable() for sign in text) or text[:1] in ("{", "[") else text
 
 
 def _unquoted(text: str) -> str:
-    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
-        return text
     try:
         return str(json.loads(text))
     except ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -13,6 +13,9 @@ MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
 Upscaler = Literal["Real-ESRGAN", "Lanczos"]
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
+Conventions = Literal["diffusers", "AUTOMATIC1111"]
+NoiseSource = Literal["CPU", "NV"]
+Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
 
 
@@ -21,6 +24,8 @@ class ImageParams(Params):
 
     prompt: str = Field("", max_length=200_000, title="Prompt", description="What the picture shows.", json_schema_extra=ui(widget="textarea", lines=3))
     negative_prompt: str = Field("", max_length=200_000, title="Negative prompt", description="What it should not show.", json_schema_extra=ui(widget="textarea", lines=2, advanced=True))
+    prompts: list[str] = Field([], max_length=400, title="A prompt for each picture", description="Where the pictures have different ones, as choices and wildcards make them; empty: all have the prompt.", json_schema_extra=ui(widget="hidden"))
+    negative_prompts: list[str] = Field([], max_length=400, title="A negative prompt for each picture", description="Where the pictures have different ones; empty: all have the negative prompt.", json_schema_extra=ui(widget="hidden"))
     model: str = Field("", title="Model", description="The image model; empty takes the first of yours, else the one that comes with the studio.", json_schema_extra=ui(widget="model", model_kind="image"))
     width: int = Field(0, ge=0, le=8192, title="Width", description="In pixels; 0 is what the model was made for.", json_schema_extra=ui(group="Size", widget="number"))
     height: int = Field(0, ge=0, le=8192, title="Height", description="In pixels; 0 is what the model was made for.", json_schema_extra=ui(group="Size", widget="number"))
@@ -36,6 +41,11 @@ class ImageParams(Params):
     seed_height: int = Field(0, ge=0, le=8192, title="Seed from height", description="Keeps the composition that the seed has at this size; 0 is off.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))
     clip_skip: int = Field(1, ge=1, le=12, title="CLIP skip", description="Which of the text encoder's last layers is read; 1 is the last.", json_schema_extra=ui(group="Sampling", advanced=True))
     guidance_rescale: float = Field(0.0, ge=0.0, le=1.0, title="Guidance rescale", description="Against burnt colours at a high CFG scale.", json_schema_extra=ui(group="Sampling", advanced=True))
+    conventions: Conventions = Field("diffusers", title="Conventions", description="Whose rules hold where programs differ: noise levels, timesteps and counts of steps. AUTOMATIC1111's give its pictures again.", json_schema_extra=ui(group="Exactness", advanced=True))
+    noise_source: NoiseSource = Field("CPU", title="Noise source", description="Whose random numbers: those of the CPU, or those that an NVIDIA GPU draws from the same seed.", json_schema_extra=ui(group="Exactness", advanced=True))
+    eta_seed_delta: int = Field(0, ge=0, le=2**31 - 1, title="Eta noise seed delta", description="ENSD: added to the seed for the noise of the steps; for samplers that add noise.", json_schema_extra=ui(group="Exactness", widget="number", advanced=True))
+    discard_next_to_last_sigma: bool = Field(False, title="Discard the next-to-last sigma", description="The last step goes from one noise level earlier to none.", json_schema_extra=ui(group="Exactness", advanced=True))
+    emphasis: Emphasis = Field("Original", title="Emphasis", description="What weights do: scale the words and keep the mean, scale them only, nothing, or brackets are letters.", json_schema_extra=ui(group="Exactness", advanced=True))
     tiling: bool = Field(False, title="Seamless", description="The picture's edges fit together, as a texture's.", json_schema_extra=ui(group="Size", advanced=True))
     together: bool = Field(False, title="Draw together", description="All pictures in one batch: quicker on a GPU, and not the same to the last bit as one by one.", json_schema_extra=ui(group="Size", advanced=True))
 
@@ -73,6 +83,20 @@ class ImageParams(Params):
         if "\0" in value:
             raise ValueError("It holds a character that is no letter")
         return value
+
+    @field_validator("prompts", "negative_prompts")
+    @classmethod
+    def _all_printable(cls, values: list[str]) -> list[str]:
+        return [cls._printable(value) for value in values]
+
+    def of_picture(self, number: int) -> Self:
+        """The same with the words of picture `number`, counted from 0, as its prompts."""
+        return self.model_copy(
+            update={
+                "prompt": self.prompts[number] if self.prompts else self.prompt, "prompts": [],
+                "negative_prompt": self.negative_prompts[number] if self.negative_prompts else self.negative_prompt, "negative_prompts": [],
+            }
+        )  # fmt: skip
 
     @property
     def mode(self) -> Literal["text", "image", "inpaint"]:

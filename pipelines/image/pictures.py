@@ -1,4 +1,4 @@
-"""Preparing pictures and masks with pillow alone: upright, to size, extended, the masked part cut out and set back in."""
+"""Preparing pictures and masks with pillow and numpy: upright, to size, extended, the masked part cut out and set back in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pipelines.image.params import ImageParams
@@ -51,20 +52,20 @@ def to_size(image: Image.Image, width: int, height: int, resize: str) -> Image.I
     return ground
 
 
-def ground_of(params: ImageParams, image: Image.Image, mask: Image.Image | None) -> Ground:
-    """The picture and the mask as the network will see them."""
+def ground_of(params: ImageParams, image: Image.Image, mask: Image.Image | None, seed: int = 0) -> Ground:
+    """The picture and the mask as the network will see them; the seed is that of noise under the mask."""
     extends = (params.extend_left, params.extend_top, params.extend_right, params.extend_bottom)
     if any(extends):
         image, mask = extended(to_size(image, params.width, params.height, params.resize), extends, mask)
     elif mask is not None and params.only_masked:
-        return cut_out(params, image, _prepared(params, mask))
+        return cut_out(params, image, _prepared(params, mask), seed)
     else:
         image = to_size(image, params.width, params.height, params.resize)
         mask = to_size(mask, params.width, params.height, params.resize) if mask is not None else None
     if mask is None:
         return Ground(image)
     soft = _prepared(params, mask)
-    return Ground(filled(image, soft, params.fill), soft, whole=image, soft=soft)
+    return Ground(filled(image, soft, params.fill, seed), soft, whole=image, soft=soft)
 
 
 def _prepared(params: ImageParams, mask: Image.Image) -> Image.Image:
@@ -89,20 +90,20 @@ def extended(image: Image.Image, extends: Box, mask: Image.Image | None) -> tupl
     return ground, covered
 
 
-def filled(image: Image.Image, mask: Image.Image, fill: str) -> Image.Image:
+def filled(image: Image.Image, mask: Image.Image, fill: str, seed: int = 0) -> Image.Image:
     """What stands under the mask at the beginning."""
     if fill == "Original":
         return image
     if fill == "Blurred":
         under = image.filter(ImageFilter.GaussianBlur(max(image.size) / 16))
     elif fill == "Noise":
-        under = Image.effect_noise(image.size, 80).convert("RGB")
+        under = Image.fromarray(np.random.default_rng(seed).normal(128, 80, (image.height, image.width, 3)).clip(0, 255).astype(np.uint8))
     else:
         under = Image.new("RGB", image.size, (127, 127, 127))
     return Image.composite(under, image, mask)
 
 
-def cut_out(params: ImageParams, image: Image.Image, mask: Image.Image) -> Ground:
+def cut_out(params: ImageParams, image: Image.Image, mask: Image.Image, seed: int = 0) -> Ground:
     """The masked part with its padding, in the proportions of the size, at that size."""
     found = mask.point(lambda value: 255 if value > 8 else 0).getbbox()
     if found is None:
@@ -110,7 +111,7 @@ def cut_out(params: ImageParams, image: Image.Image, mask: Image.Image) -> Groun
     box = _proportioned(_padded(found, params.padding, image.size), params.width / params.height, image.size)
     part = image.crop(box).resize((params.width, params.height), Image.Resampling.LANCZOS)
     part_mask = mask.crop(box).resize((params.width, params.height), Image.Resampling.BILINEAR)
-    return Ground(filled(part, part_mask, params.fill), part_mask, whole=image, box=box, soft=mask)
+    return Ground(filled(part, part_mask, params.fill, seed), part_mask, whole=image, box=box, soft=mask)
 
 
 def set_back(ground: Ground, drawn: Image.Image) -> Image.Image:

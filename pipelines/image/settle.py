@@ -10,7 +10,7 @@ from PIL import Image
 from pipelines.image.families import Family, family_of
 from pipelines.image.params import MOST_PIXELS, ImageParams
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
-from pipelines.image.samplers import AUTOMATIC, choose
+from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
 from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
 
 LORA_KINDS = ("lora", "lyco")
@@ -43,17 +43,41 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
-    for field in ("prompt", "negative_prompt"):
-        _check_prompt(getattr(settled, field), field, family, desk.catalog)
+    check_prompts(settled)
+    for field, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
+        for text in dict.fromkeys(getattr(settled, each) or [getattr(settled, field)]):
+            _check_prompt(text, field, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_size(settled, family)
     if settled.hires_scale > 1 and family.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
+    _check_exactness(settled, family)
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
     return settled
+
+
+def check_prompts(params: ImageParams) -> None:
+    """Raises BadInput where prompts are given for some of the pictures only."""
+    for field in ("prompts", "negative_prompts"):
+        if (given := len(getattr(params, field))) not in (0, params.count):
+            raise BadInput(f"There are {given} prompts for {params.count} pictures.", hint="Give one for each picture, or none.", field=field)
+
+
+def _check_exactness(params: ImageParams, family: Family) -> None:
+    """Raises BadInput for what would do nothing here."""
+    sampler = find(params.sampler, family.kind)
+    if not sampler.tabled and params.discard_next_to_last_sigma:
+        raise BadInput(f"“{sampler.name}” has no noise level to discard.", hint="Switch it off, or choose another sampler.", field="discard_next_to_last_sigma")
+    if params.conventions != "diffusers" and not sampler.tabled:
+        fitting = ", ".join(item.name for item in SAMPLERS if item.tabled)
+        raise BadInput(f"“{sampler.name}” does not follow AUTOMATIC1111's conventions.", hint=f"These do, with Stable Diffusion 1, 2 and XL: {fitting}.", field="conventions")
+    if params.eta_seed_delta and not sampler.random:
+        raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta")
+    if params.emphasis != "Original" and not family.weights:
+        raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis")
 
 
 def _sampling(params: ImageParams, family: Family) -> dict[str, Any]:

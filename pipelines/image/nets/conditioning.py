@@ -13,10 +13,9 @@ from typing import Any
 import torch
 
 from pipelines.image.nets.model import ImageModel
+from pipelines.image.prompt import chunks as cut
 from pipelines.image.prompt.grammar import parse
-from pipelines.image.prompt.schedule import Piece, Side, Span, schedule
-
-BACK_TRACK = 20
+from pipelines.image.prompt.schedule import Piece, Side, Span, emphasised, schedule
 
 
 @dataclass
@@ -46,15 +45,15 @@ class Conditioning:
         return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
 
 
-def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int) -> Conditioning:
+def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, before: int = 0, emphasis: str = "Original") -> Conditioning:
     """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
-    wanted, unwanted = schedule(parse(prompt), steps), schedule(parse(negative), steps)
+    wanted, unwanted = (schedule(emphasised(parse(text), emphasis), steps, before) for text in (prompt, negative))
     sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
     chunks = max(len(chunked(model.pipe.tokenizer, side.pieces)) for side in sides)
 
     def encoded(side: Side, *, empty_is_zero: bool = False) -> Encoded:
-        key = (side.pieces, chunks, clip_skip, empty_is_zero, tuple(sorted(model.adapters.items())))
-        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero))
+        key = (side.pieces, chunks, clip_skip, empty_is_zero, emphasis == "No norm", tuple(sorted(model.adapters.items())))
+        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero, norm=emphasis != "No norm"))
 
     def negative_of(span: Span) -> Encoded:
         zero = bool(getattr(model.pipe.config, "force_zeros_for_empty_prompt", False))
@@ -64,31 +63,12 @@ def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_sk
 
 
 def chunked(tokenizer: Any, pieces: tuple[Piece, ...]) -> list[list[tuple[int, float]]]:
-    """Chunks of (token, weight) without begin and end. At a full chunk the words since a comma not far back go to the next one."""
-    size = tokenizer.model_max_length - 2
+    """Chunks of (token, weight) of an encoder, without begin and end."""
     comma = tokenizer(",", add_special_tokens=False).input_ids[-1:]
-    chunks: list[list[tuple[int, float]]] = [[]]
-    for piece in pieces:
-        if piece.breaks:
-            chunks.append([])
-        for token in tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids:
-            if len(chunks[-1]) == size:
-                chunks.append(_after_comma(chunks[-1], comma[0] if comma else -1))
-            chunks[-1].append((token, piece.weight))
-    return chunks
+    return cut.chunked(pieces, lambda text: tokenizer(text, add_special_tokens=False, verbose=False).input_ids, lambda token: [token] == comma, tokenizer.model_max_length - 2)
 
 
-def _after_comma(full: list[tuple[int, float]], comma: int) -> list[tuple[int, float]]:
-    """Take what stands behind the last comma off a full chunk, if that is not far."""
-    places = [place for place, (token, _) in enumerate(full) if token == comma]
-    if not places or len(full) - 1 - places[-1] > BACK_TRACK or places[-1] == len(full) - 1:
-        return []
-    moved = full[places[-1] + 1 :]
-    del full[places[-1] + 1 :]
-    return moved
-
-
-def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool) -> Encoded:
+def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool, *, norm: bool = True) -> Encoded:
     """All chunks through all of the family's CLIP encoders, joined along the tokens."""
     pipe = model.pipe
     pairs = [(pipe.tokenizer, pipe.text_encoder), (getattr(pipe, "tokenizer_2", None), getattr(pipe, "text_encoder_2", None))]
@@ -100,7 +80,7 @@ def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: boo
         parts += [[] for _ in range(chunks - len(parts))]
         joined = []
         for number, part in enumerate(parts):
-            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip)
+            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip, norm)
             joined.append(state)
             if number == 0 and first is not None:
                 pooled = first
@@ -111,7 +91,7 @@ def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: boo
     return Encoded(whole, pooled)
 
 
-def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int) -> tuple[Any, Any]:
+def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int, norm: bool) -> tuple[Any, Any]:
     size = tokenizer.model_max_length
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     padding = tokenizer.pad_token_id
@@ -131,7 +111,7 @@ def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]
     weights = [weight for _, weight in part]
     if any(weight != 1.0 for weight in weights):
         scale = torch.tensor([1.0, *weights, *[1.0] * (size - 1 - len(weights))], device=state.device, dtype=state.dtype)
-        state = keep_mean(state, state * scale[None, :, None])
+        state = keep_mean(state, state * scale[None, :, None]) if norm else state * scale[None, :, None]
     pooled = told[0] if two and told[0].ndim == 2 else None
     return state, pooled
 

@@ -15,11 +15,13 @@ from PIL import Image
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
-from pipelines.image.nets.noise import generator, starting_noise
+from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
+from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
-from pipelines.image.samplers import choose
+from pipelines.image.samplers import choose, wants_table
+from pipelines.image.sigmas import table
 from studio.api import RunContext
 
 
@@ -41,6 +43,8 @@ class Drawing:
     first: int = 0
     total: int = 0
     note: str = ""
+    counted: int = 0  # as how many steps the progress counts it; 0 is all of them
+    before: int = 0  # steps of the first pass, where this is the second
 
 
 class Watch:
@@ -72,7 +76,7 @@ class Watch:
         self.step = number + 1
         self.check()
         count = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
-        done = self.drawing.first + round((number + 1) / count * self.drawing.steps)
+        done = self.drawing.first + round((number + 1) / count * (self.drawing.counted or self.drawing.steps))
         self.ctx.progress(done, self.drawing.total, self.drawing.note)
         if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count:
             pipe._interrupt = True
@@ -96,19 +100,23 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     pipe = model.mode(kind)
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
     model.set_sampler(pipe, sampler, schedule)
+    if wants_table(sampler, schedule, params.conventions, params.discard_next_to_last_sigma):
+        discard = params.discard_next_to_last_sigma or (sampler.discards and params.conventions == "AUTOMATIC1111")
+        give_table(pipe.scheduler, functools.partial(table, schedule, family=model.family.key, discard=discard))
+    noise = Noise(params, drawing.seeds, factor=model.family.factor) if has_own_noise(params) else None
     watch = Watch(model, pipe, drawing, ctx)
     pipe.scheduler.step = watch.scheduler_step(pipe.scheduler.step)
     guides = params.cfg_scale > 1.0
     with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
         words, conditioning = _words(model, params, drawing, guides)
-        call = words | _picture(model, params, drawing, kind) | {
+        call = words | _picture(model, params, drawing, kind, noise) | {
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
         }  # fmt: skip
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
-        around = guided(_network(pipe), conditioning, lambda: watch.step, guides) if conditioning else contextlib.nullcontext()
-        with around:
+        around = guided(_network(pipe), conditioning, lambda: watch.step // sampler.evaluations, guides) if conditioning else contextlib.nullcontext()
+        with around, drawn_from(noise, pipe) if noise else contextlib.nullcontext():
             images: list[Image.Image] = pipe(**call).images
     return images
 
@@ -123,7 +131,7 @@ def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: boo
         more = {"negative_prompt": [plain(parse(params.negative_prompt))] * len(drawing.seeds)} if model.family.negative and guides else {}
         return {"prompt": [plain(parse(params.prompt))] * len(drawing.seeds)} | more, None
     loops = max(1, int(drawing.steps * drawing.strength)) if drawing.image is not None else drawing.steps
-    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip)
+    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip, drawing.before, params.emphasis)
     rows = len(drawing.seeds)
     first, base = conditioning.positive_at(0)[0][0], conditioning.negative_at(0)
     call = {"prompt_embeds": first.states.repeat(rows, 1, 1)} | ({"negative_prompt_embeds": base.states.repeat(rows, 1, 1)} if guides else {})
@@ -132,14 +140,13 @@ def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: boo
     return call, conditioning
 
 
-def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str) -> dict[str, Any]:
+def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str, noise: Noise | None) -> dict[str, Any]:
     """Size and starting noise, or the picture to begin from."""
     if kind == "text":
         call: dict[str, Any] = {"width": drawing.width, "height": drawing.height}
-        if model.family.kind == "noise" and (params.variation_strength or params.seed_width or params.seed_height):
+        if noise and model.family.kind == "noise" and starts_otherwise(params):
             shape = (int(_network(model.pipe).config.in_channels), drawing.height // model.family.factor, drawing.width // model.family.factor)
-            noise = torch.cat([starting_noise(params, seed, shape, model.family.factor) for seed in drawing.seeds])
-            call["latents"] = noise.to(model.device, model.pipe.dtype)
+            call["latents"] = noise.first(shape).to(model.device, model.pipe.dtype)
         return call
     rows = len(drawing.seeds)
     call = {"image": [drawing.image] * rows, "strength": drawing.strength}

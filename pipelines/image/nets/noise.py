@@ -1,31 +1,90 @@
-"""Where a picture begins: noise of a seed, moved towards another seed, or placed as at another size.
+"""Where a picture's noise comes from: the first, moved towards another seed or placed as at another size, and that of each step after it.
 
-Noise is drawn on the CPU and then moved, so that a seed gives the same noise on every device.
+Noise is drawn on the CPU and then moved, so that a seed gives the same noise on every device. A picture has one generator, which goes on from step to step.
+Source of the rules: AUTOMATIC1111's documentation of seeds, variations, seed resize and ENSD.
 """
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from pipelines.image.params import ImageParams
+from pipelines.image.philox import Philox
+
+SEEDS = 2**32
 
 
 def generator(seed: int) -> Any:
     return torch.Generator("cpu").manual_seed(seed)
 
 
-def starting_noise(params: ImageParams, seed: int, shape: tuple[int, int, int], factor: int) -> Any:
-    """[1, C, h, w] for one seed. Shape is (channels, height, width) in latents."""
-    channels, height, width = shape
-    drawn = (channels, params.seed_height // factor or height, params.seed_width // factor or width)
-    noise = torch.randn((1, *drawn), generator=generator(seed))
-    if params.variation_strength:
-        noise = slerp(params.variation_strength, noise, torch.randn((1, *drawn), generator=generator(params.variation_seed)))
-    if drawn == shape:
-        return noise
-    return place(noise, torch.randn((1, *shape), generator=generator(seed)))
+class Noise:
+    """The noise of some pictures, a generator each. After the first draw they begin anew where an ENSD is set."""
+
+    def __init__(self, params: ImageParams, seeds: tuple[int, ...], *, factor: int = 8) -> None:
+        self.params, self.seeds, self.factor = params, seeds, factor
+        self.generators = [self._generator(seed) for seed in seeds]
+        self.begun = False
+
+    def _generator(self, seed: int) -> Any:
+        return Philox(seed) if self.params.noise_source == "NV" else generator(seed)
+
+    def first(self, shape: tuple[int, ...]) -> Any:
+        """[B, C, h, w]; the shape is (C, h, w) in latents."""
+        made = torch.cat([self._begun(seed, source, shape) for seed, source in zip(self.seeds, self.generators, strict=True)])
+        if self.params.eta_seed_delta:
+            self.generators = [self._generator((seed + self.params.eta_seed_delta) % SEEDS) for seed in self.seeds]
+        self.begun = True
+        return made
+
+    def next(self, shape: tuple[int, ...]) -> Any:
+        """[B, *shape]: the first one, and after that what the steps add."""
+        return torch.cat([_normal(source, shape) for source in self.generators]) if self.begun else self.first(shape)
+
+    def _begun(self, seed: int, source: Any, shape: tuple[int, ...]) -> Any:
+        """[1, *shape]. At another size the placed noise is of the seed alone, and what is around it of the generator that goes on."""
+        params = self.params
+        drawn = (shape[0], params.seed_height // self.factor or shape[1], params.seed_width // self.factor or shape[2]) if len(shape) == 3 else shape
+        noise = _normal(source if drawn == shape else self._generator(seed), drawn)
+        if params.variation_strength:
+            noise = slerp(params.variation_strength, noise, _normal(self._generator(params.variation_seed), drawn))
+        return noise if drawn == shape else place(noise, _normal(source, shape))
+
+
+def _normal(source: Any, shape: tuple[int, ...]) -> Any:
+    return torch.from_numpy(source.normal(shape))[None] if isinstance(source, Philox) else torch.randn((1, *shape), generator=source)
+
+
+def starts_otherwise(params: ImageParams) -> bool:
+    return bool(params.variation_strength or params.seed_width or params.seed_height)
+
+
+def has_own_noise(params: ImageParams) -> bool:
+    """Whether diffusers' own draws are replaced."""
+    return starts_otherwise(params) or params.noise_source != "CPU" or params.eta_seed_delta > 0 or params.conventions != "diffusers"
+
+
+@contextlib.contextmanager
+def drawn_from(noise: Noise, pipe: Any) -> Iterator[None]:
+    """While open, the pipeline's and the scheduler's modules draw from `noise`: their calls have no words for a generator of our own."""
+    modules: list[Any] = [module for part in (pipe, pipe.scheduler) if hasattr(module := sys.modules[type(part).__module__], "randn_tensor")]
+    before = [module.randn_tensor for module in modules]
+
+    def draw(shape: Any, *args: Any, generator: Any = None, device: Any = None, dtype: Any = None, **named: Any) -> Any:
+        return noise.next(tuple(shape[1:])).to(device, dtype)
+
+    for module in modules:
+        module.randn_tensor = draw
+    try:
+        yield
+    finally:
+        for module, one in zip(modules, before, strict=True):
+            module.randn_tensor = one
 
 
 def slerp(share: float, low: Any, high: Any) -> Any:

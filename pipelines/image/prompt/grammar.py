@@ -2,7 +2,8 @@
 
 (word) ((word)) [word] (word:1.2)   more or less weight        [from:to:0.5] [to:0.5] [from::0.5]   changed at a step
 [a|b]   in turn                      BREAK   a new chunk         AND   prompts side by side, each with a :weight
-<lora:name:0.8>   a network          {a|b} __name__   choices, made before the prompt is read        \\( \\[ \\{   the signs themselves
+<lora:name:0.8>   a network          {a|b} __name__   choices, made before the prompt is read        \\( \\[ \\{ \\#   the signs themselves
+# …   up to the line's end: a comment
 
 Source: the notation of AUTOMATIC1111's web UI as its users' documentation describes it; https://github.com/AUTOMATIC1111/stable-diffusion-webui/wiki/Features
 """
@@ -18,8 +19,9 @@ from studio.api import BadInput
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
 _TAIL_WEIGHT = re.compile(rf"(\s*):(\s*{NUMBER}\s*)$")
 _WHEN = re.compile(r"\s*(?:\d+\.?\d*|\.\d+)\s*$")
+_COMMENT = re.compile(r"#[^\n]*")
 _NETWORK = re.compile(r"<([a-z]+):([^<>:]+)((?::[^<>:]*)*)>")
-_WILDCARD = re.compile(r"__([\w*./-]+?)__")
+_WILDCARD = re.compile(r"__(?!_)([\w*?./-]+?)__")
 _WORD = {"AND": re.compile(r"\bAND\b"), "BREAK": re.compile(r"\bBREAK\b")}
 OPENING, CLOSING = {"(": ")", "[": "]", "{": "}"}, set(")]}")
 MOST_LETTERS = 20_000
@@ -67,16 +69,17 @@ class Emphasis:
 
 @dataclass(frozen=True)
 class Switch:
-    """[before:after:when]; `short` is [after:when]. A `when` below 1 is a share of the steps, else a step."""
+    """[before:after:when]; `short` is [after:when]. A `when` with a point is a share of the steps, without one a step."""
 
     before: Sequence
     after: Sequence
     when: str
     short: bool = False
 
-    def step(self, steps: int) -> int:
+    def step(self, steps: int, before: int = 0) -> int:
+        """The step behind which `after` holds. In a second pass `before` is how many steps the first had: shares from 1 to 2 and later steps are of the second."""
         value = float(self.when)
-        return min(steps, int(value * steps if value < 1 else value))
+        return max(0, min(steps, int((value - (1 if before else 0)) * steps if "." in self.when else value - before)))
 
     def __str__(self) -> str:
         return f"[{self.after}:{self.when}]" if self.short else f"[{self.before}:{self.after}:{self.when}]"
@@ -136,7 +139,17 @@ class Break:
         return "BREAK"
 
 
-Node = Union[Text, Emphasis, Switch, Alternate, Choice, Wildcard, Network, Break]  # noqa: UP007 (the classes name each other)
+@dataclass(frozen=True)
+class Comment:
+    """# up to the line's end: for people."""
+
+    raw: str
+
+    def __str__(self) -> str:
+        return self.raw
+
+
+Node = Union[Text, Emphasis, Switch, Alternate, Choice, Wildcard, Network, Break, Comment]  # noqa: UP007 (the classes name each other)
 
 
 @dataclass(frozen=True)
@@ -274,6 +287,9 @@ class _Reader:
         if sign == "_" and (name := _WILDCARD.match(self.text, self.place)):
             self.place = name.end()
             return Wildcard(name[1])
+        if sign == "#" and (comment := _COMMENT.match(self.text, self.place)):
+            self.place = comment.end()
+            return Comment(comment.group())
         if sign == "B" and self._word("BREAK"):
             self.place += 5
             return Break()
@@ -299,9 +315,9 @@ class _Reader:
     def _emphasis(self, body: Sequence) -> Emphasis:
         last = body.nodes[-1] if body.nodes else None
         found = _TAIL_WEIGHT.search(last.raw) if isinstance(last, Text) else None
-        if not found or last is None or found.group(1):
+        if not found or last is None:
             return Emphasis("(", body)
-        kept = str(last)[: found.start()]
+        kept = str(last)[: found.end(1)]  # the blank before the colon is the words'
         return Emphasis("(", Sequence((*body.nodes[:-1], *((Text(kept),) if kept else ()))), found.group(2))
 
     def _choice(self) -> Node | None:
@@ -376,10 +392,14 @@ def _choices(text: str) -> set[int]:
     """Places of braces that have a partner and a bar of their own between."""
     found: set[int] = set()
     opened: list[list[int]] = []  # [place, bars]
-    skip = False
+    skip = comment = False
     for place, sign in enumerate(text):
-        if skip or sign == "\\":
+        if comment:
+            comment = sign != "\n"
+        elif skip or sign == "\\":
             skip = not skip
+        elif sign == "#":
+            comment = True
         elif sign == "{":
             opened.append([place, 0])
         elif sign == "|" and opened:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipelines.image.prompt.grammar import Alternate, Break, Choice, Emphasis, Network, Prompt, Sequence, Switch, Text, Wildcard
+from pipelines.image.prompt.grammar import OPENING, Alternate, Break, Choice, Comment, Emphasis, Network, Node, Part, Prompt, Sequence, Switch, Text, Wildcard
 
-_ESCAPED = re.compile(r"\\([\\()\[\]{}])")
+_SIGNS = re.compile(r"[\\()\[\]{}#]")
+_ESCAPED = re.compile(r"\\([\\()\[\]{}#])")
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,19 @@ class Side:
 
     @property
     def text(self) -> str:
-        return "".join(piece.text for piece in self.pieces)
+        return "".join((" " if piece.breaks and number else "") + piece.text for number, piece in enumerate(self.pieces))
 
     @property
     def plain(self) -> bool:
         return all(piece.weight == 1.0 and not piece.breaks for piece in self.pieces)
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Steps of the pass that is asked about, and of the one before it."""
+
+    steps: int
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,17 +52,51 @@ class Span:
     sides: tuple[Side, ...]
 
 
-def schedule(prompt: Prompt, steps: int) -> list[Span]:
-    """Spans that cover all steps, neighbours that say the same joined. Steps count from 1; a change at n holds from step n + 1 on."""
-    edges = sorted({steps, *(edge for part in prompt.parts for edge in _edges(part.body, steps) if 0 < edge < steps)})
+def schedule(prompt: Prompt, steps: int, before: int = 0) -> list[Span]:
+    """Spans that cover all steps, neighbours that say the same joined. Steps count from 1; a change at n holds from step n + 1 on.
+
+    `before` is how many steps an earlier pass had whose changes go on in this one.
+    """
+    passes = Passes(steps, before)
+    edges = sorted({steps, *(edge for part in prompt.parts for edge in _edges(part.body, passes) if 0 < edge < steps)})
     spans: list[Span] = []
     for edge in edges:
-        sides = tuple(Side(_merge(_pieces(part.body, edge, steps, 1.0)), part.weight) for part in prompt.parts)
+        sides = tuple(Side(_merge(_pieces(part.body, edge, passes, 1.0)), part.weight) for part in prompt.parts)
         if spans and spans[-1].sides == sides:
             spans[-1] = Span(edge, sides)
         else:
             spans.append(Span(edge, sides))
     return spans
+
+
+def emphasised(prompt: Prompt, emphasis: str) -> Prompt:
+    """The same where brackets weigh; with their words alone under "Ignore", and with the signs as letters under "None"."""
+    if emphasis not in ("Ignore", "None"):
+        return prompt
+    return Prompt(tuple(Part(_unweighed(part.body, emphasis == "None"), part.tail) for part in prompt.parts))
+
+
+def _unweighed(body: Sequence, letters: bool) -> Sequence:
+    found: list[Node] = []
+    for node in body.nodes:
+        if isinstance(node, Emphasis):
+            inner = _unweighed(node.body, letters).nodes
+            end = (f":{node.number}" if node.number else "") + OPENING[node.opening]
+            found += [_letters(node.opening), *inner, _letters(end)] if letters else inner
+        elif isinstance(node, Text) and letters:
+            found.append(_letters(node.raw))
+        elif isinstance(node, Switch):
+            found.append(Switch(_unweighed(node.before, letters), _unweighed(node.after, letters), node.when, node.short))
+        elif isinstance(node, (Alternate, Choice)):
+            found.append(type(node)(tuple(_unweighed(option, letters) for option in node.options)))
+        else:
+            found.append(node)
+    return Sequence(tuple(found))
+
+
+def _letters(text: str) -> Text:
+    """Text whose every sign is read as itself, backslashes too."""
+    return Text(_SIGNS.sub(r"\\\g<0>", text))
 
 
 def at(spans: list[Span], step: int) -> Span:
@@ -66,41 +109,41 @@ def plain(prompt: Prompt) -> str:
     return " ".join(side.text.strip() for side in schedule(prompt, 1)[-1].sides)
 
 
-def _edges(body: Sequence, steps: int) -> set[int]:
+def _edges(body: Sequence, passes: Passes) -> set[int]:
     found: set[int] = set()
     for node in body.nodes:
         if isinstance(node, Switch):
-            found |= {node.step(steps)} | _edges(node.before, steps) | _edges(node.after, steps)
+            found |= {node.step(passes.steps, passes.before)} | _edges(node.before, passes) | _edges(node.after, passes)
         elif isinstance(node, Alternate):
-            found |= set(range(1, steps)).union(*(_edges(option, steps) for option in node.options))
+            found |= set(range(1, passes.steps)).union(*(_edges(option, passes) for option in node.options))
         elif isinstance(node, Emphasis):
-            found |= _edges(node.body, steps)
+            found |= _edges(node.body, passes)
         elif isinstance(node, Choice):
-            found = found.union(*(_edges(option, steps) for option in node.options))
+            found = found.union(*(_edges(option, passes) for option in node.options))
     return found
 
 
-def _pieces(body: Sequence, step: int, steps: int, weight: float) -> list[Piece]:
+def _pieces(body: Sequence, step: int, passes: Passes, weight: float) -> list[Piece]:
     """The pieces at the step numbered `step` from 1."""
     found: list[Piece] = []
     for node in body.nodes:
         if isinstance(node, Text):
             found.append(Piece(_ESCAPED.sub(r"\1", node.raw), weight))
         elif isinstance(node, Emphasis):
-            found += _pieces(node.body, step, steps, weight * node.weight)
+            found += _pieces(node.body, step, passes, weight * node.weight)
         elif isinstance(node, Switch):
-            found += _pieces(node.before if step <= node.step(steps) else node.after, step, steps, weight)
+            found += _pieces(node.before if step <= node.step(passes.steps, passes.before) else node.after, step, passes, weight)
         elif isinstance(node, Alternate):
-            found += _pieces(node.options[(step - 1) % len(node.options)], step, steps, weight)
+            found += _pieces(node.options[(step - 1) % len(node.options)], step, passes, weight)
         elif isinstance(node, Choice):
             for number, option in enumerate(node.options):
-                found += [Piece("|" if number else "{", weight), *_pieces(option, step, steps, weight)]
+                found += [Piece("|" if number else "{", weight), *_pieces(option, step, passes, weight)]
             found.append(Piece("}", weight))
         elif isinstance(node, Wildcard):
             found.append(Piece(str(node), weight))
         elif isinstance(node, Break):
             found.append(Piece("", weight, breaks=True))
-        elif isinstance(node, Network):
+        elif isinstance(node, (Network, Comment)):
             found.append(Piece("", weight))
     return found
 

@@ -1,0 +1,62 @@
+"""What a model's text encoder will read of a prompt: its tokens in chunks, their weights, what changes over the steps. For the page; no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.image.families import Family, family_of
+from pipelines.image.prompt.chunks import chunked
+from pipelines.image.prompt.grammar import networks, parse
+from pipelines.image.prompt.schedule import Side, plain, schedule
+from pipelines.image.prompt.tokens import Token, Words, shipped, words_of
+from studio.api import ModelEntry
+
+READS = {"flux": 512, "sd3": 256}  # tokens that diffusers' pipelines give to these families' T5
+Weighted = list[tuple[Token, float]]
+
+
+def encoder_view(prompt: str, entry: ModelEntry) -> dict[str, Any]:
+    """`tokens` and `limit` are those of the longest of the prompts that AND joins or steps change, `chunks` its words with their weights. Raises BadInput."""
+    family, tree = family_of(entry), parse(prompt)
+    named = [str(network) for network in networks(tree)]
+    if not family.weights:
+        return _whole(plain(tree), entry, family) | {"networks": named}
+    spans = schedule(tree, family.steps)
+    words = words_of(Path(entry.path, "tokenizer")) if entry.format == "diffusers" else shipped()
+    sides = list(dict.fromkeys(side for span in spans for side in span.sides))
+    cut = {side: _chunks(side, words) for side in sides} if words else {}
+    longest: list[Weighted] = max(cut.values(), key=lambda chunks: sum(map(len, chunks)), default=[[]])
+    return {
+        "tokens": sum(map(len, longest)), "limit": (words.length - 2) * max((len(chunks) for chunks in cut.values()), default=1) if words else 0, "chunks": [_words(chunk) for chunk in longest],
+        "sides": [[side.text, side.weight] for side in spans[0].sides], "networks": named, "words": "",
+        "switches": [f"{span.until / family.steps:.0%}: {' AND '.join(side.text for side in span.sides)}" for span in spans] if len(spans) > 1 else [],
+    }  # fmt: skip
+
+
+def _chunks(side: Side, words: Words) -> list[Weighted]:
+    comma = words.comma
+    return chunked(side.pieces, words.tokens, lambda token: token.number == comma, words.length - 2)
+
+
+def _words(chunk: Weighted) -> list[list[Any]]:
+    """Tokens joined to the words they are parts of."""
+    found: list[list[Any]] = []
+    open_word = False
+    for token, weight in chunk:
+        if open_word:
+            found[-1][0] += token.text
+        else:
+            found.append([token.text, weight])
+        open_word = not token.ends
+    return found
+
+
+def _whole(text: str, entry: ModelEntry, family: Family) -> dict[str, Any]:
+    """Families whose encoder is T5: one text, without weights or chunks."""
+    folders = [Path(entry.path, name) for name in ("tokenizer_3", "tokenizer_2", "tokenizer")]
+    words = next((found for folder in folders if (found := words_of(folder))), None) if entry.format == "diffusers" else None
+    return {
+        "tokens": len(words.tokens(text)) if words else 0, "limit": READS.get(family.key, 0), "chunks": [[[text, 1.0]]], "sides": [[text, 1.0]], "switches": [],
+        "words": "This model's encoder reads the prompt as one text: weights, BREAK, AND and changes at a step are left out.",
+    }  # fmt: skip

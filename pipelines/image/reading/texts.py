@@ -1,0 +1,55 @@
+"""Which form a picture's texts have, and what of them maps. Names of texts are those of PNG chunks; a user comment comes as "parameters".
+
+What has no field here stays under its own label: the user is told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.image import infotext
+from pipelines.image.reading import comfy, fooocus, invoke
+from pipelines.image.reading.values import as_json
+from studio.api import BadInput, Catalog
+
+
+def read_texts(texts: dict[str, str], catalog: Catalog) -> dict[str, Any]:
+    """Raises BadInput where none of the texts holds settings."""
+    return matched(_values(texts), catalog)
+
+
+def _values(texts: dict[str, str]) -> dict[str, Any]:
+    for name, reader in (("invokeai_metadata", invoke.read), ("sd-metadata", invoke.read_old)):
+        if about := as_json(texts.get(name, "")):
+            return reader(about)
+    told = texts.get("parameters", "")
+    about = as_json(told)
+    if about and fooocus.is_own(about):
+        return fooocus.read(about)
+    if told and not about:
+        return infotext.read(told)
+    for name in ("prompt", "workflow"):
+        graph = as_json(texts.get(name, ""))
+        if graph and comfy.is_graph(graph):
+            return comfy.read(graph)
+    raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
+
+
+def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """The model by its hash, else its name; a VAE by its name; nothing enlarged unless the text says so."""
+    values = {"upscale": 1.0} | values
+    digest, name = str(values.pop("model_hash", "")), str(values.get("model", ""))
+    for entry in catalog.entries("image"):
+        if (digest and str(entry.details.get("sha256", "")).startswith(digest.lower())) or (name and _bare(name) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))):
+            values["model"] = entry.key
+            break
+    if vae := str(values.pop("vae", "")):
+        found = next((entry.key for entry in catalog.entries("vae") if _bare(vae) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
+        values |= {"vae": found} if found else {"VAE": vae} if vae.lower() not in ("automatic", "none") else {}
+    return values
+
+
+def _bare(name: str) -> str:
+    """A file's name without folders and ending."""
+    last = name.replace("\\", "/").rpartition("/")[2].lower()
+    return next((last.removesuffix(ending) for ending in (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".bin") if last.endswith(ending)), last)
