@@ -67,7 +67,8 @@ def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
         except OSError:
             continue
         if stat.S_ISREG(about.st_mode):
-            yield with_company(_file(root, str(path), suffix, about.st_size, about.st_mtime_ns), path, set(files))
+            entry = _file(root, str(path), suffix, about.st_size, about.st_mtime_ns)
+            yield with_company(replace(entry, details=entry.details | {"changed": about.st_mtime_ns}), path, set(files))
 
 
 def with_company(entry: ModelEntry, path: Path, files: set[str]) -> ModelEntry:

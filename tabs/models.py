@@ -120,6 +120,8 @@ class ModelsTab:
             facts.append(say(lang, "{n} tokens of context", n=f"{entry.context_length:,}"))
         if entry.languages:
             facts.append(", ".join(entry.languages))
+        if sha256 := str(entry.details.get("sha256", "")):
+            facts.append(say(lang, "Hash {name}", name=sha256[:10]))
         words = entry.details.get("trigger_words", [])
         parts = [f"<img loading='lazy' alt='' src='/api/v1/models/{quote(entry.key)}/preview'>" if entry.details.get("preview") else ""]
         parts.append(f"<b>{html.escape(entry.title)}</b>" + (f" <span class='here'>● {html.escape(say(lang, 'loaded'))}</span>" if is_loaded else ""))
