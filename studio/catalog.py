@@ -26,7 +26,8 @@ class Catalog:
     def refresh(self) -> list[ModelEntry]:
         found: dict[str, ModelEntry] = {}
         for entry in [*(entry for root in self.roots for entry in scan(root)), *self._extra()]:
-            found.setdefault(entry.key, entry)
+            if entry.key not in found or (found[entry.key].format == "pickle" and entry.format != "pickle"):  # its converted twin takes a pickle's place
+                found[entry.key] = entry
         with self._lock:
             self._entries = found
             self.version += 1

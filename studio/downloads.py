@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from studio.convert import convert
 from studio.download import check_whole, download, receive
-from studio.errors import DownloadFailed, NotFound, Stopped, StudioError
+from studio.entries import ModelEntry
+from studio.errors import BadInput, DownloadFailed, NotFound, Stopped, StudioError
 from studio.hub import HubFile, hub_files
 from studio.settings import Settings
 
@@ -24,7 +26,7 @@ KEPT = 20  # finished ones that stay in the list
 
 @dataclass
 class Transfer:
-    """One download. `url`, or a hub id with the files chosen; `have` and `total` are bytes, total 0 while unknown."""
+    """One download. `url`, or a hub id with the files chosen, or a `pickle` on this computer that is converted into `folder`; `have` and `total` are bytes, total 0 while unknown."""
 
     id: str
     title: str
@@ -36,6 +38,8 @@ class Transfer:
     total: int = 0
     seconds_left: float = -1.0
     note: str = ""
+    pickle: str = ""
+    folder: str = ""
 
 
 class Downloads:
@@ -62,6 +66,14 @@ class Downloads:
         chosen = [file] if file else list(files or [])
         return self._begin(Transfer(uuid.uuid4().hex[:12], Path(file).name if file else hub_id, hub_id=hub_id, files=chosen))
 
+    def from_pickle(self, entry: ModelEntry) -> Transfer:
+        """A pickle checkpoint's weights as safetensors: beside it where it is the studio's own, else at its place below the models folder. Raises BadInput."""
+        if entry.format != "pickle":
+            raise BadInput(f"“{entry.title}” needs no conversion.", hint="It is used as it is.")
+        models = self._settings().models_path
+        folder = Path(entry.path).parent if Path(entry.path).resolve().is_relative_to(models.resolve()) else models / Path(entry.key).parent
+        return self._begin(Transfer(uuid.uuid4().hex[:12], Path(entry.path).name, pickle=entry.path, folder=str(folder)))
+
     def again(self, transfer_id: str) -> Transfer:
         """Go on with one that was stopped or failed."""
         with self._lock:
@@ -69,7 +81,7 @@ class Downloads:
             if old.state == "running":
                 return old
             del self._all[transfer_id]
-        return self._begin(Transfer(old.id, old.title, old.url, old.hub_id, old.files))
+        return self._begin(Transfer(old.id, old.title, old.url, old.hub_id, old.files, pickle=old.pickle, folder=old.folder))
 
     def cancel(self, transfer_id: str) -> None:
         """What arrived is kept: `again` goes on from there."""
@@ -95,10 +107,10 @@ class Downloads:
         return self._all[transfer_id]
 
     def _begin(self, item: Transfer) -> Transfer:
-        if self._settings().offline:
+        if self._settings().offline and not item.pickle:
             raise DownloadFailed("The studio is offline.", hint="Switch Offline off in Settings.")
         with self._lock:
-            twin = next((other for other in self._all.values() if other.state == "running" and (other.url, other.hub_id, other.files) == (item.url, item.hub_id, item.files)), None)
+            twin = next((other for other in self._all.values() if other.state == "running" and (other.url, other.hub_id, other.files, other.pickle) == (item.url, item.hub_id, item.files, item.pickle)), None)
             if twin:
                 return twin
             ended = [key for key, other in self._all.items() if other.state == "done"]
@@ -121,7 +133,9 @@ class Downloads:
             item.seconds_left = (total - have) * seconds / fresh if fresh > 0 and total else -1.0
 
         try:
-            if item.hub_id:
+            if item.pickle:
+                convert(Path(item.pickle), Path(item.folder), report, stop)
+            elif item.hub_id:
                 self._from_hub(item, report, stop)
             else:
                 download(item.url, self._settings().models_path, report, stop)
@@ -129,7 +143,7 @@ class Downloads:
         except StudioError as error:
             item.state, item.note = "failed", f"{error.message} {error.hint}".strip()
         except Stopped:
-            item.state, item.note = "stopped", "Stopped. What arrived is kept."
+            item.state, item.note = "stopped", "Stopped." if item.pickle else "Stopped. What arrived is kept."
         self._stops.pop(item.id, None)
         self._write()
         if item.state == "done":

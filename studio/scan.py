@@ -97,7 +97,7 @@ def _file(root: Path, name: str, suffix: str, size: int, changed: int) -> ModelE
     path = Path(name)
     key = key_of(root, path)
     if suffix in PICKLES:
-        sentence = "This is a pickle file, which can run code when it is opened. Use a safetensors or GGUF version of it."
+        sentence = "This is a pickle file, which can run code when it is opened. Use a safetensors version of it, or have it converted."
         return ModelEntry(key, name, folder_kind(root, path) or "other", "pickle", size, path.stem, problem=sentence)
     try:
         with path.open("rb") as file:

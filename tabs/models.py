@@ -52,7 +52,7 @@ class ModelsTab:
         self.studio = studio
         self._stops: dict[str, threading.Event] = {}
         w = studio.words
-        self.trashed = gr.State("")
+        self.trashed, self.asked = gr.State(""), gr.State("")
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 with gr.Accordion(w("Add a model"), open=True):
@@ -77,6 +77,9 @@ class ModelsTab:
                     self.again = gr.Button(w("Look again"), min_width=90, scale=0, size="sm")
                     self.undo = gr.Button(w("Undo delete"), min_width=90, scale=0, size="sm", visible=False)
                 self.told = gr.HTML("", elem_classes="studio-note", padding=False)
+                with gr.Row(visible=False, elem_id="models-convert") as self.asking:
+                    self.convert = gr.Button(w("Convert it"), variant="primary", min_width=110, scale=0, size="sm")
+                    self.leave = gr.Button(w("Leave it"), min_width=90, scale=0, size="sm")
                 self.table = gr.HTML("", js_on_load=CLICK, css_template=CSS, padding=False, elem_id="models-list")
         self._listen()
 
@@ -84,7 +87,10 @@ class ModelsTab:
         view = [self.table]
         self.again.click(self.on_again, [], view, **ui.QUIET)
         self.unload.click(self.on_unload, [], [*view, self.told], **ui.QUIET)
-        self.table.select(self.on_act, [], [*view, self.told, self.trashed, self.undo], **ui.QUIET)
+        asking = [self.told, self.asked, self.asking]
+        self.table.select(self.on_act, [], [*view, self.told, self.trashed, self.undo, self.asked, self.asking], **ui.QUIET)
+        self.convert.click(self.on_convert, [self.asked], asking, **ui.QUICK)
+        self.leave.click(self.on_leave, [], asking, **ui.QUICK)
         self.undo.click(self.on_undo, [self.trashed], [*view, self.told, self.trashed, self.undo], **ui.QUICK)
         gr.on([self.find.click, self.source.submit], self.on_find, [self.source], [self.files, self.get, self.told], **ui.QUIET)
         self.get.click(self.on_get, [self.source, self.files], [self.files, self.get, self.told], **ui.QUICK)
@@ -136,6 +142,8 @@ class ModelsTab:
     def _acts(self, entry: ModelEntry, is_loaded: bool, lang: str) -> str:
         words = self.studio.words
         acts = {"unload": words("Unload")} if is_loaded else {"load": words("Load")} if entry.kind == "llm" and not entry.problem and "text.load" in self.studio.pipelines else {}
+        if entry.format == "pickle":
+            acts |= {"convert": words("Convert …")}
         if self._is_own(entry):
             acts |= {"delete": words("Delete")}
         key = html.escape(entry.key, quote=True)
@@ -166,7 +174,8 @@ class ModelsTab:
         """A button on a card: load, unload or delete, and which model."""
         act, _, key = str(event._data["value"]).partition(" ")
         say, lang = self.studio.words.say, ui.lang(request)
-        keep = ["", gr.skip(), gr.skip()]
+        rest = ["", gr.update(visible=False)]  # a question that was open is taken back
+        keep = ["", gr.skip(), gr.skip(), *rest]
         try:
             if act == "load":
                 job = self.studio.submit("text.load", {"model": key}, owner=ui.owner(request))
@@ -180,10 +189,34 @@ class ModelsTab:
                 return [*self.on_load(request), html.escape(say(lang, "Unloaded: {names}", names=key)), *keep[1:]]
             ui.only_host(request)
             if act == "delete":
-                return self._delete(key, request)
+                return [*self._delete(key, request), *rest]
+            if act == "convert":
+                return [*self.on_load(request), self._warning(key, lang), gr.skip(), gr.skip(), key, gr.update(visible=True)]
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         return [*self.on_load(request), *keep]
+
+    def _warning(self, key: str, lang: str) -> str:
+        say, entry = self.studio.words.say, self.studio.catalog.find(key)
+        told = say(
+            lang,
+            "“{name}” is a pickle: such a file can hold programs. Its weights are read in a separate program that runs nothing of it, and written anew as safetensors ({gb} GB); "
+            "the file itself stays as it is. Convert only what comes from a place you trust.",
+            name=entry.title, gb=f"{entry.bytes / 2**30:.1f}",
+        )  # fmt: skip
+        return f"<b>{html.escape(told)}</b>"
+
+    def on_convert(self, key: str, request: gr.Request) -> list[Any]:
+        try:
+            ui.only_host(request)
+            self.studio.downloads.from_pickle(self.studio.catalog.find(key))
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        told = self.studio.words.say(ui.lang(request), "It is being converted; the line below shows how far it is.")
+        return [html.escape(told), "", gr.update(visible=False)]
+
+    def on_leave(self) -> list[Any]:
+        return ["", "", gr.update(visible=False)]
 
     def _delete(self, key: str, request: gr.Request) -> list[Any]:
         """Into the data folder's trash, with undo; folders of other programs are never touched."""
