@@ -5,6 +5,7 @@ Sources: the model cards of Stable Diffusion 1.5, 2.1, XL, 3.5, FLUX.1 dev and s
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -85,6 +86,36 @@ def _folder_family(path: str, changed: int) -> Family:
     if size <= 256 and family.key in ("sd1", "sd2"):
         family = FAMILIES["tiny"]
     return replace(family, factor=factor, size=size)
+
+
+def latents_of(entry: ModelEntry, family: Family) -> int:
+    """How many channels the model's latents have; 0 where that is not told."""
+    if entry.format != "diffusers":
+        return 16 if family.key in ("flux", "sd3") else 4
+    config = _json(Path(entry.path, "vae", "config.json"))
+    return int(config.get("latent_channels") or (4 if config else 0))
+
+
+PACKAGES = {"bitsandbytes": "bitsandbytes", "torchao": "torchao", "quanto": "optimum-quanto", "gguf": "gguf", "modelopt": "nvidia-modelopt"}
+MODULES = {"optimum-quanto": "optimum.quanto", "nvidia-modelopt": "modelopt"}
+
+
+def missing_package(folder: Path) -> str:
+    """The package that a folder's quantised weights need and that is not installed; "" for none."""
+    for path in sorted(folder.glob("*/config.json")):
+        method = str((_json(path).get("quantization_config") or {}).get("quant_method", ""))
+        method = method.removesuffix("_4bit").removesuffix("_8bit")
+        package = PACKAGES.get(method, method)
+        if package and not _is_installed(MODULES.get(package, package)):
+            return package
+    return ""
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _json(path: Path) -> dict[str, Any]:

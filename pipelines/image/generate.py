@@ -14,6 +14,7 @@ from pipelines.image.families import Family, family_of
 from pipelines.image.infotext import read, write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
+from pipelines.image.parts import ASSEMBLED, parts_bytes, parts_of
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.samplers import choose
@@ -177,6 +178,7 @@ def title_of(prompt: str) -> str:
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:
     """How the worker loads it; a VAE of one's own is part of the model's identity."""
     decoder = ctx.model(params.vae) if params.vae else None
+    parts = parts_of(entry, family.key, ctx.catalog, decoder) if entry.format != "diffusers" and family.key in ASSEMBLED else None
 
     def load(report: Any) -> ImageModel:
         import torch
@@ -186,11 +188,12 @@ def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunC
         torch.set_num_threads(ctx.threads)
         dtype = torch.float32 if ctx.device == "cpu" else torch.float16 if family.kind == "noise" else torch.bfloat16
         try:
-            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None)
+            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None, parts=parts)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise ModelBroken(f"“{entry.title}” can't be loaded: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.", hint="Download it again, or choose another model.", field="model") from error
 
     key = entry.key + (f" @ {decoder.key}" if decoder else "")
-    return ModelSpec(key, entry.bytes * (2 if entry.dtype in ("F16", "BF16", "float16") and ctx.device == "cpu" else 1), load)
+    size = parts_bytes(parts) if parts else entry.bytes
+    return ModelSpec(key, size * (2 if entry.dtype in ("F16", "BF16", "float16") and ctx.device == "cpu" else 1), load)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from pipelines.image.families import Family, family_of
+from pipelines.image.checkpoint import PIPELINES, configs_of
+from pipelines.image.families import Family, family_of, latents_of, missing_package
 from pipelines.image.params import MOST_PIXELS, ImageParams
+from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.samplers import AUTOMATIC, choose
 from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
@@ -40,6 +43,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     """Raises BadInput, ModelMissing or ModelBroken at the field that is wrong."""
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
+    check_model(entry, family, check_vae(params.vae, entry, family, desk.catalog), desk.catalog)
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
@@ -54,6 +58,39 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
     return settled
+
+
+def check_vae(key: str, entry: ModelEntry, family: Family, catalog: Catalog) -> ModelEntry | None:
+    """The decoder that the user chose. Raises ModelMissing, ModelBroken or BadInput at the field "vae"."""
+    if not key:
+        return None
+    if entry.format == "diffusers" and family.key == "other":
+        raise BadInput("Another VAE can't be used with this family of models.", hint="Leave it empty.", field="vae")
+    found = next((other for other in catalog.entries("vae") if key in (other.key, other.title)), None)
+    if found is None:
+        near = difflib.get_close_matches(key, [other.key for other in catalog.entries("vae")], 3, 0.4)
+        raise ModelMissing(f"There is no VAE “{key}”.", hint=f"Did you mean {', '.join(near)}?" if near else "Put it into the folder models/vae, or leave it out.", field="vae")
+    if found.problem:
+        raise ModelBroken(f"“{found.title}” can't be used: {found.problem}", hint="Download it again, or leave it out.", field="vae")
+    channels, wanted = latent_channels(found), latents_of(entry, family)
+    if not channels:
+        raise ModelBroken(f"“{found.title}” is no VAE that can be read.", hint="Choose another, or leave it out.", field="vae")
+    if wanted and channels != wanted:
+        raise BadInput(f"The VAE “{found.title}” is for models with {channels} latent channels; this one has {wanted}.", hint="Leave it out, or choose one of the model's family.", field="vae")
+    return found
+
+
+def check_model(entry: ModelEntry, family: Family, vae: ModelEntry | None, catalog: Catalog) -> None:
+    """What its header shows to be missing. Raises ModelBroken at the field "model"."""
+    if entry.format == "diffusers":
+        if package := missing_package(Path(entry.path)):
+            raise ModelBroken(f"“{entry.title}” has quantised weights: it needs the package {package}.", hint=f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised.", field="model")
+    elif family.key in ASSEMBLED:
+        parts_of(entry, family.key, catalog, vae)
+    elif family.key in PIPELINES:
+        configs_of(Path(entry.path), family.key, own_vae=vae is None)
+    else:
+        raise ModelBroken(f"“{entry.title}” is no checkpoint of a family that is read from single files.", hint="Use the diffusers folder of this model, or choose another one.", field="model")
 
 
 def _sampling(params: ImageParams, family: Family) -> dict[str, Any]:

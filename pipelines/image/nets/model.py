@@ -13,6 +13,7 @@ import diffusers
 import torch
 
 from pipelines.image.families import Family
+from pipelines.image.parts import Part
 from pipelines.image.samplers import Sampler, scheduler_config
 
 REMEMBERED = 32
@@ -90,18 +91,20 @@ def _parts(pipe: Any) -> list[Any]:
     return list({id(part): part for part in found}.values())
 
 
-def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None) -> ImageModel:
-    """A diffusers folder, or a single file of a known family. Raises OSError, ValueError, KeyError for what is no such model."""
+def load(
+    path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, parts: dict[str, Part] | None = None
+) -> ImageModel:
+    """A diffusers folder, a single file of a known family, or one with `parts` beside it. Raises OSError, ValueError, KeyError for what is no such model."""
     report("Reading the weights", 0.1)
-    more: dict[str, Any] = {"vae": load_vae(vae, dtype)} if vae else {}
+    more: dict[str, Any] = {"vae": load_vae(vae, dtype, family)} if vae else {}
     if path.is_dir():
         if (path / "model_index.json").read_text(encoding="utf-8").find('"safety_checker"') >= 0:
             more |= {"safety_checker": None}
         pipe = diffusers.DiffusionPipeline.from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True, **more)
     else:
-        from pipelines.image.nets.single_file import load_single
+        from pipelines.image.nets.single_file import load_parts, load_single
 
-        pipe = load_single(path, family, dtype, more)
+        pipe = load_parts(parts, family, dtype, more) if parts else load_single(path, family, dtype, more)
     pipe.set_progress_bar_config(disable=True)
     report("Moving it to the device", 0.9)
     pipe.to(device)
@@ -111,13 +114,11 @@ def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, repor
     return ImageModel(pipe, family, key, device)
 
 
-def load_vae(path: Path, dtype: Any) -> Any:
+def load_vae(path: Path, dtype: Any, family: Family) -> Any:
     """A decoder of its own: a folder, or a single file."""
-    if path.is_dir():
-        return diffusers.AutoencoderKL.from_pretrained(path, dtype=dtype, local_files_only=True)
-    from pipelines.image.nets.single_file import load_single_vae
+    from pipelines.image.nets.single_file import load_single_vae, load_vae_folder
 
-    return load_single_vae(path, dtype)
+    return load_vae_folder(path, dtype) if path.is_dir() else load_single_vae(path, family.key, dtype)
 
 
 def remember_prompts(model: ImageModel) -> None:
