@@ -152,8 +152,14 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     if kind in ("lora", "text_encoder"):
         family = lora_family(shapes) if kind == "lora" else encoder_of(shapes)
     problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
-    details = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {})
+    details = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def decoder_factor(shapes: Shapes) -> int:
+    """Pixels per latent of the decoder inside a checkpoint, each of its levels but the last doubling them; 0 where there is none."""
+    levels = {int(level) for name in shapes for prefix in ("first_stage_model.encoder.down.", "vae.encoder.down.") if name.startswith(prefix) and (level := name[len(prefix) :].partition(".")[0]).isdigit()}
+    return 2 ** max(levels) if levels else 0
 
 
 def first_layer(shapes: Shapes) -> str:

@@ -202,3 +202,25 @@ def write_apart(pipe: Any, models: Path, name: str) -> Path:
     save({key: value for key, value in t5_model.state_dict().items() if "embed_tokens" not in key}, models / "text_encoder" / "t5xxl.safetensors")
     save(vae_tensors(pipe.vae, ""), models / "vae" / ("ae.safetensors" if flux else "sd3_vae.safetensors"))
     return save((flux_tensors if flux else sd3_tensors)(pipe.transformer), models / "diffusion_models" / f"{name}.safetensors")
+
+
+def write_gguf(pipe: Any, path: Path, kind: str = "Q8_0", architecture: str = "") -> Path:
+    """The network alone as community tools write it: matrices quantised, the rest in full."""
+    import gguf
+    import numpy as np
+
+    flux = hasattr(pipe.transformer, "single_transformer_blocks")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(path, architecture or ("flux" if flux else "sd3"))
+    form = gguf.GGMLQuantizationType[kind]
+    for name, value in (flux_tensors if flux else sd3_tensors)(pipe.transformer).items():
+        data = value.float().contiguous().numpy()
+        if data.ndim == 2 and data.shape[1] % 32 == 0:
+            writer.add_tensor(name, gguf.quants.quantize(data, form), raw_dtype=form)
+        else:
+            writer.add_tensor(name, data.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -28,6 +28,8 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
     for name, pipe in makers.items():
         pipe.save_pretrained(root / "folders" / name)
         dit.write_whole(pipe, models / "checkpoints" / f"{name}.safetensors")
+    for name, pipe, kind in (("flux-q8", makers["flux-dev"], "Q8_0"), ("flux-q4", makers["flux-dev"], "Q4_0"), ("sd35-q8", makers["sd35"], "Q8_0")):
+        dit.write_gguf(pipe, models / "unet" / f"{name}.gguf", kind)
     dit.write_apart(makers["flux-dev"], models, "flux1")
     dit.write_apart(makers["sd35"], models, "sd35-alone")
     made = image_queue(root / "data", models)
@@ -67,6 +69,47 @@ def test_files_draw_what_their_folder_draws(queue: JobQueue, model: str, folder:
 def alike(one: np.ndarray, other: np.ndarray) -> bool:
     """Equal but for the last bit: the same weights at another place in memory are rounded differently, in bare diffusers too (the one mapped from a file, the other not)."""
     return one.shape == other.shape and int(np.abs(one.astype(int) - other).max()) <= 1
+
+
+@pytest.mark.parametrize(("model", "folder", "family"), [("unet/flux-q8", "flux-dev", "flux"), ("unet/flux-q4", "flux-dev", "flux"), ("unet/sd35-q8", "sd35", "sd3")])
+def test_gguf_networks_draw_what_their_spread_out_weights_draw(queue: JobQueue, model: str, folder: str, family: str) -> None:
+    """Against bare diffusers whose network holds what the gguf package itself makes of the quantised weights."""
+    import diffusers
+    import gguf
+    import torch
+
+    from pipelines.image.nets.single_file import load_network
+    from pipelines.image.parts import parts_of
+
+    entry = queue.catalog.find(model)
+    assert (entry.kind, entry.architecture, entry.format, entry.problem) == ("image", family, "gguf", "") and entry.dtype in ("Q8_0", "Q4_0")
+    mine = drawn(queue, model)
+    pipe = diffusers.DiffusionPipeline.from_pretrained(queue.catalog.roots[0].parent / "folders" / folder, dtype=torch.float32)
+    plain = {tensor.name: torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy()) for tensor in gguf.GGUFReader(entry.path).tensors}
+    path = queue.catalog.roots[0].parent / "spread" / f"{entry.title}.safetensors"
+    dit.save(plain, path)
+    part = parts_of(entry, family, queue.catalog)["network"]
+    pipe.transformer = load_network(type(part)(path, "", part.config), torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    theirs = np.asarray(pipe(prompt="a red cat", width=SIDE, height=SIDE, num_inference_steps=3, guidance_scale=4.0, generator=torch.Generator().manual_seed(5)).images[0])
+    assert alike(mine, theirs) and (mine != drawn(queue, f"checkpoints/{folder}")).any(), "quantised weights are not the full ones"
+    worker = queue.executors["device"].worker  # type: ignore[attr-defined]
+    loaded = next(lease for key, lease in worker.models._leases.items() if key == model)
+    kinds = {type(value).__name__ for value in loaded.model.pipe.transformer.parameters()}
+    assert "GGUFParameter" in kinds, "the weights stay quantised in memory"
+
+
+def test_gguf_networks_of_other_families_say_so(queue: JobQueue, tmp_path: Path) -> None:
+    import gguf
+
+    from studio.scan import scan
+
+    writer = gguf.GGUFWriter(tmp_path / "wan.gguf", "qwen_image")
+    writer.add_tensor("x", np.zeros((2, 32), np.float32))
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    found = next(scan(tmp_path))
+    assert found.kind == "image" and "not read yet" in found.problem
 
 
 def test_what_is_missing_beside_a_network_is_told_before_anything_is_loaded(queue: JobQueue) -> None:

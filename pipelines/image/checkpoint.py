@@ -140,7 +140,8 @@ def configs_of(path: Path, family: str, *, own_vae: bool = True) -> tuple[dict[s
     shapes = read_shapes(path)
     try:
         parts: dict[str, dict[str, Any]] = {"unet": unet_config(shapes)} | ({"vae": vae_config(shapes, family)} if own_vae else {})
-        index: dict[str, Any] = {"_class_name": pipeline_class(family, parts["unet"]["in_channels"]), "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"], "scheduler": ["diffusers", "EulerDiscreteScheduler"]}
+        index: dict[str, Any] = {"_class_name": pipeline_class(family, parts["unet"]["in_channels"])}
+        index |= {"unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"], "scheduler": ["diffusers", "EulerDiscreteScheduler"]}
         if family == "sd2":
             parts["text_encoder"] = open_clip_config(shapes, OPEN_CLIP["sd2"], projected=False)
         elif family != "sdxl_refiner":

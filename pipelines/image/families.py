@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipelines.image.samplers import Kind
 from studio.api import ModelEntry
@@ -32,6 +32,7 @@ class Family:
     weights: bool = True
     negative: bool = True
     upscale: float = 1.0  # how much the finished picture is enlarged unless the user says otherwise
+    form: Literal["", "inpaint", "edit"] = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
 
@@ -51,8 +52,10 @@ FAMILIES = {
 CLASSES = {
     "StableDiffusionPipeline": "sd1", "StableDiffusionImg2ImgPipeline": "sd1", "StableDiffusionInpaintPipeline": "sd1", "LatentConsistencyModelPipeline": "sd1",
     "StableDiffusionXLPipeline": "sdxl", "StableDiffusionXLImg2ImgPipeline": "sdxl", "StableDiffusionXLInpaintPipeline": "sdxl",
-    "StableDiffusion3Pipeline": "sd3", "FluxPipeline": "flux",
+    "StableDiffusionInstructPix2PixPipeline": "sd1", "StableDiffusionXLInstructPix2PixPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3", "StableDiffusion3Img2ImgPipeline": "sd3",
+    "StableDiffusion3InpaintPipeline": "sd3", "FluxPipeline": "flux", "FluxImg2ImgPipeline": "flux", "FluxInpaintPipeline": "flux",
 }  # fmt: skip
+FORMS: dict[int, Literal["inpaint", "edit"]] = {9: "inpaint", 8: "edit"}  # by the channels that go into the networks of Stable Diffusion 1, 2 and XL
 FAST = (("lightning", 4, 1.0), ("turbo", 4, 1.0), ("lcm", 6, 1.5), ("hyper", 8, 1.0), ("schnell", 4, 1.0))
 
 
@@ -62,6 +65,7 @@ def family_of(entry: ModelEntry) -> Family:
         family = _folder_family(entry.path, Path(entry.path, "model_index.json").stat().st_mtime_ns)
     else:
         family = FAMILIES.get(entry.architecture, FAMILIES["other"])
+        family = replace(family, form=FORMS.get(entry.details.get("channels", 0), ""), factor=entry.details.get("factor", family.factor))
     for word, steps, cfg_scale in FAST:
         if word in entry.key.lower():
             sampler = "LCM" if word == "lcm" and family.kind == "noise" else "Euler" if family.kind == "noise" else family.sampler
@@ -85,7 +89,10 @@ def _folder_family(path: str, changed: int) -> Family:
     size = int(side) * factor if isinstance(side, int) and side * factor >= 32 else family.size
     if size <= 256 and family.key in ("sd1", "sd2"):
         family = FAMILIES["tiny"]
-    return replace(family, factor=factor, size=size)
+    if family.key == "sdxl" and not (index.get("text_encoder") or [None])[0]:
+        family = FAMILIES["sdxl_refiner"]
+    form = FORMS.get(network.get("in_channels", 0), "") if family.key in ("sd1", "sd2", "sdxl", "tiny") else ""
+    return replace(family, factor=factor, size=size, form=form)
 
 
 def latents_of(entry: ModelEntry, family: Family) -> int:

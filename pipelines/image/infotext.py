@@ -33,6 +33,8 @@ def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title:
         pairs["Seed resize from"] = f"{params.seed_width}x{params.seed_height}"
     if params.image or params.hires_scale > 1:
         pairs["Denoising strength"] = _number(params.denoising_strength if params.image else params.hires_strength)
+    if params.image_cfg_scale:
+        pairs["Image CFG scale"] = _number(params.image_cfg_scale)
     if params.clip_skip > 1:
         pairs["Clip skip"] = params.clip_skip
     if params.mask:
@@ -56,8 +58,8 @@ def read(text: str) -> dict[str, Any]:
         raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
     for name, field, kind in (
-        ("Steps", "steps", int), ("CFG scale", "cfg_scale", float), ("Seed", "seed", int), ("Clip skip", "clip_skip", int), ("Denoising strength", "denoising_strength", float),
-        ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float), ("Mask blur", "mask_blur", int), ("Hires upscale", "hires_scale", float),
+        ("Steps", "steps", int), ("CFG scale", "cfg_scale", float),  ("Seed", "seed", int), ("Clip skip", "clip_skip", int), ("Denoising strength", "denoising_strength", float),
+        ("Image CFG scale", "image_cfg_scale", float), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float), ("Mask blur", "mask_blur", int), ("Hires upscale", "hires_scale", float),
         ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
     ):  # fmt: skip
         if name in pairs and (value := _read(kind, pairs[name])) is not None:

@@ -53,13 +53,21 @@ def parts_of(entry: ModelEntry, family: str, catalog: Catalog, vae: ModelEntry |
     if family == "flux":
         found["clip_l"] = next((part for part in clips if part.config["hidden_size"] == network["pooled_projection_dim"]), None)
     else:
-        pairs = [(low, high) for low in clips for high in clips if low is not high and low.config["hidden_act"] == "quick_gelu" and low.config["hidden_size"] + high.config["projection_dim"] == network["pooled_projection_dim"]]
-        found["clip_l"], found["clip_g"] = pairs[0] if pairs else (next(iter(clips), None), None)
+        found["clip_l"], found["clip_g"] = _pair(clips, network["pooled_projection_dim"])
         found = {name: part for name, part in found.items() if part or name != "t5"}  # it draws without T5, less to the letter
     missing = [name for name, part in found.items() if part is None]
     if missing:
         raise ModelBroken(f"“{entry.title}” holds not all of the model: it needs {WORDS[missing[0]]}.", hint=f"Put it into the folder {PLACES[missing[0]]}.", field="model")
     return {name: part for name, part in found.items() if part}
+
+
+def _pair(clips: list[Part], width: int) -> tuple[Part | None, Part | None]:
+    """CLIP L and CLIP G, whose outputs stand side by side."""
+    for low in clips:
+        for high in clips:
+            if low is not high and low.config["hidden_act"] == "quick_gelu" and low.config["hidden_size"] + high.config["projection_dim"] == width:
+                return low, high
+    return next((clip for clip in clips if clip.config["hidden_act"] == "quick_gelu"), None), None
 
 
 def parts_bytes(parts: dict[str, Part]) -> int:
@@ -167,6 +175,5 @@ def write_t5_tokenizer(folder: Path, length: int = T5_LENGTH) -> None:
 
 def flow_scheduler(family: str, network: dict[str, Any]) -> dict[str, Any]:
     """As the makers ship it: FLUX dev moves its noise with the picture's size, schnell not at all, Stable Diffusion 3 by 3."""
-    if family == "sd3":
-        return {"num_train_timesteps": 1000, "shift": 3.0}
-    return {"num_train_timesteps": 1000, "shift": 3.0, "use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15, "base_image_seq_len": 256, "max_image_seq_len": 4096} if network["guidance_embeds"] else {"num_train_timesteps": 1000, "shift": 1.0}
+    moving = {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15, "base_image_seq_len": 256, "max_image_seq_len": 4096} if network.get("guidance_embeds") else {}
+    return {"num_train_timesteps": 1000, "shift": 3.0 if family == "sd3" or moving else 1.0} | moving

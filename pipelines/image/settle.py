@@ -13,6 +13,7 @@ from pipelines.image.families import Family, family_of, latents_of, missing_pack
 from pipelines.image.params import MOST_PIXELS, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
+from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, choose
 from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
 
@@ -45,12 +46,15 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     family = family_of(entry)
     check_model(entry, family, check_vae(params.vae, entry, family, desk.catalog), desk.catalog)
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
+    if family.form == "edit":
+        values["image_cfg_scale"] = params.image_cfg_scale or 1.5
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
     for field in ("prompt", "negative_prompt"):
         _check_prompt(getattr(settled, field), field, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
+    _check_form(settled, family)
     _check_size(settled, family)
     if settled.hires_scale > 1 and family.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
@@ -58,6 +62,28 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
     return settled
+
+
+def _check_form(params: ImageParams, family: Family) -> None:
+    """Refuses what models for one purpose can't do: those that follow instructions, and the refiner."""
+    if params.image_cfg_scale and family.form != "edit":
+        raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale")
+    if family.key == "sdxl_refiner" and not params.image:
+        raise BadInput("The refiner goes over a picture; it draws none from text alone.", hint="Give a picture, or choose another model.", field="image")
+    if family.form != "edit":
+        return
+    if not params.image:
+        raise BadInput("This model changes a picture by what you write.", hint="Give a picture, or choose another model.", field="image")
+    if params.mode == "inpaint":
+        raise BadInput("This model changes whole pictures.", hint="Take the mask away, or choose another model.", field="mask")
+    if params.hires_scale > 1:
+        raise BadInput("This model changes pictures; it draws none a second time.", hint="Set it to 1.", field="hires_scale")
+    if params.image_cfg_scale < 1:
+        raise BadInput("Image CFG scale must be at least 1.", hint="1.5 is what the makers advise.", field="image_cfg_scale")
+    for field in ("prompt", "negative_prompt"):
+        spans = schedule(parse(getattr(params, field)), params.steps)
+        if len(spans) > 1 or len(spans[0].sides) > 1:
+            raise BadInput("This model follows one instruction through all steps.", hint="Leave out what changes at a step, and AND.", field=field)
 
 
 def check_vae(key: str, entry: ModelEntry, family: Family, catalog: Catalog) -> ModelEntry | None:
@@ -84,7 +110,8 @@ def check_model(entry: ModelEntry, family: Family, vae: ModelEntry | None, catal
     """What its header shows to be missing. Raises ModelBroken at the field "model"."""
     if entry.format == "diffusers":
         if package := missing_package(Path(entry.path)):
-            raise ModelBroken(f"“{entry.title}” has quantised weights: it needs the package {package}.", hint=f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised.", field="model")
+            hint = f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised."
+            raise ModelBroken(f"“{entry.title}” has quantised weights: it needs the package {package}.", hint=hint, field="model")
     elif family.key in ASSEMBLED:
         parts_of(entry, family.key, catalog, vae)
     elif family.key in PIPELINES:

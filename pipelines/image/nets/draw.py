@@ -6,12 +6,13 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from PIL import Image
 
+from pipelines.image.families import Family
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
@@ -38,6 +39,7 @@ class Drawing:
     strength: float = 1.0
     image: Image.Image | None = None
     mask: Image.Image | None = None
+    fresh: bool = False  # nothing of `image` is to be seen
     first: int = 0
     total: int = 0
     note: str = ""
@@ -59,6 +61,17 @@ class Watch:
 
         return watched
 
+    def counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """The scheduler's step, told as one of the loop's."""
+
+        @functools.wraps(step)
+        def told(output: Any, timestep: Any, sample: Any, *args: Any, **named: Any) -> Any:
+            answer = step(output, timestep, sample, *args, **named)
+            self.after_step(self.pipe, self.step, timestep, {"latents": answer[0] if isinstance(answer, tuple) else answer.prev_sample})
+            return answer
+
+        return told
+
     def foretold(self) -> Any:
         output, timestep, sample, _ = self.clean
         return preview.foretold(self.pipe.scheduler, output, timestep, sample)
@@ -74,7 +87,7 @@ class Watch:
         count = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
         done = self.drawing.first + round((number + 1) / count * self.drawing.steps)
         self.ctx.progress(done, self.drawing.total, self.drawing.note)
-        if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count:
+        if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count and hasattr(pipe, "_interrupt"):
             pipe._interrupt = True
             return {"latents": self.foretold().to(tensors["latents"].dtype)}
         self.ctx.preview(lambda: self.picture(tensors["latents"]))
@@ -92,7 +105,7 @@ class Watch:
 
 def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunContext) -> list[Image.Image]:
     """Raises Stopped, Skipped."""
-    kind = "inpaint" if drawing.mask is not None else "image" if drawing.image is not None else "text"
+    kind, drawing = purposed(model.family, drawing)
     pipe = model.mode(kind)
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
     model.set_sampler(pipe, sampler, schedule)
@@ -105,12 +118,30 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
         }  # fmt: skip
+        if drawing.fresh and "latents" in call:  # the empty picture is encoded with what comes after the starting noise
+            for drawn in call["generator"] if isinstance(call["generator"], list) else [call["generator"]]:
+                torch.randn((1, *call["latents"].shape[1:]), generator=drawn)
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
+        known = inspect.signature(type(pipe).__call__).parameters
+        if "callback_on_step_end" not in known:  # some families' pipelines tell nothing: their scheduler is listened to
+            pipe.scheduler.step = watch.counted(pipe.scheduler.step)
+        call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "guidance_scale")}
         around = guided(_network(pipe), conditioning, lambda: watch.step, guides) if conditioning else contextlib.nullcontext()
         with around:
             images: list[Image.Image] = pipe(**call).images
     return images
+
+
+def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
+    """The mode to draw in, and the drawing as a network for one purpose wants it: with a whole mask on an empty picture where it must have both, all steps where it follows an instruction."""
+    if family.form == "edit":
+        return "edit", replace(drawing, strength=1.0)
+    if family.form != "inpaint" or drawing.mask is not None:
+        return "inpaint" if drawing.mask is not None else "image" if drawing.image is not None else "text", drawing
+    size = (drawing.width, drawing.height)
+    image, strength = (drawing.image, drawing.strength) if drawing.image is not None else (Image.new("RGB", size, (127, 127, 127)), 1.0)
+    return "inpaint", replace(drawing, image=image, mask=Image.new("L", size, 255), strength=strength, fresh=drawing.image is None)
 
 
 def _network(pipe: Any) -> Any:
@@ -134,15 +165,17 @@ def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: boo
 
 def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str) -> dict[str, Any]:
     """Size and starting noise, or the picture to begin from."""
+    call: dict[str, Any] = {}
+    if (kind == "text" or drawing.fresh) and model.family.kind == "noise" and (params.variation_strength or params.seed_width or params.seed_height):
+        channels = int(model.pipe.vae.config.latent_channels if drawing.fresh else _network(model.pipe).config.in_channels)
+        shape = (channels, drawing.height // model.family.factor, drawing.width // model.family.factor)
+        noise = torch.cat([starting_noise(params, seed, shape, model.family.factor) for seed in drawing.seeds])
+        call["latents"] = noise.to(model.device, model.pipe.dtype)
     if kind == "text":
-        call: dict[str, Any] = {"width": drawing.width, "height": drawing.height}
-        if model.family.kind == "noise" and (params.variation_strength or params.seed_width or params.seed_height):
-            shape = (int(_network(model.pipe).config.in_channels), drawing.height // model.family.factor, drawing.width // model.family.factor)
-            noise = torch.cat([starting_noise(params, seed, shape, model.family.factor) for seed in drawing.seeds])
-            call["latents"] = noise.to(model.device, model.pipe.dtype)
-        return call
+        return call | {"width": drawing.width, "height": drawing.height}
     rows = len(drawing.seeds)
-    call = {"image": [drawing.image] * rows, "strength": drawing.strength}
+    call["image"] = [drawing.image] * rows
+    call |= {"image_guidance_scale": params.image_cfg_scale} if kind == "edit" else {"strength": drawing.strength}
     if kind == "inpaint":
         call["mask_image"] = [drawing.mask] * rows
     if "height" in inspect.signature(type(model.mode(kind)).__call__).parameters:  # some families take the picture's own size instead

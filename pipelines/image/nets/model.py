@@ -23,7 +23,7 @@ STAGES = {"text_encoder": "Reading the prompt", "text_encoder_2": "Reading the p
 
 @dataclass
 class ImageModel:
-    """`pipe` is the pipeline for text to image; others share its parts. `encoded` keeps what the text encoders said."""
+    """`pipe` is the pipeline as it was saved, mostly for text to image; others share its parts. `encoded` keeps what the text encoders said."""
 
     pipe: Any
     family: Family
@@ -38,7 +38,7 @@ class ImageModel:
 
     def __post_init__(self) -> None:
         self.scheduler_base = dict(self.pipe.scheduler.config)
-        self.pipes["text"] = self.pipe
+        self.pipes[own_mode(type(self.pipe).__name__)] = self.pipe
         if not self.family.weights:
             remember_prompts(self)
 
@@ -74,6 +74,11 @@ class ImageModel:
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def own_mode(name: str) -> str:
+    """What a pipeline of that class is called for."""
+    return next((mode for word, mode in (("Inpaint", "inpaint"), ("InstructPix2Pix", "edit"), ("Img2Img", "image")) if word in name), "text")
 
 
 def _parts(pipe: Any) -> list[Any]:
