@@ -21,6 +21,7 @@ MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000
 MAX_DEPTH = 8
 MAX_COMPANY_BYTES = 2**20
+OPTIONAL_PARTS = ("safety_checker", "feature_extractor", "image_encoder", "watermark")  # of a diffusers folder: it draws without them
 PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
 PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
@@ -328,10 +329,25 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem)
 
 
+def _lacking(folder: Path, index: dict[str, Any]) -> str:
+    """The sentence about a part that the index names and that is not there, or there as a pickle only; "" where all are."""
+    for part, value in index.items():
+        if not isinstance(value, list) or not value or not value[0] or part in OPTIONAL_PARTS:
+            continue
+        files = [path.name for path in (folder / part).iterdir()] if (folder / part).is_dir() else []
+        if not files:
+            return f"Its part “{part}” is missing. Download it again."
+        if any(name.endswith(tuple(PICKLES)) for name in files) and not any(name.endswith(".safetensors") for name in files):
+            return f"The weights of its part “{part}” are a pickle. Get a version of it in safetensors."
+    return ""
+
+
 def _diffusers(root: Path, folder: Path) -> ModelEntry:
     total, problem = _folder_bytes(folder)
     try:
-        name = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8")).get("_class_name", ""))
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        name = str(index.get("_class_name", ""))
+        problem = problem or _lacking(folder, index)
     except (OSError, ValueError, AttributeError) as error:
         name, problem = "", f"model_index.json can't be read ({error})."
     kind: ModelKind = "audio" if "Audio" in name or "Music" in name else "image"

@@ -15,7 +15,8 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, ModelEntry, Studio, StudioError, Tab, hookimpl
-from studio.hub import hub_files
+from studio.downloads import HALF
+from studio.hub import HubFile, hub_files
 from studio.oldstudio import OldStudio, look
 from studio.starter import is_present, starter_models
 from tabs.models_old import bring
@@ -261,12 +262,13 @@ class ModelsTab:
             model = hub_files(source, self.studio.settings.hub_token)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        alone = [file for file in model.files if file.name.lower().endswith(".gguf")]
-        whole = [file for file in model.files if file.needed]
-        choices = [(f"{file.name} · {file.bytes / 2**20:,.0f} MB", file.name) for file in alone]
-        if any(file.name.endswith(".safetensors") for file in whole):
-            size = sum(file.bytes for file in whole) / 2**20
-            choices.insert(0, (say(lang, "The whole model · {mb} MB", mb=f"{size:,.0f}"), ""))
+        choices = [(f"{file.name} · {file.bytes / 2**20:,.0f} MB", file.name) for file in model.alone]
+        if model.halves and not model.pickled:
+            choices.insert(0, (say(lang, "The whole model at half precision · {mb} MB", mb=f"{megabytes(model.halves):,.0f}"), HALF))
+        if any(file.name.endswith(".safetensors") for file in model.whole) and not model.pickled:
+            choices.insert(0, (say(lang, "The whole model · {mb} MB", mb=f"{megabytes(model.whole):,.0f}"), ""))
+        if not choices and model.pickled:
+            raise ui.toast(self.studio, BadInput(f"The part “{model.pickled}” of this model is there as a pickle only.", hint="Look for a version of it in safetensors."), request)
         if not choices:
             raise ui.toast(self.studio, BadInput("This repository has no safetensors and no GGUF file.", hint="Look for a version of it that has; pickles are not opened here."), request)
         told = say(lang, "Licence: {name}", name=model.licence or say(lang, "not stated"))
@@ -350,6 +352,10 @@ class ModelsTab:
             raise ui.toast(self.studio, error, request) from error
         told = self.studio.words.say(ui.lang(request), "{n} models were found there.", n=now - before)
         return [*self.on_load(request), html.escape(told), gr.update(visible=False), gr.update(visible=False)]
+
+
+def megabytes(files: list[HubFile]) -> float:
+    return sum(file.bytes for file in files) / 2**20
 
 
 @hookimpl

@@ -59,8 +59,8 @@ def read(text: str) -> dict[str, Any]:
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
     for name, field, kind in (
         ("Steps", "steps", int), ("CFG scale", "cfg_scale", float),  ("Seed", "seed", int), ("Clip skip", "clip_skip", int), ("Denoising strength", "denoising_strength", float),
-        ("Image CFG scale", "image_cfg_scale", float), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float), ("Mask blur", "mask_blur", int), ("Hires upscale", "hires_scale", float),
-        ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
+        ("Image CFG scale", "image_cfg_scale", float), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float), ("Mask blur", "mask_blur", int),
+        ("Hires upscale", "hires_scale", float), ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
     ):  # fmt: skip
         if name in pairs and (value := _read(kind, pairs[name])) is not None:
             values[field] = value

@@ -105,7 +105,7 @@ def load(
     if path.is_dir():
         if (path / "model_index.json").read_text(encoding="utf-8").find('"safety_checker"') >= 0:
             more |= {"safety_checker": None}
-        pipe = diffusers.DiffusionPipeline.from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True, **more)
+        pipe = diffusers.DiffusionPipeline.from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(path), **more)
     else:
         from pipelines.image.nets.single_file import load_parts, load_single
 
@@ -117,6 +117,16 @@ def load(
         if isinstance(module, torch.nn.Module):
             module.requires_grad_(False)
     return ImageModel(pipe, family, key, device)
+
+
+def variant_of(folder: Path) -> str | None:
+    """"fp16" or "bf16" where a part's weights are there at half precision only, by the name that the hub gives such files."""
+    for part in sorted({path.parent for path in folder.glob("*/*.safetensors")}):
+        names = [path.name for path in part.glob("*.safetensors")]
+        found = [half for half in ("fp16", "bf16") if any(f".{half}." in name or f".{half}-" in name for name in names)]
+        if found and all(f".{half}" in name for half in found for name in names):
+            return found[0]
+    return None
 
 
 def load_vae(path: Path, dtype: Any, family: Family) -> Any:
