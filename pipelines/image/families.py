@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.image.samplers import Kind
+from pipelines.image.others import ALL, OTHERS, refusal
+from pipelines.image.samplers import OWN, Kind
 from studio.api import ModelEntry
 
 
@@ -32,6 +33,9 @@ class Family:
     weights: bool = True
     negative: bool = True
     upscale: float = 1.0  # how much the finished picture is enlarged unless the user says otherwise
+    modes: tuple[str, ...] = ALL
+    guidance: str = "guidance_scale"  # what the pipeline calls the CFG scale
+    patch: int = 0  # latents per token of a transformer; 0 is 2 for those that foretell a flow, else 1
     form: Literal["", "inpaint", "edit"] = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
@@ -78,7 +82,10 @@ def family_of(entry: ModelEntry) -> Family:
 def _folder_family(path: str, changed: int) -> Family:
     folder = Path(path)
     index = _json(folder / "model_index.json")
-    family = FAMILIES[CLASSES.get(str(index.get("_class_name", "")), "other")]
+    name = str(index.get("_class_name", ""))
+    if name not in CLASSES:
+        return _other_family(folder, name)
+    family = FAMILIES[CLASSES[name]]
     network = _json(folder / "unet" / "config.json") or _json(folder / "transformer" / "config.json")
     decoder = _json(folder / "vae" / "config.json")
     channels = decoder.get("block_out_channels") or decoder.get("encoder_block_out_channels") or ()
@@ -93,6 +100,27 @@ def _folder_family(path: str, changed: int) -> Family:
         family = FAMILIES["sdxl_refiner"]
     form = FORMS.get(network.get("in_channels", 0), "") if family.key in ("sd1", "sd2", "sdxl", "tiny") else ""
     return replace(family, factor=factor, size=size, form=form)
+
+
+def _other_family(folder: Path, name: str) -> Family:
+    """One that diffusers knows beside the large ones: with its own scheduler, at the size that its configs tell."""
+    scheduler, decoder = _json(folder / "scheduler" / "scheduler_config.json"), _json(folder / "vae" / "config.json") or _json(folder / "movq" / "config.json")
+    network = _json(folder / "transformer" / "config.json") or _json(folder / "unet" / "config.json")
+    flow = "FlowMatch" in str(scheduler.get("_class_name", "")) or bool(scheduler.get("use_flow_sigmas")) or scheduler.get("prediction_type") == "flow_prediction"
+    channels = decoder.get("block_out_channels") or decoder.get("encoder_block_out_channels") or decoder.get("dim_mult") or ()
+    factor = 2 ** (len(channels) - 1) if channels else 8
+    family = replace(FAMILIES["other"], kind="flow" if flow else "noise", sampler=OWN, factor=factor)
+    if other := OTHERS.get(name):
+        family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
+    side, patch = network.get("sample_size"), network.get("patch_size")
+    if isinstance(side, int) and side * factor >= 32:
+        family = replace(family, size=side * factor)
+    return replace(family, patch=patch) if isinstance(patch, int) and not flow else family
+
+
+def folder_refusal(entry: ModelEntry) -> str:
+    """Why a folder can't be drawn with; "" where it can."""
+    return "" if entry.architecture in CLASSES else refusal(entry.architecture)
 
 
 def latents_of(entry: ModelEntry, family: Family) -> int:

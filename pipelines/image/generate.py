@@ -14,7 +14,7 @@ from pipelines.image.families import Family, family_of
 from pipelines.image.infotext import read, write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
-from pipelines.image.parts import ASSEMBLED, parts_bytes, parts_of
+from pipelines.image.parts import ASSEMBLED, parts_bytes, parts_of, preview_decoder
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.samplers import choose
@@ -91,11 +91,13 @@ class Generate:
         """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already."""
         from pipelines.image.nets.draw import Skipped
         from pipelines.image.nets.lora import apply_loras, wanted_loras
+        from pipelines.image.nets.sketch import attach
 
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
         made = done
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
+            attach(model, preview_decoder(family.key, ctx.catalog))
             apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
             for seeds in batches(params)[done:]:
                 try:

@@ -122,8 +122,21 @@ def latent_channels(entry: ModelEntry) -> int:
         shapes = read_shapes(path)
     except (OSError, ValueError, TypeError, AttributeError, StudioError):
         return 0
-    name = next((name for name in (*(f"{prefix}decoder.conv_in.weight" for prefix in DECODERS), "1.weight", "decoder.1.weight", "decoder.layers.0.weight") if len(shapes.get(name, ())) > 1), "")
+    name = next((name for name in (f"{prefix}decoder.conv_in.weight" for prefix in DECODERS) if len(shapes.get(name, ())) > 1), "")
     return shapes[name][1] if name else 0
+
+
+TINY = {"sd1": "taesd", "sd2": "taesd", "sdxl": "taesdxl", "sdxl_refiner": "taesdxl", "sd3": "taesd3", "flux": "taef1"}  # the tiny autoencoders by the latents that they decode
+
+
+def preview_decoder(family: str, catalog: Catalog) -> ModelEntry | None:
+    """The tiny autoencoder for previews, by its name in models/vae_approx: files and folders are named after the family, with "_decoder" behind it or not."""
+    wanted = TINY.get(family, "")
+    for entry in catalog.entries("vae") if wanted else []:
+        folder, _, name = entry.key.lower().rpartition("/")
+        if not entry.problem and folder.endswith(("vae_approx", "vae-approx")) and name.removesuffix("_decoder") == wanted:
+            return entry
+    return None
 
 
 def flux_config(shapes: Shapes, prefix: str) -> dict[str, Any]:

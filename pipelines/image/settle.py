@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from pipelines.image.checkpoint import PIPELINES, configs_of
-from pipelines.image.families import Family, family_of, latents_of, missing_package
+from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
 from pipelines.image.params import MOST_PIXELS, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
@@ -66,6 +66,12 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
 
 def _check_form(params: ImageParams, family: Family) -> None:
     """Refuses what models for one purpose can't do: those that follow instructions, and the refiner."""
+    if params.mode not in family.modes:
+        if "image" in family.modes:
+            raise BadInput(f"Models of this family ({family.title}) fill no masks.", hint="Take the mask away, or choose another model.", field="mask")
+        raise BadInput(f"Models of this family ({family.title}) draw from text only.", hint="Take the picture away, or choose another model.", field="image")
+    if params.hires_scale > 1 and "image" not in family.modes:
+        raise BadInput(f"Models of this family ({family.title}) can't draw a picture again.", hint="Set it to 1; use Enlarge instead.", field="hires_scale")
     if params.image_cfg_scale and family.form != "edit":
         raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale")
     if family.key == "sdxl_refiner" and not params.image:
@@ -109,6 +115,8 @@ def check_vae(key: str, entry: ModelEntry, family: Family, catalog: Catalog) -> 
 def check_model(entry: ModelEntry, family: Family, vae: ModelEntry | None, catalog: Catalog) -> None:
     """What its header shows to be missing. Raises ModelBroken at the field "model"."""
     if entry.format == "diffusers":
+        if reason := folder_refusal(entry):
+            raise ModelBroken(f"“{entry.title}” can't be drawn with. {reason}", hint="Choose another model.", field="model")
         if package := missing_package(Path(entry.path)):
             hint = f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised."
             raise ModelBroken(f"“{entry.title}” has quantised weights: it needs the package {package}.", hint=hint, field="model")
@@ -142,7 +150,7 @@ def _size(params: ImageParams, family: Family, desk: Desk) -> dict[str, Any]:
 
 def unit_of(family: Family) -> int:
     """What sides must be a multiple of."""
-    return max(8, family.factor * (2 if family.kind == "flow" else 1))
+    return max(8, family.factor * (family.patch or (2 if family.kind == "flow" else 1)))
 
 
 def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:

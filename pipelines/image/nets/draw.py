@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,8 @@ from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose
 from studio.api import RunContext
+
+PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE")
 
 
 class Skipped(Exception):
@@ -52,6 +55,7 @@ class Watch:
         self.model, self.pipe, self.drawing, self.ctx = model, pipe, drawing, ctx
         self.step = 0
         self.clean: Any = None
+        self.shown, self.is_sharp = time.monotonic(), False
 
     def scheduler_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(step)  # diffusers looks at its signature
@@ -90,16 +94,40 @@ class Watch:
         if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count and hasattr(pipe, "_interrupt"):
             pipe._interrupt = True
             return {"latents": self.foretold().to(tensors["latents"].dtype)}
-        self.ctx.preview(lambda: self.picture(tensors["latents"]))
+        self.show(tensors["latents"])
         return {}
 
-    def picture(self, latents: Any) -> Image.Image:
-        clean = (self.foretold() if self.clean is not None else latents)[:1]
-        factor = self.model.family.factor
-        if clean.ndim == 3:  # packed two by two, as FLUX has them
-            clean = self.pipe._unpack_latents(clean, self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
+    def show(self, latents: Any) -> None:
+        """By the tiny autoencoder where there is one and the time for it, else by colours; a sharp preview is not followed by a soft one."""
+        sketch = self.model.sketch
+        if sketch is not None and sketch.due(self.whole(latents)[0], time.monotonic() - self.shown):
+            self.ctx.preview(lambda: self.sketched(latents))
+        elif not self.is_sharp and self.shows():
+            self.ctx.preview(lambda: self.picture(latents))
+
+    def sketched(self, latents: Any) -> Image.Image:
+        made: Image.Image = self.model.sketch.picture(self.whole(self.foretold() if self.clean is not None else latents)[0])
+        self.shown, self.is_sharp = time.monotonic(), True
+        return made
+
+    def whole(self, latents: Any) -> Any:
+        """The first picture's latents, [1, C, h, w]."""
+        if latents.ndim == 3:  # packed two by two, as FLUX has them
+            return self.pipe._unpack_latents(latents[:1], self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
+        return latents[:1]
+
+    def shows(self) -> bool:
+        """Whether there is a decoder whose latents are those of a still picture."""
+        decoder = getattr(self.pipe, "vae", None)
+        if type(decoder).__name__ not in PREVIEWED:
+            return False
         if self.model.colours is None:
-            self.model.colours = preview.fit_colours(self.pipe.vae, factor)
+            self.model.colours = preview.fit_colours(decoder, self.model.family.factor)
+        return self.model.colours is not None
+
+    def picture(self, latents: Any) -> Image.Image:
+        factor = self.model.family.factor
+        clean = self.whole(self.foretold() if self.clean is not None else latents)
         return preview.picture(clean[0], self.model.colours, factor)
 
 
@@ -115,7 +143,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind) | {
-            "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
+            "num_inference_steps": drawing.steps, model.family.guidance: params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
         }  # fmt: skip
         if drawing.fresh and "latents" in call:  # the empty picture is encoded with what comes after the starting noise
@@ -126,7 +154,9 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         known = inspect.signature(type(pipe).__call__).parameters
         if "callback_on_step_end" not in known:  # some families' pipelines tell nothing: their scheduler is listened to
             pipe.scheduler.step = watch.counted(pipe.scheduler.step)
-        call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "guidance_scale")}
+        call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
+        if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
+            call["use_resolution_binning"] = False
         around = guided(_network(pipe), conditioning, lambda: watch.step, guides) if conditioning else contextlib.nullcontext()
         with around:
             images: list[Image.Image] = pipe(**call).images
@@ -186,7 +216,8 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
 @contextlib.contextmanager
 def seamless(model: ImageModel, on: bool) -> Iterator[None]:
     """Convolutions of network and decoder wrap around: the edges fit together."""
-    layers = [layer for part in (_network(model.pipe), model.pipe.vae) for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
+    parts = (_network(model.pipe), getattr(model.pipe, "vae", None) or model.pipe.movq)
+    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
     for layer in layers:
         layer.padding_mode = "circular"
     try:

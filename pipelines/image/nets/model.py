@@ -30,16 +30,18 @@ class ImageModel:
     key: str
     device: str
     scheduler_base: dict[str, Any] = field(default_factory=dict)
+    scheduler_kind: Any = None
     encoded: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     pipes: dict[str, Any] = field(default_factory=dict)
     colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted at the first preview
+    sketch: Any = None  # a tiny autoencoder for previews
     adapters: dict[str, str] = field(default_factory=dict)
     hushed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.scheduler_base = dict(self.pipe.scheduler.config)
+        self.scheduler_base, self.scheduler_kind = dict(self.pipe.scheduler.config), type(self.pipe.scheduler)
         self.pipes[own_mode(type(self.pipe).__name__)] = self.pipe
-        if not self.family.weights:
+        if not self.family.weights and hasattr(self.pipe, "encode_prompt"):
             remember_prompts(self)
 
     def mode(self, mode: str) -> Any:
@@ -51,7 +53,7 @@ class ImageModel:
 
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
-        kind = getattr(diffusers, sampler.scheduler)
+        kind = getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
         pipe.scheduler = kind.from_config(scheduler_config(self.scheduler_base, sampler, schedule))
         return pipe.scheduler
 
