@@ -103,11 +103,19 @@ def _receive(url: str, part: Path, report: Report, stop: threading.Event, header
         raise DownloadFailed("The connection ended early.", hint="Try again: it goes on where it stopped.")
 
 
+def _lend(path: Path, place: Path) -> None:
+    """The same file at another place, on disks without links of the one kind by the other."""
+    try:
+        os.link(path, place)
+    except OSError:
+        place.symlink_to(path)
+
+
 def problem_of(part: Path, name: str) -> str:
     """What is wrong with a new file, read as the catalogue will read it under its name; "" for nothing."""
     with tempfile.TemporaryDirectory(prefix=".check-", dir=part.parent) as place:
         try:
-            os.link(part, Path(place) / name)
+            _lend(part, Path(place) / name)
             problem = next((entry.problem for entry in scan(Path(place))), "It is no model file.")
         except (OSError, struct.error) as error:
             problem = f"It can't be read ({error})."

@@ -109,7 +109,10 @@ def unnested(value: Any, notes: dict[str, str]) -> dict[str, Any]:
     if nest and not any(isinstance(item, torch.Tensor) for item in value.values()):
         inner = unnested(value[nest], notes)
         return {"emb_params": inner["*"]} if nest == "string_to_param" and "*" in inner else inner
-    return {str(name): item for name, item in value.items() if isinstance(item, torch.Tensor) and item.layout == torch.strided and not item.is_quantized}
+    tensors = {str(name): item for name, item in value.items() if isinstance(item, torch.Tensor)}
+    if other := next((name for name, item in tensors.items() if item.layout != torch.strided or item.is_quantized), ""):
+        raise ValueError(f"{other} is of a kind that safetensors does not have")
+    return tensors
 
 
 def write(tensors: dict[str, Any], notes: dict[str, str], target: Path, report: Any) -> None:

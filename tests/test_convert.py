@@ -42,8 +42,7 @@ class Harmful:
         return os.system, (self.command,)
 
 
-@pytest.mark.parametrize("older", [False, True], ids=["zip", "older form"])
-@pytest.mark.parametrize("nest", ["", "state_dict", "params_ema"])
+@pytest.mark.parametrize(("nest", "older"), [("", False), ("state_dict", False), ("params_ema", True)], ids=["flat", "nested", "older form"])
 def test_weights_arrive_to_the_bit_and_the_original_stays(tmp_path: Path, nest: str, older: bool) -> None:
     import torch
     from safetensors import safe_open
@@ -114,7 +113,7 @@ def test_a_hostile_file_is_refused_and_nothing_runs(tmp_path: Path, form: str) -
     assert told.value.hint and ("system" in told.value.message or form == "newest protocol")
 
 
-@pytest.mark.parametrize("form", ["cut", "text", "empty", "no weights", "quantised"])
+@pytest.mark.parametrize("form", ["cut", "text", "empty", "no weights", pytest.param("complex", marks=pytest.mark.slow)])
 def test_damaged_files_are_refused_with_a_sentence(tmp_path: Path, form: str) -> None:
     import torch
 
@@ -154,6 +153,7 @@ def test_too_much_memory_too_much_time_no_room_and_stop_end_it(tmp_path: Path, m
     assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
 
+@pytest.mark.slow
 def test_the_converted_checkpoint_draws_what_its_safetensors_twin_draws(tmp_path: Path) -> None:
     """As a user does it: refused at first, converted from the list, drawn with. The twin takes the pickle's place; other programs' folders stay as they are."""
     import torch

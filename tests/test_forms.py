@@ -19,6 +19,7 @@ from tests.image_models import UNET, VAE, WIDTH, image_queue, scheduler
 from tests.ldm import write_checkpoint
 from tests.test_single_file import make
 
+pytestmark = pytest.mark.slow
 SIDE = 32
 PROMPT, NEGATIVE = "a red cat", "fog"
 

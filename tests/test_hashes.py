@@ -127,6 +127,7 @@ def test_a_spoilt_book_is_written_anew(tmp_path: Path) -> None:
     hasher.close()
 
 
+@pytest.mark.slow
 def test_pictures_name_their_model_by_its_hash_and_find_it_under_another_name(tmp_path: Path) -> None:
     from studio.restore import restore
     from tests.image_models import image_queue

@@ -108,12 +108,14 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and int(np.abs(one.astype(int) - other).max()) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MAKERS)
 def test_each_draws_what_bare_diffusers_draws_with_its_own_scheduler(queue: JobQueue, model: str) -> None:
     mine = drawn(queue, model)
     assert alike(mine, bare(queue, model)) and mine.std() > 1
 
 
+@pytest.mark.slow
 def test_a_picture_is_gone_over_where_the_family_can(queue: JobQueue) -> None:
     ramp = np.linspace(0, 255, SIDE, dtype=np.uint8)
     picture = Image.fromarray(np.stack([np.tile(ramp, (SIDE, 1))] * 3, -1))
@@ -125,6 +127,7 @@ def test_a_picture_is_gone_over_where_the_family_can(queue: JobQueue) -> None:
         assert told.value.field == field and told.value.hint
 
 
+@pytest.mark.slow
 def test_their_advice_is_their_makers(queue: JobQueue) -> None:
     found = {name: family_of(queue.catalog.find(name)) for name in MAKERS}
     assert [(family.title, family.kind, family.size, family.factor, family.steps, family.cfg_scale) for family in found.values()] == [
@@ -148,6 +151,7 @@ def test_every_class_that_diffusers_draws_with_is_known_with_what_it_can_do() ->
             assert {"prompt", "width", "height", "num_inference_steps", "generator", OTHERS[name].guidance} <= known and (OTHERS[name].negative <= ("negative_prompt" in known)), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("index", "words"), [({"_class_name": "KandinskyV22Pipeline"}, "one half"), ({"_class_name": "StableCascadeCombinedPipeline"}, "several stages"), ({"_class_name": "FluxControlPipeline"}, "guides it"), ({"_class_name": "WanPipeline"}, "kind WanPipeline")])
 def test_folders_that_can_not_be_drawn_with_say_why(queue: JobQueue, index: dict[str, str], words: str) -> None:
     folder = queue.catalog.roots[0] / "strange"
@@ -159,6 +163,7 @@ def test_folders_that_can_not_be_drawn_with_say_why(queue: JobQueue, index: dict
     assert told.value.field == "model" and told.value.hint
 
 
+@pytest.mark.slow
 def test_quantised_folders_name_the_package_that_they_need(queue: JobQueue) -> None:
     config = queue.catalog.roots[0] / "chroma" / "transformer" / "config.json"
     before = config.read_text()
@@ -181,6 +186,7 @@ def test_a_folder_without_a_part_or_with_a_pickle_says_which(tmp_path: Path) -> 
     assert "part “vae” is missing" in next(scan(tmp_path)).problem
 
 
+@pytest.mark.slow
 def test_a_folder_at_half_precision_only_is_loaded_as_such(tmp_path: Path) -> None:
     import torch
     from diffusers import DiffusionPipeline

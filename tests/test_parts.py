@@ -17,6 +17,7 @@ from tests import dit
 from tests.house import finish
 from tests.image_models import image_queue
 
+pytestmark = pytest.mark.slow
 SIDE = 32
 
 

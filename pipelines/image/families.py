@@ -16,6 +16,8 @@ from pipelines.image.others import ALL, OTHERS, refusal
 from pipelines.image.samplers import OWN, Kind
 from studio.api import ModelEntry
 
+Form = Literal["", "inpaint", "edit"]
+
 
 @dataclass(frozen=True)
 class Family:
@@ -36,7 +38,7 @@ class Family:
     modes: tuple[str, ...] = ALL
     guidance: str = "guidance_scale"  # what the pipeline calls the CFG scale
     patch: int = 0  # latents per token of a transformer; 0 is 2 for those that foretell a flow, else 1
-    form: Literal["", "inpaint", "edit"] = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
+    form: Form = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
 
@@ -59,7 +61,7 @@ CLASSES = {
     "StableDiffusionInstructPix2PixPipeline": "sd1", "StableDiffusionXLInstructPix2PixPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3", "StableDiffusion3Img2ImgPipeline": "sd3",
     "StableDiffusion3InpaintPipeline": "sd3", "FluxPipeline": "flux", "FluxImg2ImgPipeline": "flux", "FluxInpaintPipeline": "flux",
 }  # fmt: skip
-FORMS: dict[int, Literal["inpaint", "edit"]] = {9: "inpaint", 8: "edit"}  # by the channels that go into the networks of Stable Diffusion 1, 2 and XL
+FORMS: dict[int, Form] = {9: "inpaint", 8: "edit"}  # by the channels that go into the networks of Stable Diffusion 1, 2 and XL
 FAST = (("lightning", 4, 1.0), ("turbo", 4, 1.0), ("lcm", 6, 1.5), ("hyper", 8, 1.0), ("schnell", 4, 1.0))
 
 
@@ -69,7 +71,8 @@ def family_of(entry: ModelEntry) -> Family:
         family = _folder_family(entry.path, Path(entry.path, "model_index.json").stat().st_mtime_ns)
     else:
         family = FAMILIES.get(entry.architecture, FAMILIES["other"])
-        family = replace(family, form=FORMS.get(entry.details.get("channels", 0), ""), factor=entry.details.get("factor", family.factor))
+        form: Form = FORMS.get(entry.details.get("channels", 0), "")
+        family = replace(family, form=form, factor=entry.details.get("factor", family.factor))
     for word, steps, cfg_scale in FAST:
         if word in entry.key.lower():
             sampler = "LCM" if word == "lcm" and family.kind == "noise" else "Euler" if family.kind == "noise" else family.sampler
@@ -98,7 +101,7 @@ def _folder_family(path: str, changed: int) -> Family:
         family = FAMILIES["tiny"]
     if family.key == "sdxl" and not (index.get("text_encoder") or [None])[0]:
         family = FAMILIES["sdxl_refiner"]
-    form = FORMS.get(network.get("in_channels", 0), "") if family.key in ("sd1", "sd2", "sdxl", "tiny") else ""
+    form: Form = FORMS.get(network.get("in_channels", 0), "") if family.key in ("sd1", "sd2", "sdxl", "tiny") else ""
     return replace(family, factor=factor, size=size, form=form)
 
 

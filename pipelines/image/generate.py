@@ -61,7 +61,14 @@ class Generate:
             return Need(missing=error.message)
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
+        return Need(self._weight_bytes(entry, family, catalog), working, facts={"family": family.title, "advice": advice(family)})
+
+    def _weight_bytes(self, entry: ModelEntry, family: Family, catalog: Catalog) -> int:
+        """With the files beside it that belong to the model; of one that lacks some, its own."""
+        try:
+            return parts_bytes(parts_of(entry, family.key, catalog)) if entry.format != "diffusers" and family.key in ASSEMBLED else entry.bytes
+        except StudioError:
+            return entry.bytes
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""

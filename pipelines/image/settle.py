@@ -15,7 +15,7 @@ from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, choose
-from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
+from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, StudioError
 
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
@@ -23,9 +23,18 @@ MOST_INPUT_PIXELS = 100_000_000
 
 def default_model(catalog: Catalog) -> str:
     """One's own before the one that comes with the studio; "" where there is none."""
-    usable = [entry for entry in catalog.entries("image") if not entry.problem]
+    usable = [entry for entry in catalog.entries("image") if not entry.problem and is_whole(entry, catalog)]
     own = [entry for entry in usable if entry.source != "built-in"]
     return next((entry.key for entry in (*own, *usable)), "")
+
+
+def is_whole(entry: ModelEntry, catalog: Catalog) -> bool:
+    """Whether its header shows nothing to be missing."""
+    try:
+        check_model(entry, family_of(entry), None, catalog)
+    except (StudioError, OSError):
+        return False
+    return True
 
 
 def image_model(key: str, catalog: Catalog) -> ModelEntry:

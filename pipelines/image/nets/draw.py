@@ -42,10 +42,10 @@ class Drawing:
     strength: float = 1.0
     image: Image.Image | None = None
     mask: Image.Image | None = None
-    fresh: bool = False  # nothing of `image` is to be seen
     first: int = 0
     total: int = 0
     note: str = ""
+    fresh: bool = False  # nothing of `image` is to be seen
 
 
 class Watch:
