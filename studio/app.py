@@ -19,6 +19,7 @@ from studio.errors import StudioError
 from studio.executor import Executor, ProcessExecutor
 from studio.extension_process import ExtensionProcess
 from studio.gate import Accounts, Gate, Sessions, read_accounts
+from studio.hashes import HashBook, Hasher
 from studio.host import Route, Studio, Tab
 from studio.i18n import Words
 from studio.jobs import JobQueue
@@ -67,7 +68,10 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     roots = [settings.models_path, *(Path(folder) for folder in settings.models_dir)]
     settings.models_path.mkdir(parents=True, exist_ok=True)
     current = [settings]  # the newest settings: a changed remote server is asked at the next look
-    catalog = Catalog(roots, extra=lambda: hooks.collect("register_models", settings=current[0]))
+    book = HashBook(settings.data / "hashes.json")
+    catalog = Catalog(roots, extra=lambda: hooks.collect("register_models", settings=current[0]), known=book.of)
+    hasher = Hasher(book, catalog.entries, wanted=lambda: current[0].hash_models)
+    catalog.when_read = hasher.wake
     pipelines: dict[str, Pipeline] = {item.id: item for item in hooks.collect("register_pipelines")}
     device = find_device(settings.device)
 
@@ -78,7 +82,7 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     spool = settings.data / "spool"
     config = {
         "builtins": present(PIPELINES), "roots": [str(root) for root in roots], "device": device.kind, "threads": thread_count(settings.threads),
-        "budget": budget(settings), "spool": str(spool), "inputs": str(settings.data / "inputs"), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
+        "budget": budget(settings), "spool": str(spool), "inputs": str(settings.data / "inputs"), "hashes": str(book.path), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
         "disabled": settings.disabled_extensions, "safe": settings.safe, "keep_loaded": settings.keep_loaded,
     }  # fmt: skip
     executors: dict[str, Executor] = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"})}
@@ -90,7 +94,7 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     for info in hooks.extensions():
         for lang, table in info.words.items():
             words.add(lang, table)
-    studio = Studio(settings, hooks, pipelines, catalog, jobs, store, words, downloads, [*warnings, *store.warnings])
+    studio = Studio(settings, hooks, pipelines, catalog, jobs, store, words, downloads, [*warnings, *store.warnings], hasher=hasher)
     hooks.when_struck = studio.extension_struck
     return studio
 
@@ -147,6 +151,8 @@ def main(settings: Settings, warnings: list[str]) -> int:
     url = f"http://{'127.0.0.1' if settings.listen in ('0.0.0.0', '::') else settings.listen}:{port}"
     announce(studio, page, accounts, url)
     provision.start()
+    if studio.hasher:
+        studio.hasher.start()
     studio.hooks.notify("startup", studio=studio)
     if settings.browser:
         webbrowser.open(url)
@@ -157,6 +163,8 @@ def main(settings: Settings, warnings: list[str]) -> int:
     studio.hooks.notify("shutdown", studio=studio)
     page.close(verbose=False)
     studio.downloads.close()
+    if studio.hasher:
+        studio.hasher.close()
     studio.jobs.close()
     studio.hooks.close()
     studio.store.close()

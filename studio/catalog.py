@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from studio.entries import ModelEntry
@@ -12,27 +13,38 @@ from studio.scan import scan
 
 
 class Catalog:
-    """All models below some folders, read once and again on `refresh()`. Thread-safe."""
+    """All models below some folders, read once and again on `refresh()`. `known` tells what more is known of one, its hashes say. Thread-safe."""
 
-    def __init__(self, roots: Iterable[Path], extra: Callable[[], list[ModelEntry]] = list) -> None:
+    def __init__(self, roots: Iterable[Path], extra: Callable[[], list[ModelEntry]] = list, known: Callable[[ModelEntry], dict[str, str]] = lambda entry: {}) -> None:
         self.roots = list(roots)
-        self._extra = extra
+        self.version = 0  # grows with each look at the folders
+        self.when_read: Callable[[], object] = lambda: None
+        self._extra, self._known = extra, known
         self._lock = threading.Lock()
         self._entries: dict[str, ModelEntry] | None = None
 
     def refresh(self) -> list[ModelEntry]:
         found: dict[str, ModelEntry] = {}
         for entry in [*(entry for root in self.roots for entry in scan(root)), *self._extra()]:
-            found.setdefault(entry.key, entry)
+            if entry.key not in found or (found[entry.key].format == "pickle" and entry.format != "pickle"):  # its converted twin takes a pickle's place
+                found[entry.key] = entry
         with self._lock:
             self._entries = found
-        return list(found.values())
+            self.version += 1
+        self.when_read()
+        return [self._whole(entry) for entry in found.values()]
 
     def entries(self, kind: str = "") -> list[ModelEntry]:
         with self._lock:
             entries = self._entries
-        known = list(entries.values()) if entries is not None else self.refresh()
-        return [entry for entry in known if not kind or entry.kind == kind]
+        if entries is None:
+            self.refresh()
+            return self.entries(kind)
+        return [self._whole(entry) for entry in list(entries.values()) if not kind or entry.kind == kind]
+
+    def _whole(self, entry: ModelEntry) -> ModelEntry:
+        more = self._known(entry)
+        return replace(entry, details=entry.details | more) if more else entry
 
     def find(self, key: str) -> ModelEntry:
         """Raises ModelMissing with what to do."""

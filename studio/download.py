@@ -60,8 +60,9 @@ def receive(url: str, target: Path, report: Report, stop: threading.Event, *, he
     if sha256 and _sha256(part) != sha256:
         part.unlink()
         raise DownloadFailed(f"“{target.name}” arrived damaged: its hash is not the hub's.", hint="Try again.")
-    if target.suffix.lower() in SUFFIXES and "-of-" not in target.name:
-        _check(part, target)
+    if target.suffix.lower() in SUFFIXES and "-of-" not in target.name and (problem := problem_of(part, target.name)):
+        part.unlink()
+        raise DownloadFailed(f"“{target.name}” is not usable. {problem}", hint="Check the address.")
     os.replace(part, target)
     return target
 
@@ -102,18 +103,20 @@ def _receive(url: str, part: Path, report: Report, stop: threading.Event, header
         raise DownloadFailed("The connection ended early.", hint="Try again: it goes on where it stopped.")
 
 
-def _check(part: Path, target: Path) -> None:
-    """Read it as the catalogue will; a damaged one is thrown away."""
-    trial = part.parent / f".check-{os.getpid()}"
-    trial.mkdir()
+def _lend(path: Path, place: Path) -> None:
+    """The same file at another place, on disks without links of the one kind by the other."""
     try:
-        linked = trial / target.name
-        os.link(part, linked)
-        problem = next((entry.problem for entry in scan(trial)), "It is no model file.")
-    except (OSError, struct.error) as error:
-        problem = f"It can't be read ({error})."
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
-    if problem:
-        part.unlink()
-        raise DownloadFailed(f"“{target.name}” is not usable. {problem}", hint="Check the address.")
+        os.link(path, place)
+    except OSError:
+        place.symlink_to(path)
+
+
+def problem_of(part: Path, name: str) -> str:
+    """What is wrong with a new file, read as the catalogue will read it under its name; "" for nothing."""
+    with tempfile.TemporaryDirectory(prefix=".check-", dir=part.parent) as place:
+        try:
+            _lend(part, Path(place) / name)
+            problem = next((entry.problem for entry in scan(Path(place))), "It is no model file.")
+        except (OSError, struct.error) as error:
+            problem = f"It can't be read ({error})."
+    return problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import threading
 import time
 import uuid
@@ -13,18 +14,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from studio.convert import convert
 from studio.download import check_whole, download, receive
-from studio.errors import DownloadFailed, NotFound, Stopped, StudioError
+from studio.entries import ModelEntry
+from studio.errors import BadInput, DownloadFailed, NotFound, Stopped, StudioError
 from studio.hub import HubFile, hub_files
+from studio.scan import scan
 from studio.settings import Settings
 
 State = Literal["running", "done", "failed", "stopped"]
+HALF = "half precision"  # stands for the hub's choice of files
+FOLDERS = {"image": "stable-diffusion", "lora": "lora", "vae": "vae", "embedding": "embeddings", "controlnet": "controlnet", "text_encoder": "text_encoder"}
 KEPT = 20  # finished ones that stay in the list
 
 
 @dataclass
 class Transfer:
-    """One download. `url`, or a hub id with the files chosen; `have` and `total` are bytes, total 0 while unknown."""
+    """One download. `url`, or a hub id with the files chosen, or a `pickle` on this computer that is converted into `folder`; `have` and `total` are bytes, total 0 while unknown."""
 
     id: str
     title: str
@@ -36,6 +42,8 @@ class Transfer:
     total: int = 0
     seconds_left: float = -1.0
     note: str = ""
+    pickle: str = ""
+    folder: str = ""
 
 
 class Downloads:
@@ -60,7 +68,15 @@ class Downloads:
     def from_hub(self, hub_id: str, file: str = "", files: list[str] | None = None) -> Transfer:
         """One file of a model hub's repository, some of them, or (neither given) the whole model."""
         chosen = [file] if file else list(files or [])
-        return self._begin(Transfer(uuid.uuid4().hex[:12], Path(file).name if file else hub_id, hub_id=hub_id, files=chosen))
+        return self._begin(Transfer(uuid.uuid4().hex[:12], Path(file).name if file and file != HALF else hub_id, hub_id=hub_id, files=chosen))
+
+    def from_pickle(self, entry: ModelEntry) -> Transfer:
+        """A pickle checkpoint's weights as safetensors: beside it where it is the studio's own, else at its place below the models folder. Raises BadInput."""
+        if entry.format != "pickle":
+            raise BadInput(f"“{entry.title}” needs no conversion.", hint="It is used as it is.")
+        models = self._settings().models_path
+        folder = Path(entry.path).parent if Path(entry.path).resolve().is_relative_to(models.resolve()) else models / Path(entry.key).parent
+        return self._begin(Transfer(uuid.uuid4().hex[:12], Path(entry.path).name, pickle=entry.path, folder=str(folder)))
 
     def again(self, transfer_id: str) -> Transfer:
         """Go on with one that was stopped or failed."""
@@ -69,7 +85,7 @@ class Downloads:
             if old.state == "running":
                 return old
             del self._all[transfer_id]
-        return self._begin(Transfer(old.id, old.title, old.url, old.hub_id, old.files))
+        return self._begin(Transfer(old.id, old.title, old.url, old.hub_id, old.files, pickle=old.pickle, folder=old.folder))
 
     def cancel(self, transfer_id: str) -> None:
         """What arrived is kept: `again` goes on from there."""
@@ -95,10 +111,10 @@ class Downloads:
         return self._all[transfer_id]
 
     def _begin(self, item: Transfer) -> Transfer:
-        if self._settings().offline:
+        if self._settings().offline and not item.pickle:
             raise DownloadFailed("The studio is offline.", hint="Switch Offline off in Settings.")
         with self._lock:
-            twin = next((other for other in self._all.values() if other.state == "running" and (other.url, other.hub_id, other.files) == (item.url, item.hub_id, item.files)), None)
+            twin = next((other for other in self._all.values() if other.state == "running" and (other.url, other.hub_id, other.files, other.pickle) == (item.url, item.hub_id, item.files, item.pickle)), None)
             if twin:
                 return twin
             ended = [key for key, other in self._all.items() if other.state == "done"]
@@ -121,15 +137,18 @@ class Downloads:
             item.seconds_left = (total - have) * seconds / fresh if fresh > 0 and total else -1.0
 
         try:
-            if item.hub_id:
+            if item.pickle:
+                convert(Path(item.pickle), Path(item.folder), report, stop)
+            elif item.hub_id:
                 self._from_hub(item, report, stop)
             else:
-                download(item.url, self._settings().models_path, report, stop)
+                models = self._settings().models_path
+                put_in_place(download(item.url, models, report, stop), models)
             item.state, item.note, item.have = "done", "", item.total
         except StudioError as error:
             item.state, item.note = "failed", f"{error.message} {error.hint}".strip()
         except Stopped:
-            item.state, item.note = "stopped", "Stopped. What arrived is kept."
+            item.state, item.note = "stopped", "Stopped." if item.pickle else "Stopped. What arrived is kept."
         self._stops.pop(item.id, None)
         self._write()
         if item.state == "done":
@@ -139,30 +158,35 @@ class Downloads:
         """Weights of one file go beside the others; a whole model into a folder of its own, in place once all of it is there."""
         settings = self._settings()
         token = settings.hub_token
-        known = {file.name: file for file in hub_files(item.hub_id, token).files}
-        wanted = [known[name] for name in item.files if name in known] if item.files else [file for file in known.values() if file.needed]
+        model = hub_files(item.hub_id, token)
+        known = {file.name: file for file in model.files}
+        wanted = model.halves if item.files == [HALF] else [known[name] for name in item.files if name in known] if item.files else model.whole
         if len(wanted) < len(item.files) or not wanted:
             raise DownloadFailed(f"“{item.hub_id}” has no such file.", hint="Look at the list of its files again.")
         total, before = sum(file.bytes for file in wanted), 0
         alone = len(wanted) == 1 and wanted[0].name.lower().endswith((".gguf", ".safetensors"))
-        final = settings.models_path if alone else settings.models_path / item.hub_id.replace("/", "--")
-        work = settings.models_path if alone else settings.models_path / f".{final.name}.part"
+        models = settings.models_path / FOLDERS["image"] if any(file.name == "model_index.json" for file in wanted) else settings.models_path
+        final = models if alone else models / item.hub_id.replace("/", "--")
+        work = models if alone else models / f".{final.name}.part"
         if not alone and final.exists():
             raise DownloadFailed(f"“{item.hub_id}” is already here.", hint="Delete it first, or use it as it is.")
         for file in wanted:
-            self._one(file, work, token, partial(_part_of, report, before, total), stop)
+            path = self._one(file, work, token, partial(_part_of, report, before, total), stop)
             before += file.bytes
+            if alone:
+                put_in_place(path, models)
         if not alone:
             check_whole(work)
             os.replace(work, final)
 
     @staticmethod
-    def _one(file: HubFile, folder: Path, token: str, report: Callable[[int, int], None], stop: threading.Event) -> None:
+    def _one(file: HubFile, folder: Path, token: str, report: Callable[[int, int], None], stop: threading.Event) -> Path:
         target = folder / (Path(file.name).name if folder.name[:1] != "." else file.name)
         if target.exists() and target.stat().st_size == file.bytes:
-            return report(file.bytes, file.bytes)
+            report(file.bytes, file.bytes)
+            return target
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        receive(file.url, target, report, stop, headers=headers, sha256=file.sha256)
+        return receive(file.url, target, report, stop, headers=headers, sha256=file.sha256)
 
     @property
     def _file(self) -> Path:
@@ -185,6 +209,19 @@ class Downloads:
             if item.state == "running":
                 item.state, item.note = "stopped", "Stopped. What arrived is kept."
         return found
+
+
+def put_in_place(path: Path, models: Path) -> Path:
+    """A new file that lies in the models folder itself goes into the folder of its kind, as its header tells it; language models and others stay."""
+    with tempfile.TemporaryDirectory(prefix=".check-", dir=models) as trial:
+        (Path(trial) / path.name).symlink_to(path)
+        kind = next((entry.kind for entry in scan(Path(trial))), "other")
+    target = models / FOLDERS.get(kind, "") / path.name
+    if target == path or path.parent != models or target.exists():
+        return path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, target)
+    return target
 
 
 def _part_of(report: Callable[[int, int], None], before: int, total: int, have: int, _: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 if TYPE_CHECKING:
     from studio.catalog import Catalog
     from studio.downloads import Downloads
+    from studio.hashes import Hasher
     from studio.i18n import Words
     from studio.jobs import Job, JobQueue
     from studio.pipeline import Pipeline
@@ -74,6 +75,7 @@ class Studio:
     downloads: Downloads
     notices: list[str] = field(default_factory=list)
     places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id: the tabs to open for it, outermost first
+    hasher: Hasher | None = None
     shared: dict[str, str] = field(default_factory=dict)  # "link", "network": where others reach this studio
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
@@ -101,5 +103,5 @@ class Studio:
 
         self.settings = save_settings(self.settings, changes)
         self.jobs.apply(self.settings)
-        if {"models_dir", "remote_url", "remote_key", "offline"} & set(changes):
+        if {"models_dir", "remote_url", "remote_key", "offline", "hash_models"} & set(changes):
             self.catalog.refresh()

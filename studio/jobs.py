@@ -367,7 +367,7 @@ class JobQueue:
     def _run(self, lane: str, job: Job) -> None:
         self.store.update_job(job.id, state="running", started=job.started, attempts=job.attempts)
         message = {
-            "job": job.id, "pipeline": job.pipeline.id, "params": job.params.model_dump(mode="json"), "extras": job.extras,
+            "job": job.id, "pipeline": job.pipeline.id, "params": job.params.model_dump(mode="json"), "extras": job.extras, "catalog": self.catalog.version,
             "entries": [asdict(entry) for entry in self.catalog.entries() if entry.source != "models"],
             "kept": [output.path for output in self.store.outputs_of(job.id)] if job.attempts > 1 else [],
             "secrets": {"remote_key": self.settings.remote_key, "remote_url": self.settings.remote_url},

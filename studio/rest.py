@@ -75,7 +75,7 @@ class Api:
             Route("/api/v1/models", ["GET"], self.models, "Models on this computer"),
             Route("/api/v1/models/{key:path}/preview", ["GET"], self.preview, "The picture beside a model"),
             Route("/api/v1/downloads", ["GET"], self.downloads, "Models on their way", owner_only=True),
-            Route("/api/v1/downloads", ["POST"], self.download, 'Fetch a model: {"url"} or {"hub_id", "files"}', owner_only=True),
+            Route("/api/v1/downloads", ["POST"], self.download, 'Fetch a model: {"url"} or {"hub_id", "files"}; or {"convert": key} a pickle to safetensors', owner_only=True),
             Route("/api/v1/downloads/{id}/{action}", ["POST"], self.change_download, "action: cancel, again or forget", owner_only=True),
         ]
 
@@ -262,6 +262,8 @@ class Api:
         wanted = await body(request)
         if wanted.get("hub_id"):
             item = await run_in_threadpool(self.studio.downloads.from_hub, str(wanted["hub_id"]), files=[str(name) for name in wanted.get("files", [])])
+        elif wanted.get("convert"):
+            item = await run_in_threadpool(self.studio.downloads.from_pickle, self.studio.catalog.find(str(wanted["convert"])))
         else:
             item = await run_in_threadpool(self.studio.downloads.from_address, str(wanted.get("url", "")))
         return asdict(item)

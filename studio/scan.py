@@ -21,11 +21,13 @@ MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000
 MAX_DEPTH = 8
 MAX_COMPANY_BYTES = 2**20
+OPTIONAL_PARTS = ("safety_checker", "feature_extractor", "image_encoder", "watermark")  # of a diffusers folder: it draws without them
 PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
 PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
+    "unet": "image", "diffusion_models": "image", "text_encoder": "text_encoder", "text_encoders": "text_encoder", "clip": "text_encoder", "vae_approx": "vae", "vae-approx": "vae",
 }  # fmt: skip
 LANGUAGES = {"smollm": ["en"], "qwen": ["en", "zh", "ja", "ko", "ru", "ar", "th", "fr", "de", "es"], "sarashina": ["ja", "en"], "gemma": ["multilingual"]}
 GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per block, bytes per block
@@ -33,6 +35,10 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
+GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
+GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
+PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
+Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
 
@@ -67,7 +73,8 @@ def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
         except OSError:
             continue
         if stat.S_ISREG(about.st_mode):
-            yield with_company(_file(root, str(path), suffix, about.st_size, about.st_mtime_ns), path, set(files))
+            entry = _file(root, str(path), suffix, about.st_size, about.st_mtime_ns)
+            yield with_company(replace(entry, details=entry.details | {"changed": about.st_mtime_ns}), path, set(files))
 
 
 def with_company(entry: ModelEntry, path: Path, files: set[str]) -> ModelEntry:
@@ -96,7 +103,7 @@ def _file(root: Path, name: str, suffix: str, size: int, changed: int) -> ModelE
     path = Path(name)
     key = key_of(root, path)
     if suffix in PICKLES:
-        sentence = "This is a pickle file, which can run code when it is opened. Use a safetensors or GGUF version of it."
+        sentence = "This is a pickle file, which can run code when it is opened. Use a safetensors version of it, or have it converted."
         return ModelEntry(key, name, folder_kind(root, path) or "other", "pickle", size, path.stem, problem=sentence)
     try:
         with path.open("rb") as file:
@@ -140,24 +147,53 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     types: dict[str, int] = {}
     for about in tensors.values():
         types[about["dtype"]] = types.get(about["dtype"], 0) + about["data_offsets"][1] - about["data_offsets"][0]
-    family = family_of(set(tensors))
+    shapes: Shapes = {name: about["shape"] for name, about in tensors.items()}
+    family = family_of(shapes)
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
-    family = family or (lora_family({name: about["shape"] for name, about in tensors.items()}) if kind == "lora" else "")
-    details = {"tensors": len(tensors)}
-    return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), details=details)
+    if kind in ("lora", "text_encoder"):
+        family = lora_family(shapes) if kind == "lora" else encoder_of(shapes)
+    problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
+    details = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
+    return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
 
 
-def family_of(names: set[str]) -> str:
-    """The family of a Stable Diffusion checkpoint by its parts' names; "" for anything else."""
+def decoder_factor(shapes: Shapes) -> int:
+    """Pixels per latent of the decoder inside a checkpoint, each of its levels but the last doubling them; 0 where there is none."""
+    levels = {int(level) for name in shapes for prefix in ("first_stage_model.encoder.down.", "vae.encoder.down.") if name.startswith(prefix) and (level := name[len(prefix) :].partition(".")[0]).isdigit()}
+    return 2 ** max(levels) if levels else 0
+
+
+def first_layer(shapes: Shapes) -> str:
+    """The name of a UNet's first layer: it tells how many channels go in."""
+    return next((name for name in ("model.diffusion_model.input_blocks.0.0.weight", "input_blocks.0.0.weight") if len(shapes.get(name, [])) > 1), "")
+
+
+def family_of(shapes: Shapes) -> str:
+    """The family of an image checkpoint by its parts' names, of a network alone by the width of the text states that its attention reads; "" for anything else."""
+    names = set(shapes)
+    if any("lora" in name.lower() or name.startswith(("controlnet_", "control_model")) for name in names):
+        return ""
     if any(name.startswith("conditioner.embedders.1") for name in names):
         return "sdxl"
+    if any(name.startswith("conditioner.embedders.0.model.") for name in names):
+        return "sdxl_refiner"
     if any("double_blocks.0.img_attn" in name for name in names):
         return "flux"
     if any("joint_blocks.0.context_block" in name for name in names):
         return "sd3"
     if any(name.startswith("cond_stage_model.model.") for name in names):
         return "sd2"
-    return "sd1" if any(name.startswith("cond_stage_model.transformer.") for name in names) else ""
+    if any(name.startswith("cond_stage_model.transformer.") for name in names):
+        return "sd1"
+    widths = {shapes[name][1] for name in names if name.endswith("attn2.to_k.weight") and len(shapes[name]) > 1} if first_layer(shapes) else set()
+    return next((family for width, family in ((768, "sd1"), (1024, "sd2"), (2048, "sdxl"), (1280, "sdxl_refiner")) if width in widths), "")
+
+
+def encoder_of(shapes: Shapes) -> str:
+    """Which text encoder a file is; "" for none that is known."""
+    if "encoder.block.0.layer.0.SelfAttention.q.weight" in shapes:
+        return "t5"
+    return "clip" if any(name.endswith("text_model.embeddings.token_embedding.weight") for name in shapes) else ""
 
 
 def lora_family(shapes: dict[str, list[int]]) -> str:
@@ -175,6 +211,8 @@ def lora_family(shapes: dict[str, list[int]]) -> str:
 def kind_of(names: set[str], family: str) -> ModelKind:
     if family:
         return "image"
+    if encoder_of(dict.fromkeys(names, [])):
+        return "text_encoder"
     if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name for name in names):
         return "lora"
     if any("control_model" in name or "controlnet" in name for name in names):
@@ -193,24 +231,28 @@ def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     if version not in (2, 3) or tensors > 1_000_000 or pairs > 1_000_000:
         raise ValueError(f"GGUF version {version} is not known")
     values = {_string(file): _value(file, *struct.unpack("<I", file.read(4))) for _ in range(pairs)}
-    types, need = _gguf_tensors(file, tensors, int(values.get("general.alignment", 32)))
+    types, need, names = _gguf_tensors(file, tensors, int(values.get("general.alignment", 32)))
     if size < need:
         raise ValueError(f"it has {size:,} bytes, its header says {need:,}: the download was cut off")
-    architecture = str(values.get("general.architecture", ""))
+    architecture = str(values.get("general.architecture", "")) or family_of(dict.fromkeys(names, []))
     context = int(values.get(f"{architecture}.context_length", 0))
     languages = values.get("general.languages") or guess_languages(path.name + str(values.get("general.name", "")))
     details = {"tensors": tensors, "chat_template": "tokenizer.chat_template" in values, "name": str(values.get("general.name", ""))}
     dtype = max(types, key=lambda name: types[name], default="")
-    kind: ModelKind = "other" if architecture in ("clip", "flux", "sd1", "sdxl") else "llm"
+    if architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
+        problem = "" if architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
+        return ModelEntry(key, str(path), "image", "gguf", size, path.stem, architecture, dtype, problem=problem, details={"tensors": tensors})
+    kind: ModelKind = "other" if architecture in ("clip", "t5", "t5encoder") else "llm"
     return ModelEntry(key, str(path), kind, "gguf", size, path.stem, architecture, dtype, context, list(languages), details=details)
 
 
-def _gguf_tensors(file: BinaryIO, count: int, alignment: int) -> tuple[dict[str, int], int]:
-    """Bytes by type, and how long the file must be."""
+def _gguf_tensors(file: BinaryIO, count: int, alignment: int) -> tuple[dict[str, int], int, list[str]]:
+    """Bytes by type, how long the file must be, and the tensors' names."""
     types: dict[str, int] = {}
+    names: list[str] = []
     end = 0
     for _ in range(count):
-        _string(file)
+        names.append(_string(file))
         (dimensions,) = struct.unpack("<I", file.read(4))
         if dimensions > 8:
             raise ValueError("a tensor has too many dimensions")
@@ -224,7 +266,7 @@ def _gguf_tensors(file: BinaryIO, count: int, alignment: int) -> tuple[dict[str,
         types[name] = types.get(name, 0) + used
         end = max(end, offset + used)
     start = (file.tell() + alignment - 1) // alignment * alignment
-    return types, start + end
+    return types, start + end, names
 
 
 def _string(file: BinaryIO) -> str:
@@ -280,14 +322,32 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
         context, dtype = int(config.get("max_position_embeddings", 0)), str(config.get("dtype") or config.get("torch_dtype") or "")
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return ModelEntry(key_of(root, folder), str(folder), "other", "transformers", total, folder.name, problem=f"config.json can't be read ({error}).")
+    if part := str(config.get("_class_name", "")):
+        found = next((kind for start, kind in PARTS.items() if part.startswith(start)), None)
+        return ModelEntry(key_of(root, folder), str(folder), folder_kind(root, folder) or found or "other", "diffusers", total, folder.name, part, problem=problem)
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem)
+
+
+def _lacking(folder: Path, index: dict[str, Any]) -> str:
+    """The sentence about a part that the index names and that is not there, or there as a pickle only; "" where all are."""
+    for part, value in index.items():
+        if not isinstance(value, list) or not value or not value[0] or part in OPTIONAL_PARTS:
+            continue
+        files = [path.name for path in (folder / part).iterdir()] if (folder / part).is_dir() else []
+        if not files:
+            return f"Its part “{part}” is missing. Download it again."
+        if any(name.endswith(tuple(PICKLES)) for name in files) and not any(name.endswith(".safetensors") for name in files):
+            return f"The weights of its part “{part}” are a pickle. Get a version of it in safetensors."
+    return ""
 
 
 def _diffusers(root: Path, folder: Path) -> ModelEntry:
     total, problem = _folder_bytes(folder)
     try:
-        name = str(json.loads((folder / "model_index.json").read_text(encoding="utf-8")).get("_class_name", ""))
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        name = str(index.get("_class_name", ""))
+        problem = problem or _lacking(folder, index)
     except (OSError, ValueError, AttributeError) as error:
         name, problem = "", f"model_index.json can't be read ({error})."
     kind: ModelKind = "audio" if "Audio" in name or "Music" in name else "image"

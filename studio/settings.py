@@ -41,6 +41,7 @@ class Settings(BaseModel):
     browser: bool = Field(True, title="Open the browser", description="Open the page when the studio starts.", json_schema_extra=setting("Network", restart=True))
     lang: Literal["auto", "en", "ja"] = Field("auto", title="Language", description="The page's language; auto follows the browser.", json_schema_extra=setting("Look"))
     keep_loaded: bool = Field(True, title="Keep models loaded", description="Keep the last models in memory between jobs.", json_schema_extra=setting("Models"))
+    hash_models: bool = Field(True, title="Hash models", description="Read each model file once in the background, so that pictures name the model that drew them and find it again under another name.", json_schema_extra=setting("Models"))
     queue_limit: int = Field(64, ge=1, le=10000, title="Queue length", description="How many jobs one person may have waiting.", json_schema_extra=setting("Models"))
     max_upload_mb: int = Field(512, ge=1, le=65536, title="Largest upload (MB)", description="Uploads above this are refused.", json_schema_extra=setting("Network", restart=True))
     remote_url: str = Field("", title="Remote server", description="Address of an OpenAI-compatible server whose models appear in the list, such as http://127.0.0.1:11434/v1.", json_schema_extra=setting("Remote models"))

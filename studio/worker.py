@@ -23,6 +23,7 @@ from studio.catalog import Catalog
 from studio.entries import ModelEntry
 from studio.errors import InternalError, Stopped, StudioError
 from studio.events import Event, Loading, Preview, Progress, Stats, Text
+from studio.hashes import HashBook
 from studio.inputs import Inputs
 from studio.memory.manager import LeasedModels
 from studio.params import Params
@@ -174,7 +175,8 @@ class Worker:
         self.config = config
         self.jobs = jobs
         self.remote: list[ModelEntry] = []
-        self.catalog = Catalog([Path(root) for root in config["roots"]], extra=lambda: self.remote)
+        self.catalog = Catalog([Path(root) for root in config["roots"]], extra=lambda: self.remote, known=HashBook(Path(config["hashes"])).of)
+        self._seen = 0  # which look of the studio at its folders this catalogue holds
         self.models = LeasedModels(config["budget"], self._loading, self._loaded)
         self.pipelines: dict[str, Pipeline] = {}
         self.context: WorkerContext | None = None
@@ -203,10 +205,11 @@ class Worker:
             message = jobs.receive()
             if message["op"] == "exit":
                 return
-            self.remote = [ModelEntry(**entry) for entry in message.get("entries", [])]
             self.run_job(message)
 
     def run_job(self, message: dict[str, Any]) -> None:
+        self.remote = [ModelEntry(**entry) for entry in message.get("entries", [])]
+        self._look_again(message.get("catalog", 0))
         context = self.context = WorkerContext(self, message)
         if mode := self._early_stop.pop(context.job_id, None):
             context.stop(mode)
@@ -239,6 +242,16 @@ class Worker:
             self.context = None
             if not self.config["keep_loaded"]:
                 self.models.unload()
+
+    def _look_again(self, version: int) -> None:
+        """The catalogue as new as the studio's; a loaded model whose file was replaced is not used any more."""
+        if version == self._seen:
+            return
+        self._seen = version
+        before = {entry.key: entry.details.get("changed") for entry in self.catalog.entries()} if self.catalog.version else {}
+        for entry in self.catalog.refresh():
+            if entry.key in before and entry.details.get("changed") != before[entry.key]:
+                self.models.unload(entry.key)
 
     def _loading(self, note: str, fraction: float) -> None:
         if self.context:

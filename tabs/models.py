@@ -15,12 +15,14 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, ModelEntry, Studio, StudioError, Tab, hookimpl
-from studio.hub import hub_files
+from studio.downloads import HALF
+from studio.hub import HubFile, hub_files
 from studio.oldstudio import OldStudio, look
 from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
-KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
+KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "text_encoder": "Text encoder"}
+KINDS |= {"upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """
 element.addEventListener('click', (event) => {
@@ -52,7 +54,7 @@ class ModelsTab:
         self.studio = studio
         self._stops: dict[str, threading.Event] = {}
         w = studio.words
-        self.trashed = gr.State("")
+        self.trashed, self.asked = gr.State(""), gr.State("")
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 with gr.Accordion(w("Add a model"), open=True):
@@ -77,6 +79,9 @@ class ModelsTab:
                     self.again = gr.Button(w("Look again"), min_width=90, scale=0, size="sm")
                     self.undo = gr.Button(w("Undo delete"), min_width=90, scale=0, size="sm", visible=False)
                 self.told = gr.HTML("", elem_classes="studio-note", padding=False)
+                with gr.Row(visible=False, elem_id="models-convert") as self.asking:
+                    self.convert = gr.Button(w("Convert it"), variant="primary", min_width=110, scale=0, size="sm")
+                    self.leave = gr.Button(w("Leave it"), min_width=90, scale=0, size="sm")
                 self.table = gr.HTML("", js_on_load=CLICK, css_template=CSS, padding=False, elem_id="models-list")
         self._listen()
 
@@ -84,7 +89,10 @@ class ModelsTab:
         view = [self.table]
         self.again.click(self.on_again, [], view, **ui.QUIET)
         self.unload.click(self.on_unload, [], [*view, self.told], **ui.QUIET)
-        self.table.select(self.on_act, [], [*view, self.told, self.trashed, self.undo], **ui.QUIET)
+        asking = [self.told, self.asked, self.asking]
+        self.table.select(self.on_act, [], [*view, self.told, self.trashed, self.undo, self.asked, self.asking], **ui.QUIET)
+        self.convert.click(self.on_convert, [self.asked], asking, **ui.QUICK)
+        self.leave.click(self.on_leave, [], asking, **ui.QUICK)
         self.undo.click(self.on_undo, [self.trashed], [*view, self.told, self.trashed, self.undo], **ui.QUICK)
         gr.on([self.find.click, self.source.submit], self.on_find, [self.source], [self.files, self.get, self.told], **ui.QUIET)
         self.get.click(self.on_get, [self.source, self.files], [self.files, self.get, self.told], **ui.QUICK)
@@ -120,6 +128,8 @@ class ModelsTab:
             facts.append(say(lang, "{n} tokens of context", n=f"{entry.context_length:,}"))
         if entry.languages:
             facts.append(", ".join(entry.languages))
+        if sha256 := str(entry.details.get("sha256", "")):
+            facts.append(say(lang, "Hash {name}", name=sha256[:10]))
         words = entry.details.get("trigger_words", [])
         parts = [f"<img loading='lazy' alt='' src='/api/v1/models/{quote(entry.key)}/preview'>" if entry.details.get("preview") else ""]
         parts.append(f"<b>{html.escape(entry.title)}</b>" + (f" <span class='here'>● {html.escape(say(lang, 'loaded'))}</span>" if is_loaded else ""))
@@ -134,6 +144,8 @@ class ModelsTab:
     def _acts(self, entry: ModelEntry, is_loaded: bool, lang: str) -> str:
         words = self.studio.words
         acts = {"unload": words("Unload")} if is_loaded else {"load": words("Load")} if entry.kind == "llm" and not entry.problem and "text.load" in self.studio.pipelines else {}
+        if entry.format == "pickle":
+            acts |= {"convert": words("Convert …")}
         if self._is_own(entry):
             acts |= {"delete": words("Delete")}
         key = html.escape(entry.key, quote=True)
@@ -164,7 +176,8 @@ class ModelsTab:
         """A button on a card: load, unload or delete, and which model."""
         act, _, key = str(event._data["value"]).partition(" ")
         say, lang = self.studio.words.say, ui.lang(request)
-        keep = ["", gr.skip(), gr.skip()]
+        rest = ["", gr.update(visible=False)]  # a question that was open is taken back
+        keep = ["", gr.skip(), gr.skip(), *rest]
         try:
             if act == "load":
                 job = self.studio.submit("text.load", {"model": key}, owner=ui.owner(request))
@@ -178,10 +191,34 @@ class ModelsTab:
                 return [*self.on_load(request), html.escape(say(lang, "Unloaded: {names}", names=key)), *keep[1:]]
             ui.only_host(request)
             if act == "delete":
-                return self._delete(key, request)
+                return [*self._delete(key, request), *rest]
+            if act == "convert":
+                return [*self.on_load(request), self._warning(key, lang), gr.skip(), gr.skip(), key, gr.update(visible=True)]
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         return [*self.on_load(request), *keep]
+
+    def _warning(self, key: str, lang: str) -> str:
+        say, entry = self.studio.words.say, self.studio.catalog.find(key)
+        told = say(
+            lang,
+            "“{name}” is a pickle: such a file can hold programs. Its weights are read in a separate program that runs nothing of it, and written anew as safetensors ({gb} GB); "
+            "the file itself stays as it is. Convert only what comes from a place you trust.",
+            name=entry.title, gb=f"{entry.bytes / 2**30:.1f}",
+        )  # fmt: skip
+        return f"<b>{html.escape(told)}</b>"
+
+    def on_convert(self, key: str, request: gr.Request) -> list[Any]:
+        try:
+            ui.only_host(request)
+            self.studio.downloads.from_pickle(self.studio.catalog.find(key))
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        told = self.studio.words.say(ui.lang(request), "It is being converted; the line below shows how far it is.")
+        return [html.escape(told), "", gr.update(visible=False)]
+
+    def on_leave(self) -> list[Any]:
+        return ["", "", gr.update(visible=False)]
 
     def _delete(self, key: str, request: gr.Request) -> list[Any]:
         """Into the data folder's trash, with undo; folders of other programs are never touched."""
@@ -225,12 +262,13 @@ class ModelsTab:
             model = hub_files(source, self.studio.settings.hub_token)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        alone = [file for file in model.files if file.name.lower().endswith(".gguf")]
-        whole = [file for file in model.files if file.needed]
-        choices = [(f"{file.name} · {file.bytes / 2**20:,.0f} MB", file.name) for file in alone]
-        if any(file.name.endswith(".safetensors") for file in whole):
-            size = sum(file.bytes for file in whole) / 2**20
-            choices.insert(0, (say(lang, "The whole model · {mb} MB", mb=f"{size:,.0f}"), ""))
+        choices = [(f"{file.name} · {file.bytes / 2**20:,.0f} MB", file.name) for file in model.alone]
+        if model.halves and not model.pickled:
+            choices.insert(0, (say(lang, "The whole model at half precision · {mb} MB", mb=f"{megabytes(model.halves):,.0f}"), HALF))
+        if any(file.name.endswith(".safetensors") for file in model.whole) and not model.pickled:
+            choices.insert(0, (say(lang, "The whole model · {mb} MB", mb=f"{megabytes(model.whole):,.0f}"), ""))
+        if not choices and model.pickled:
+            raise ui.toast(self.studio, BadInput(f"The part “{model.pickled}” of this model is there as a pickle only.", hint="Look for a version of it in safetensors."), request)
         if not choices:
             raise ui.toast(self.studio, BadInput("This repository has no safetensors and no GGUF file.", hint="Look for a version of it that has; pickles are not opened here."), request)
         told = say(lang, "Licence: {name}", name=model.licence or say(lang, "not stated"))
@@ -314,6 +352,10 @@ class ModelsTab:
             raise ui.toast(self.studio, error, request) from error
         told = self.studio.words.say(ui.lang(request), "{n} models were found there.", n=now - before)
         return [*self.on_load(request), html.escape(told), gr.update(visible=False), gr.update(visible=False)]
+
+
+def megabytes(files: list[HubFile]) -> float:
+    return sum(file.bytes for file in files) / 2**20
 
 
 @hookimpl

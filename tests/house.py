@@ -67,7 +67,7 @@ def register_pipelines() -> list[Any]:
 
 def worker_config(data: Path) -> dict[str, Any]:
     return {
-        "builtins": ["tests.house"], "roots": [], "device": "cpu", "threads": 1, "budget": 2**30, "spool": str(data / "spool"), "inputs": str(data / "inputs"),
+        "builtins": ["tests.house"], "roots": [], "device": "cpu", "threads": 1, "budget": 2**30, "spool": str(data / "spool"), "inputs": str(data / "inputs"), "hashes": str(data / "hashes.json"),
         "extensions": [], "disabled": [], "safe": True, "keep_loaded": True,
     }  # fmt: skip
 

@@ -81,7 +81,9 @@ def write_checkpoint(pipe: Any, path: Path) -> Path:
     for name, value in pipe.vae.state_dict().items():
         named = vae_name(name, levels)
         tensors[named] = value[..., None, None] if "attn_1" in named and named.endswith("weight") and value.ndim == 2 else value
-    if hasattr(pipe, "text_encoder_2"):
+    if pipe.text_encoder is None:
+        tensors |= open_clip_tensors(pipe.text_encoder_2.state_dict(), "conditioner.embedders.0.model.")
+    elif hasattr(pipe, "text_encoder_2"):
         tensors |= clip_tensors(pipe.text_encoder.state_dict(), "conditioner.embedders.0.transformer.") | open_clip_tensors(pipe.text_encoder_2.state_dict(), "conditioner.embedders.1.model.")
     else:
         tensors |= clip_tensors(pipe.text_encoder.state_dict(), "cond_stage_model.transformer.")

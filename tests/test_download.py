@@ -17,7 +17,7 @@ import pytest
 
 from studio import download as module
 from studio.download import download
-from studio.downloads import Downloads
+from studio.downloads import HALF, Downloads
 from studio.errors import BadInput, DiskFull, DownloadFailed, Stopped
 from studio.hub import hub_files
 from studio.settings import Settings
@@ -196,6 +196,63 @@ def test_a_whole_model_arrives_in_its_own_folder(shelf: Shelf, tmp_path: Path, m
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     downloads.from_hub("who/tiny")
     assert "already here" in wait(downloads, "failed")["note"]
+
+
+SD = {
+    "model_index.json": "index", "README.md": "x", "v1-5.safetensors": "weights", "v1-5.ckpt": "x", "scheduler/scheduler_config.json": "x", "tokenizer/vocab.json": "x", "tokenizer/merges.txt": "x", "unet/config.json": "x",
+    "unet/diffusion_pytorch_model.safetensors": "weights", "unet/diffusion_pytorch_model.fp16.safetensors": "half", "unet/diffusion_pytorch_model.non_ema.safetensors": "weights", "unet/diffusion_pytorch_model.bin": "x",
+    "text_encoder/model.fp16.safetensors": "half", "text_encoder/config.json": "x", "text_encoder/model.onnx": "x", "vae/config.json": "x", "vae/diffusion_pytorch_model-00001-of-00002.safetensors": "weights",
+    "vae/diffusion_pytorch_model-00002-of-00002.safetensors": "weights", "vae/diffusion_pytorch_model.safetensors.index.json": "x", "vae/diffusion_pytorch_model.fp16.safetensors": "half", "vae_1_0/diffusion_pytorch_model.safetensors": "weights",
+    "safety_checker/model.safetensors": "weights", "safety_checker/config.json": "x",
+}  # fmt: skip
+EITHER = {"model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt", "unet/config.json", "text_encoder/config.json", "vae/config.json"}
+FULL = EITHER | {"unet/diffusion_pytorch_model.safetensors", "text_encoder/model.fp16.safetensors", *(name for name in SD if name.startswith("vae/diffusion_pytorch_model-")), "vae/diffusion_pytorch_model.safetensors.index.json"}
+HALVES = EITHER | {"unet/diffusion_pytorch_model.fp16.safetensors", "text_encoder/model.fp16.safetensors", "vae/diffusion_pytorch_model.fp16.safetensors"}
+
+
+def picture_hub(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, *left_out: str) -> None:
+    """A repository as those of Stable Diffusion are: each weight in several forms."""
+    monkeypatch.setenv("HF_ENDPOINT", shelf.url)
+    parts = ("scheduler", "tokenizer", "unet", "text_encoder", "vae", "safety_checker")
+    index = {"_class_name": "StableDiffusionPipeline", "feature_extractor": [None, None]} | {name: ["diffusers", "Any"] for name in parts}
+    data = {"index": json.dumps(index).encode(), "weights": weights(), "half": weights(20_000), "x": b"{}"}
+    names = {name: data[kind] for name, kind in SD.items() if name not in left_out}
+    shelf.answers["/api/models/who/sd"] = (200, {"sha": "abc", "siblings": [{"rfilename": name, "size": len(raw)} for name, raw in names.items()]})
+    shelf.files |= {f"/who/sd/resolve/abc/{name}": raw for name, raw in names.items()}
+
+
+def test_of_a_picture_model_each_weight_is_fetched_once(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture_hub(shelf, monkeypatch)
+    model = hub_files("who/sd")
+    assert {file.name for file in model.whole} == FULL and {file.name for file in model.halves} == HALVES
+    assert sum(file.bytes for file in model.halves) < sum(file.bytes for file in model.whole) and [file.name for file in model.alone] == ["v1-5.safetensors"] and not model.pickled
+    settings = Settings(data_dir=str(tmp_path))
+    downloads = Downloads(lambda: settings, lambda: None)
+    downloads.from_hub("who/sd", HALF)
+    item = wait(downloads, "done")
+    folder = settings.models_path / "stable-diffusion" / "who--sd"
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == HALVES
+    assert item["have"] == item["total"] == sum(len(shelf.files[f"/who/sd/resolve/abc/{name}"]) for name in HALVES)
+    downloads.from_hub("who/sd")
+    assert "already here" in wait(downloads, "failed")["note"]
+
+
+def test_a_part_that_is_a_pickle_only_is_named(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture_hub(shelf, monkeypatch, "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.non_ema.safetensors")
+    assert hub_files("who/sd").pickled == "unet"
+
+
+def test_single_files_go_into_the_folder_of_their_kind(shelf: Shelf, tmp_path: Path) -> None:
+    from tests.test_scan import tensors
+
+    made = {"style.safetensors": ("lora", {"lora_unet_down.lora_up.weight": 8}), "base.safetensors": ("stable-diffusion", {"cond_stage_model.transformer.x": 8}), "any.safetensors": ("", {"w": 8}), "t5xxl.safetensors": ("text_encoder", {"encoder.block.0.layer.0.SelfAttention.q.weight": 8})}
+    settings = Settings(data_dir=str(tmp_path))
+    downloads = Downloads(lambda: settings, lambda: None)
+    for name, (folder, names) in made.items():
+        shelf.files[f"/{name}"] = tensors(names)
+        downloads.from_address(f"{shelf.url}/{name}")
+        wait(downloads, "done")
+        assert (settings.models_path / folder / name).is_file()
 
 
 def test_a_wrong_hash_is_never_kept(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

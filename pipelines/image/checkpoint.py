@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,29 @@ UNET = "model.diffusion_model."
 VAE = "first_stage_model."
 CLIP = {"sd1": ("cond_stage_model.transformer.text_model.",), "sdxl": ("conditioner.embedders.0.transformer.text_model.",)}
 OPEN_CLIP = {"sd2": "cond_stage_model.model.", "sdxl": "conditioner.embedders.1.model.", "sdxl_refiner": "conditioner.embedders.0.model."}
-SCALING = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 0.13025, "sdxl_refiner": 0.13025}
-PIPELINES = {"sd1": "StableDiffusionPipeline", "sd2": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
+SCALING = {"sd1": 0.18215, "sd2": 0.18215, "sdxl": 0.13025, "sdxl_refiner": 0.13025, "sd3": 1.5305, "flux": 0.3611}
+SHIFT = {"sd3": 0.0609, "flux": 0.1159}
+PIPELINES = {"sd1": "StableDiffusionPipeline", "sd2": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline", "sdxl_refiner": "StableDiffusionXLImg2ImgPipeline"}
+INPAINT = {"sd1": "StableDiffusionInpaintPipeline", "sd2": "StableDiffusionInpaintPipeline", "sdxl": "StableDiffusionXLInpaintPipeline"}
+EDIT = {"sd1": "StableDiffusionInstructPix2PixPipeline", "sd2": "StableDiffusionInstructPix2PixPipeline", "sdxl": "StableDiffusionXLInstructPix2PixPipeline"}
 MERGES = Path(__file__).parent / "clip" / "merges.txt.gz"
 START, END = "<|startoftext|>", "<|endoftext|>"
 Shapes = dict[str, tuple[int, ...]]
 
 
 def read_shapes(path: Path) -> Shapes:
-    """Raises ModelBroken."""
+    """Each tensor's shape, from the header of a safetensors or GGUF file. Raises ModelBroken."""
+    try:
+        about = path.stat()
+        return _read_shapes(path, about.st_size, about.st_mtime_ns)
+    except OSError as error:
+        raise ModelBroken(f"“{path.name}” is damaged or no model.", hint="Download it again.", field="model") from error
+
+
+@lru_cache(maxsize=64)
+def _read_shapes(path: Path, size: int, changed: int) -> Shapes:
+    if path.suffix.lower() == ".gguf":
+        return _gguf_shapes(path)
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -37,9 +52,19 @@ def read_shapes(path: Path) -> Shapes:
         raise ModelBroken(f"“{path.name}” is damaged or no model.", hint="Download it again.", field="model") from error
 
 
+def _gguf_shapes(path: Path) -> Shapes:
+    """GGUF counts dimensions from the last one."""
+    from gguf import GGUFReader
+
+    try:
+        return {tensor.name: tuple(int(side) for side in reversed(tensor.shape)) for tensor in GGUFReader(path).tensors}
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ModelBroken(f"“{path.name}” is damaged or no model.", hint="Download it again.", field="model") from error
+
+
 def unet_config(shapes: Shapes) -> dict[str, Any]:
     """The network, block by block: channels, layers, where attention stands and how deep."""
-    blocks = _numbered(shapes, UNET + "input_blocks.")
+    blocks = numbered(shapes, UNET + "input_blocks.")
     channels: list[int] = [shapes[f"{UNET}input_blocks.0.0.weight"][0]]
     levels: list[list[dict[str, Any]]] = [[]]
     for number in range(1, blocks):
@@ -47,7 +72,7 @@ def unet_config(shapes: Shapes) -> dict[str, Any]:
         if f"{prefix}0.op.weight" in shapes:
             levels.append([])
             continue
-        depth = _numbered(shapes, f"{prefix}1.transformer_blocks.")
+        depth = numbered(shapes, f"{prefix}1.transformer_blocks.")
         levels[-1].append({"channels": shapes[f"{prefix}0.out_layers.3.weight"][0], "depth": depth, "prefix": prefix})
     channels = [level[0]["channels"] for level in levels]
     crossed = [any(layer["depth"] for layer in level) for level in levels]
@@ -66,26 +91,30 @@ def unet_config(shapes: Shapes) -> dict[str, Any]:
 
 
 def vae_config(shapes: Shapes, family: str, prefix: str = VAE) -> dict[str, Any]:
-    levels = _numbered(shapes, f"{prefix}encoder.down.")
-    channels = [shapes[f"{prefix}encoder.down.{level}.block.0.conv1.weight"][0] for level in range(levels)]
+    """The decoder, in the releases' layout or in diffusers' own."""
+    down, first = (f"{prefix}encoder.down.", "block.0.conv1.weight") if f"{prefix}encoder.down.0.block.0.conv1.weight" in shapes else (f"{prefix}encoder.down_blocks.", "resnets.0.conv1.weight")
+    levels = numbered(shapes, down)
+    channels = [shapes[f"{down}{level}.{first}"][0] for level in range(levels)]
+    quantised = f"{prefix}quant_conv.weight" in shapes
     return {
-        "_class_name": "AutoencoderKL", "block_out_channels": channels, "layers_per_block": _numbered(shapes, f"{prefix}encoder.down.0.block."), "latent_channels": shapes[f"{prefix}decoder.conv_in.weight"][1],
-        "down_block_types": ["DownEncoderBlock2D"] * levels, "up_block_types": ["UpDecoderBlock2D"] * levels, "scaling_factor": SCALING.get(family, 0.18215),
-        "norm_num_groups": 32 if channels[0] % 32 == 0 else 8, "sample_size": 1024 if family.startswith("sdxl") else 512, "force_upcast": family.startswith("sdxl"),
+        "_class_name": "AutoencoderKL", "block_out_channels": channels, "layers_per_block": numbered(shapes, f"{down}0.{first.partition('.')[0]}."), "latent_channels": shapes[f"{prefix}decoder.conv_in.weight"][1],
+        "down_block_types": ["DownEncoderBlock2D"] * levels, "up_block_types": ["UpDecoderBlock2D"] * levels, "scaling_factor": SCALING.get(family, 0.18215), "shift_factor": SHIFT.get(family),
+        "norm_num_groups": 32 if channels[0] % 32 == 0 else 8, "sample_size": 1024 if family in ("sdxl", "sdxl_refiner", "sd3", "flux") else 512, "force_upcast": family not in ("sd1", "sd2"),
+        "use_quant_conv": quantised, "use_post_quant_conv": quantised,
     }  # fmt: skip
 
 
 def clip_config(shapes: Shapes, prefix: str) -> dict[str, Any]:
     """OpenAI's text encoder."""
     words, width = shapes[f"{prefix}embeddings.token_embedding.weight"]
-    layers, length = _numbered(shapes, f"{prefix}encoder.layers."), shapes[f"{prefix}embeddings.position_embedding.weight"][0]
+    layers, length = numbered(shapes, f"{prefix}encoder.layers."), shapes[f"{prefix}embeddings.position_embedding.weight"][0]
     return _text(words, width, layers, shapes[f"{prefix}encoder.layers.0.mlp.fc1.weight"][0], length, "quick_gelu", "CLIPTextModel")
 
 
 def open_clip_config(shapes: Shapes, prefix: str, *, projected: bool) -> dict[str, Any]:
     """OpenCLIP's text encoder; Stable Diffusion 2 leaves its last layer out."""
     words, width = shapes[f"{prefix}token_embedding.weight"]
-    layers = _numbered(shapes, f"{prefix}transformer.resblocks.") - (0 if projected else 1)
+    layers = numbered(shapes, f"{prefix}transformer.resblocks.") - (0 if projected else 1)
     config = _text(words, width, layers, shapes[f"{prefix}transformer.resblocks.0.mlp.c_fc.weight"][0], shapes[f"{prefix}positional_embedding"][0], "gelu", "CLIPTextModelWithProjection" if projected else "CLIPTextModel")
     return config | ({"projection_dim": shapes[f"{prefix}text_projection"][1]} if projected else {})
 
@@ -106,30 +135,54 @@ def scheduler_config(family: str, name: str, shapes: Shapes) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_configs(path: Path, family: str, target: Path) -> None:
-    """A folder that diffusers takes as `config=` for this file. Raises ModelBroken where a part is missing."""
+def configs_of(path: Path, family: str, *, own_vae: bool = True) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The config of each part, and the index that names them. Raises ModelBroken where a part is missing; the decoder is not asked for where another one is used."""
     shapes = read_shapes(path)
     try:
-        parts: dict[str, dict[str, Any]] = {"unet": unet_config(shapes), "vae": vae_config(shapes, family)}
-        index: dict[str, Any] = {"_class_name": PIPELINES[family], "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"], "scheduler": ["diffusers", "EulerDiscreteScheduler"]}
+        parts: dict[str, dict[str, Any]] = {"unet": unet_config(shapes)} | ({"vae": vae_config(shapes, family)} if own_vae else {})
+        index: dict[str, Any] = {"_class_name": pipeline_class(family, parts["unet"]["in_channels"])}
+        index |= {"unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"], "scheduler": ["diffusers", "EulerDiscreteScheduler"]}
         if family == "sd2":
             parts["text_encoder"] = open_clip_config(shapes, OPEN_CLIP["sd2"], projected=False)
-        else:
+        elif family != "sdxl_refiner":
             parts["text_encoder"] = clip_config(shapes, CLIP[family][0])
-        index |= {"text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"]}
-        if family == "sdxl":
-            parts["text_encoder_2"] = open_clip_config(shapes, OPEN_CLIP["sdxl"], projected=True)
-            index |= {"text_encoder_2": ["transformers", "CLIPTextModelWithProjection"], "tokenizer_2": ["transformers", "CLIPTokenizer"], "force_zeros_for_empty_prompt": True}
-        else:
-            index |= {"safety_checker": [None, None], "feature_extractor": [None, None], "image_encoder": [None, None], "requires_safety_checker": False}
+        if family in ("sdxl", "sdxl_refiner"):
+            parts["text_encoder_2"] = open_clip_config(shapes, OPEN_CLIP[family], projected=True)
     except (KeyError, IndexError, StopIteration) as error:
-        raise ModelBroken(f"“{path.name}” is no whole checkpoint: {error} is missing in it.", hint="Get the file that holds network, decoder and text encoder.", field="model") from error
+        raise ModelBroken(f"“{path.name}” is no whole checkpoint: {missing_part(str(error))} is missing in it.", hint="Get the file that holds network, decoder and text encoder.", field="model") from error
     parts["scheduler"] = scheduler_config(family, path.stem, shapes)
+    first, second = "text_encoder" in parts, "text_encoder_2" in parts
+    index |= {"text_encoder": ["transformers", "CLIPTextModel"] if first else [None, None], "tokenizer": ["transformers", "CLIPTokenizer"] if first else [None, None]}
+    if second:
+        index |= {"text_encoder_2": ["transformers", "CLIPTextModelWithProjection"], "tokenizer_2": ["transformers", "CLIPTokenizer"], "force_zeros_for_empty_prompt": first}
+        index |= {} if first else {"requires_aesthetics_score": True}
+    else:
+        index |= {"safety_checker": [None, None], "feature_extractor": [None, None], "image_encoder": [None, None], "requires_safety_checker": False}
+    return parts, index
+
+
+def missing_part(name: str) -> str:
+    """What a missing tensor belongs to, in words."""
+    if VAE in name or "decoder" in name:
+        return "the decoder (VAE)"
+    return "the text encoder" if "cond_stage" in name or "conditioner" in name else "the network"
+
+
+def pipeline_class(family: str, channels: int) -> str:
+    """diffusers' class for the channels that go into the network: 9 with mask and picture, 8 with a picture to be changed by an instruction."""
+    return {9: INPAINT, 8: EDIT}.get(channels, PIPELINES).get(family, PIPELINES[family])
+
+
+def write_configs(path: Path, family: str, target: Path, *, own_vae: bool = True) -> str:
+    """A folder that diffusers takes as `config=` for this file; returns the pipeline's class. Raises ModelBroken where a part is missing."""
+    parts, index = configs_of(path, family, own_vae=own_vae)
     for name, config in parts.items():
         _write(target / name / ("scheduler_config.json" if name == "scheduler" else "config.json"), config)
     _write(target / "model_index.json", index)
-    for name in ("tokenizer", *(("tokenizer_2",) if family == "sdxl" else ())):
-        write_tokenizer(target / name, parts["text_encoder"]["max_position_embeddings"], "!" if name == "tokenizer_2" or family == "sd2" else END)
+    for name, encoder in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")):
+        if encoder in parts:
+            write_tokenizer(target / name, parts[encoder]["max_position_embeddings"], "!" if name == "tokenizer_2" or family == "sd2" else END)
+    return str(index["_class_name"])
 
 
 def write_tokenizer(folder: Path, length: int, padding: str) -> None:
@@ -159,7 +212,7 @@ def _byte_letters() -> list[str]:
     return [chr(number) for number in own] + [chr(256 + place) for place in range(len(others))]
 
 
-def _numbered(shapes: Shapes, prefix: str) -> int:
+def numbered(shapes: Shapes, prefix: str) -> int:
     """How many parts are numbered behind a prefix."""
     found = {int(match[1]) for name in shapes if name.startswith(prefix) and (match := re.match(r"(\d+)\.", name[len(prefix) :]))}
     return max(found, default=-1) + 1

@@ -5,14 +5,18 @@ Sources: the model cards of Stable Diffusion 1.5, 2.1, XL, 3.5, FLUX.1 dev and s
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pipelines.image.samplers import Kind
+from pipelines.image.others import ALL, OTHERS, refusal
+from pipelines.image.samplers import OWN, Kind
 from studio.api import ModelEntry
+
+Form = Literal["", "inpaint", "edit"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Family:
     weights: bool = True
     negative: bool = True
     upscale: float = 1.0  # how much the finished picture is enlarged unless the user says otherwise
+    modes: tuple[str, ...] = ALL
+    guidance: str = "guidance_scale"  # what the pipeline calls the CFG scale
+    patch: int = 0  # latents per token of a transformer; 0 is 2 for those that foretell a flow, else 1
+    form: Form = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
 
@@ -50,8 +58,10 @@ FAMILIES = {
 CLASSES = {
     "StableDiffusionPipeline": "sd1", "StableDiffusionImg2ImgPipeline": "sd1", "StableDiffusionInpaintPipeline": "sd1", "LatentConsistencyModelPipeline": "sd1",
     "StableDiffusionXLPipeline": "sdxl", "StableDiffusionXLImg2ImgPipeline": "sdxl", "StableDiffusionXLInpaintPipeline": "sdxl",
-    "StableDiffusion3Pipeline": "sd3", "FluxPipeline": "flux",
+    "StableDiffusionInstructPix2PixPipeline": "sd1", "StableDiffusionXLInstructPix2PixPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3", "StableDiffusion3Img2ImgPipeline": "sd3",
+    "StableDiffusion3InpaintPipeline": "sd3", "FluxPipeline": "flux", "FluxImg2ImgPipeline": "flux", "FluxInpaintPipeline": "flux",
 }  # fmt: skip
+FORMS: dict[int, Form] = {9: "inpaint", 8: "edit"}  # by the channels that go into the networks of Stable Diffusion 1, 2 and XL
 FAST = (("lightning", 4, 1.0), ("turbo", 4, 1.0), ("lcm", 6, 1.5), ("hyper", 8, 1.0), ("schnell", 4, 1.0))
 
 
@@ -61,6 +71,8 @@ def family_of(entry: ModelEntry) -> Family:
         family = _folder_family(entry.path, Path(entry.path, "model_index.json").stat().st_mtime_ns)
     else:
         family = FAMILIES.get(entry.architecture, FAMILIES["other"])
+        form: Form = FORMS.get(entry.details.get("channels", 0), "")
+        family = replace(family, form=form, factor=entry.details.get("factor", family.factor))
     for word, steps, cfg_scale in FAST:
         if word in entry.key.lower():
             sampler = "LCM" if word == "lcm" and family.kind == "noise" else "Euler" if family.kind == "noise" else family.sampler
@@ -73,7 +85,10 @@ def family_of(entry: ModelEntry) -> Family:
 def _folder_family(path: str, changed: int) -> Family:
     folder = Path(path)
     index = _json(folder / "model_index.json")
-    family = FAMILIES[CLASSES.get(str(index.get("_class_name", "")), "other")]
+    name = str(index.get("_class_name", ""))
+    if name not in CLASSES:
+        return _other_family(folder, name)
+    family = FAMILIES[CLASSES[name]]
     network = _json(folder / "unet" / "config.json") or _json(folder / "transformer" / "config.json")
     decoder = _json(folder / "vae" / "config.json")
     channels = decoder.get("block_out_channels") or decoder.get("encoder_block_out_channels") or ()
@@ -84,7 +99,61 @@ def _folder_family(path: str, changed: int) -> Family:
     size = int(side) * factor if isinstance(side, int) and side * factor >= 32 else family.size
     if size <= 256 and family.key in ("sd1", "sd2"):
         family = FAMILIES["tiny"]
-    return replace(family, factor=factor, size=size)
+    if family.key == "sdxl" and not (index.get("text_encoder") or [None])[0]:
+        family = FAMILIES["sdxl_refiner"]
+    form: Form = FORMS.get(network.get("in_channels", 0), "") if family.key in ("sd1", "sd2", "sdxl", "tiny") else ""
+    return replace(family, factor=factor, size=size, form=form)
+
+
+def _other_family(folder: Path, name: str) -> Family:
+    """One that diffusers knows beside the large ones: with its own scheduler, at the size that its configs tell."""
+    scheduler, decoder = _json(folder / "scheduler" / "scheduler_config.json"), _json(folder / "vae" / "config.json") or _json(folder / "movq" / "config.json")
+    network = _json(folder / "transformer" / "config.json") or _json(folder / "unet" / "config.json")
+    flow = "FlowMatch" in str(scheduler.get("_class_name", "")) or bool(scheduler.get("use_flow_sigmas")) or scheduler.get("prediction_type") == "flow_prediction"
+    channels = decoder.get("block_out_channels") or decoder.get("encoder_block_out_channels") or decoder.get("dim_mult") or ()
+    factor = 2 ** (len(channels) - 1) if channels else 8
+    family = replace(FAMILIES["other"], kind="flow" if flow else "noise", sampler=OWN, factor=factor)
+    if other := OTHERS.get(name):
+        family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
+    side, patch = network.get("sample_size"), network.get("patch_size")
+    if isinstance(side, int) and side * factor >= 32:
+        family = replace(family, size=side * factor)
+    return replace(family, patch=patch) if isinstance(patch, int) and not flow else family
+
+
+def folder_refusal(entry: ModelEntry) -> str:
+    """Why a folder can't be drawn with; "" where it can."""
+    return "" if entry.architecture in CLASSES else refusal(entry.architecture)
+
+
+def latents_of(entry: ModelEntry, family: Family) -> int:
+    """How many channels the model's latents have; 0 where that is not told."""
+    if entry.format != "diffusers":
+        return 16 if family.key in ("flux", "sd3") else 4
+    config = _json(Path(entry.path, "vae", "config.json"))
+    return int(config.get("latent_channels") or (4 if config else 0))
+
+
+PACKAGES = {"bitsandbytes": "bitsandbytes", "torchao": "torchao", "quanto": "optimum-quanto", "gguf": "gguf", "modelopt": "nvidia-modelopt"}
+MODULES = {"optimum-quanto": "optimum.quanto", "nvidia-modelopt": "modelopt"}
+
+
+def missing_package(folder: Path) -> str:
+    """The package that a folder's quantised weights need and that is not installed; "" for none."""
+    for path in sorted(folder.glob("*/config.json")):
+        method = str((_json(path).get("quantization_config") or {}).get("quant_method", ""))
+        method = method.removesuffix("_4bit").removesuffix("_8bit")
+        package = PACKAGES.get(method, method)
+        if package and not _is_installed(MODULES.get(package, package)):
+            return package
+    return ""
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pipelines.image.families import Family, family_of
 from pipelines.image.infotext import write
 from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
+from pipelines.image.parts import ASSEMBLED, parts_bytes, parts_of, preview_decoder
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
@@ -64,7 +65,14 @@ class Generate:
             return Need(missing=error.message)
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
+        return Need(self._weight_bytes(entry, family, catalog), working, facts={"family": family.title, "advice": advice(family)})
+
+    def _weight_bytes(self, entry: ModelEntry, family: Family, catalog: Catalog) -> int:
+        """With the files beside it that belong to the model; of one that lacks some, its own."""
+        try:
+            return parts_bytes(parts_of(entry, family.key, catalog)) if entry.format != "diffusers" and family.key in ASSEMBLED else entry.bytes
+        except StudioError:
+            return entry.bytes
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; what has no field here under its own label. Raises BadInput where it holds none."""
@@ -102,11 +110,13 @@ class Generate:
         """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already."""
         from pipelines.image.nets.draw import Skipped
         from pipelines.image.nets.lora import apply_loras, wanted_loras
+        from pipelines.image.nets.sketch import attach
 
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
         made = done
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
+            attach(model, preview_decoder(family.key, ctx.catalog))
             for seeds in batches(params)[done:]:
                 told = params.of_picture(made)
                 try:
@@ -208,6 +218,7 @@ def title_of(prompt: str) -> str:
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:
     """How the worker loads it; a VAE of one's own is part of the model's identity."""
     decoder = ctx.model(params.vae) if params.vae else None
+    parts = parts_of(entry, family.key, ctx.catalog, decoder) if entry.format != "diffusers" and family.key in ASSEMBLED else None
 
     def load(report: Any) -> ImageModel:
         import torch
@@ -217,11 +228,12 @@ def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunC
         torch.set_num_threads(ctx.threads)
         dtype = torch.float32 if ctx.device == "cpu" else torch.float16 if family.kind == "noise" else torch.bfloat16
         try:
-            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None)
+            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None, parts=parts)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             raise ModelBroken(f"“{entry.title}” can't be loaded: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.", hint="Download it again, or choose another model.", field="model") from error
 
     key = entry.key + (f" @ {decoder.key}" if decoder else "")
-    return ModelSpec(key, entry.bytes * (2 if entry.dtype in ("F16", "BF16", "float16") and ctx.device == "cpu" else 1), load)
+    size = parts_bytes(parts) if parts else entry.bytes
+    return ModelSpec(key, size * (2 if entry.dtype in ("F16", "BF16", "float16") and ctx.device == "cpu" else 1), load)
 
 

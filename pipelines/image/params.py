@@ -51,6 +51,7 @@ class ImageParams(Params):
 
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to begin from.", json_schema_extra=ui(group="Picture", widget="hidden"))
     denoising_strength: float = Field(0.75, ge=0.0, le=1.0, title="Denoising strength", description="How much of the picture is made anew: 0 keeps it, 1 begins from noise.", json_schema_extra=ui(group="Picture"))
+    image_cfg_scale: float = Field(0.0, ge=0.0, le=30.0, title="Image CFG scale", description="How strictly the given picture is kept by models that change it by an instruction (instruct-pix2pix); 0 is what their makers advise.", json_schema_extra=ui(group="Picture", step=0.1, advanced=True))
     resize: Resize = Field("Crop", title="Resize", description="How the picture is brought to the size: stretched, cropped, or fitted with its edges filled.", json_schema_extra=ui(group="Picture", advanced=True))
     mask: str = Field("", pattern=PICTURE, title="Mask", description="White is made anew, black is kept.", json_schema_extra=ui(group="Mask", widget="hidden"))
     invert_mask: bool = Field(False, title="Invert the mask", description="Black is made anew instead.", json_schema_extra=ui(group="Mask", advanced=True))

@@ -26,7 +26,7 @@ class Sampler:
     settings: dict[str, Any] = field(default_factory=dict)
     schedules: tuple[str, ...] = SIGMAS
     automatic: str = "Uniform"
-    kind: Kind = "noise"
+    kind: Kind | Literal["any"] = "noise"
     random: bool = False
     evaluations: int = 1
     paper: str = ""
@@ -41,6 +41,7 @@ class Sampler:
         return tuple(dict.fromkeys((*self.schedules, *ours)))
 
 
+OWN = "Model's own"
 DPM = "DPMSolverMultistepScheduler"
 DPM_PAPER = "Lu et al., DPM-Solver++, 2022"
 EDM_PAPER = "Karras et al., Elucidating the design space of diffusion models, 2022"
@@ -63,6 +64,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("LCM", "LCMScheduler", schedules=("DDIM",), automatic="DDIM", random=True, paper="Luo et al., Latent consistency models, 2023", aliases=("lcm",)),
     Sampler("TCD", "TCDScheduler", schedules=("DDIM",), automatic="DDIM", random=True, paper="Zheng et al., Trajectory consistency distillation, 2024"),
     Sampler("Flow Euler", "FlowMatchEulerDiscreteScheduler", schedules=("Uniform", "Karras", "Exponential", "Beta"), kind="flow", paper="Lipman et al., Flow matching, 2022; Esser et al., 2024", aliases=("Forge Flow", "euler_flow", "Euler FlowMatch", "euler", "k_euler")),
+    Sampler(OWN, "", schedules=("Uniform",), kind="any"),
     Sampler("Flow Heun", "FlowMatchHeunDiscreteScheduler", schedules=("Uniform",), kind="flow", evaluations=2, paper="Lipman et al., 2022", aliases=("Heun FlowMatch", "heun", "k_heun")),
 )  # fmt: skip
 NAMES = tuple(sampler.name for sampler in SAMPLERS)
@@ -117,8 +119,8 @@ def schedule_name(name: str) -> str:
 def choose(sampler: str, schedule: str, kind: Kind) -> tuple[Sampler, str]:
     """Both for a model of that kind, Automatic resolved. Raises BadInput where they do not go together."""
     found = find(sampler, kind)
-    if found.kind != kind:
-        fitting = [item.name for item in SAMPLERS if item.kind == kind]
+    if found.kind not in (kind, "any"):
+        fitting = [item.name for item in SAMPLERS if item.kind in (kind, "any")]
         raise BadInput(f"“{found.name}” does not go with this model.", hint=f"Use one of: {', '.join(fitting)}.", field="sampler")
     named = schedule_name(schedule if schedule != AUTOMATIC else split(sampler)[1] or AUTOMATIC)
     if named == AUTOMATIC:
@@ -137,6 +139,8 @@ def wants_table(sampler: Sampler, schedule: str, conventions: str, discard: bool
 
 def scheduler_config(base: dict[str, Any], sampler: Sampler, schedule: str) -> dict[str, Any]:
     """The scheduler's settings: the model's own, with what sampler and schedule ask for."""
+    if not sampler.scheduler:
+        return dict(base)
     kept = {name: value for name, value in base.items() if not name.startswith(("use_karras", "use_exponential", "use_beta")) and not name.startswith("_")}
     about = SETTINGS.get(schedule, SETTINGS["Uniform"])
     if sampler.kind == "flow":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from pipelines.image.families import Family, family_of
+from pipelines.image.checkpoint import PIPELINES, configs_of
+from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
 from pipelines.image.params import MOST_PIXELS, ImageParams
+from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
+from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
-from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
+from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, StudioError
 
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
@@ -19,9 +23,18 @@ MOST_INPUT_PIXELS = 100_000_000
 
 def default_model(catalog: Catalog) -> str:
     """One's own before the one that comes with the studio; "" where there is none."""
-    usable = [entry for entry in catalog.entries("image") if not entry.problem]
+    usable = [entry for entry in catalog.entries("image") if not entry.problem and is_whole(entry, catalog)]
     own = [entry for entry in usable if entry.source != "built-in"]
     return next((entry.key for entry in (*own, *usable)), "")
+
+
+def is_whole(entry: ModelEntry, catalog: Catalog) -> bool:
+    """Whether its header shows nothing to be missing."""
+    try:
+        check_model(entry, family_of(entry), None, catalog)
+    except (StudioError, OSError):
+        return False
+    return True
 
 
 def image_model(key: str, catalog: Catalog) -> ModelEntry:
@@ -40,7 +53,10 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     """Raises BadInput, ModelMissing or ModelBroken at the field that is wrong."""
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
+    check_model(entry, family, check_vae(params.vae, entry, family, desk.catalog), desk.catalog)
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
+    if family.form == "edit":
+        values["image_cfg_scale"] = params.image_cfg_scale or 1.5
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
     check_prompts(settled)
@@ -49,6 +65,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
             _check_prompt(text, field, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
+    _check_form(settled, family)
     _check_size(settled, family)
     if settled.hires_scale > 1 and family.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
@@ -80,6 +97,70 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis")
 
 
+def _check_form(params: ImageParams, family: Family) -> None:
+    """Refuses what models for one purpose can't do: those that follow instructions, and the refiner."""
+    if params.mode not in family.modes:
+        if "image" in family.modes:
+            raise BadInput(f"Models of this family ({family.title}) fill no masks.", hint="Take the mask away, or choose another model.", field="mask")
+        raise BadInput(f"Models of this family ({family.title}) draw from text only.", hint="Take the picture away, or choose another model.", field="image")
+    if params.hires_scale > 1 and "image" not in family.modes:
+        raise BadInput(f"Models of this family ({family.title}) can't draw a picture again.", hint="Set it to 1; use Enlarge instead.", field="hires_scale")
+    if params.image_cfg_scale and family.form != "edit":
+        raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale")
+    if family.key == "sdxl_refiner" and not params.image:
+        raise BadInput("The refiner goes over a picture; it draws none from text alone.", hint="Give a picture, or choose another model.", field="image")
+    if family.form != "edit":
+        return
+    if not params.image:
+        raise BadInput("This model changes a picture by what you write.", hint="Give a picture, or choose another model.", field="image")
+    if params.mode == "inpaint":
+        raise BadInput("This model changes whole pictures.", hint="Take the mask away, or choose another model.", field="mask")
+    if params.hires_scale > 1:
+        raise BadInput("This model changes pictures; it draws none a second time.", hint="Set it to 1.", field="hires_scale")
+    if params.image_cfg_scale < 1:
+        raise BadInput("Image CFG scale must be at least 1.", hint="1.5 is what the makers advise.", field="image_cfg_scale")
+    for field in ("prompt", "negative_prompt"):
+        spans = schedule(parse(getattr(params, field)), params.steps)
+        if len(spans) > 1 or len(spans[0].sides) > 1:
+            raise BadInput("This model follows one instruction through all steps.", hint="Leave out what changes at a step, and AND.", field=field)
+
+
+def check_vae(key: str, entry: ModelEntry, family: Family, catalog: Catalog) -> ModelEntry | None:
+    """The decoder that the user chose. Raises ModelMissing, ModelBroken or BadInput at the field "vae"."""
+    if not key:
+        return None
+    if entry.format == "diffusers" and family.key == "other":
+        raise BadInput("Another VAE can't be used with this family of models.", hint="Leave it empty.", field="vae")
+    found = next((other for other in catalog.entries("vae") if key in (other.key, other.title)), None)
+    if found is None:
+        near = difflib.get_close_matches(key, [other.key for other in catalog.entries("vae")], 3, 0.4)
+        raise ModelMissing(f"There is no VAE “{key}”.", hint=f"Did you mean {', '.join(near)}?" if near else "Put it into the folder models/vae, or leave it out.", field="vae")
+    if found.problem:
+        raise ModelBroken(f"“{found.title}” can't be used: {found.problem}", hint="Download it again, or leave it out.", field="vae")
+    channels, wanted = latent_channels(found), latents_of(entry, family)
+    if not channels:
+        raise ModelBroken(f"“{found.title}” is no VAE that can be read.", hint="Choose another, or leave it out.", field="vae")
+    if wanted and channels != wanted:
+        raise BadInput(f"The VAE “{found.title}” is for models with {channels} latent channels; this one has {wanted}.", hint="Leave it out, or choose one of the model's family.", field="vae")
+    return found
+
+
+def check_model(entry: ModelEntry, family: Family, vae: ModelEntry | None, catalog: Catalog) -> None:
+    """What its header shows to be missing. Raises ModelBroken at the field "model"."""
+    if entry.format == "diffusers":
+        if reason := folder_refusal(entry):
+            raise ModelBroken(f"“{entry.title}” can't be drawn with. {reason}", hint="Choose another model.", field="model")
+        if package := missing_package(Path(entry.path)):
+            hint = f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised."
+            raise ModelBroken(f"“{entry.title}” has quantised weights: it needs the package {package}.", hint=hint, field="model")
+    elif family.key in ASSEMBLED:
+        parts_of(entry, family.key, catalog, vae)
+    elif family.key in PIPELINES:
+        configs_of(Path(entry.path), family.key, own_vae=vae is None)
+    else:
+        raise ModelBroken(f"“{entry.title}” is no checkpoint of a family that is read from single files.", hint="Use the diffusers folder of this model, or choose another one.", field="model")
+
+
 def _sampling(params: ImageParams, family: Family) -> dict[str, Any]:
     left = params.sampler == AUTOMATIC
     sampler, schedule = choose(family.sampler if left else params.sampler, family.schedule if left and params.schedule == AUTOMATIC else params.schedule, family.kind)
@@ -102,7 +183,7 @@ def _size(params: ImageParams, family: Family, desk: Desk) -> dict[str, Any]:
 
 def unit_of(family: Family) -> int:
     """What sides must be a multiple of."""
-    return max(8, family.factor * (2 if family.kind == "flow" else 1))
+    return max(8, family.factor * (family.patch or (2 if family.kind == "flow" else 1)))
 
 
 def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:

@@ -45,6 +45,30 @@ def test_a_model_goes_to_the_trash_and_comes_back(page: Any, studio: Running) ->
     assert path.read_bytes() == weights(10)
 
 
+def test_a_pickle_is_converted_after_a_word_of_warning(page: Any, studio: Running) -> None:
+    import torch
+    from playwright.sync_api import expect
+
+    path = studio.data / "models" / "lora" / "old.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"lora_unet_down.lora_up.weight": torch.ones(4, 4)}, path)
+    tab(page, "Models")
+    page.get_by_role("button", name="Look again").click()
+    expect(card(page, "lora/old")).to_contain_text("pickle", timeout=10_000)
+    card(page, "lora/old").get_by_role("button", name="Convert …").click()
+    expect(page.get_by_text("such a file can hold programs").locator("visible=true")).to_be_visible(timeout=10_000)
+    assert not path.with_suffix(".safetensors").exists()
+    page.get_by_role("button", name="Convert it").click()
+    expect(page.locator("#models-downloads")).to_contain_text("old.pt", timeout=10_000)
+    for _ in range(300):
+        if path.with_suffix(".safetensors").exists():
+            break
+        page.wait_for_timeout(100)
+    page.get_by_role("button", name="Look again").click()
+    expect(card(page, "lora/old")).not_to_contain_text("pickle", timeout=10_000)
+    assert path.exists()
+
+
 def test_an_old_studio_is_brought_in_by_its_folder(page: Any, studio: Running, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 

@@ -49,7 +49,8 @@ def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_sk
     """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
     wanted, unwanted = (schedule(emphasised(parse(text), emphasis), steps, before) for text in (prompt, negative))
     sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
-    chunks = max(len(chunked(model.pipe.tokenizer, side.pieces)) for side in sides)
+    tokenizer = model.pipe.tokenizer or model.pipe.tokenizer_2  # the refiner has the second alone
+    chunks = max(len(chunked(tokenizer, side.pieces)) for side in sides)
 
     def encoded(side: Side, *, empty_is_zero: bool = False) -> Encoded:
         key = (side.pieces, chunks, clip_skip, empty_is_zero, emphasis == "No norm", tuple(sorted(model.adapters.items())))

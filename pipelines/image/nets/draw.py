@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from PIL import Image
 
+from pipelines.image.families import Family
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
@@ -23,6 +25,8 @@ from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose, wants_table
 from pipelines.image.sigmas import table
 from studio.api import RunContext
+
+PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE")
 
 
 class Skipped(Exception):
@@ -45,6 +49,7 @@ class Drawing:
     note: str = ""
     counted: int = 0  # as how many steps the progress counts it; 0 is all of them
     before: int = 0  # steps of the first pass, where this is the second
+    fresh: bool = False  # nothing of `image` is to be seen
 
 
 class Watch:
@@ -54,6 +59,7 @@ class Watch:
         self.model, self.pipe, self.drawing, self.ctx = model, pipe, drawing, ctx
         self.step = 0
         self.clean: Any = None
+        self.shown, self.is_sharp = time.monotonic(), False
 
     def scheduler_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(step)  # diffusers looks at its signature
@@ -62,6 +68,17 @@ class Watch:
             return step(output, timestep, sample, *args, **named)
 
         return watched
+
+    def counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """The scheduler's step, told as one of the loop's."""
+
+        @functools.wraps(step)
+        def told(output: Any, timestep: Any, sample: Any, *args: Any, **named: Any) -> Any:
+            answer = step(output, timestep, sample, *args, **named)
+            self.after_step(self.pipe, self.step, timestep, {"latents": answer[0] if isinstance(answer, tuple) else answer.prev_sample})
+            return answer
+
+        return told
 
     def foretold(self) -> Any:
         output, timestep, sample, _ = self.clean
@@ -78,25 +95,49 @@ class Watch:
         count = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
         done = self.drawing.first + round((number + 1) / count * (self.drawing.counted or self.drawing.steps))
         self.ctx.progress(done, self.drawing.total, self.drawing.note)
-        if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count:
+        if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count and hasattr(pipe, "_interrupt"):
             pipe._interrupt = True
             return {"latents": self.foretold().to(tensors["latents"].dtype)}
-        self.ctx.preview(lambda: self.picture(tensors["latents"]))
+        self.show(tensors["latents"])
         return {}
 
-    def picture(self, latents: Any) -> Image.Image:
-        clean = (self.foretold() if self.clean is not None else latents)[:1]
-        factor = self.model.family.factor
-        if clean.ndim == 3:  # packed two by two, as FLUX has them
-            clean = self.pipe._unpack_latents(clean, self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
+    def show(self, latents: Any) -> None:
+        """By the tiny autoencoder where there is one and the time for it, else by colours; a sharp preview is not followed by a soft one."""
+        sketch = self.model.sketch
+        if sketch is not None and sketch.due(self.whole(latents)[0], time.monotonic() - self.shown):
+            self.ctx.preview(lambda: self.sketched(latents))
+        elif not self.is_sharp and self.shows():
+            self.ctx.preview(lambda: self.picture(latents))
+
+    def sketched(self, latents: Any) -> Image.Image:
+        made: Image.Image = self.model.sketch.picture(self.whole(self.foretold() if self.clean is not None else latents)[0])
+        self.shown, self.is_sharp = time.monotonic(), True
+        return made
+
+    def whole(self, latents: Any) -> Any:
+        """The first picture's latents, [1, C, h, w]."""
+        if latents.ndim == 3:  # packed two by two, as FLUX has them
+            return self.pipe._unpack_latents(latents[:1], self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
+        return latents[:1]
+
+    def shows(self) -> bool:
+        """Whether there is a decoder whose latents are those of a still picture."""
+        decoder = getattr(self.pipe, "vae", None)
+        if type(decoder).__name__ not in PREVIEWED:
+            return False
         if self.model.colours is None:
-            self.model.colours = preview.fit_colours(self.pipe.vae, factor)
+            self.model.colours = preview.fit_colours(decoder, self.model.family.factor)
+        return self.model.colours is not None
+
+    def picture(self, latents: Any) -> Image.Image:
+        factor = self.model.family.factor
+        clean = self.whole(self.foretold() if self.clean is not None else latents)
         return preview.picture(clean[0], self.model.colours, factor)
 
 
 def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunContext) -> list[Image.Image]:
     """Raises Stopped, Skipped."""
-    kind = "inpaint" if drawing.mask is not None else "image" if drawing.image is not None else "text"
+    kind, drawing = purposed(model.family, drawing)
     pipe = model.mode(kind)
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
     model.set_sampler(pipe, sampler, schedule)
@@ -110,15 +151,35 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind, noise) | {
-            "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
+            "num_inference_steps": drawing.steps, model.family.guidance: params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
         }  # fmt: skip
+        if drawing.fresh and "latents" in call:  # the empty picture is encoded with what comes after the starting noise
+            for drawn in call["generator"] if isinstance(call["generator"], list) else [call["generator"]]:
+                torch.randn((1, *call["latents"].shape[1:]), generator=drawn)
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
+        known = inspect.signature(type(pipe).__call__).parameters
+        if "callback_on_step_end" not in known:  # some families' pipelines tell nothing: their scheduler is listened to
+            pipe.scheduler.step = watch.counted(pipe.scheduler.step)
+        call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
+        if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
+            call["use_resolution_binning"] = False
         around = guided(_network(pipe), conditioning, lambda: watch.step // sampler.evaluations, guides) if conditioning else contextlib.nullcontext()
         with around, drawn_from(noise, pipe) if noise else contextlib.nullcontext():
             images: list[Image.Image] = pipe(**call).images
     return images
+
+
+def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
+    """The mode to draw in, and the drawing as a network for one purpose wants it: with a whole mask on an empty picture where it must have both, all steps where it follows an instruction."""
+    if family.form == "edit":
+        return "edit", replace(drawing, strength=1.0)
+    if family.form != "inpaint" or drawing.mask is not None:
+        return "inpaint" if drawing.mask is not None else "image" if drawing.image is not None else "text", drawing
+    size = (drawing.width, drawing.height)
+    image, strength = (drawing.image, drawing.strength) if drawing.image is not None else (Image.new("RGB", size, (127, 127, 127)), 1.0)
+    return "inpaint", replace(drawing, image=image, mask=Image.new("L", size, 255), strength=strength, fresh=drawing.image is None)
 
 
 def _network(pipe: Any) -> Any:
@@ -142,14 +203,15 @@ def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: boo
 
 def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str, noise: Noise | None) -> dict[str, Any]:
     """Size and starting noise, or the picture to begin from."""
+    call: dict[str, Any] = {}
+    if (kind == "text" or drawing.fresh) and noise and model.family.kind == "noise" and starts_otherwise(params):
+        channels = int(model.pipe.vae.config.latent_channels if drawing.fresh else _network(model.pipe).config.in_channels)
+        call["latents"] = noise.first((channels, drawing.height // model.family.factor, drawing.width // model.family.factor)).to(model.device, model.pipe.dtype)
     if kind == "text":
-        call: dict[str, Any] = {"width": drawing.width, "height": drawing.height}
-        if noise and model.family.kind == "noise" and starts_otherwise(params):
-            shape = (int(_network(model.pipe).config.in_channels), drawing.height // model.family.factor, drawing.width // model.family.factor)
-            call["latents"] = noise.first(shape).to(model.device, model.pipe.dtype)
-        return call
+        return call | {"width": drawing.width, "height": drawing.height}
     rows = len(drawing.seeds)
-    call = {"image": [drawing.image] * rows, "strength": drawing.strength}
+    call["image"] = [drawing.image] * rows
+    call |= {"image_guidance_scale": params.image_cfg_scale} if kind == "edit" else {"strength": drawing.strength}
     if kind == "inpaint":
         call["mask_image"] = [drawing.mask] * rows
     if "height" in inspect.signature(type(model.mode(kind)).__call__).parameters:  # some families take the picture's own size instead
@@ -160,7 +222,8 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
 @contextlib.contextmanager
 def seamless(model: ImageModel, on: bool) -> Iterator[None]:
     """Convolutions of network and decoder wrap around: the edges fit together."""
-    layers = [layer for part in (_network(model.pipe), model.pipe.vae) for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
+    parts = (_network(model.pipe), getattr(model.pipe, "vae", None) or model.pipe.movq)
+    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
     for layer in layers:
         layer.padding_mode = "circular"
     try:

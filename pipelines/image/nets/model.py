@@ -13,6 +13,7 @@ import diffusers
 import torch
 
 from pipelines.image.families import Family
+from pipelines.image.parts import Part
 from pipelines.image.samplers import Sampler, scheduler_config
 
 REMEMBERED = 32
@@ -22,23 +23,25 @@ STAGES = {"text_encoder": "Reading the prompt", "text_encoder_2": "Reading the p
 
 @dataclass
 class ImageModel:
-    """`pipe` is the pipeline for text to image; others share its parts. `encoded` keeps what the text encoders said."""
+    """`pipe` is the pipeline as it was saved, mostly for text to image; others share its parts. `encoded` keeps what the text encoders said."""
 
     pipe: Any
     family: Family
     key: str
     device: str
     scheduler_base: dict[str, Any] = field(default_factory=dict)
+    scheduler_kind: Any = None
     encoded: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     pipes: dict[str, Any] = field(default_factory=dict)
     colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted at the first preview
+    sketch: Any = None  # a tiny autoencoder for previews
     adapters: dict[str, str] = field(default_factory=dict)
     hushed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.scheduler_base = dict(self.pipe.scheduler.config)
-        self.pipes["text"] = self.pipe
-        if not self.family.weights:
+        self.scheduler_base, self.scheduler_kind = dict(self.pipe.scheduler.config), type(self.pipe.scheduler)
+        self.pipes[own_mode(type(self.pipe).__name__)] = self.pipe
+        if not self.family.weights and hasattr(self.pipe, "encode_prompt"):
             remember_prompts(self)
 
     def mode(self, mode: str) -> Any:
@@ -50,7 +53,7 @@ class ImageModel:
 
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
-        kind = getattr(diffusers, sampler.scheduler)
+        kind = getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
         pipe.scheduler = kind.from_config(scheduler_config(self.scheduler_base, sampler, schedule))
         return pipe.scheduler
 
@@ -75,6 +78,11 @@ class ImageModel:
                 hook.remove()
 
 
+def own_mode(name: str) -> str:
+    """What a pipeline of that class is called for."""
+    return next((mode for word, mode in (("Inpaint", "inpaint"), ("InstructPix2Pix", "edit"), ("Img2Img", "image")) if word in name), "text")
+
+
 def _parts(pipe: Any) -> list[Any]:
     """The modules between which a job may stop: whole networks, and the blocks of decoder and encoder."""
     found: list[Any] = []
@@ -90,18 +98,20 @@ def _parts(pipe: Any) -> list[Any]:
     return list({id(part): part for part in found}.values())
 
 
-def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None) -> ImageModel:
-    """A diffusers folder, or a single file of a known family. Raises OSError, ValueError, KeyError for what is no such model."""
+def load(
+    path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, parts: dict[str, Part] | None = None
+) -> ImageModel:
+    """A diffusers folder, a single file of a known family, or one with `parts` beside it. Raises OSError, ValueError, KeyError for what is no such model."""
     report("Reading the weights", 0.1)
-    more: dict[str, Any] = {"vae": load_vae(vae, dtype)} if vae else {}
+    more: dict[str, Any] = {"vae": load_vae(vae, dtype, family)} if vae else {}
     if path.is_dir():
         if (path / "model_index.json").read_text(encoding="utf-8").find('"safety_checker"') >= 0:
             more |= {"safety_checker": None}
-        pipe = diffusers.DiffusionPipeline.from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True, **more)
+        pipe = diffusers.DiffusionPipeline.from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(path), **more)
     else:
-        from pipelines.image.nets.single_file import load_single
+        from pipelines.image.nets.single_file import load_parts, load_single
 
-        pipe = load_single(path, family, dtype, more)
+        pipe = load_parts(parts, family, dtype, more) if parts else load_single(path, family, dtype, more)
     pipe.set_progress_bar_config(disable=True)
     report("Moving it to the device", 0.9)
     pipe.to(device)
@@ -111,13 +121,21 @@ def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, repor
     return ImageModel(pipe, family, key, device)
 
 
-def load_vae(path: Path, dtype: Any) -> Any:
-    """A decoder of its own: a folder, or a single file."""
-    if path.is_dir():
-        return diffusers.AutoencoderKL.from_pretrained(path, dtype=dtype, local_files_only=True)
-    from pipelines.image.nets.single_file import load_single_vae
+def variant_of(folder: Path) -> str | None:
+    """"fp16" or "bf16" where a part's weights are there at half precision only, by the name that the hub gives such files."""
+    for part in sorted({path.parent for path in folder.glob("*/*.safetensors")}):
+        names = [path.name for path in part.glob("*.safetensors")]
+        found = [half for half in ("fp16", "bf16") if any(f".{half}." in name or f".{half}-" in name for name in names)]
+        if found and all(f".{half}" in name for half in found for name in names):
+            return found[0]
+    return None
 
-    return load_single_vae(path, dtype)
+
+def load_vae(path: Path, dtype: Any, family: Family) -> Any:
+    """A decoder of its own: a folder, or a single file."""
+    from pipelines.image.nets.single_file import load_single_vae, load_vae_folder
+
+    return load_vae_folder(path, dtype) if path.is_dir() else load_single_vae(path, family.key, dtype)
 
 
 def remember_prompts(model: ImageModel) -> None:

@@ -16,6 +16,8 @@ def foretold(scheduler: Any, output: Any, timestep: Any, sample: Any) -> Any:
     if "FlowMatch" in type(scheduler).__name__:
         return sample - _sigma(scheduler, timestep, sample) * output
     kind = getattr(scheduler.config, "prediction_type", "epsilon")
+    if kind == "flow_prediction":
+        return sample - _sigma(scheduler, timestep, sample) * output
     if hasattr(scheduler, "sigmas") and "init_noise_sigma" in dir(scheduler) and float(scheduler.init_noise_sigma) > 1.5:
         sigma = _sigma(scheduler, timestep, sample)  # samples as k-diffusion scales them: x0 + sigma noise
         if kind == "v_prediction":

@@ -8,27 +8,110 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import torch
+import transformers
 
-from pipelines.image.checkpoint import PIPELINES, read_shapes, vae_config, write_configs
+from pipelines.image.checkpoint import END, PIPELINES, read_shapes, vae_config, write_configs, write_tokenizer
 from pipelines.image.families import Family
+from pipelines.image.nets.flux_layout import to_diffusers
+from pipelines.image.parts import DECODERS, Part, flow_scheduler, write_t5_tokenizer
 from studio.api import ModelBroken
 
 
 def load_single(path: Path, family: Family, dtype: Any, more: dict[str, Any]) -> Any:
-    """Raises ModelBroken for a family whose single files are not read."""
+    """A checkpoint that holds all its parts. Raises ModelBroken for a family whose single files are not read."""
     if family.key not in PIPELINES:
         raise ModelBroken(f"Single files of {family.title} are not read yet.", hint="Use the diffusers folder of this model.", field="model")
     with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder:
-        write_configs(path, family.key, Path(folder))
-        kind = getattr(diffusers, PIPELINES[family.key])
+        kind = getattr(diffusers, write_configs(path, family.key, Path(folder), own_vae="vae" not in more))
         return kind.from_single_file(str(path), config=folder, dtype=dtype, local_files_only=True, **more)
 
 
-def load_single_vae(path: Path, dtype: Any) -> Any:
-    """A decoder in the original layout, with or without the checkpoint's prefix."""
-    shapes = read_shapes(path)
-    prefix = "first_stage_model." if any(name.startswith("first_stage_model.") for name in shapes) else ""
+def load_parts(parts: dict[str, Part], family: Family, dtype: Any, more: dict[str, Any]) -> Any:
+    """FLUX or Stable Diffusion 3, put together from what `parts_of` found."""
+    vae = more.get("vae") or load_vae_part(parts["vae"], family, dtype)
+    network = load_network(parts["network"], dtype)
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(**flow_scheduler(family.key, parts["network"].config))
+    encoders = {name: load_encoder(part, dtype, projected=family.key == "sd3") for name, part in parts.items() if name in ("clip_l", "clip_g", "t5")}
+    with tempfile.TemporaryDirectory(prefix="seisei-tokens-") as folder:
+        tokens = {name: load_tokenizer(Path(folder) / name, name, parts[name]) for name in encoders}
+    if family.key == "flux":
+        return diffusers.FluxPipeline(scheduler, vae, encoders["clip_l"], tokens["clip_l"], encoders["t5"], tokens["t5"], network)
+    return diffusers.StableDiffusion3Pipeline(network, scheduler, vae, encoders["clip_l"], tokens["clip_l"], encoders["clip_g"], tokens["clip_g"], encoders.get("t5"), tokens.get("t5"))
+
+
+def load_network(part: Part, dtype: Any) -> Any:
+    """The transformer. GGUF weights stay quantised and are spread out layer by layer while drawing."""
+    kind = getattr(diffusers, part.config["_class_name"])
+    quantised = part.path.suffix.lower() == ".gguf"
+    tensors = load_gguf(part.path) if quantised else read_tensors(part.path, part.prefix)
+    if kind is diffusers.FluxTransformer2DModel:
+        tensors = to_diffusers(tensors, part.config["attention_head_dim"] * part.config["num_attention_heads"])
+    more = {"quantization_config": diffusers.GGUFQuantizationConfig(compute_dtype=dtype)} if quantised else {}
     with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder:
-        config = vae_config(shapes, "sd1", prefix)
+        (Path(folder) / "config.json").write_text(json.dumps(part.config), encoding="utf-8")
+        return kind.from_single_file(tensors, config=folder, dtype=dtype, local_files_only=True, **more)
+
+
+def load_gguf(path: Path) -> dict[str, Any]:
+    from diffusers.models.model_loading_utils import load_gguf_checkpoint
+
+    found: dict[str, Any] = load_gguf_checkpoint(str(path))
+    return {name.removeprefix("model.diffusion_model."): tensor for name, tensor in found.items()}
+
+
+def read_tensors(path: Path, prefix: str) -> dict[str, Any]:
+    """The tensors behind a prefix, without it."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return {name[len(prefix) :]: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118 - no dictionary
+
+
+def load_encoder(part: Part, dtype: Any, *, projected: bool) -> Any:
+    """T5's encoder, or CLIP's with or without its projection."""
+    tensors = read_tensors(part.path, part.prefix)
+    if part.config["model_type"] == "t5":
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(("encoder.", "shared."))}
+        kind, config = transformers.T5EncoderModel, transformers.T5Config(**part.config)
+    else:
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(("text_model.", "text_projection.")) and "position_ids" not in name}
+        kind, config = transformers.CLIPTextModelWithProjection if projected else transformers.CLIPTextModel, transformers.CLIPTextConfig(**part.config)
+        if projected and part.config["hidden_act"] == "quick_gelu":  # Stable Diffusion 3 takes what CLIP L says as it is
+            tensors["text_projection.weight"] = torch.eye(part.config["hidden_size"])
+        elif not projected:
+            tensors.pop("text_projection.weight", None)
+    return kind.from_pretrained(None, config=config, state_dict={name: tensor.to(dtype) for name, tensor in tensors.items()}, dtype=dtype).eval()
+
+
+def load_tokenizer(folder: Path, name: str, part: Part) -> Any:
+    if name == "t5":
+        write_t5_tokenizer(folder)
+        return transformers.T5TokenizerFast.from_pretrained(folder)
+    write_tokenizer(folder, part.config["max_position_embeddings"], "!" if name == "clip_g" else END)
+    return transformers.CLIPTokenizer.from_pretrained(folder)
+
+
+def load_vae_part(part: Part, family: Family, dtype: Any) -> Any:
+    if part.path.is_dir():
+        return load_vae_folder(part.path, dtype)
+    return load_single_vae(part.path, family.key, dtype) if not part.config else vae_of(read_tensors(part.path, part.prefix), part.config, dtype)
+
+
+def load_vae_folder(path: Path, dtype: Any) -> Any:
+    """Any of diffusers' decoders, by the class that its config names."""
+    name = json.loads((path / "config.json").read_text(encoding="utf-8")).get("_class_name", "AutoencoderKL")
+    return getattr(diffusers, name if name.startswith("Autoencoder") else "AutoencoderKL").from_pretrained(path, dtype=dtype, local_files_only=True)
+
+
+def load_single_vae(path: Path, family: str, dtype: Any) -> Any:
+    """A decoder in the releases' layout or in diffusers', with or without the checkpoint's prefix; its latents are scaled as the family's."""
+    shapes = read_shapes(path)
+    prefix = next(prefix for prefix in DECODERS if prefix == "" or f"{prefix}decoder.conv_in.weight" in shapes)
+    return vae_of(read_tensors(path, prefix), vae_config(shapes, family, prefix), dtype)
+
+
+def vae_of(tensors: dict[str, Any], config: dict[str, Any], dtype: Any) -> Any:
+    with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder:
         (Path(folder) / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        return diffusers.AutoencoderKL.from_single_file(str(path), config=folder, dtype=dtype, local_files_only=True)
+        return diffusers.AutoencoderKL.from_single_file(tensors, config=folder, dtype=dtype, local_files_only=True)
