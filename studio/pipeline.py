@@ -81,8 +81,8 @@ class RunContext(Protocol):
     def skipped(self) -> None:
         """The pipeline heeded a Skip: it goes on with the next piece of work."""
 
-    def progress(self, step: int, total: int, note: str = "") -> None:
-        """Report, and raise Stopped once the user pressed Stop."""
+    def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
+        """Report, and raise Stopped once the user pressed Stop. `share` of all the work is done, 0 … 1, where steps are not equally long: the time left is told from it."""
 
     def check(self) -> None:
         """Raise Stopped once the user pressed Stop, reporting nothing."""
@@ -94,7 +94,7 @@ class RunContext(Protocol):
     def stats(self, **values: Any) -> None: ...
 
     def preview(self, image: Any) -> None:
-        """Show a picture of the work so far (PIL image, PNG bytes, or a function that makes one when it is wanted); rate-limited, droppable."""
+        """Show a picture of the work so far (PIL image, PNG bytes, or a function that makes one when it is wanted): as often as 3 % of the time allow."""
 
     def output(self, artifact: Artifact) -> None:
         """Keep a finished artifact at once: Stop or a dying worker does not lose it."""

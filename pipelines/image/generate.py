@@ -18,6 +18,7 @@ from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_b
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.samplers import choose
 from pipelines.image.settle import image_model, settle, unit_of
+from pipelines.image.track import Track, pieces
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
 if TYPE_CHECKING:
@@ -96,26 +97,28 @@ class Generate:
         made = done
         with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
             apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
+            track = Track(pieces(params, params.count - done), model.pace)
             for seeds in batches(params)[done:]:
                 try:
-                    pictures = self._pictures(model, params, seeds, made, ctx)
+                    pictures = self._pictures(model, params, seeds, made, track, ctx)
                 except Skipped:
                     made += len(seeds)
                     ctx.skipped()
                     continue
+                ctx.progress(plan_of(params).each * (made + len(seeds)), plan_of(params).total, "Saving", track.share(1.0))
                 for seed, picture in zip(seeds, pictures, strict=True):
                     keep(self._artifact(params, seed, picture, entry))
                     made += 1
                 if ctx.stopping == "finish":
                     break
 
-    def _pictures(self, model: ImageModel, params: ImageParams, seeds: tuple[int, ...], made: int, ctx: RunContext) -> list[Image.Image]:
+    def _pictures(self, model: ImageModel, params: ImageParams, seeds: tuple[int, ...], made: int, track: Track, ctx: RunContext) -> list[Image.Image]:
         from pipelines.image.nets.draw import Drawing, draw
 
         plan = plan_of(params)
         ground = self._ground(params, ctx)
         note = f"Picture {made + 1} of {params.count}" if params.count > 1 else ""
-        begun = Drawing(seeds, *(ground.image.size if ground else (params.width, params.height)), params.steps, first=made * plan.each, total=plan.total, note=note)
+        begun = Drawing(seeds, *(ground.image.size if ground else (params.width, params.height)), params.steps, first=made * plan.each, total=plan.total, note=note, track=track)
         if ground:
             begun = Drawing(**(begun.__dict__ | {"strength": params.denoising_strength, "image": ground.image, "mask": ground.mask}))
         if ground and params.denoising_strength * params.steps < 1:
@@ -126,7 +129,7 @@ class Generate:
             pictures = [set_back(ground, picture) for picture in pictures]
         if params.hires_scale > 1 and ctx.stopping != "finish":
             pictures = [picture for seed, one in zip(seeds, pictures, strict=True) for picture in self._again(model, params, seed, one, begun, ctx)]
-        return [enlarged(picture, params.upscaler, params.upscale, ctx) for picture in pictures]
+        return [self._enlarged(picture, params, params.upscale, begun, begun.first + plan.each, ctx) for picture in pictures]
 
     def _again(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         """The second pass: the finished picture, larger, drawn again from part of the way."""
@@ -135,10 +138,19 @@ class Generate:
         unit = max(8, model.family.factor)
         width, height = (max(unit, round(side * params.hires_scale / unit) * unit) for side in picture.size)
         steps = params.hires_steps or params.steps
-        large = enlarged(picture, params.upscaler, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
+        large = self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
-        return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution"), ctx)
+        return draw(model, params, Drawing((seed,), width, height, steps, params.hires_strength, large, None, begun.first + params.steps, begun.total, "High resolution", begun.track), ctx)
+
+    def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext) -> Image.Image:
+        """By the upscaler, as part of the job's progress; `step` are done."""
+        if scale <= 1:
+            return picture
+        begun.track.begin("enlarge")
+        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)))
+        begun.track.learn()
+        return made
 
     def _ground(self, params: ImageParams, ctx: RunContext) -> Ground | None:
         if not params.image:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose
+from pipelines.image.track import Pace, Track
 from studio.api import RunContext
 
 
@@ -41,6 +42,7 @@ class Drawing:
     first: int = 0
     total: int = 0
     note: str = ""
+    track: Track = field(default_factory=lambda: Track([], Pace()))
 
 
 class Watch:
@@ -49,6 +51,7 @@ class Watch:
     def __init__(self, model: ImageModel, pipe: Any, drawing: Drawing, ctx: RunContext) -> None:
         self.model, self.pipe, self.drawing, self.ctx = model, pipe, drawing, ctx
         self.step = 0
+        self.steps = 0  # of the loop, which are fewer where it begins from a picture
         self.clean: Any = None
 
     def scheduler_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,22 +74,43 @@ class Watch:
     def after_step(self, pipe: Any, number: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         self.step = number + 1
         self.check()
-        count = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
-        done = self.drawing.first + round((number + 1) / count * self.drawing.steps)
-        self.ctx.progress(done, self.drawing.total, self.drawing.note)
+        count = self.steps = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
+        if number == 0:  # the words and the picture to begin from were read before
+            self.drawing.track.mark(self.step / count)
+        self.tell(self.step / count, self.drawing.note)
         if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count:
             pipe._interrupt = True
             return {"latents": self.foretold().to(tensors["latents"].dtype)}
-        self.ctx.preview(lambda: self.picture(tensors["latents"]))
+        if self.model.colours is not None:
+            self.ctx.preview(lambda: self.picture(tensors["latents"]))
         return {}
+
+    def tell(self, share: float, note: str) -> None:
+        """`share` of the loop is done."""
+        done = self.drawing.first + round(share * self.drawing.steps)
+        self.ctx.progress(done, self.drawing.total, note, self.drawing.track.share(share))
+
+    def decoding(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(decode)
+        def watched(*args: Any, **named: Any) -> Any:
+            self.before_decoding()
+            return decode(*args, **named)
+
+        return watched
+
+    def before_decoding(self) -> None:
+        """The loop is over: what a step took is known now."""
+        if self.step:
+            self.drawing.track.learn(self.step / self.steps)
+        self.drawing.track.begin("decode")
+        done = self.drawing.first + self.drawing.steps
+        self.ctx.progress(done, self.drawing.total, "Decoding", self.drawing.track.share())
 
     def picture(self, latents: Any) -> Image.Image:
         clean = (self.foretold() if self.clean is not None else latents)[:1]
         factor = self.model.family.factor
         if clean.ndim == 3:  # packed two by two, as FLUX has them
             clean = self.pipe._unpack_latents(clean, self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
-        if self.model.colours is None:
-            self.model.colours = preview.fit_colours(self.pipe.vae, factor)
         return preview.picture(clean[0], self.model.colours, factor)
 
 
@@ -97,9 +121,12 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
     model.set_sampler(pipe, sampler, schedule)
     watch = Watch(model, pipe, drawing, ctx)
-    pipe.scheduler.step = watch.scheduler_step(pipe.scheduler.step)
     guides = params.cfg_scale > 1.0
-    with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
+    drawing.track.begin("step")
+    watch.tell(0.0, "Reading the prompt")
+    with model.watched(watch.check), replaced(pipe.scheduler, "step", watch.scheduler_step), replaced(pipe.vae, "decode", watch.decoding), seamless(model, params.tiling), torch.inference_mode():
+        if model.colours is None:
+            model.colours = preview.fit_colours(pipe.vae, model.family.factor)
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind) | {
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
@@ -110,6 +137,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         around = guided(_network(pipe), conditioning, lambda: watch.step, guides) if conditioning else contextlib.nullcontext()
         with around:
             images: list[Image.Image] = pipe(**call).images
+        drawing.track.learn()
     return images
 
 
@@ -148,6 +176,16 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
     if "height" in inspect.signature(type(model.mode(kind)).__call__).parameters:  # some families take the picture's own size instead
         call |= {"width": drawing.width, "height": drawing.height}
     return call
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, around: Callable[[Any], Any]) -> Iterator[None]:
+    """A method of one object is what `around` makes of it; afterwards nothing is left."""
+    setattr(owner, name, around(getattr(owner, name)))
+    try:
+        yield
+    finally:
+        delattr(owner, name)
 
 
 @contextlib.contextmanager

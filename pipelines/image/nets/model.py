@@ -14,10 +14,10 @@ import torch
 
 from pipelines.image.families import Family
 from pipelines.image.samplers import Sampler, scheduler_config
+from pipelines.image.track import Pace
 
 REMEMBERED = 32
 MODES = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting}
-STAGES = {"text_encoder": "Reading the prompt", "text_encoder_2": "Reading the prompt", "text_encoder_3": "Reading the prompt", "vae": "Decoding"}
 
 
 @dataclass
@@ -34,6 +34,7 @@ class ImageModel:
     colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted at the first preview
     adapters: dict[str, str] = field(default_factory=dict)
     hushed: list[str] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.scheduler_base = dict(self.pipe.scheduler.config)
