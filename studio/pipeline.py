@@ -42,15 +42,21 @@ class Need:
 
 @dataclass(frozen=True)
 class ModelSpec(Generic[T]):
-    """How to load one model: `load(report)` gets a callback report(note, fraction)."""
+    """How to load one model: `load(report)` gets a callback report(note, fraction). Of a `group`, the same weights in several forms, one is in memory at a time."""
 
     key: str
     bytes: int
     load: Callable[[Callable[[str, float], None]], T]
     unload: Callable[[T], None] | None = None
+    group: str = ""
 
 
 class ModelManager(Protocol):
+    @property
+    def room(self) -> int:
+        """Bytes that a model and its work may take now: the budget without what other parts of this job hold."""
+        ...
+
     def use(self, spec: ModelSpec[T], *, working: int = 0) -> AbstractContextManager[T]:
         """Lend the model, pinned while in use. Raises ModelTooLarge, ModelMissing, ModelBroken."""
         ...
@@ -149,6 +155,25 @@ class Settles(Protocol):
 
     def settle(self, params: Any, desk: Desk) -> Any:
         """The params as they will be run and kept in the metadata. Raises StudioErrors with the field."""
+
+
+@runtime_checkable
+class Places(Protocol):
+    """A pipeline that knows slower ways for less memory: it tells which one a job would go."""
+
+    def place(self, params: Any, catalog: Catalog, device: str, room: int) -> Need:
+        """As `need`, on this kind of device with `room` bytes; facts["placement"] says in words what is slower than it could be."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A pipeline that tells beforehand how long a job takes, from the pace of earlier ones: their summary["pace"] is kept."""
+
+    def pace_key(self, params: Any, catalog: Catalog) -> str:
+        """Jobs of one key go at one pace."""
+
+    def seconds(self, params: Any, catalog: Catalog, pace: dict[str, float]) -> float:
+        """With the model loaded."""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import weakref
 from typing import Any, ClassVar
 
 from pydantic import Field
+
 from studio.api import Artifact, Lane, Need, Params, Result, RunContext, hookimpl
 
 SEEN: dict[str, list[weakref.ref[Any]]] = {}  # model key and load: its parts
@@ -44,6 +45,7 @@ class Bare:
 
     def run(self, params: BareParams, ctx: RunContext) -> Result:
         import torch
+
         from pipelines.image.samplers import choose
 
         model = held(ctx)[params.model]

@@ -12,16 +12,20 @@ from typing import Any
 import torch
 from PIL import Image
 
+from pipelines.image.memory import ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import generator, starting_noise
+from pipelines.image.nets.placing import can_tile, set_tiling
 from pipelines.image.params import ImageParams
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose
 from pipelines.image.track import Pace, Track
-from studio.api import RunContext
+from studio.api import RunContext, give_back
+
+NO_MEMORY = "There was not enough memory to decode the picture at once: it was decoded in tiles."
 
 
 class Skipped(Exception):
@@ -43,6 +47,8 @@ class Drawing:
     total: int = 0
     note: str = ""
     track: Track = field(default_factory=lambda: Track([], Pace()))
+    notes: list[str] = field(default_factory=list)  # what the user should know of how it went
+    seamless: bool = False
 
 
 class Watch:
@@ -94,9 +100,26 @@ class Watch:
         @functools.wraps(decode)
         def watched(*args: Any, **named: Any) -> Any:
             self.before_decoding()
+            try:
+                return decode(*args, **named)
+            except Exception as error:
+                if not ran_out(error) or not self.can_tile():
+                    raise
+            self.decode_in_tiles()  # outside of the handler: what the failed attempt held is gone
             return decode(*args, **named)
 
         return watched
+
+    def can_tile(self) -> bool:
+        return can_tile(self.pipe.vae) and not self.pipe.vae.use_tiling and not self.drawing.seamless
+
+    def decode_in_tiles(self) -> None:
+        """The steps are not lost: only the decoding is done again."""
+        set_tiling(self.pipe.vae, self.model.family.factor, True)
+        give_back()
+        self.drawing.notes.append(NO_MEMORY)
+        done = self.drawing.first + self.drawing.steps
+        self.ctx.progress(done, self.drawing.total, "There was not enough memory: decoding in tiles", self.drawing.track.share())
 
     def before_decoding(self) -> None:
         """The loop is over: what a step took is known now."""
@@ -126,7 +149,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     watch.tell(0.0, "Reading the prompt")
     with model.watched(watch.check), replaced(pipe.scheduler, "step", watch.scheduler_step), replaced(pipe.vae, "decode", watch.decoding), seamless(model, params.tiling), torch.inference_mode():
         if model.colours is None:
-            model.colours = preview.fit_colours(pipe.vae, model.family.factor)
+            model.colours = preview.fit_colours(pipe.vae, model.family.factor, model.device)
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind) | {
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,

@@ -13,6 +13,8 @@ import diffusers
 import torch
 
 from pipelines.image.families import Family
+from pipelines.image.memory import Held, Placement
+from pipelines.image.nets.placing import place_weights, set_slicing, set_tiling, share_hooks
 from pipelines.image.samplers import Sampler, scheduler_config
 from pipelines.image.track import Pace
 
@@ -35,6 +37,7 @@ class ImageModel:
     adapters: dict[str, str] = field(default_factory=dict)
     hushed: list[str] = field(default_factory=list)
     pace: Pace = field(default_factory=Pace)
+    sliced: bool = False
 
     def __post_init__(self) -> None:
         self.scheduler_base = dict(self.pipe.scheduler.config)
@@ -47,7 +50,15 @@ class ImageModel:
         if mode not in self.pipes:
             self.pipes[mode] = MODES[mode].from_pipe(self.pipe)
             self.pipes[mode].set_progress_bar_config(disable=True)
+            share_hooks(self.pipe, self.pipes[mode])
         return self.pipes[mode]
+
+    def place(self, placement: Placement) -> None:
+        """How the next picture is made; where the weights lie was settled when they were loaded."""
+        set_tiling(self.pipe.vae, self.family.factor, placement.tiled)
+        if placement.sliced != self.sliced:
+            set_slicing(self.pipe, placement.sliced)
+            self.sliced = placement.sliced
 
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
@@ -91,7 +102,7 @@ def _parts(pipe: Any) -> list[Any]:
     return list({id(part): part for part in found}.values())
 
 
-def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None) -> ImageModel:
+def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, held: Held = "all") -> ImageModel:
     """A diffusers folder, or a single file of a known family. Raises OSError, ValueError, KeyError for what is no such model."""
     report("Reading the weights", 0.1)
     more: dict[str, Any] = {"vae": load_vae(vae, dtype)} if vae else {}
@@ -105,7 +116,7 @@ def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, repor
         pipe = load_single(path, family, dtype, more)
     pipe.set_progress_bar_config(disable=True)
     report("Moving it to the device", 0.9)
-    pipe.to(device)
+    place_weights(pipe, held, device)
     for module in pipe.components.values():
         if isinstance(module, torch.nn.Module):
             module.requires_grad_(False)

@@ -37,14 +37,13 @@ def _sigma(scheduler: Any, timestep: Any, sample: Any) -> Any:
 
 
 @torch.no_grad()
-def fit_colours(vae: Any, factor: int) -> Any:
+def fit_colours(vae: Any, factor: int, device: str = "cpu") -> Any:
     """[channels + 1, 3]: the least-squares map from scaled latents to RGB in 0 … 1, from six patches of four colours and their mixtures."""
     generator = torch.Generator("cpu").manual_seed(5)
     side = 8
     blobs = torch.rand((6, 3, 2, 2), generator=generator)
     patches = torch.nn.functional.interpolate(blobs, size=(side * factor, side * factor), mode="bilinear", align_corners=True)
-    weight = next(vae.parameters())
-    told = vae.encode((patches * 2 - 1).to(weight.device, weight.dtype))
+    told = vae.encode((patches * 2 - 1).to(device, vae.dtype))
     latents = told.latent_dist.mode() if hasattr(told, "latent_dist") else told.latents
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     latents = ((latents.float().cpu() - shift) * (getattr(vae.config, "scaling_factor", None) or 1.0)).permute(0, 2, 3, 1)
