@@ -27,7 +27,7 @@ EXAMPLES: dict[str, dict[str, tuple[str, ...]]] = {
 SHAPES = {"Square 1:1": (1, 1), "Portrait 3:4": (3, 4), "Portrait 2:3": (2, 3), "Portrait 9:16": (9, 16), "Landscape 4:3": (4, 3), "Landscape 3:2": (3, 2), "Landscape 16:9": (16, 9)}
 OWN_SHAPE = "Own size"
 GROUPS = {
-    "Sampling": ("steps", "cfg_scale", "seed", "sampler", "schedule", "clip_skip", "guidance_rescale", "precision"),
+    "Sampling": ("steps", "cfg_scale", "seed", "sampler", "schedule", "clip_skip", "guidance_rescale", "precision", "step_cache"),
     "Size": ("width", "height", "tiling", "together"),
     "High resolution": ("hires_scale", "hires_steps", "hires_strength", "upscale", "upscaler"),
     "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from pipelines.image.families import FAMILIES, family_of
+from pipelines.image.families import FAMILIES
 from pipelines.image.footprint import Parts, parts_of
 from pipelines.image.memory import SLICED_WORDS, TILED_WORDS, Placement, Work, below, choose, item_bytes, ladder, ran_out, work_of
 from pipelines.image.pictures import open_picture, png

@@ -50,8 +50,10 @@ class LeasedModels:
             lease = self._leases.get(spec.key)
             if lease is None:
                 lease = self._load(spec, working)
-            elif working:
-                self._make_room(spec, working)
+            else:
+                if working:
+                    self._make_room(spec, working)
+                lease.spec = spec  # the same model may need more of its weights at once for this job
             lease.pins += 1
             self._clock += 1
             lease.used = self._clock

@@ -88,18 +88,21 @@ class ImageModel:
 
 
 def _parts(pipe: Any) -> list[Any]:
-    """The modules between which a job may stop: whole networks, and the blocks of decoder and encoder."""
+    """The modules between which a job may stop: whole networks, and the blocks and layers that each is a row of."""
     found: list[Any] = []
     for module in pipe.components.values():
         if not isinstance(module, torch.nn.Module):
             continue
         found.append(module)
-        for name in ("decoder", "encoder"):
-            inner = getattr(module, name, None)
-            if isinstance(inner, torch.nn.Module):
-                found += [inner, *(part for part in inner.modules() if type(part).__name__ in ("ResnetBlock2D", "AutoencoderTinyBlock"))]
-        found += [part for part in module.modules() if type(part).__name__ in ("BasicTransformerBlock", "ResnetBlock2D", "JointTransformerBlock", "FluxTransformerBlock", "FluxSingleTransformerBlock")]
+        found += [part for name in ("decoder", "encoder") if isinstance(part := getattr(module, name, None), torch.nn.Module)]
+        for row in module.modules():
+            if isinstance(row, (torch.nn.ModuleList, torch.nn.Sequential)):
+                found += [part for part in row if _is_block(type(part).__name__)]
     return list({id(part): part for part in found}.values())
+
+
+def _is_block(name: str) -> bool:
+    return ("Block" in name or "Layer" in name) and not name.endswith("Norm")
 
 
 def load(path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, held: Held = "all") -> ImageModel:
