@@ -39,8 +39,10 @@ from studio.events import (
 from studio.hooks import HOOK_API, hookimpl
 from studio.host import Output, Route, Studio, Tab
 from studio.inputs import Inputs
+from studio.memory.devices import has_bfloat16
+from studio.memory.manager import give_back
 from studio.params import ExtensionParams, Params, ui
-from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
+from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
 from studio.settings import Settings
 
 __all__ = [
@@ -73,8 +75,10 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "Output",
+    "Paced",
     "Params",
     "Pipeline",
+    "Places",
     "Preview",
     "Progress",
     "QueueFull",
@@ -92,6 +96,8 @@ __all__ = [
     "Tab",
     "Text",
     "WorkerDied",
+    "give_back",
+    "has_bfloat16",
     "hookimpl",
     "ui",
 ]

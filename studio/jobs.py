@@ -23,7 +23,7 @@ from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, 
 from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import Desk, ExpandsPrompts, Pipeline, ReadsText, Settles
+from studio.pipeline import Desk, ExpandsPrompts, Need, Paced, Pipeline, Places, ReadsText, Settles
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -237,6 +237,18 @@ class JobQueue:
         used = sum(model["bytes"] for model in loaded)
         return {"device": self.executor_device(), "state": state, "loaded": loaded, "used_bytes": used, "budget_bytes": self._budget(self.settings)}
 
+    def verdict(self, pipeline: Pipeline, params: Params) -> Need:
+        """What a job takes here: on this device, within the memory for models, at the pace of earlier jobs."""
+        if not isinstance(pipeline, Places):
+            return pipeline.need(params, self.catalog)
+        need = pipeline.place(params, self.catalog, self.executor_device(), self._budget(self.settings))
+        if need.missing or not isinstance(pipeline, Paced) or not (pace := self.store.recall("", self._pace_key(pipeline, params))):
+            return need
+        return replace(need, seconds=pipeline.seconds(params, self.catalog, pace))
+
+    def _pace_key(self, pipeline: Paced, params: Params) -> str:
+        return f"pace:{self.executor_device()}:{pipeline.pace_key(params, self.catalog)}"
+
     def executor_device(self) -> str:
         return str(getattr(self.executors["device"], "config", {}).get("device", "cpu"))
 
@@ -433,6 +445,8 @@ class JobQueue:
     def _finish(self, job: Job, end: dict[str, Any]) -> None:
         job.summary = end.get("summary", {})
         seconds = time.time() - job.started
+        if end["end"] == "done" and isinstance(job.pipeline, Paced) and (pace := end["summary"].get("pace")):
+            self.store.remember("", self._pace_key(job.pipeline, job.params), pace)
         if end["end"] == "done":
             self._seconds[job.pipeline.id] = 0.7 * self._seconds.get(job.pipeline.id, seconds) + 0.3 * seconds
             self._end(job, "done", Done(list(job.outputs), job.summary, seconds))

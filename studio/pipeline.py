@@ -42,15 +42,21 @@ class Need:
 
 @dataclass(frozen=True)
 class ModelSpec(Generic[T]):
-    """How to load one model: `load(report)` gets a callback report(note, fraction)."""
+    """How to load one model: `load(report)` gets a callback report(note, fraction). Of a `group`, the same weights in several forms, one is in memory at a time."""
 
     key: str
     bytes: int
     load: Callable[[Callable[[str, float], None]], T]
     unload: Callable[[T], None] | None = None
+    group: str = ""
 
 
 class ModelManager(Protocol):
+    @property
+    def room(self) -> int:
+        """Bytes that a model and its work may take now: the budget without what other parts of this job hold."""
+        ...
+
     def use(self, spec: ModelSpec[T], *, working: int = 0) -> AbstractContextManager[T]:
         """Lend the model, pinned while in use. Raises ModelTooLarge, ModelMissing, ModelBroken."""
         ...
@@ -81,8 +87,8 @@ class RunContext(Protocol):
     def skipped(self) -> None:
         """The pipeline heeded a Skip: it goes on with the next piece of work."""
 
-    def progress(self, step: int, total: int, note: str = "") -> None:
-        """Report, and raise Stopped once the user pressed Stop."""
+    def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
+        """Report, and raise Stopped once the user pressed Stop. `share` of all the work is done, 0 … 1, where steps are not equally long: the time left is told from it."""
 
     def check(self) -> None:
         """Raise Stopped once the user pressed Stop, reporting nothing."""
@@ -94,7 +100,7 @@ class RunContext(Protocol):
     def stats(self, **values: Any) -> None: ...
 
     def preview(self, image: Any) -> None:
-        """Show a picture of the work so far (PIL image, PNG bytes, or a function that makes one when it is wanted); rate-limited, droppable."""
+        """Show a picture of the work so far (PIL image, PNG bytes, or a function that makes one when it is wanted): as often as 3 % of the time allow."""
 
     def output(self, artifact: Artifact) -> None:
         """Keep a finished artifact at once: Stop or a dying worker does not lose it."""
@@ -157,6 +163,25 @@ class Settles(Protocol):
 
     def settle(self, params: Any, desk: Desk) -> Any:
         """The params as they will be run and kept in the metadata. Raises StudioErrors with the field."""
+
+
+@runtime_checkable
+class Places(Protocol):
+    """A pipeline that knows slower ways for less memory: it tells which one a job would go."""
+
+    def place(self, params: Any, catalog: Catalog, device: str, room: int) -> Need:
+        """As `need`, on this kind of device with `room` bytes; facts["placement"] says in words what is slower than it could be."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A pipeline that tells beforehand how long a job takes, from the pace of earlier ones: their summary["pace"] is kept."""
+
+    def pace_key(self, params: Any, catalog: Catalog) -> str:
+        """Jobs of one key go at one pace."""
+
+    def seconds(self, params: Any, catalog: Catalog, pace: dict[str, float]) -> float:
+        """With the model loaded."""
 
 
 @runtime_checkable

@@ -108,7 +108,7 @@ class Api:
 
     async def need(self, request: Request) -> Any:
         item = self._pipeline(request)
-        return asdict(item.need(item.Params.parse(await body(request)), self.studio.catalog))
+        return asdict(self.studio.jobs.verdict(item, item.Params.parse(await body(request))))
 
     def jobs(self, request: Request) -> Any:
         return self.studio.jobs.listing(owner(request))

@@ -29,10 +29,11 @@ from studio.memory.manager import LeasedModels
 from studio.params import Params
 from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
-from studio.runcontext import Eta, RateLimit
+from studio.runcontext import Eta, RateLimit, Share
 from studio.seam import Line, call_back
 
 WORDS_SECONDS = 0.02
+PREVIEW_SHARE, PREVIEW_SECONDS = 0.03, 0.1  # previews may take this share of the time, and come this far apart
 
 
 class Outbox(Protocol):
@@ -54,8 +55,9 @@ class WorkerContext:
         self._updates: list[tuple[str, Any]] = []
         self._count = 0
         self._eta = Eta()
-        self._previews = RateLimit(0.25)
+        self._previews = Share(PREVIEW_SHARE, PREVIEW_SECONDS)
         self._progress = RateLimit(0.05)
+        self._note = ""
         self._words: tuple[str, str] | None = None  # channel and text that wait for the next moment
         self._sent = 0.0
 
@@ -90,10 +92,11 @@ class WorkerContext:
         if self._stopping == "cancel":
             raise Stopped
 
-    def progress(self, step: int, total: int, note: str = "") -> None:
+    def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
         self.check()
-        eta = self._eta.after(step, total)
-        if step >= total or self._progress.ready():
+        eta = self._eta.after(share if share >= 0 else step / max(1, total))
+        if step >= total or note != self._note or self._progress.ready():
+            self._note = note
             self.emit(Progress(step, total, note, eta))
 
     def loading(self, note: str, fraction: float = -1.0) -> None:
@@ -120,8 +123,9 @@ class WorkerContext:
         self.emit(Stats(values))
 
     def preview(self, image: Any) -> None:
-        if not self._previews.ready():
+        if not self._previews.due():
             return
+        started = time.monotonic()
         if callable(image):
             image = image()
         path = self._spool() / "preview.png"
@@ -129,9 +133,10 @@ class WorkerContext:
         if isinstance(image, bytes):
             part.write_bytes(image)
         else:
-            image.save(part, format="PNG")
+            image.save(part, format="PNG", compress_level=1)
         part.replace(path)
         self.emit(Preview(str(path)))
+        self._previews.took(time.monotonic() - started)
 
     def output(self, artifact: Artifact) -> None:
         """Spooled file first, description second: a description without its file never exists."""

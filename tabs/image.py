@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from studio import ui
-from studio.api import FINAL, Cancelled, Failed, Loading, Preview, Progress, Queued, Saved, Studio, StudioError, Tab, hookimpl
+from studio.api import FINAL, Cancelled, Done, Failed, Loading, Preview, Progress, Queued, Saved, Studio, StudioError, Tab, hookimpl
 from tabs.image_picture import editor_pictures, editor_value
 from tabs.image_view import CSS, Run, stage
 
@@ -27,12 +27,13 @@ EXAMPLES: dict[str, dict[str, tuple[str, ...]]] = {
 SHAPES = {"Square 1:1": (1, 1), "Portrait 3:4": (3, 4), "Portrait 2:3": (2, 3), "Portrait 9:16": (9, 16), "Landscape 4:3": (4, 3), "Landscape 3:2": (3, 2), "Landscape 16:9": (16, 9)}
 OWN_SHAPE = "Own size"
 GROUPS = {
-    "Sampling": ("steps", "cfg_scale", "seed", "sampler", "schedule", "clip_skip", "guidance_rescale"),
+    "Sampling": ("steps", "cfg_scale", "seed", "sampler", "schedule", "clip_skip", "guidance_rescale", "precision", "step_cache"),
     "Size": ("width", "height", "tiling", "together"),
     "High resolution": ("hires_scale", "hires_steps", "hires_strength", "upscale", "upscaler"),
     "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),
     "Exactness": ("conventions", "noise_source", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis"),
 }
+MEASURED = ("width", "height", "steps", "hires_scale", "hires_steps", "upscale", "together", "precision")
 PICTURE = ("denoising_strength", "resize")
 MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")
 EXTEND = ("extend_left", "extend_right", "extend_top", "extend_bottom")
@@ -145,7 +146,7 @@ class CreatePage:
         self.model.change(self.on_model, [self.model, self.shape, self.defaults, *followed], [self.defaults, *followed], **ui.QUICK)
         self.shape.input(self.on_shape, [self.model, self.shape], followed[-2:], **ui.QUICK)
         gr.on([self.controls["width"].input, self.controls["height"].input], self.on_own_size, [], [self.shape], **ui.QUICK)
-        measured = [self.prompt.change, self.model.change, self.count.change, self.controls["width"].change, self.controls["height"].change, self.controls["hires_scale"].change]
+        measured = [self.prompt.change, self.model.change, self.count.change, *(self.controls[name].change for name in MEASURED)]
         gr.on(measured, self.on_measure, inputs_kwargs=given, outputs=[self.verdict, self.told], trigger_mode="always_last", **ui.QUICK)
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
@@ -213,6 +214,8 @@ class CreatePage:
                 run.previews = 0
             elif isinstance(event, Failed):
                 run.problem = ui.error_text(self.studio, StudioError.from_wire(event.error), lang)
+            elif isinstance(event, Done):
+                run.notes = list(event.summary.get("notes", []))
             if isinstance(event, FINAL):
                 run.running, run.stopped = False, isinstance(event, Cancelled)
                 if job.pipeline.id == GRID and not run.stopped and run.outputs:
@@ -296,19 +299,22 @@ class CreatePage:
         lang = ui.lang(request)
         say = self.studio.words.say
         try:
-            values = ui.read_values(self.Params, {name: given[name] for name in ("width", "height", "hires_scale")}) | {"model": given["model"] or "", "count": given["count"] or 1}
+            values = ui.read_values(self.Params, {name: given[name] for name in MEASURED}) | {"model": given["model"] or "", "count": given["count"] or 1}
             pipeline: Any = self.studio.pipelines[PIPELINE]
-            need = self._need(values)
+            need = self.studio.jobs.verdict(pipeline, pipeline.Params.parse(values))
         except StudioError as error:
             return [html.escape(ui.error_text(self.studio, error, lang)), gr.skip()]
-        told = pipeline.prompt_problem(given["prompt"] or "")
-        fault = f"<span class='studio-error'>{html.escape(ui.error_text(self.studio, told, lang))}</span>" if told else ""
+        problem = pipeline.prompt_problem(given["prompt"] or "")
+        fault = f"<span class='studio-error'>{html.escape(ui.error_text(self.studio, problem, lang))}</span>" if problem else ""
         if need.missing:
             return [html.escape(say(lang, need.missing)), fault]
         status = self.studio.jobs.worker_status()
         used, budget = need.weight_bytes + need.working_bytes, status["budget_bytes"]
         sentence = "Fits: {used} of {all}" if used <= budget else "Too large: {used} of {all}"
-        return [html.escape(say(lang, sentence, used=size(used), all=size(budget))), fault]
+        told = [say(lang, sentence, used=size(used), all=size(budget)), *(say(lang, word) for word in need.facts.get("placement", []))]
+        if need.seconds >= 0:
+            told.append(say(lang, "about {n} s", n=f"{max(1, need.seconds):.0f}"))
+        return [html.escape(" · ".join(told + [say(lang, note) for note in need.notes])), fault]
 
     def on_select(self, event: gr.EventData) -> str:
         return str(event._data["value"])

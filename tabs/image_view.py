@@ -46,6 +46,7 @@ class Run:
     running: bool = False
     stopped: bool = False
     wanted: int = 1
+    notes: list[str] = field(default_factory=list)
 
 
 def stage(run: Run, words: Words, lang: str, examples: Sequence[str]) -> str:
@@ -54,7 +55,8 @@ def stage(run: Run, words: Words, lang: str, examples: Sequence[str]) -> str:
     if run.running:
         return f'<div class="image-stage" aria-busy="true">{_at_work(run)}{_progress(run, words, lang)}{sheet(run)}</div>'
     if run.outputs:
-        told = f'<span class="told">{html.escape(words.say(lang, "Stopped. What was finished is kept."))}</span>' if run.stopped else ""
+        notes = [words.say(lang, note) for note in run.notes] + ([words.say(lang, "Stopped. What was finished is kept.")] if run.stopped else [])
+        told = f'<span class="told">{html.escape(" ".join(notes))}</span>' if notes else ""
         return f'<div class="image-stage">{sheet(run)}{told}</div>'
     if run.stopped:
         return f'<div class="image-stage"><span class="told">{html.escape(words.say(lang, "Stopped before a picture was finished."))}</span>{_examples(examples)}</div>'

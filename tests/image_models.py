@@ -92,14 +92,14 @@ def t5(vocabulary: int, width: int = WIDTH) -> Any:
     return T5EncoderModel(T5Config(vocab_size=vocabulary, d_model=width, d_ff=64, d_kv=8, num_heads=4, num_layers=2, is_gated_act=True, dense_act_fn="gelu_new")).eval()
 
 
-def make_flux(folder: Path) -> Path:
+def make_flux(folder: Path, *, layers: int = 1) -> Path:
     import torch
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 
     words = tokenizer(folder.parent / "words")
     torch.manual_seed(1)
     network = FluxTransformer2DModel(
-        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=[4, 4, 8]
+        patch_size=1, in_channels=16, num_layers=layers, num_single_layers=layers, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=[4, 4, 8]
     )
     pipe = FluxPipeline(
         vae=AutoencoderKL(**(VAE | {"latent_channels": 4, "shift_factor": 0.1, "scaling_factor": 0.4})), text_encoder=clip(len(words)), tokenizer=words, text_encoder_2=t5(len(words)), tokenizer_2=words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from studio.api import ModelSpec, RunContext
 UPSCALER = Path(__file__).parent / "weights" / "upscaler" / "realesr-animevideov3-x4.safetensors"
 
 
-def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext) -> Image.Image:
-    """Raises Stopped between tiles."""
+def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Callable[[float], None] | None = None) -> Image.Image:
+    """Raises Stopped between tiles; `told` hears the share that is done, else the job is told of a loading."""
     if scale <= 1:
         return picture
     if upscaler == "Lanczos":
@@ -22,7 +23,9 @@ def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext)
 
     def each(done: int, total: int) -> None:
         ctx.check()
-        if total > 1:
+        if told:
+            told(done / total)
+        else:
             ctx.loading("Enlarging", done / total)
 
     with ctx.models.use(upscaler_spec(ctx)) as network:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -11,10 +12,12 @@ from PIL import Image
 
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
+from pipelines.image.footprint import footprint
 from pipelines.image.infotext import write
-from pipelines.image.memory import picture_bytes
+from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
+from pipelines.image.memory import choose as choose_placement
 from pipelines.image.params import ImageParams
-from pipelines.image.parts import ASSEMBLED, parts_bytes, parts_of, preview_decoder
+from pipelines.image.parts import ASSEMBLED, Part, parts_of, preview_decoder
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
@@ -22,7 +25,8 @@ from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of
 from pipelines.image.sigmas import passes
-from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
+from pipelines.image.track import Pace, Track, pieces, seconds_of
+from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
 
 if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
@@ -49,6 +53,19 @@ class Plan:
         return self.each * self.pictures
 
 
+@dataclass
+class Going:
+    """How far a job is, and how it is done."""
+
+    placement: Placement
+    made: int = 0
+    notes: list[str] = field(default_factory=list)
+    pace: dict[str, float] = field(default_factory=dict)
+
+    def told(self) -> dict[str, Any]:
+        return {"notes": list(dict.fromkeys(self.notes)), "pace": self.pace}
+
+
 class Generate:
     """One artifact a picture, kept as soon as it is finished. The same params, seed and device give the same pixels."""
 
@@ -58,21 +75,23 @@ class Generate:
     Params: ClassVar[type[Params]] = ImageParams
 
     def need(self, params: ImageParams, catalog: Catalog) -> Need:
+        return self.place(params, catalog, "cpu", sys.maxsize)
+
+    def place(self, params: ImageParams, catalog: Catalog, device: str, room: int) -> Need:
         try:
             entry = image_model(params.model, catalog)
             family = family_of(entry)
         except StudioError as error:
             return Need(missing=error.message)
-        width, height = params.width or family.size, params.height or family.size
-        working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(self._weight_bytes(entry, family, catalog), working, facts={"family": family.title, "advice": advice(family)})
+        placement = choose_placement(rungs(params, entry, family, catalog, device), room)
+        notes = [NO_UNITS] if params.precision == "Half" and device == "cpu" and not has_bfloat16() else []
+        return Need(placement.weights, placement.working, notes=notes, facts={"family": family.title, "advice": advice(family), "placement": placement.words})
 
-    def _weight_bytes(self, entry: ModelEntry, family: Family, catalog: Catalog) -> int:
-        """With the files beside it that belong to the model; of one that lacks some, its own."""
-        try:
-            return parts_bytes(parts_of(entry, family.key, catalog)) if entry.format != "diffusers" and family.key in ASSEMBLED else entry.bytes
-        except StudioError:
-            return entry.bytes
+    def pace_key(self, params: ImageParams, catalog: Catalog) -> str:
+        return f"{image_model(params.model, catalog).key} {params.precision}"
+
+    def seconds(self, params: ImageParams, catalog: Catalog, pace: dict[str, float]) -> float:
+        return seconds_of(pieces(filled(params, catalog), params.count), Pace(dict(pace)))
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; what has no field here under its own label. Raises BadInput where it holds none."""
@@ -103,42 +122,76 @@ class Generate:
         return settle(params, desk)
 
     def run(self, params: ImageParams, ctx: RunContext) -> Result:
-        self.draw(params, ctx, ctx.output, done=len(ctx.kept))
-        return Result([], {"seeds": [seed for seeds in batches(params) for seed in seeds]})
+        told = self.draw(params, ctx, ctx.output, done=len(ctx.kept))
+        return Result([], {"seeds": [seed for seeds in batches(params) for seed in seeds]} | told)
 
-    def draw(self, params: ImageParams, ctx: RunContext, keep: Callable[[Artifact], None], *, done: int = 0) -> None:
-        """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already."""
+    def draw(self, params: ImageParams, ctx: RunContext, keep: Callable[[Artifact], None], *, done: int = 0) -> dict[str, Any]:
+        """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already. Where memory runs out it is tried once more in a smaller way.
+
+        Returns what the job should tell: "notes", and the "pace" for the next one's time. Raises ModelTooLarge.
+        """
+        entry = image_model(params.model, ctx.catalog)
+        family = family_of(entry)
+        ways = rungs(params, entry, family, ctx.catalog, ctx.device)
+        going = Going(choose_placement(ways, ctx.models.room), done)
+        if self._tried(params, entry, family, going, ctx, keep):
+            return going.told()
+        lower = below(ways, going.placement)
+        if lower is None:
+            raise out_of_memory()
+        going.placement = lower
+        going.notes.append(SMALLER)
+        ctx.loading("There was not enough memory: trying again in a smaller way")
+        give_back()
+        if not self._tried(params, entry, family, going, ctx, keep):
+            raise out_of_memory()
+        return going.told()
+
+    def _tried(self, params: ImageParams, entry: ModelEntry, family: Family, going: Going, ctx: RunContext, keep: Callable[[Artifact], None]) -> bool:
+        """False where memory ran out; the error and the frames that it held are gone then."""
+        try:
+            self._draw(params, entry, family, going, ctx, keep)
+        except Exception as error:
+            if isinstance(error, StudioError) or not ran_out(error):
+                raise
+            return False
+        return True
+
+    def _draw(self, params: ImageParams, entry: ModelEntry, family: Family, going: Going, ctx: RunContext, keep: Callable[[Artifact], None]) -> None:
         from pipelines.image.nets.draw import Skipped
         from pipelines.image.nets.lora import apply_loras, wanted_loras
         from pipelines.image.nets.sketch import attach
 
-        entry = image_model(params.model, ctx.catalog)
-        family = family_of(entry)
-        made = done
-        with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
+        plan = plan_of(params)
+        with ctx.models.use(model_spec(entry, family, params, going.placement, ctx), working=going.placement.working) as model:
             attach(model, preview_decoder(family.key, ctx.catalog))
-            for seeds in batches(params)[done:]:
-                told = params.of_picture(made)
+            model.place(going.placement)
+            track = Track(pieces(params, params.count - going.made), model.pace)
+            for seeds in batches(params)[going.made :]:
+                told = params.of_picture(going.made)
                 try:
                     apply_loras(model, wanted_loras(networks(parse(told.prompt)), model, ctx.catalog))
-                    pictures = self._pictures(model, told, seeds, made, ctx)
+                    pictures = self._pictures(model, told, seeds, going, track, ctx)
                 except Skipped:
-                    made += len(seeds)
+                    going.made += len(seeds)
                     ctx.skipped()
                     continue
+                ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 for seed, picture in zip(seeds, pictures, strict=True):
                     keep(self._artifact(params, told, seed, picture, entry))
-                    made += 1
+                    going.made += 1
                 if ctx.stopping == "finish":
                     break
+            going.pace = dict(model.pace.measured)
 
-    def _pictures(self, model: ImageModel, params: ImageParams, seeds: tuple[int, ...], made: int, ctx: RunContext) -> list[Image.Image]:
+    def _pictures(self, model: ImageModel, params: ImageParams, seeds: tuple[int, ...], going: Going, track: Track, ctx: RunContext) -> list[Image.Image]:
         from pipelines.image.nets.draw import Drawing, draw
 
         plan = plan_of(params)
         ground = self._ground(params, seeds[0], ctx)
-        note = f"Picture {made + 1} of {params.count}" if params.count > 1 else ""
-        begun = Drawing(seeds, *(ground.image.size if ground else (params.width, params.height)), params.steps, first=made * plan.each, total=plan.total, note=note)
+        note = f"Picture {going.made + 1} of {params.count}" if params.count > 1 else ""
+        size = ground.image.size if ground else (params.width, params.height)
+        begun = Drawing(seeds, *size, params.steps, first=going.made * plan.each, total=plan.total, note=note, track=track, notes=going.notes, seamless=params.tiling)
         if ground:
             strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
             begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask}))
@@ -150,7 +203,7 @@ class Generate:
             pictures = [set_back(ground, picture) for picture in pictures]
         if params.hires_scale > 1 and ctx.stopping != "finish":
             pictures = [picture for seed, one in zip(seeds, pictures, strict=True) for picture in self._again(model, params, seed, one, begun, ctx)]
-        return [enlarged(picture, params.upscaler, params.upscale, ctx) for picture in pictures]
+        return [self._enlarged(picture, params, params.upscale, begun, begun.first + plan.each, ctx) for picture in pictures]
 
     def _again(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         """The second pass: the finished picture, larger, drawn again from part of the way."""
@@ -159,11 +212,22 @@ class Generate:
         unit = max(8, model.family.factor)
         width, height = (max(unit, round(side * params.hires_scale / unit) * unit) for side in picture.size)
         steps = params.hires_steps or params.steps
-        large = enlarged(picture, params.upscaler, params.hires_scale, ctx).resize((width, height), Image.Resampling.LANCZOS)
+        large = self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx).resize((width, height), Image.Resampling.LANCZOS)
         if params.hires_strength * steps < 1:
             return [large]
         loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
-        return draw(model, params, Drawing((seed,), width, height, loops, strength, large, None, begun.first + params.steps, begun.total, "High resolution", steps, params.steps), ctx)
+        more = {"track": begun.track, "notes": begun.notes, "seamless": begun.seamless, "counted": steps, "before": params.steps}
+        second = Drawing((seed,), width, height, loops, strength, large, first=begun.first + params.steps, total=begun.total, note="High resolution", **more)
+        return draw(model, params, second, ctx)
+
+    def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext) -> Image.Image:
+        """By the upscaler, as part of the job's progress; `step` are done."""
+        if scale <= 1:
+            return picture
+        begun.track.begin("enlarge")
+        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)))
+        begun.track.learn()
+        return made
 
     def _ground(self, params: ImageParams, seed: int, ctx: RunContext) -> Ground | None:
         if not params.image:
@@ -215,8 +279,39 @@ def title_of(prompt: str) -> str:
     return words if len(words) <= TITLE_LETTERS else words[: TITLE_LETTERS - 1].rsplit(" ", 1)[0] + "…"
 
 
-def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:
-    """How the worker loads it; a VAE of one's own is part of the model's identity."""
+def filled(params: ImageParams, catalog: Catalog) -> ImageParams:
+    """With the model's own sizes and steps where the form leaves them to it."""
+    family = family_of(image_model(params.model, catalog))
+    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale}
+    return params.model_copy(update=values)
+
+
+def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catalog, device: str) -> list[Placement]:
+    """The ways in which this job can be done on a device, fastest first. A seamless picture's edges meet only where it is decoded whole."""
+    size = item_bytes(device, params.precision)
+    width = (params.width or family.size) + params.extend_left + params.extend_right
+    height = (params.height or family.size) + params.extend_top + params.extend_bottom
+    pixels = width * height * params.hires_scale**2 * (params.count if params.together else 1)
+    found = ladder(footprint(entry, size, beside(entry, family, catalog)), work_of(family, pixels, device, size), device)
+    return [rung for rung in found if not (params.tiling and rung.tiled)]
+
+
+def beside(entry: ModelEntry, family: Family, catalog: Catalog, vae: ModelEntry | None = None) -> dict[str, Part]:
+    """The parts that a network's single file is put together with; {} where it is whole, or where some are missing."""
+    if entry.format == "diffusers" or family.key not in ASSEMBLED:
+        return {}
+    try:
+        return parts_of(entry, family.key, catalog, vae)
+    except StudioError:
+        return {}
+
+
+def out_of_memory() -> ModelTooLarge:
+    return ModelTooLarge("There was not enough memory for this picture, also in the smallest way.", hint="Choose a smaller size, fewer pictures drawn together, or a smaller model.", field="width")
+
+
+def model_spec(entry: ModelEntry, family: Family, params: ImageParams, placement: Placement, ctx: RunContext) -> ModelSpec[ImageModel]:
+    """How the worker loads it; a VAE of one's own, how much of it is on the device and its precision are part of the model's identity."""
     decoder = ctx.model(params.vae) if params.vae else None
     parts = parts_of(entry, family.key, ctx.catalog, decoder) if entry.format != "diffusers" and family.key in ASSEMBLED else None
 
@@ -226,14 +321,15 @@ def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunC
         from pipelines.image.nets.model import load as load_model
 
         torch.set_num_threads(ctx.threads)
-        dtype = torch.float32 if ctx.device == "cpu" else torch.float16 if family.kind == "noise" else torch.bfloat16
+        half = torch.float16 if family.kind == "noise" and ctx.device != "cpu" else torch.bfloat16
+        dtype = half if item_bytes(ctx.device, params.precision) == 2 else torch.float32
         try:
-            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None, parts=parts)
+            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None, parts=parts, held=placement.held)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            if ran_out(error):
+                raise
             raise ModelBroken(f"“{entry.title}” can't be loaded: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}.", hint="Download it again, or choose another model.", field="model") from error
 
-    key = entry.key + (f" @ {decoder.key}" if decoder else "")
-    size = parts_bytes(parts) if parts else entry.bytes
-    return ModelSpec(key, size * (2 if entry.dtype in ("F16", "BF16", "float16") and ctx.device == "cpu" else 1), load)
-
-
+    whose = entry.key + (f" @ {decoder.key}" if decoder else "")
+    how = [placement.held if placement.held != "all" else "", params.precision if params.precision != "Automatic" else ""]
+    return ModelSpec(" @ ".join([whose, *(word for word in how if word)]), placement.weights, load, group=whose)

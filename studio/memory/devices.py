@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -42,6 +43,16 @@ def thread_count(wanted: int) -> int:
         return wanted
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     return max(1, cores - 1)
+
+
+def has_bfloat16(processor: str = "/proc/cpuinfo") -> bool:
+    """Whether the processor multiplies bfloat16 itself; where that can't be told, no."""
+    try:
+        flags = Path(processor).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    found = next((line for line in flags.splitlines() if line.lower().startswith(("flags", "features"))), "").split()
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(found))
 
 
 def _nvidia() -> Device | None:

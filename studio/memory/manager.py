@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,10 +38,22 @@ class LeasedModels:
         self._lock = threading.RLock()
         self._clock = 0
 
+    @property
+    def room(self) -> int:
+        """Bytes for a job's model and its work, once all that is not in use is let go."""
+        with self._lock:
+            return self.budget - sum(lease.spec.bytes for lease in self._leases.values() if lease.pins)
+
     @contextmanager
     def use(self, spec: ModelSpec[T], *, working: int = 0) -> Iterator[T]:
         with self._lock:
-            lease = self._leases.get(spec.key) or self._load(spec, working)
+            lease = self._leases.get(spec.key)
+            if lease is None:
+                lease = self._load(spec, working)
+            else:
+                if working:
+                    self._make_room(spec, working)
+                lease.spec = spec  # the same model may need more of its weights at once for this job
             lease.pins += 1
             self._clock += 1
             lease.used = self._clock
@@ -65,6 +79,8 @@ class LeasedModels:
         return gone
 
     def _load(self, spec: ModelSpec[T], working: int) -> Lease:
+        for other in [lease.spec for lease in self._leases.values() if spec.group and lease.spec.group == spec.group and not lease.pins]:
+            self._drop(other.key)
         self._make_room(spec, working)
         self._report(f"Loading {spec.key}", 0.0)
         model = spec.load(self._report)
@@ -80,8 +96,11 @@ class LeasedModels:
                 hint="Choose a smaller or more quantised model, a shorter context, or raise the memory limit in Settings.",
                 field="model",
             )
-        idle = sorted((lease for lease in self._leases.values() if not lease.pins), key=lambda lease: lease.used)
-        while idle and need + sum(lease.spec.bytes for lease in self._leases.values()) > self.budget:
+        others = [lease for lease in self._leases.values() if lease.spec.key != spec.key]
+        idle = sorted((lease for lease in others if not lease.pins), key=lambda lease: lease.used)
+        taken = need + sum(lease.spec.bytes for lease in others)
+        while idle and taken > self.budget:
+            taken -= idle[0].spec.bytes
             self._drop(idle.pop(0).spec.key)
 
     def _drop(self, key: str) -> None:
@@ -89,4 +108,16 @@ class LeasedModels:
         if lease.spec.unload:
             lease.spec.unload(lease.model)
         lease.model = None
-        gc.collect()
+        give_back()
+
+
+def give_back() -> None:
+    """Free what nobody holds, and hand it to the system: allocators keep freed memory, which adds up over many models."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+        if trim:
+            trim(0)

@@ -97,7 +97,7 @@ def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     padding = tokenizer.pad_token_id
     tokens = [begin, *(token for token, _ in part), end]
-    ids = torch.tensor([tokens + [padding] * (size - len(tokens))], device=encoder.device)
+    ids = torch.tensor([tokens + [padding] * (size - len(tokens))], device=pipe._execution_device)  # the encoder's weights may lie elsewhere until it is called
     two = getattr(pipe, "text_encoder_2", None) is not None  # Stable Diffusion XL reads the layer before the last
     with torch.no_grad():
         if two:

@@ -7,24 +7,28 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from diffusers import FirstBlockCacheConfig
 from PIL import Image
 
 from pipelines.image.families import Family
+from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
+from pipelines.image.nets.placing import can_tile, set_tiling
 from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose, wants_table
 from pipelines.image.sigmas import table
-from studio.api import RunContext
+from pipelines.image.track import Pace, Track
+from studio.api import BadInput, RunContext, give_back
 
 PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE")
 
@@ -50,6 +54,14 @@ class Drawing:
     counted: int = 0  # as how many steps the progress counts it; 0 is all of them
     before: int = 0  # steps of the first pass, where this is the second
     fresh: bool = False  # nothing of `image` is to be seen
+    track: Track = field(default_factory=lambda: Track([], Pace()))
+    notes: list[str] = field(default_factory=list)  # what the user should know of how it went
+    seamless: bool = False
+
+    @property
+    def last(self) -> int:
+        """The step of the job's progress at which this call is over."""
+        return self.first + (self.counted or self.steps)
 
 
 class Watch:
@@ -58,6 +70,7 @@ class Watch:
     def __init__(self, model: ImageModel, pipe: Any, drawing: Drawing, ctx: RunContext) -> None:
         self.model, self.pipe, self.drawing, self.ctx = model, pipe, drawing, ctx
         self.step = 0
+        self.steps = 0  # of the loop, which are fewer where it begins from a picture
         self.clean: Any = None
         self.shown, self.is_sharp = time.monotonic(), False
 
@@ -70,11 +83,12 @@ class Watch:
         return watched
 
     def counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """The scheduler's step, told as one of the loop's."""
+        """The same, told as one of the loop's steps."""
+        watched = self.scheduler_step(step)
 
         @functools.wraps(step)
         def told(output: Any, timestep: Any, sample: Any, *args: Any, **named: Any) -> Any:
-            answer = step(output, timestep, sample, *args, **named)
+            answer = watched(output, timestep, sample, *args, **named)
             self.after_step(self.pipe, self.step, timestep, {"latents": answer[0] if isinstance(answer, tuple) else answer.prev_sample})
             return answer
 
@@ -92,9 +106,10 @@ class Watch:
     def after_step(self, pipe: Any, number: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         self.step = number + 1
         self.check()
-        count = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
-        done = self.drawing.first + round((number + 1) / count * (self.drawing.counted or self.drawing.steps))
-        self.ctx.progress(done, self.drawing.total, self.drawing.note)
+        count = self.steps = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
+        if number == 0:  # the words and the picture to begin from were read before
+            self.drawing.track.mark(self.step / count)
+        self.tell(self.step / count, self.drawing.note)
         if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count and hasattr(pipe, "_interrupt"):
             pipe._interrupt = True
             return {"latents": self.foretold().to(tensors["latents"].dtype)}
@@ -106,7 +121,7 @@ class Watch:
         sketch = self.model.sketch
         if sketch is not None and sketch.due(self.whole(latents)[0], time.monotonic() - self.shown):
             self.ctx.preview(lambda: self.sketched(latents))
-        elif not self.is_sharp and self.shows():
+        elif not self.is_sharp and self.model.colours is not None:
             self.ctx.preview(lambda: self.picture(latents))
 
     def sketched(self, latents: Any) -> Image.Image:
@@ -120,14 +135,42 @@ class Watch:
             return self.pipe._unpack_latents(latents[:1], self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
         return latents[:1]
 
-    def shows(self) -> bool:
-        """Whether there is a decoder whose latents are those of a still picture."""
-        decoder = getattr(self.pipe, "vae", None)
-        if type(decoder).__name__ not in PREVIEWED:
-            return False
-        if self.model.colours is None:
-            self.model.colours = preview.fit_colours(decoder, self.model.family.factor)
-        return self.model.colours is not None
+    def tell(self, share: float, note: str) -> None:
+        """`share` of the loop is done."""
+        done = self.drawing.first + round(share * (self.drawing.counted or self.drawing.steps))
+        self.ctx.progress(done, self.drawing.total, note, self.drawing.track.share(share))
+
+    def decoding(self, decode: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(decode)
+        def watched(*args: Any, **named: Any) -> Any:
+            self.before_decoding()
+            try:
+                return decode(*args, **named)
+            except Exception as error:
+                if not ran_out(error) or not self.can_tile():
+                    raise
+            self.decode_in_tiles()  # outside of the handler: what the failed attempt held is gone
+            return decode(*args, **named)
+
+        return watched
+
+    def can_tile(self) -> bool:
+        decoder = decoder_of(self.pipe)
+        return can_tile(decoder) and not decoder.use_tiling and not self.drawing.seamless
+
+    def decode_in_tiles(self) -> None:
+        """The steps are not lost: only the decoding is done again."""
+        set_tiling(decoder_of(self.pipe), self.model.family.factor, True)
+        give_back()
+        self.drawing.notes.append(IN_TILES)
+        self.ctx.progress(self.drawing.last, self.drawing.total, "There was not enough memory: decoding in tiles", self.drawing.track.share())
+
+    def before_decoding(self) -> None:
+        """The loop is over: what a step took is known now."""
+        if self.step:
+            self.drawing.track.learn(self.step / self.steps)
+        self.drawing.track.begin("decode")
+        self.ctx.progress(self.drawing.last, self.drawing.total, "Decoding", self.drawing.track.share())
 
     def picture(self, latents: Any) -> Image.Image:
         factor = self.model.family.factor
@@ -146,9 +189,16 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         give_table(pipe.scheduler, functools.partial(table, schedule, family=model.family.key, discard=discard))
     noise = Noise(params, drawing.seeds, factor=model.family.factor) if has_own_noise(params) else None
     watch = Watch(model, pipe, drawing, ctx)
-    pipe.scheduler.step = watch.scheduler_step(pipe.scheduler.step)
     guides = params.cfg_scale > 1.0
-    with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
+    known = inspect.signature(type(pipe).__call__).parameters
+    follow = watch.scheduler_step if "callback_on_step_end" in known else watch.counted  # some families' pipelines tell nothing: their scheduler is listened to
+    drawing.track.begin("step")
+    watch.tell(0.0, "Reading the prompt")
+    decoder = decoder_of(pipe)
+    with model.watched(watch.check), replaced(pipe.scheduler, "step", follow), replaced(decoder, "decode", watch.decoding), seamless(model, params.tiling), torch.inference_mode():
+        if not model.fitted:
+            model.fitted = True
+            model.colours = preview.fit_colours(decoder, model.family.factor, model.device) if type(decoder).__name__ in PREVIEWED else None
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind, noise) | {
             "num_inference_steps": drawing.steps, model.family.guidance: params.cfg_scale, "callback_on_step_end": watch.after_step,
@@ -159,15 +209,13 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
                 torch.randn((1, *call["latents"].shape[1:]), generator=drawn)
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
-        known = inspect.signature(type(pipe).__call__).parameters
-        if "callback_on_step_end" not in known:  # some families' pipelines tell nothing: their scheduler is listened to
-            pipe.scheduler.step = watch.counted(pipe.scheduler.step)
         call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
         if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
             call["use_resolution_binning"] = False
         around = guided(_network(pipe), conditioning, lambda: watch.step // sampler.evaluations, guides) if conditioning else contextlib.nullcontext()
-        with around, drawn_from(noise, pipe) if noise else contextlib.nullcontext():
+        with around, drawn_from(noise, pipe) if noise else contextlib.nullcontext(), cached_steps(_network(pipe), params.step_cache):
             images: list[Image.Image] = pipe(**call).images
+        drawing.track.learn()
     return images
 
 
@@ -180,6 +228,11 @@ def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
     size = (drawing.width, drawing.height)
     image, strength = (drawing.image, drawing.strength) if drawing.image is not None else (Image.new("RGB", size, (127, 127, 127)), 1.0)
     return "inpaint", replace(drawing, image=image, mask=Image.new("L", size, 255), strength=strength, fresh=drawing.image is None)
+
+
+def decoder_of(pipe: Any) -> Any:
+    """What makes pictures of latents; Kandinsky calls it movq."""
+    return getattr(pipe, "vae", None) or pipe.movq
 
 
 def _network(pipe: Any) -> Any:
@@ -220,9 +273,38 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
 
 
 @contextlib.contextmanager
+def cached_steps(network: Any, threshold: float) -> Iterator[None]:
+    """Where the first block answers nearly as in the step before, the others' work of then is taken again. Raises BadInput for a network without blocks of that kind.
+
+    Source: First Block Cache (ParaAttention), after Liu et al., Timestep embedding tells, 2024; through diffusers' own hooks.
+    """
+    if not threshold:
+        yield
+        return
+    if not hasattr(network, "enable_cache"):
+        raise BadInput("Step caching is not for this model.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache")
+    network.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+    try:
+        with network.cache_context("cond"):  # for the pipelines that open none themselves
+            yield
+    finally:
+        network.disable_cache()
+
+
+@contextlib.contextmanager
+def replaced(owner: Any, name: str, around: Callable[[Any], Any]) -> Iterator[None]:
+    """A method of one object is what `around` makes of it; afterwards nothing is left."""
+    setattr(owner, name, around(getattr(owner, name)))
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+
+
+@contextlib.contextmanager
 def seamless(model: ImageModel, on: bool) -> Iterator[None]:
     """Convolutions of network and decoder wrap around: the edges fit together."""
-    parts = (_network(model.pipe), getattr(model.pipe, "vae", None) or model.pipe.movq)
+    parts = (_network(model.pipe), decoder_of(model.pipe))
     layers = [layer for part in parts for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
     for layer in layers:
         layer.padding_mode = "circular"

@@ -13,12 +13,14 @@ import diffusers
 import torch
 
 from pipelines.image.families import Family
+from pipelines.image.memory import Held, Placement
+from pipelines.image.nets.placing import place_weights, set_slicing, set_tiling, share_hooks
 from pipelines.image.parts import Part
 from pipelines.image.samplers import Sampler, scheduler_config
+from pipelines.image.track import Pace
 
 REMEMBERED = 32
 MODES = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting}
-STAGES = {"text_encoder": "Reading the prompt", "text_encoder_2": "Reading the prompt", "text_encoder_3": "Reading the prompt", "vae": "Decoding"}
 
 
 @dataclass
@@ -37,6 +39,8 @@ class ImageModel:
     sketch: Any = None  # a tiny autoencoder for previews
     adapters: dict[str, str] = field(default_factory=dict)
     hushed: list[str] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
+    sliced: bool = False
 
     def __post_init__(self) -> None:
         self.scheduler_base, self.scheduler_kind = dict(self.pipe.scheduler.config), type(self.pipe.scheduler)
@@ -49,7 +53,15 @@ class ImageModel:
         if mode not in self.pipes:
             self.pipes[mode] = MODES[mode].from_pipe(self.pipe)
             self.pipes[mode].set_progress_bar_config(disable=True)
+            share_hooks(self.pipe, self.pipes[mode])
         return self.pipes[mode]
+
+    def place(self, placement: Placement) -> None:
+        """How the next picture is made; where the weights lie was settled when they were loaded."""
+        set_tiling(self.pipe.vae, self.family.factor, placement.tiled)
+        if placement.sliced != self.sliced:
+            set_slicing(self.pipe, placement.sliced)
+            self.sliced = placement.sliced
 
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
@@ -84,22 +96,25 @@ def own_mode(name: str) -> str:
 
 
 def _parts(pipe: Any) -> list[Any]:
-    """The modules between which a job may stop: whole networks, and the blocks of decoder and encoder."""
+    """The modules between which a job may stop: whole networks, and the blocks and layers that each is a row of."""
     found: list[Any] = []
     for module in pipe.components.values():
         if not isinstance(module, torch.nn.Module):
             continue
         found.append(module)
-        for name in ("decoder", "encoder"):
-            inner = getattr(module, name, None)
-            if isinstance(inner, torch.nn.Module):
-                found += [inner, *(part for part in inner.modules() if type(part).__name__ in ("ResnetBlock2D", "AutoencoderTinyBlock"))]
-        found += [part for part in module.modules() if type(part).__name__ in ("BasicTransformerBlock", "ResnetBlock2D", "JointTransformerBlock", "FluxTransformerBlock", "FluxSingleTransformerBlock")]
+        found += [part for name in ("decoder", "encoder") if isinstance(part := getattr(module, name, None), torch.nn.Module)]
+        for row in module.modules():
+            if isinstance(row, (torch.nn.ModuleList, torch.nn.Sequential)):
+                found += [part for part in row if _is_block(type(part).__name__)]
     return list({id(part): part for part in found}.values())
 
 
+def _is_block(name: str) -> bool:
+    return ("Block" in name or "Layer" in name) and not name.endswith("Norm")
+
+
 def load(
-    path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, parts: dict[str, Part] | None = None
+    path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, parts: dict[str, Part] | None = None, held: Held = "all"
 ) -> ImageModel:
     """A diffusers folder, a single file of a known family, or one with `parts` beside it. Raises OSError, ValueError, KeyError for what is no such model."""
     report("Reading the weights", 0.1)
@@ -114,7 +129,7 @@ def load(
         pipe = load_parts(parts, family, dtype, more) if parts else load_single(path, family, dtype, more)
     pipe.set_progress_bar_config(disable=True)
     report("Moving it to the device", 0.9)
-    pipe.to(device)
+    place_weights(pipe, held, device)
     for module in pipe.components.values():
         if isinstance(module, torch.nn.Module):
             module.requires_grad_(False)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from PIL import Image
 
+MOST_SIDE = 128
+
 
 def foretold(scheduler: Any, output: Any, timestep: Any, sample: Any) -> Any:
     """Clean latents from the network's output at a step, of the sample's shape. Source: the parametrisations of Karras et al. 2022, Salimans and Ho 2022."""
@@ -37,14 +39,13 @@ def _sigma(scheduler: Any, timestep: Any, sample: Any) -> Any:
 
 
 @torch.no_grad()
-def fit_colours(vae: Any, factor: int) -> Any:
-    """[channels + 1, 3]: the least-squares map from scaled latents to RGB in 0 … 1, from 24 patches of plain colours and their mixtures."""
+def fit_colours(vae: Any, factor: int, device: str = "cpu") -> Any:
+    """[channels + 1, 3]: the least-squares map from scaled latents to RGB in 0 … 1, from six patches of four colours and their mixtures."""
     generator = torch.Generator("cpu").manual_seed(5)
     side = 8
-    blobs = torch.rand((24, 3, 2, 2), generator=generator)
+    blobs = torch.rand((6, 3, 2, 2), generator=generator)
     patches = torch.nn.functional.interpolate(blobs, size=(side * factor, side * factor), mode="bilinear", align_corners=True)
-    weight = next(vae.parameters())
-    told = vae.encode((patches * 2 - 1).to(weight.device, weight.dtype))
+    told = vae.encode((patches * 2 - 1).to(device, vae.dtype))
     latents = told.latent_dist.mode() if hasattr(told, "latent_dist") else told.latents
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     latents = ((latents.float().cpu() - shift) * (getattr(vae.config, "scaling_factor", None) or 1.0)).permute(0, 2, 3, 1)
@@ -56,9 +57,9 @@ def fit_colours(vae: Any, factor: int) -> Any:
 
 
 def picture(latents: Any, colours: Any, factor: int) -> Image.Image:
-    """[C, h, w] as a picture of the finished size, soft."""
+    """[C, h, w] as a small soft picture in the finished one's proportions: the page stretches it, so that drawing and sending it cost next to nothing."""
     channels, height, width = latents.shape
     flat = latents.float().cpu().permute(1, 2, 0).reshape(-1, channels)
     told = (flat @ colours[:-1] + colours[-1]).clamp(0, 1).mul(255).round().to(torch.uint8).reshape(height, width, 3).numpy()
-    side = min(factor, max(1, 512 // max(height, width)))
+    side = min(factor, max(1, MOST_SIDE // max(height, width)))
     return Image.fromarray(told).resize((width * side, height * side), Image.Resampling.BICUBIC)

@@ -1,0 +1,212 @@
+"""What makes pictures quicker or tells how quick they are: cached steps, previews at a share of the time, the time left, Stop in every phase."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.image.params import ImageParams
+from pipelines.image.pictures import open_picture
+from pipelines.image.track import Pace, Piece, Track, pieces, seconds_of
+from studio.api import BadInput, Preview, Progress
+from studio.jobs import Job, JobQueue
+from studio.runcontext import Eta, Share
+from tests.house import finish
+from tests.image_models import image_queue, make_flux, make_sd1
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
+    root = tmp_path_factory.mktemp("speed")
+    make_sd1(root / "models" / "sd1")
+    make_flux(root / "models" / "flux", layers=3)
+    made = image_queue(root / "data", root / "models")
+    made.start()
+    yield made
+    finish(made)
+
+
+def submit(queue: JobQueue, **values: Any) -> Job:
+    base = {"model": "sd1", "prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 4, "seed": 5, "cfg_scale": 3.0, "upscale": 1.0}
+    return queue.submit("image.generate", base | values, owner="local")
+
+
+def drawn(queue: JobQueue, **values: Any) -> np.ndarray:
+    job = submit(queue, **values).wait()
+    assert job.error is None, (job.error.message, job.error.traceback)
+    return np.asarray(open_picture(Path(queue.store.output(job.outputs[0]).path))).astype(float)
+
+
+def loaded(queue: JobQueue, key: str) -> Any:
+    return next(lease.model for lease in queue.executors["device"].worker.models._leases.values() if lease.model.key == key)  # type: ignore[attr-defined]
+
+
+def count_calls(module: Any) -> Callable[[], int]:
+    calls = [0]
+    handle = module.register_forward_hook(lambda *_: calls.__setitem__(0, calls[0] + 1))
+    return lambda: (handle.remove(), calls[0])[1]
+
+
+# -- cached steps ----------------------------------------------------------------------------------------------
+
+
+def test_cached_steps_leave_out_blocks_and_stay_near_the_picture(queue: JobQueue) -> None:
+    values = {"model": "flux", "steps": 12, "sampler": "Flow Euler"}
+    whole = drawn(queue, **values)
+    last = loaded(queue, "flux").pipe.transformer.single_transformer_blocks[-1].attn
+    loss, ran = [], []
+    for threshold in (1e-9, 0.05, 0.9):
+        counted = count_calls(last)
+        picture = drawn(queue, **values, step_cache=threshold)
+        ran.append(counted())
+        error = float(((picture - whole) ** 2).mean())
+        loss.append(np.inf if not error else 10 * np.log10(255**2 / error))
+    assert ran[0] == 12 and loss[0] == np.inf, "what may change nothing leaves out nothing"
+    assert ran[2] < ran[0] and ran[2] <= ran[1] and loss[1] >= loss[2] > 15
+    assert (drawn(queue, **values) == whole).all(), "switched off again, nothing is left of it"
+
+
+def test_cached_steps_are_refused_for_families_without_such_blocks(queue: JobQueue) -> None:
+    with pytest.raises(BadInput, match="not for Stickers") as told:
+        submit(queue, step_cache=0.1)
+    assert told.value.field == "step_cache"
+
+
+# -- previews --------------------------------------------------------------------------------------------------
+
+
+def test_a_by_work_takes_its_share_of_the_time_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    share, shown, spent = Share(0.03, 0.1), 0, 0.0
+    for _ in range(1000):  # steps of 50 ms, previews of 6 ms
+        clock[0] += 0.05
+        if share.due():
+            shown, spent = shown + 1, spent + 0.006
+            clock[0] += 0.006
+            share.took(0.006)
+    assert 0.025 < spent / (clock[0] - 100) <= 0.03 and shown > 200
+    slow = Share(0.03, 0.1)
+    slow.took(0.0)
+    assert not slow.due()
+    clock[0] += 0.1
+    assert slow.due()
+
+
+def test_a_preview_is_small_and_quick(queue: JobQueue) -> None:
+    import torch
+
+    from pipelines.image.nets import preview
+
+    for side in (16, 64, 128, 256):
+        picture = preview.picture(torch.randn(4, side, side), torch.randn(5, 3), 8)
+        assert picture.width == max(side, 128), "at most 128 pixels, unless the latents have more"
+    assert preview.picture(torch.randn(4, 8, 8), torch.randn(5, 3), 8).size == (64, 64), "never larger than the finished one"
+
+
+# -- the time left ---------------------------------------------------------------------------------------------
+
+
+def test_the_time_left_knows_that_the_second_pass_is_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job whose second pass takes four times as long a step, decoding and enlarging between: at every moment the time left is near the truth."""
+    params = ImageParams(width=512, height=512, steps=10, hires_scale=2.0, hires_steps=10, hires_strength=1.0, upscale=2.0)
+    work = pieces(params, 2)
+    truth = Pace({"step": 4e-6, "decode": 5e-6, "enlarge": 1e-6})
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    whole = seconds_of(work, truth)
+    pace = Pace()
+    track, eta, wrong, plain_wrong = Track(work, pace, lambda: clock[0]), Eta(), [], []
+    plain = Eta()
+    for number, piece in enumerate(work):
+        track.begin(piece.kind)
+        for tenth in range(10):
+            told, steps = eta.after(track.share(tenth / 10)), plain.after((number + tenth / 10) / len(work))
+            left = whole - clock[0]
+            if number >= 1:
+                wrong.append(abs(told - left) / whole)
+                plain_wrong.append(abs(steps - left) / whole)
+            clock[0] += seconds_of([piece], truth) / 10
+        track.learn()
+    assert max(wrong) < 0.15 < max(plain_wrong) and max(wrong[len(wrong) // 2 :]) < 0.05
+    assert pace.measured == pytest.approx(truth.measured)
+
+
+def test_what_is_left_out_counts_as_done() -> None:
+    track = Track([Piece("step", 10), Piece("decode", 10), Piece("enlarge", 10), Piece("step", 10)], Pace({"step": 1.0, "decode": 1.0, "enlarge": 1.0}), lambda: 0.0)
+    track.begin("step")
+    assert track.share(0.5) == pytest.approx(0.125)
+    track.begin("enlarge")
+    assert track.share() == pytest.approx(0.5)
+
+
+def test_steps_are_told_with_their_phase_in_order(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    notify = queue.hooks.notify
+
+    def hear(name: str, **args: Any) -> None:
+        told.extend([args["event"]] if isinstance(args.get("event"), Progress) else [])
+        notify(name, **args)
+
+    monkeypatch.setattr(queue.hooks, "notify", hear)
+    drawn(queue, steps=6, upscale=2.0, prompt="something new again")
+    notes = list(dict.fromkeys(event.note for event in told))
+    assert notes == ["Reading the prompt", "", "Decoding", "Enlarging", "Saving"]
+    assert [event.step for event in told] == sorted(event.step for event in told) and told[-1].step == told[-1].total == 6
+    assert all(event.eta_seconds >= 0 for event in told[3:])
+
+
+# -- Stop ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("phase", "part"), [("Reading the prompt", "text_encoder"), ("", "unet"), ("Decoding", "vae.decoder"), ("Enlarging", "")])
+def test_stop_acts_inside_every_phase(queue: JobQueue, monkeypatch: pytest.MonkeyPatch, phase: str, part: str) -> None:
+    """Each part is made slow; Stop comes while it works, and what would follow is not done."""
+    drawn(queue)
+    pipe = loaded(queue, "sd1").pipe
+    entered, asked, handles = threading.Event(), [0.0], []
+
+    def slow(*_: Any) -> None:
+        entered.set()
+        time.sleep(0.25)
+
+    if part:
+        whole = pipe
+        for name in part.split("."):
+            whole = getattr(whole, name)
+        blocks = [module for module in whole.modules() if type(module).__name__ in ("ResnetBlock2D", "CLIPEncoderLayer")][:3]
+        handles = [block.register_forward_hook(slow) for block in blocks]
+    else:
+        from pipelines.image.nets import upscale
+
+        monkeypatch.setattr(upscale, "TILE", 16)
+        monkeypatch.setattr(upscale.Compact, "forward", lambda self, x: (slow(), x.repeat_interleave(4, 2).repeat_interleave(4, 3))[1])
+    job = submit(queue, prompt=f"something new for {phase}", upscale=2.0, steps=3)
+
+    def stop() -> None:
+        entered.wait(60)
+        asked[0] = time.monotonic()
+        queue.cancel(job.id, by="local")
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    job.wait()
+    took = time.monotonic() - asked[0]
+    thread.join()
+    for handle in handles:
+        handle.remove()
+    assert job.state == "cancelled" and not job.outputs
+    assert took < 0.25 * 3, "within a block or a tile, not after the whole part"
+
+
+def test_the_preview_of_a_step_comes_without_a_pause(queue: JobQueue) -> None:
+    job = submit(queue, steps=30, width=64, height=64)
+    assert any(isinstance(event, Preview) for event in job.events())
