@@ -14,7 +14,7 @@ from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.footprint import parts_of
 from pipelines.image.infotext import read, write
-from pipelines.image.memory import Placement, below, item_bytes, ladder, ran_out, work_of
+from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
 from pipelines.image.memory import choose as choose_placement
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
 
 SEEDS = 2**32
-SMALLER = "There was not enough memory for the quickest way: it was done in a smaller one."
-NO_UNITS = "This processor has no units for half precision: it saves memory and takes longer."
 TITLE_LETTERS = 60
 
 

@@ -13,7 +13,7 @@ import torch
 from diffusers import FirstBlockCacheConfig
 from PIL import Image
 
-from pipelines.image.memory import ran_out
+from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
@@ -25,8 +25,6 @@ from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose
 from pipelines.image.track import Pace, Track
 from studio.api import BadInput, RunContext, give_back
-
-NO_MEMORY = "There was not enough memory to decode the picture at once: it was decoded in tiles."
 
 
 class Skipped(Exception):
@@ -118,7 +116,7 @@ class Watch:
         """The steps are not lost: only the decoding is done again."""
         set_tiling(self.pipe.vae, self.model.family.factor, True)
         give_back()
-        self.drawing.notes.append(NO_MEMORY)
+        self.drawing.notes.append(IN_TILES)
         done = self.drawing.first + self.drawing.steps
         self.ctx.progress(done, self.drawing.total, "There was not enough memory: decoding in tiles", self.drawing.track.share())
 
@@ -149,7 +147,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     drawing.track.begin("step")
     watch.tell(0.0, "Reading the prompt")
     with model.watched(watch.check), replaced(pipe.scheduler, "step", watch.scheduler_step), replaced(pipe.vae, "decode", watch.decoding), seamless(model, params.tiling), torch.inference_mode():
-        if model.colours is None:
+        if not model.fitted:
+            model.fitted = True
             model.colours = preview.fit_colours(pipe.vae, model.family.factor, model.device)
         words, conditioning = _words(model, params, drawing, guides)
         call = words | _picture(model, params, drawing, kind) | {
