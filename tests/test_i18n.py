@@ -54,6 +54,8 @@ def needed() -> set[str]:
             found |= {field.title, field.description}
             if get_origin(field.annotation) is Literal:
                 found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
+    memory = importlib.import_module("pipelines.image.memory")
+    found |= {*memory.HELD_WORDS.values(), memory.TILED_WORDS, memory.SLICED_WORDS, memory.SMALLER, memory.IN_TILES, memory.NO_UNITS} - {""}
     image = importlib.import_module("tabs.image")
     found |= {*importlib.import_module("pipelines.image.axes").AXES} - {""}
     found |= {*image.SHAPES, image.OWN_SHAPE, *image.GROUPS, importlib.import_module("pipelines.image.samplers").AUTOMATIC}

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipelines.image.params import ImageParams
-from pipelines.image.pictures import open_picture
+from pipelines.image.pictures import open_picture, png
 from pipelines.image.track import Pace, Piece, Track, pieces, seconds_of
 from studio.api import BadInput, Preview, Progress
 from studio.jobs import Job, JobQueue
@@ -72,6 +73,13 @@ def test_cached_steps_leave_out_blocks_and_stay_near_the_picture(queue: JobQueue
     assert ran[0] == 12 and loss[0] == np.inf, "what may change nothing leaves out nothing"
     assert ran[2] < ran[0] and ran[2] <= ran[1] and loss[1] >= loss[2] > 15
     assert (drawn(queue, **values) == whole).all(), "switched off again, nothing is left of it"
+    picture = {"image": queue.desk.inputs.keep(png(Image.fromarray(whole.astype(np.uint8)))), "denoising_strength": 0.9}
+    counted = count_calls(last)
+    assert (drawn(queue, **values, **picture, step_cache=1e-9) == drawn(queue, **values, **picture)).all()
+    all_of_both = counted()
+    counted = count_calls(last)
+    drawn(queue, **values, **picture, step_cache=0.9)
+    assert 0 < counted() < all_of_both / 2, "also where the picture begins from one"
 
 
 def test_cached_steps_are_refused_for_families_without_such_blocks(queue: JobQueue) -> None:
@@ -110,6 +118,24 @@ def test_a_preview_is_small_and_quick(queue: JobQueue) -> None:
         picture = preview.picture(torch.randn(4, side, side), torch.randn(5, 3), 8)
         assert picture.width == max(side, 128), "at most 128 pixels, unless the latents have more"
     assert preview.picture(torch.randn(4, 8, 8), torch.randn(5, 3), 8).size == (64, 64), "never larger than the finished one"
+
+
+def test_a_decoder_that_overflows_in_half_precision_is_read_in_full(queue: JobQueue) -> None:
+    import torch
+    from diffusers import AutoencoderKL
+
+    from pipelines.image.nets.preview import fit_colours
+    from tests.image_models import VAE
+
+    torch.manual_seed(2)
+    vae = AutoencoderKL(**VAE, force_upcast=True).eval()
+    whole = fit_colours(vae, 2)
+    before = {name: value.half() for name, value in vae.state_dict().items()}
+    told = fit_colours(vae.half(), 2)
+    assert vae.dtype == torch.float16 and all(torch.equal(value, before[name]) for name, value in vae.state_dict().items())
+    assert torch.allclose(told, whole, atol=0.05)
+    next(vae.encoder.parameters()).data.fill_(float("nan"))
+    assert fit_colours(vae, 2) is None, "no previews rather than an error"
 
 
 # -- the time left ---------------------------------------------------------------------------------------------

@@ -35,7 +35,8 @@ class ImageModel:
     scheduler_kind: Any = None
     encoded: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     pipes: dict[str, Any] = field(default_factory=dict)
-    colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted at the first preview
+    colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted before the first picture; None where that can't be done
+    fitted: bool = False
     sketch: Any = None  # a tiny autoencoder for previews
     adapters: dict[str, str] = field(default_factory=dict)
     hushed: list[str] = field(default_factory=list)

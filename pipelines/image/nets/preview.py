@@ -45,11 +45,17 @@ def fit_colours(vae: Any, factor: int, device: str = "cpu") -> Any:
     side = 8
     blobs = torch.rand((6, 3, 2, 2), generator=generator)
     patches = torch.nn.functional.interpolate(blobs, size=(side * factor, side * factor), mode="bilinear", align_corners=True)
+    own = vae.dtype
+    exact = own == torch.float16 and bool(getattr(vae.config, "force_upcast", False))  # its half precision overflows; back and forth changes no weight
+    if exact:
+        vae.to(torch.float32)
     told = vae.encode((patches * 2 - 1).to(device, vae.dtype))
+    if exact:
+        vae.to(own)
     latents = told.latent_dist.mode() if hasattr(told, "latent_dist") else told.latents
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     latents = ((latents.float().cpu() - shift) * (getattr(vae.config, "scaling_factor", None) or 1.0)).permute(0, 2, 3, 1)
-    if latents.ndim != 4 or latents.shape[1] < 1:
+    if latents.ndim != 4 or latents.shape[1] < 1 or not bool(torch.isfinite(latents).all()):
         return None
     wanted = torch.nn.functional.interpolate(patches, size=latents.shape[1:3], mode="area").permute(0, 2, 3, 1)
     flat = latents.reshape(-1, latents.shape[-1])
