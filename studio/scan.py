@@ -27,6 +27,7 @@ FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
 }  # fmt: skip
+EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}
 LANGUAGES = {"smollm": ["en"], "qwen": ["en", "zh", "ja", "ko", "ru", "ar", "th", "fr", "de", "es"], "sarashina": ["ja", "en"], "gemma": ["multilingual"]}
 GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per block, bytes per block
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34),
@@ -143,8 +144,20 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     family = family_of(set(tensors))
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
     family = family or (lora_family({name: about["shape"] for name, about in tensors.items()}) if kind == "lora" else "")
-    details = {"tensors": len(tensors)}
-    return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), details=details)
+    details: dict[str, Any] = {"tensors": len(tensors)} | (about_embedding({name: about["shape"] for name, about in tensors.items()}) if kind == "embedding" else {})
+    family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
+    problem = "This is no embedding that can be read." if kind == "embedding" and "widths" not in details else ""
+    return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """How many tokens it stands for, how wide they are for each encoder, and the word that trainers of diffusers name it by; {} for what is no embedding."""
+    parts = [shapes[name] for name in (("clip_l", "clip_g") if "clip_g" in shapes else shapes) if name in shapes]
+    rows = {shape[0] if len(shape) == 2 else 1 for shape in parts}
+    if len(rows) != 1 or len(parts) > 2 or (len(parts) == 2) != ("clip_g" in shapes) or any(len(shape) not in (1, 2) for shape in parts):
+        return {}
+    token = next((name for name in shapes if name.startswith("<") and name.endswith(">")), "")
+    return {"vectors": rows.pop(), "widths": [shape[-1] for shape in parts]} | ({"token": token} if token and token != "<*>" else {})
 
 
 def family_of(names: set[str]) -> str:
@@ -181,7 +194,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
-    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g", "<*>") for name in names):
+    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g") or name.startswith(("<", "string_to_param")) for name in names):
         return "embedding"
     return "other"
 

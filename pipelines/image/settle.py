@@ -7,10 +7,13 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of
 from pipelines.image.params import MOST_PIXELS, ImageParams
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
+from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, choose
+from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
 
 LORA_KINDS = ("lora", "lyco")
@@ -45,6 +48,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     settled = params.model_copy(update=values)
     for field in ("prompt", "negative_prompt"):
         _check_prompt(getattr(settled, field), field, family, desk.catalog)
+        _check_embeddings(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_size(settled, family)
@@ -122,6 +126,16 @@ def _check_prompt(text: str, field: str, family: Family, catalog: Catalog) -> No
         if network.kind not in LORA_KINDS:
             raise BadInput(f"“{network}” names a kind of network that can't be used here.", hint="LoRAs are written <lora:name:1>.", field=field)
         find_lora(network, family, catalog, field)
+
+
+def _check_embeddings(params: ImageParams, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
+    """Raises BadInput or ModelBroken for an embedding in the prompt that this model can't read; a name that no file has is a word like others."""
+    vocabulary = Vocabulary(catalog, widths_of(entry))
+    spans = [span for steps in {params.steps, params.hires_steps or params.steps} for span in schedule(parse(getattr(params, field)), steps)]
+    for found in vocabulary.named(spans):
+        if not family.weights:
+            raise BadInput(f"Embeddings can't be used with {family.title}; the prompt names “{found.entry.title}”.", hint="Leave it out, or choose a model of its family.", field=field)
+        check_embedding(found, vocabulary.widths, family.title, field)
 
 
 def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> tuple[ModelEntry, float]:

@@ -12,11 +12,14 @@ from typing import Any
 
 import torch
 
+from pipelines.image.embeddings import Embedding, Vocabulary
 from pipelines.image.nets.model import ImageModel
+from pipelines.image.nets.vectors import Vector, in_place, vectors_of
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import Piece, Side, Span, schedule
 
 BACK_TRACK = 20
+Chunk = list[tuple[int | Vector, float]]
 
 
 @dataclass
@@ -46,15 +49,17 @@ class Conditioning:
         return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
 
 
-def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int) -> Conditioning:
+def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, vocabulary: Vocabulary | None = None) -> Conditioning:
     """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
     wanted, unwanted = schedule(parse(prompt), steps), schedule(parse(negative), steps)
     sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
-    chunks = max(len(chunked(model.pipe.tokenizer, side.pieces)) for side in sides)
+    tokenizer = model.pipe.tokenizer or model.pipe.tokenizer_2  # a refiner has the second alone
+    chunks = max(len(chunked(tokenizer, side.pieces, vocabulary)) for side in sides)
+    stamps = tuple(found.stamp for found in vocabulary.named([*wanted, *unwanted])) if vocabulary else ()
 
     def encoded(side: Side, *, empty_is_zero: bool = False) -> Encoded:
-        key = (side.pieces, chunks, clip_skip, empty_is_zero, tuple(sorted(model.adapters.items())))
-        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero))
+        key = (side.pieces, chunks, clip_skip, empty_is_zero, tuple(sorted(model.adapters.items())), stamps)
+        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero, vocabulary))
 
     def negative_of(span: Span) -> Encoded:
         zero = bool(getattr(model.pipe.config, "force_zeros_for_empty_prompt", False))
@@ -63,22 +68,28 @@ def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_sk
     return Conditioning([(span.until, negative_of(span)) for span in unwanted], [(span.until, [(encoded(side), side.weight) for side in span.sides]) for span in wanted])
 
 
-def chunked(tokenizer: Any, pieces: tuple[Piece, ...]) -> list[list[tuple[int, float]]]:
-    """Chunks of (token, weight) without begin and end. At a full chunk the words since a comma not far back go to the next one."""
+def chunked(tokenizer: Any, pieces: tuple[Piece, ...], vocabulary: Vocabulary | None = None) -> list[Chunk]:
+    """Chunks of (token, weight) without begin and end. At a full chunk the words since a comma not far back go to the next one; an embedding is never cut in two."""
     size = tokenizer.model_max_length - 2
     comma = tokenizer(",", add_special_tokens=False).input_ids[-1:]
-    chunks: list[list[tuple[int, float]]] = [[]]
+    chunks: list[Chunk] = [[]]
     for piece in pieces:
         if piece.breaks:
             chunks.append([])
-        for token in tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids:
-            if len(chunks[-1]) == size:
-                chunks.append(_after_comma(chunks[-1], comma[0] if comma else -1))
-            chunks[-1].append((token, piece.weight))
+        for part in vocabulary.split(piece.text) if vocabulary else (piece.text,):
+            if isinstance(part, Embedding):
+                if len(chunks[-1]) + part.vectors > size:
+                    chunks.append([])
+                chunks[-1] += [(vector, piece.weight) for vector in vectors_of(part)]
+                continue
+            for token in tokenizer(part, add_special_tokens=False, verbose=False).input_ids:
+                if len(chunks[-1]) == size:
+                    chunks.append(_after_comma(chunks[-1], comma[0] if comma else -1))
+                chunks[-1].append((token, piece.weight))
     return chunks
 
 
-def _after_comma(full: list[tuple[int, float]], comma: int) -> list[tuple[int, float]]:
+def _after_comma(full: Chunk, comma: int) -> Chunk:
     """Take what stands behind the last comma off a full chunk, if that is not far."""
     places = [place for place, (token, _) in enumerate(full) if token == comma]
     if not places or len(full) - 1 - places[-1] > BACK_TRACK or places[-1] == len(full) - 1:
@@ -88,19 +99,19 @@ def _after_comma(full: list[tuple[int, float]], comma: int) -> list[tuple[int, f
     return moved
 
 
-def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool) -> Encoded:
+def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool, vocabulary: Vocabulary | None = None) -> Encoded:
     """All chunks through all of the family's CLIP encoders, joined along the tokens."""
     pipe = model.pipe
     pairs = [(pipe.tokenizer, pipe.text_encoder), (getattr(pipe, "tokenizer_2", None), getattr(pipe, "text_encoder_2", None))]
     states, pooled = [], None
-    for tokenizer, encoder in pairs:
+    for place, (tokenizer, encoder) in enumerate(pairs):
         if encoder is None:
             continue
-        parts = chunked(tokenizer, side.pieces)
+        parts = chunked(tokenizer, side.pieces, vocabulary)
         parts += [[] for _ in range(chunks - len(parts))]
         joined = []
         for number, part in enumerate(parts):
-            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip)
+            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip, place)
             joined.append(state)
             if number == 0 and first is not None:
                 pooled = first
@@ -111,14 +122,14 @@ def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: boo
     return Encoded(whole, pooled)
 
 
-def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int) -> tuple[Any, Any]:
+def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: Chunk, clip_skip: int, place: int) -> tuple[Any, Any]:
     size = tokenizer.model_max_length
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     padding = tokenizer.pad_token_id
     tokens = [begin, *(token for token, _ in part), end]
-    ids = torch.tensor([tokens + [padding] * (size - len(tokens))], device=encoder.device)
     two = getattr(pipe, "text_encoder_2", None) is not None  # Stable Diffusion XL reads the layer before the last
-    with torch.no_grad():
+    with torch.no_grad(), in_place(encoder, tokens + [padding] * (size - len(tokens)), place) as numbers:
+        ids = torch.tensor([numbers], device=encoder.device)
         if two:
             told = encoder(ids, output_hidden_states=True)
             state = told.hidden_states[-(clip_skip + 1)]

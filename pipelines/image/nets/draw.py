@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from pipelines.image.embeddings import Vocabulary
 from pipelines.image.nets import preview
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
@@ -20,6 +21,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose
+from pipelines.image.widths import widths_of
 from studio.api import RunContext
 
 
@@ -99,8 +101,9 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     watch = Watch(model, pipe, drawing, ctx)
     pipe.scheduler.step = watch.scheduler_step(pipe.scheduler.step)
     guides = params.cfg_scale > 1.0
+    vocabulary = Vocabulary(ctx.catalog, widths_of(ctx.model(model.key)))
     with model.watched(watch.check), seamless(model, params.tiling), torch.inference_mode():
-        words, conditioning = _words(model, params, drawing, guides)
+        words, conditioning = _words(model, params, drawing, guides, vocabulary)
         call = words | _picture(model, params, drawing, kind) | {
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
@@ -117,13 +120,13 @@ def _network(pipe: Any) -> Any:
     return getattr(pipe, "unet", None) or pipe.transformer
 
 
-def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool) -> tuple[dict[str, Any], Conditioning | None]:
+def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool, vocabulary: Vocabulary) -> tuple[dict[str, Any], Conditioning | None]:
     """The prompt as states where the family's encoder is CLIP, else as plain words."""
     if not model.family.weights:
         more = {"negative_prompt": [plain(parse(params.negative_prompt))] * len(drawing.seeds)} if model.family.negative and guides else {}
         return {"prompt": [plain(parse(params.prompt))] * len(drawing.seeds)} | more, None
     loops = max(1, int(drawing.steps * drawing.strength)) if drawing.image is not None else drawing.steps
-    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip)
+    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip, vocabulary)
     rows = len(drawing.seeds)
     first, base = conditioning.positive_at(0)[0][0], conditioning.negative_at(0)
     call = {"prompt_embeds": first.states.repeat(rows, 1, 1)} | ({"negative_prompt_embeds": base.states.repeat(rows, 1, 1)} if guides else {})
