@@ -27,6 +27,7 @@ FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
 }  # fmt: skip
+WEIGHT_CHANGES = ("hada_", "lokr_", "oft_", "on_input", ".diff", "_norm", "dora_", "lora_magnitude")  # forms of small networks that are no path beside a layer
 EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}
 LANGUAGES = {"smollm": ["en"], "qwen": ["en", "zh", "ja", "ko", "ru", "ar", "th", "fr", "de", "es"], "sarashina": ["ja", "en"], "gemma": ["multilingual"]}
 GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per block, bytes per block
@@ -143,8 +144,13 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
         types[about["dtype"]] = types.get(about["dtype"], 0) + about["data_offsets"][1] - about["data_offsets"][0]
     family = family_of(set(tensors))
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
-    family = family or (lora_family({name: about["shape"] for name, about in tensors.items()}) if kind == "lora" else "")
-    details: dict[str, Any] = {"tensors": len(tensors)} | (about_embedding({name: about["shape"] for name, about in tensors.items()}) if kind == "embedding" else {})
+    shapes = {name: about["shape"] for name, about in tensors.items()}
+    family = family or (lora_family(shapes) if kind == "lora" else "")
+    details: dict[str, Any] = {"tensors": len(tensors)} | (about_embedding(shapes) if kind == "embedding" else {})
+    if kind == "lora" and (context := context_width(shapes)):
+        details["context"] = context
+    if kind == "lora" and any(sign in name for name in tensors for sign in WEIGHT_CHANGES):
+        details["changes_weights"] = True
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
     problem = "This is no embedding that can be read." if kind == "embedding" and "widths" not in details else ""
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
@@ -181,14 +187,27 @@ def lora_family(shapes: dict[str, list[int]]) -> str:
         return "sd3"
     if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in shapes):
         return "sdxl"
-    widths = {shape[1] for name, shape in shapes.items() if "attn2" in name and "to_k" in name and ("lora_down" in name or "lora_A" in name or "lora.down" in name) and len(shape) > 1}
-    return next((family for width, family in ((768, "sd1"), (1024, "sd2"), (2048, "sdxl")) if width in widths), "")
+    return {768: "sd1", 1024: "sd2", 2048: "sdxl"}.get(context_width(shapes), "")
+
+
+def context_width(shapes: dict[str, list[int]]) -> int:
+    """How wide the text is that the attention of a small network reads, in whichever form it is; 0 where that is not told."""
+    for name in shapes:
+        layer, sign, _ = name.partition("attn2_to_k.") if "attn2_to_k." in name else name.partition("attn2.to_k.")
+        if not sign:
+            continue
+        own = {other[len(layer) + len(sign) :]: shape for other, shape in shapes.items() if other.startswith(layer + sign) and len(shape) > 1}
+        width = next((own[slot][1] for slot in ("lora_down.weight", "lora_A.weight", "lora.down.weight", "hada_w1_b", "diff") if slot in own), 0)
+        factors = [next((own[slot][1] for slot in (whole, part) if slot in own), 0) for whole, part in (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b"))]
+        if found := width or factors[0] * factors[1]:
+            return found
+    return 0
 
 
 def kind_of(names: set[str], family: str) -> ModelKind:
     if family:
         return "image"
-    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name for name in names):
+    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
         return "lora"
     if any("control_model" in name or "controlnet" in name for name in names):
         return "controlnet"

@@ -17,7 +17,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.samplers import choose
-from pipelines.image.settle import image_model, settle, unit_of
+from pipelines.image.settle import image_model, settle, unit_of, worn_bytes
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Generate:
             return Need(missing=error.message)
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
+        return Need(entry.bytes + worn_bytes(params, entry, catalog), working, facts={"family": family.title, "advice": advice(family)})
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""
@@ -94,7 +94,8 @@ class Generate:
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
         made = done
-        with ctx.models.use(model_spec(entry, family, params, ctx), working=picture_bytes(family, params.width, params.height, params.hires_scale, 1)) as model:
+        working = picture_bytes(family, params.width, params.height, params.hires_scale, 1) + worn_bytes(params, entry, ctx.catalog)
+        with ctx.models.use(model_spec(entry, family, params, ctx), working=working) as model:
             apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
             for seeds in batches(params)[done:]:
                 try:

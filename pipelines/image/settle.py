@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
@@ -14,10 +16,19 @@ from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, choose
 from pipelines.image.widths import widths_of
-from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing
+from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, StudioError
 
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A small network that the prompt names, and how much of it goes on the text encoders and on the network."""
+
+    entry: ModelEntry
+    text: float
+    network: float
 
 
 def default_model(catalog: Catalog) -> str:
@@ -47,7 +58,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
     for field in ("prompt", "negative_prompt"):
-        _check_prompt(getattr(settled, field), field, family, desk.catalog)
+        _check_prompt(getattr(settled, field), field, entry, family, desk.catalog)
         _check_embeddings(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
@@ -116,7 +127,7 @@ def _check_size(params: ImageParams, family: Family) -> None:
         raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width")
 
 
-def _check_prompt(text: str, field: str, family: Family, catalog: Catalog) -> None:
+def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
     try:
         tree = parse(text)
     except PromptError as error:
@@ -125,7 +136,12 @@ def _check_prompt(text: str, field: str, family: Family, catalog: Catalog) -> No
     for network in networks(tree):
         if network.kind not in LORA_KINDS:
             raise BadInput(f"“{network}” names a kind of network that can't be used here.", hint="LoRAs are written <lora:name:1>.", field=field)
-        find_lora(network, family, catalog, field)
+        lora = find_lora(network, family, catalog, field).entry
+        its, reads = int(lora.details.get("context", 0)), widths_of(entry).context
+        if its and reads and its != reads:
+            raise BadInput(
+                f"The LoRA “{lora.title}” is for another family of models: it reads text {its} wide, this one ({family.title}) {reads}.", hint="Leave it out, or choose a model of its family.", field=field
+            )
 
 
 def _check_embeddings(params: ImageParams, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
@@ -138,8 +154,8 @@ def _check_embeddings(params: ImageParams, field: str, entry: ModelEntry, family
         check_embedding(found, vocabulary.widths, family.title, field)
 
 
-def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> tuple[ModelEntry, float]:
-    """The file and its weight. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
+def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> Wanted:
+    """The file and its weights. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
     known = {name: entry for entry in catalog.entries("lora") for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
     entry = known.get(network.name.lower())
     if entry is None:
@@ -151,7 +167,33 @@ def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "
         raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or leave it out.", field=field)
     if entry.architecture and family.key in ("sd1", "sd2", "sdxl", "sd3", "flux") and entry.architecture != family.key:
         raise BadInput(f"The LoRA “{entry.title}” is for another family of models ({entry.architecture}) than this one ({family.title}).", hint="Leave it out, or choose a model of its family.", field=field)
+    return Wanted(entry, *lora_weights(network, field))
+
+
+def lora_weights(network: Network, field: str = "prompt") -> tuple[float, float]:
+    """For the text encoders and for the network: <lora:name:both>, <lora:name:text:network>, or by name, <lora:name:te=0.5:unet=1>. Raises BadInput."""
+    named = dict(value.split("=", 1) for value in network.values if "=" in value)
+    placed = [value for value in network.values if "=" not in value]
+    if set(named) - {"te", "unet"} or len(placed) > 2:
+        raise BadInput(f"“{network}” says more than its two weights.", hint="Write it as <lora:name:0.8>, <lora:name:0.5:1> or <lora:name:te=0.5:unet=1>.", field=field)
     try:
-        return entry, float(network.values[0]) if network.values and network.values[0] else 1.0
+        text = float(named.get("te") or (placed[0] if placed else "") or 1.0)
+        whole = float(named.get("unet") or (placed[1] if len(placed) > 1 else "") or text)
+        if not (math.isfinite(text) and math.isfinite(whole)):
+            raise ValueError(network.rest)
     except ValueError as error:
         raise BadInput(f"The weight of “{network}” is no number.", hint="Write it as <lora:name:0.8>.", field=field) from error
+    return text, whole
+
+
+def worn_bytes(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> int:
+    """What the prompt's networks and embeddings take beside the model; forms that change weights keep a copy of those. Never raises: what is wrong is told in `settle`."""
+    try:
+        family = family_of(entry)
+        loras = [find_lora(network, family, catalog).entry for network in networks(parse(params.prompt))]
+        spans = [span for text in (params.prompt, params.negative_prompt) for span in schedule(parse(text), params.steps or family.steps)]
+        named = [found.entry for found in Vocabulary(catalog, widths_of(entry)).named(spans)]
+    except StudioError:
+        return 0
+    files = {item.key: item.bytes for item in (*loras, *named)}
+    return sum(files.values()) + (entry.bytes if any(item.details.get("changes_weights") for item in loras) else 0)

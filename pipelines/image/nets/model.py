@@ -32,7 +32,8 @@ class ImageModel:
     encoded: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     pipes: dict[str, Any] = field(default_factory=dict)
     colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted at the first preview
-    adapters: dict[str, str] = field(default_factory=dict)
+    adapters: dict[str, str] = field(default_factory=dict)  # what small networks it wears, with their weights
+    worn: list[Callable[[], None]] = field(default_factory=list)  # how each change of them is undone, in their order
     hushed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -129,6 +130,6 @@ def remember_prompts(model: ImageModel) -> None:
         values = (*args, *named.values())
         if any(isinstance(value, torch.Tensor) for value in values):
             return encode(*args, **named)
-        return model.recall((repr(args), repr(sorted(named.items(), key=lambda item: item[0]))), lambda: encode(*args, **named))
+        return model.recall((repr(args), repr(sorted(named.items(), key=lambda item: item[0])), repr(model.adapters)), lambda: encode(*args, **named))
 
     pipe.encode_prompt = remembered
