@@ -25,7 +25,11 @@ PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".
 PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
+    "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
     "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
+}  # fmt: skip
+DIFFUSERS_KINDS: dict[str, ModelKind] = {
+    "ControlNetModel": "controlnet", "ControlNetUnionModel": "controlnet", "SD3ControlNetModel": "controlnet", "FluxControlNetModel": "controlnet", "T2IAdapter": "controlnet", "AutoencoderKL": "vae",
 }  # fmt: skip
 WEIGHT_CHANGES = ("hada_", "lokr_", "oft_", "on_input", ".diff", "_norm", "dora_", "lora_magnitude")  # forms of small networks that are no path beside a layer
 EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}
@@ -144,9 +148,11 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
         types[about["dtype"]] = types.get(about["dtype"], 0) + about["data_offsets"][1] - about["data_offsets"][0]
     family = family_of(set(tensors))
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
+    kind = "ip_adapter" if kind in ("controlnet", "other") and any(name.startswith("image_proj.") for name in tensors) else kind
     shapes = {name: about["shape"] for name, about in tensors.items()}
     family = family or (lora_family(shapes) if kind == "lora" else "")
     details: dict[str, Any] = {"tensors": len(tensors)} | (about_embedding(shapes) if kind == "embedding" else {})
+    details |= about_control(shapes) if kind == "controlnet" else about_ip_adapter(shapes) if kind == "ip_adapter" else {}
     if kind == "lora" and (context := context_width(shapes)):
         details["context"] = context
     if kind == "lora" and any(sign in name for name in tensors for sign in WEIGHT_CHANGES):
@@ -164,6 +170,22 @@ def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
         return {}
     token = next((name for name in shapes if name.startswith("<") and name.endswith(">")), "")
     return {"vectors": rows.pop(), "widths": [shape[-1] for shape in parts]} | ({"token": token} if token and token != "<*>" else {})
+
+
+def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Of a ControlNet in one file, in diffusers' layout or the original one: its class, and how wide the text is that it reads; {} for other forms."""
+    if any("task_embedding" in name or "control_add_embedding" in name for name in shapes):
+        return {"class": "ControlNetUnionModel"}
+    if not any("controlnet_cond_embedding." in name or "input_hint_block." in name for name in shapes):
+        return {}
+    return {"class": "ControlNetModel", "context": next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)}
+
+
+def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """How wide the text is beside which it is read, and how wide the picture encoder's answer must be: its projection, or for the finer ones its last states."""
+    context = next((shape[1] for name, shape in shapes.items() if name.startswith("ip_adapter.") and name.endswith("to_k_ip.weight")), 0)
+    clip = next((shapes[name][1] for name in ("image_proj.proj.weight", "image_proj.proj_in.weight", "image_proj.proj.0.weight") if name in shapes), 0)
+    return {"context": context, "clip": clip}
 
 
 def family_of(names: set[str]) -> str:
@@ -312,8 +334,19 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
         context, dtype = int(config.get("max_position_embeddings", 0)), str(config.get("dtype") or config.get("torch_dtype") or "")
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return ModelEntry(key_of(root, folder), str(folder), "other", "transformers", total, folder.name, problem=f"config.json can't be read ({error}).")
+    if str(config.get("_class_name", "")) in DIFFUSERS_KINDS:
+        return _part(root, folder, config, total, problem)
+    details = {"widths": [int(config.get(name, 0)) for name in ("projection_dim", "hidden_size")]} if names[0] == "CLIPVisionModelWithProjection" else {}
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
-    return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem)
+    return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
+
+
+def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
+    """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
+    name = str(config["_class_name"])
+    context = config.get("cross_attention_dim", 0)
+    details = {"class": name, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 
 def _diffusers(root: Path, folder: Path) -> ModelEntry:

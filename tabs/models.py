@@ -20,7 +20,7 @@ from studio.oldstudio import OldStudio, look
 from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
-KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
+KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """
 element.addEventListener('click', (event) => {

@@ -49,13 +49,13 @@ def scheduler() -> Any:
     return EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading")
 
 
-def make_sd1(folder: Path, *, channels: int = 4) -> Path:
+def make_sd1(folder: Path, *, channels: int = 4, seed: int = 1, **network: Any) -> Path:
     import torch
     from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 
     words = tokenizer(folder.parent / "words")
-    torch.manual_seed(1)
-    unet = UNet2DConditionModel(**(UNET | {"in_channels": channels}), cross_attention_dim=WIDTH)
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(**(UNET | {"in_channels": channels} | network), cross_attention_dim=WIDTH)
     pipe = StableDiffusionPipeline(
         vae=AutoencoderKL(**VAE), text_encoder=clip(len(words)), tokenizer=words, unet=unet, scheduler=scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False
     )
@@ -133,3 +133,32 @@ def image_queue(data: Path, models: Path) -> JobQueue:
     queue = make_queue(data, InlineExecutor(config), hooks)
     queue.catalog.roots = [models]
     return queue
+
+
+def make_controlnet(folder: Path, seed: int = 11, *, xl: bool = False, groups: int = 8) -> Any:
+    """Beside the network of make_sd1 or make_sdxl, its closing convolutions no longer zero."""
+    import torch
+    from diffusers import ControlNetModel
+
+    torch.manual_seed(seed)
+    more: dict[str, Any] = {"cross_attention_dim": WIDTH}
+    if xl:
+        more = {
+            "cross_attention_dim": 2 * WIDTH, "addition_embed_type": "text_time", "addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 6 * 8 + WIDTH, "use_linear_projection": True, "transformer_layers_per_block": (1, 2),
+        }  # fmt: skip
+    net = ControlNetModel(
+        block_out_channels=(32, 64), layers_per_block=1, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=groups, attention_head_dim=8, conditioning_embedding_out_channels=(16, 32), **more
+    )
+    shake(net, ("controlnet_down_blocks", "controlnet_mid_block", "controlnet_cond_embedding.conv_out"))
+    net.save_pretrained(folder)
+    return net
+
+
+def shake(net: Any, names: tuple[str, ...]) -> None:
+    """What trainers begin with zeros gets small random values, so that it does something."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.startswith(names):
+                parameter.copy_(torch.randn(parameter.shape) * 0.3)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from pipelines.image.control import control_bytes, named
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.infotext import read, write
@@ -60,7 +62,11 @@ class Generate:
             return Need(missing=error.message)
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(entry.bytes + worn_bytes(params, entry, catalog), working, facts={"family": family.title, "advice": advice(family)})
+        try:
+            beside = control_bytes(params, catalog) + (named(params.refiner, "image", "refiner", catalog).bytes if params.refiner else 0)
+        except StudioError as error:
+            return Need(missing=error.message)
+        return Need(entry.bytes + beside + worn_bytes(params, entry, catalog), working, facts={"family": family.title, "advice": advice(family)})
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""
@@ -88,6 +94,7 @@ class Generate:
 
     def draw(self, params: ImageParams, ctx: RunContext, keep: Callable[[Artifact], None], *, done: int = 0) -> None:
         """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already."""
+        from pipelines.image.nets.company import accompanied
         from pipelines.image.nets.draw import Skipped
         from pipelines.image.nets.lora import apply_loras, wanted_loras
 
@@ -95,8 +102,10 @@ class Generate:
         family = family_of(entry)
         made = done
         working = picture_bytes(family, params.width, params.height, params.hires_scale, 1) + worn_bytes(params, entry, ctx.catalog)
-        with ctx.models.use(model_spec(entry, family, params, ctx), working=working) as model:
-            apply_loras(model, wanted_loras(networks(parse(params.prompt)), model, ctx.catalog))
+        with ctx.models.use(model_spec(entry, family, params, ctx), working=working) as model, accompanied(model, params, ctx, second_of(params, ctx)):
+            for worn in (model, *([model.company.second] if model.company.second else [])):
+                if worn.family.key != "sdxl_refiner":
+                    apply_loras(worn, wanted_loras(networks(parse(params.prompt)), worn, ctx.catalog))
             for seeds in batches(params)[done:]:
                 try:
                     pictures = self._pictures(model, params, seeds, made, ctx)
@@ -118,7 +127,7 @@ class Generate:
         note = f"Picture {made + 1} of {params.count}" if params.count > 1 else ""
         begun = Drawing(seeds, *(ground.image.size if ground else (params.width, params.height)), params.steps, first=made * plan.each, total=plan.total, note=note)
         if ground:
-            begun = Drawing(**(begun.__dict__ | {"strength": params.denoising_strength, "image": ground.image, "mask": ground.mask}))
+            begun = Drawing(**(begun.__dict__ | {"strength": params.denoising_strength, "image": ground.image, "mask": ground.mask, "ground": ground}))
         if ground and params.denoising_strength * params.steps < 1:
             pictures = [ground.image] * len(seeds)
         else:
@@ -173,6 +182,14 @@ def title_of(prompt: str) -> str:
     """The prompt's first words: the picture's name in the gallery."""
     words = " ".join(prompt.split())
     return words if len(words) <= TITLE_LETTERS else words[: TITLE_LETTERS - 1].rsplit(" ", 1)[0] + "…"
+
+
+def second_of(params: ImageParams, ctx: RunContext) -> Callable[[], AbstractContextManager[ImageModel]] | None:
+    """How the second model is lent, if one is named."""
+    if not params.refiner:
+        return None
+    entry = ctx.model(params.refiner)
+    return lambda: ctx.models.use(model_spec(entry, family_of(entry), params, ctx))
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:

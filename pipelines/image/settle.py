@@ -9,14 +9,15 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.image.control import settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of
-from pipelines.image.params import MOST_PIXELS, ImageParams
+from pipelines.image.params import CONTROLS, MOST_PIXELS, ImageParams
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, choose
 from pipelines.image.widths import widths_of
-from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, StudioError
+from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
@@ -33,9 +34,16 @@ class Wanted:
 
 def default_model(catalog: Catalog) -> str:
     """One's own before the one that comes with the studio; "" where there is none."""
-    usable = [entry for entry in catalog.entries("image") if not entry.problem]
+    usable = [entry for entry in catalog.entries("image") if not entry.problem and _draws_alone(entry)]
     own = [entry for entry in usable if entry.source != "built-in"]
     return next((entry.key for entry in (*own, *usable)), "")
+
+
+def _draws_alone(entry: ModelEntry) -> bool:
+    try:
+        return family_of(entry).key != "sdxl_refiner"
+    except OSError:  # it was moved since the folder was read: whoever takes it is told
+        return True
 
 
 def image_model(key: str, catalog: Catalog) -> ModelEntry:
@@ -54,6 +62,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     """Raises BadInput, ModelMissing or ModelBroken at the field that is wrong."""
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
+    if family.key == "sdxl_refiner":
+        raise BadInput(f"“{entry.title}” only finishes pictures; it can't draw alone.", hint="Choose it as the second model.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)
@@ -65,6 +75,10 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     _check_size(settled, family)
     if settled.hires_scale > 1 and family.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
+    settled = settled.model_copy(update=settle_controls(settled, entry, family, desk.catalog) | settle_second(settled, entry, family, desk.catalog))
+    for unit in (*CONTROLS, "reference"):
+        if key := getattr(settled, f"{unit}_image"):
+            check_picture(key, f"{unit}_image", desk)
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
@@ -98,7 +112,11 @@ def unit_of(family: Family) -> int:
 
 def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
     """Width and height after turning it upright. Raises BadInput for what is no still picture or too large."""
-    path = desk.inputs.path(key)
+    try:
+        path = desk.inputs.path(key)
+    except NotFound as error:
+        error.field = field
+        raise
     try:
         with Image.open(path) as image:
             if getattr(image, "n_frames", 1) > 1:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pipelines.image.embeddings import Embedding, Vocabulary
+from pipelines.image.nets.handover import replaced
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.vectors import Vector, in_place, vectors_of
 from pipelines.image.prompt.grammar import parse
@@ -165,36 +166,42 @@ def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], gu
     if conditioning.constant:
         yield
         return
-    forward = network.forward
 
-    def joined(sample: Any, timestep: Any, encoder_hidden_states: Any, *args: Any, **named: Any) -> Any:
-        rows = sample.shape[0]
-        half = rows // 2 if guides else rows
-        positive = conditioning.positive_at(step())
+    def make(forward: Callable[..., Any]) -> Callable[..., Any]:
+        def joined(sample: Any, timestep: Any, encoder_hidden_states: Any, *args: Any, **named: Any) -> Any:
+            rows = sample.shape[0]
+            half = rows // 2 if guides else rows
+            positive = conditioning.positive_at(step())
 
-        def answer(encoded: Encoded) -> Any:
-            more = _with_pooled(named, encoded, half, rows) | {"return_dict": False}
-            return forward(sample[-half:], timestep, encoded.states.to(sample.dtype).repeat(half, 1, 1), *args, **more)[0]
+            def answer(encoded: Encoded, part: slice = slice(-half, None)) -> Any:
+                more = _with_pooled(named, encoded, part, rows) | {"return_dict": False}
+                return forward(sample[part], timestep, encoded.states.to(sample.dtype).repeat(half, 1, 1), *args, **more)[0]
 
-        if not guides:
-            total = sum(weight for _, weight in positive) or 1.0
-            return (sum(answer(encoded) * (weight / total) for encoded, weight in positive),)
-        base = answer(conditioning.negative_at(step()))
-        return (torch.cat([base, base + sum(weight * (answer(encoded) - base) for encoded, weight in positive)]),)
+            if not guides:
+                total = sum(weight for _, weight in positive) or 1.0
+                return (sum(answer(encoded) * (weight / total) for encoded, weight in positive),)
+            base = answer(conditioning.negative_at(step()), slice(0, half))
+            return (torch.cat([base, base + sum(weight * (answer(encoded) - base) for encoded, weight in positive)]),)
 
-    network.forward = joined
-    try:
+        return joined
+
+    with replaced(network, make):
         yield
-    finally:
-        del network.forward
 
 
-def _with_pooled(named: dict[str, Any], encoded: Encoded, half: int, rows: int) -> dict[str, Any]:
-    """Stable Diffusion XL's further conditions for one half; sizes are those of the half."""
+def _with_pooled(named: dict[str, Any], encoded: Encoded, part: slice, rows: int) -> dict[str, Any]:
+    """Further conditions (Stable Diffusion XL's sizes, a reference picture's tokens) for one half of the rows, which has the encoded prompt's own pooled state."""
     given = named.get("added_cond_kwargs")
     if not given:
         return dict(named)
-    rows_of = {name: value[-half:] if isinstance(value, torch.Tensor) and value.shape[0] == rows else value for name, value in given.items()}
+
+    def of(value: Any) -> Any:
+        if isinstance(value, list):
+            return [of(item) for item in value]
+        return value[part] if isinstance(value, torch.Tensor) and value.shape[0] == rows else value
+
+    half = len(range(rows)[part])
+    rows_of = {name: of(value) for name, value in given.items()}
     if encoded.pooled is not None and "text_embeds" in rows_of:
         rows_of["text_embeds"] = encoded.pooled.to(rows_of["text_embeds"].dtype).repeat(half, 1)
     return named | {"added_cond_kwargs": rows_of}

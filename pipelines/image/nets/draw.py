@@ -14,10 +14,12 @@ from PIL import Image
 
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.nets import preview
+from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import generator, starting_noise
 from pipelines.image.params import ImageParams
+from pipelines.image.pictures import Ground
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose
@@ -43,6 +45,7 @@ class Drawing:
     first: int = 0
     total: int = 0
     note: str = ""
+    ground: Ground | None = None
 
 
 class Watch:
@@ -108,10 +111,14 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             "num_inference_steps": drawing.steps, "guidance_scale": params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
         }  # fmt: skip
+        call |= followed_by(model.company, guides)
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
-        around = guided(_network(pipe), conditioning, lambda: watch.step, guides) if conditioning else contextlib.nullcontext()
-        with around:
+        loops = max(1, int(drawing.steps * drawing.strength)) if drawing.image is not None else drawing.steps
+        with alone(model, pipe, params, drawing.ground, (drawing.width, drawing.height), loops, lambda: watch.step), contextlib.ExitStack() as around:
+            if conditioning:
+                around.enter_context(guided(_network(pipe), conditioning, lambda: watch.step, guides))
+            around.enter_context(beside(model, pipe, params, drawing.ground, (drawing.width, drawing.height), loops, lambda: watch.step, ctx))
             images: list[Image.Image] = pipe(**call).images
     return images
 

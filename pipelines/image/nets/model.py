@@ -34,7 +34,7 @@ class ImageModel:
     colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted at the first preview
     adapters: dict[str, str] = field(default_factory=dict)  # what small networks it wears, with their weights
     worn: list[Callable[[], None]] = field(default_factory=list)  # how each change of them is undone, in their order
-    hushed: list[str] = field(default_factory=list)
+    company: Any = None  # what stands beside it while a job draws
 
     def __post_init__(self) -> None:
         self.scheduler_base = dict(self.pipe.scheduler.config)
