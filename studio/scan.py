@@ -344,8 +344,9 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
     """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
     name = str(config["_class_name"])
+    shown = "FluxControlNetUnionModel" if config.get("num_mode") else name
     context = config.get("cross_attention_dim", 0)
-    details = {"class": name, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    details = {"class": shown, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
     return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 

@@ -20,9 +20,10 @@ from pipelines.image.samplers import choose, scheduler_config
 from studio.api import StudioError
 from studio.jobs import JobQueue
 from tests.house import finish
-from tests.image_models import image_queue, make_controlnet, make_flux, make_sd1, make_sdxl
+from tests.image_models import image_queue, make_controlnet, make_flow_controlnets, make_flux, make_sd1, make_sd3, make_sdxl
 
 SIDE, STEPS = 32, 4
+pytestmark = pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated:FutureWarning")  # diffusers' own ControlNet of FLUX imports it so
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,9 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
     from diffusers import T2IAdapter
 
     root = tmp_path_factory.mktemp("control")
-    for name, make in (("sd1", make_sd1), ("sdxl", make_sdxl), ("flux", make_flux)):
+    for name, make in (("sd1", make_sd1), ("sdxl", make_sdxl), ("flux", make_flux), ("sd3", make_sd3)):
         make(root / "models" / name)
+    make_flow_controlnets(root / "models")
     make_sd1(root / "models" / "crossed", down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"))  # as the released ones: no attention at the end
     folder = root / "models" / "controlnet"
     make_controlnet(folder / "edges")
@@ -95,7 +97,7 @@ def bare(queue: JobQueue, kind: str, model: str = "sd1", parts: dict[str, Any] |
     torch.set_num_threads(1)
     pipe = getattr(diffusers, kind).from_pretrained(queue.catalog.roots[0] / model, dtype=torch.float32, **(parts or {}))
     pipe.set_progress_bar_config(disable=True)
-    found, named = choose("DPM++ 2M", "Automatic", family_of(queue.catalog.find(model)).kind)
+    found, named = choose("Flow Euler" if model in ("sd3", "flux") else "DPM++ 2M", "Automatic", family_of(queue.catalog.find(model)).kind)
     pipe.scheduler = getattr(diffusers, found.scheduler).from_config(scheduler_config(dict(pipe.scheduler.config), found, named))
     return np.asarray(pipe(prompt="a red cat", num_inference_steps=STEPS, guidance_scale=4.0, generator=torch.Generator().manual_seed(5), **call).images[0])
 
@@ -237,6 +239,25 @@ def test_a_t2i_adapter_is_bare_diffusers_and_serves_the_other_modes(queue: JobQu
     begun = {"image": queue.desk.inputs.keep(png(picture())), "denoising_strength": 0.5}
     assert not same(drawn(queue, **begun, **values), drawn(queue, **begun, model="crossed"))
     assert not same(drawn(queue, **values, control_end=0.5), mine) and same(drawn(queue, model="crossed"), plain)
+
+
+# -- the flow families -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "kind"), [("sd3", "StableDiffusion3ControlNetPipeline"), ("flux", "FluxControlNetPipeline")])
+def test_sd3_and_flux_are_guided_as_bare_diffusers_guides_them(queue: JobQueue, guide: str, family: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """diffusers draws the encoded guide at random; both sides take its mean here."""
+    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+    plain = drawn(queue, model=family, sampler="Flow Euler")
+    mine = drawn(queue, model=family, sampler="Flow Euler", control_model=f"controlnet/{family}-edges", control_image=guide, control_weight=0.8, control_end=0.5)
+    net = part({"sd3": "SD3ControlNetModel", "flux": "FluxControlNetModel"}[family], queue.catalog.roots[0] / "controlnet" / f"{family}-edges")
+    theirs = bare(queue, kind, family, {"controlnet": net}, control_image=drawing(), controlnet_conditioning_scale=0.8, control_guidance_end=0.5, width=SIDE, height=SIDE)
+    assert same(mine, theirs) and not same(mine, plain)
+    begun = {"image": queue.desk.inputs.keep(png(picture())), "denoising_strength": 0.5, "model": family, "sampler": "Flow Euler"}
+    assert not same(drawn(queue, **begun, control_model=f"controlnet/{family}-edges"), drawn(queue, **begun))
+    assert same(drawn(queue, model=family, sampler="Flow Euler"), plain), "nothing is left of it"
 
 
 # -- the door ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from pipelines.image.control import control_bytes, named
+from pipelines.image.credits import write_credits
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.infotext import read, write
@@ -104,7 +105,7 @@ class Generate:
         working = picture_bytes(family, params.width, params.height, params.hires_scale, 1) + worn_bytes(params, entry, ctx.catalog)
         with ctx.models.use(model_spec(entry, family, params, ctx), working=working) as model, accompanied(model, params, ctx, second_of(params, ctx)):
             for worn in (model, *([model.company.second] if model.company.second else [])):
-                if worn.family.key != "sdxl_refiner":
+                if worn.family.key == family.key:
                     apply_loras(worn, wanted_loras(networks(parse(params.prompt)), worn, ctx.catalog))
             for seeds in batches(params)[done:]:
                 try:
@@ -114,7 +115,7 @@ class Generate:
                     ctx.skipped()
                     continue
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, seed, picture, entry))
+                    keep(self._artifact(params, seed, picture, entry, ctx.catalog))
                     made += 1
                 if ctx.stopping == "finish":
                     break
@@ -156,8 +157,8 @@ class Generate:
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
         return ground_of(params, open_picture(ctx.input(params.image)), mask)
 
-    def _artifact(self, params: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
-        text = write(params, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio")
+    def _artifact(self, params: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, catalog: Catalog) -> Artifact:
+        text = write(params, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio", credits=write_credits(params, entry, catalog))
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height}
         return Artifact("image", png(picture), ".png", title_of(params.prompt), facts)
 

@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+from pipelines.image.credits import read_credits
 from pipelines.image.params import ImageParams
 from pipelines.image.samplers import SAMPLERS, schedule_name, split
 from studio.api import BadInput
@@ -20,8 +21,8 @@ NEGATIVE = "Negative prompt:"
 FEWEST = 3
 
 
-def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "") -> str:
-    """For the picture of that seed; `size` is what the network drew."""
+def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "", credits: dict[str, Any] | None = None) -> str:
+    """For the picture of that seed; `size` is what the network drew, `credits` what else it was made with."""
     pairs: dict[str, Any] = {"Steps": params.steps, "Sampler": params.sampler, "Schedule type": params.schedule, "CFG scale": _number(params.cfg_scale), "Seed": seed, "Size": f"{size[0]}x{size[1]}"}
     pairs |= {"Model hash": model_hash[:10]} if model_hash else {}
     pairs["Model"] = model_title
@@ -43,6 +44,7 @@ def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title:
         pairs |= {"Hires upscale": _number(params.hires_scale), "Hires steps": params.hires_steps or params.steps, "Hires upscaler": params.upscaler}
     if params.upscale > 1:
         pairs |= {"Postprocess upscale by": _number(params.upscale), "Postprocess upscaler": params.upscaler}
+    pairs |= credits or {}
     pairs["RNG"] = "CPU"
     pairs["Version"] = version
     settings = ", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items() if value != "")
@@ -62,7 +64,7 @@ def read(text: str) -> dict[str, Any]:
     ):  # fmt: skip
         if name in pairs and (value := _read(kind, pairs[name])) is not None:
             values[field] = value
-    values |= _sizes(pairs) | _sampler(pairs)
+    values |= _sizes(pairs) | _sampler(pairs) | read_credits(pairs)
     if pairs.get("Tiling") == "True":
         values["tiling"] = True
     if "Hires upscale" in pairs and "denoising_strength" in values:

@@ -62,8 +62,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     """Raises BadInput, ModelMissing or ModelBroken at the field that is wrong."""
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
-    if family.key == "sdxl_refiner":
-        raise BadInput(f"“{entry.title}” only finishes pictures; it can't draw alone.", hint="Choose it as the second model.", field="model")
+    if family.key == "sdxl_refiner" and not params.image:
+        raise BadInput(f"“{entry.title}” only finishes pictures; it draws none from text alone.", hint="Choose it as the second model, or give a picture.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = params.model_copy(update=values)

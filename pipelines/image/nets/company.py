@@ -14,6 +14,7 @@ from pipelines.image.control import Unit, image_encoder, named, units
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.nets.conditioning import condition, guided
 from pipelines.image.nets.control import Guide, controlled, load_unit, picture_of
+from pipelines.image.nets.control_flow import controlled_flow
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.second import handed_over
 from pipelines.image.params import ImageParams
@@ -58,7 +59,8 @@ def _spec(unit: Unit, model: ImageModel, ctx: RunContext) -> ModelSpec[Any]:
         except UNREADABLE as error:
             raise _broken(entry, error, f"{unit.prefix}_model") from error
 
-    return ModelSpec(f"{entry.key} @ control", entry.bytes, load)
+    half = entry.dtype in ("F16", "BF16", "float16", "bfloat16")
+    return ModelSpec(f"{entry.key} @ control {model.pipe.dtype}", entry.bytes * (2 if half and model.device == "cpu" else 1), load)
 
 
 def _broken(entry: ModelEntry, error: Exception, at: str) -> ModelBroken:
@@ -123,7 +125,12 @@ def alone(model: ImageModel, pipe: Any, params: ImageParams, ground: Ground | No
     if company is None or not company.guides:
         yield
         return
-    with controlled(pipe.unet, pictures(company, params, ground, size), step, lambda: steps_of(pipe, loops)):
+    shown = pictures(company, params, ground, size)
+    if getattr(pipe, "unet", None) is None:
+        around = controlled_flow(pipe, shown, step, lambda: steps_of(pipe, loops), params.cfg_scale)
+    else:
+        around = controlled(pipe.unet, shown, step, lambda: steps_of(pipe, loops))
+    with around:
         yield
 
 

@@ -16,10 +16,10 @@ from pipelines.image.embeddings import Embedding, Vocabulary
 from pipelines.image.nets.handover import replaced
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.vectors import Vector, in_place, vectors_of
+from pipelines.image.prompt import chunks as cut
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import Piece, Side, Span, schedule
 
-BACK_TRACK = 20
 Chunk = list[tuple[int | Vector, float]]
 
 
@@ -70,34 +70,13 @@ def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_sk
 
 
 def chunked(tokenizer: Any, pieces: tuple[Piece, ...], vocabulary: Vocabulary | None = None) -> list[Chunk]:
-    """Chunks of (token, weight) without begin and end. At a full chunk the words since a comma not far back go to the next one; an embedding is never cut in two."""
-    size = tokenizer.model_max_length - 2
+    """Chunks of (token, weight) of an encoder, without begin and end."""
     comma = tokenizer(",", add_special_tokens=False).input_ids[-1:]
-    chunks: list[Chunk] = [[]]
-    for piece in pieces:
-        if piece.breaks:
-            chunks.append([])
-        for part in vocabulary.split(piece.text) if vocabulary else (piece.text,):
-            if isinstance(part, Embedding):
-                if len(chunks[-1]) + part.vectors > size:
-                    chunks.append([])
-                chunks[-1] += [(vector, piece.weight) for vector in vectors_of(part)]
-                continue
-            for token in tokenizer(part, add_special_tokens=False, verbose=False).input_ids:
-                if len(chunks[-1]) == size:
-                    chunks.append(_after_comma(chunks[-1], comma[0] if comma else -1))
-                chunks[-1].append((token, piece.weight))
-    return chunks
 
+    def split(text: str) -> list[str | list[Vector]]:
+        return [vectors_of(part) if isinstance(part, Embedding) else part for part in vocabulary.split(text)] if vocabulary else [text]
 
-def _after_comma(full: Chunk, comma: int) -> Chunk:
-    """Take what stands behind the last comma off a full chunk, if that is not far."""
-    places = [place for place, (token, _) in enumerate(full) if token == comma]
-    if not places or len(full) - 1 - places[-1] > BACK_TRACK or places[-1] == len(full) - 1:
-        return []
-    moved = full[places[-1] + 1 :]
-    del full[places[-1] + 1 :]
-    return moved
+    return cut.chunked(pieces, lambda text: tokenizer(text, add_special_tokens=False, verbose=False).input_ids, lambda token: [token] == comma, tokenizer.model_max_length - 2, split)
 
 
 def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool, vocabulary: Vocabulary | None = None) -> Encoded:

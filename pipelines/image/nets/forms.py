@@ -33,15 +33,19 @@ def branch_of(slots: Slots) -> Branch | None:
 
 
 def beside(branch: Branch, layer: Any, x: Any) -> Any:
-    """The path's answer for the layer's input, with the layer's own stride and padding."""
-    down, up = branch.down.to(x.device, x.dtype), branch.up.to(x.device, x.dtype)
+    """The path's answer for the layer's input, with the layer's own stride and padding; the path is where the input is."""
+    down, up = branch.down, branch.up
     if isinstance(layer, torch.nn.Linear):
         return torch.nn.functional.linear(torch.nn.functional.linear(x, down.flatten(1)), up.flatten(1)) * branch.scale
     if branch.mid is not None:
-        hidden = layer._conv_forward(torch.nn.functional.conv2d(x, _kernel(down)), branch.mid.to(x.device, x.dtype), None)
+        hidden = layer._conv_forward(torch.nn.functional.conv2d(x, _kernel(down)), branch.mid, None)
     else:
         hidden = layer._conv_forward(x, _kernel(down), None)
     return torch.nn.functional.conv2d(hidden, _kernel(up)) * branch.scale
+
+
+def moved(branch: Branch, device: Any, dtype: Any) -> Branch:
+    return Branch(branch.down.to(device, dtype), branch.up.to(device, dtype), None if branch.mid is None else branch.mid.to(device, dtype), branch.scale)
 
 
 def fits(branch: Branch, layer: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pipelines.image.nets.forms import Branch, beside, branch_of, changed_bias, changed_weight, changes_bias, changes_weight, fits
+from pipelines.image.nets.forms import Branch, beside, branch_of, changed_bias, changed_weight, changes_bias, changes_weight, fits, moved
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.parts import Part, UnknownForm, UnknownPart, parts_of
 from pipelines.image.settle import Wanted, find_lora
@@ -119,9 +119,15 @@ def _converted(convert: Callable[..., Any], tensors: dict[str, Any]) -> dict[str
 
 
 def _add_paths(layer: Any, branches: list[Branch]) -> Callable[[], None]:
+    ready: dict[Any, list[Branch]] = {}  # where the layer's input was seen last
+
     def add(module: Any, given: Any, answer: Any) -> Any:
-        for branch in branches:
-            answer = answer + beside(branch, module, given[0])
+        x = given[0]
+        if (place := (x.device, x.dtype)) not in ready:
+            ready.clear()
+            ready[place] = [moved(branch, *place) for branch in branches]
+        for branch in ready[place]:
+            answer = answer + beside(branch, module, x)
         return answer
 
     undo: Callable[[], None] = layer.register_forward_hook(add).remove
