@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-ModelKind = Literal["llm", "image", "lora", "embedding", "vae", "controlnet", "text_encoder", "upscaler", "audio", "other"]
+ModelKind = Literal["llm", "image", "lora", "embedding", "vae", "controlnet", "ip_adapter", "text_encoder", "upscaler", "audio", "other"]
 ModelFormat = Literal["gguf", "transformers", "diffusers", "safetensors", "pickle", "remote"]
 
 

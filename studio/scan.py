@@ -26,9 +26,15 @@ PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".
 PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
+    "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
     "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
     "unet": "image", "diffusion_models": "image", "text_encoder": "text_encoder", "text_encoders": "text_encoder", "clip": "text_encoder", "vae_approx": "vae", "vae-approx": "vae",
 }  # fmt: skip
+DIFFUSERS_KINDS: dict[str, ModelKind] = {
+    "ControlNetModel": "controlnet", "ControlNetUnionModel": "controlnet", "SD3ControlNetModel": "controlnet", "FluxControlNetModel": "controlnet", "T2IAdapter": "controlnet",
+}  # fmt: skip
+WEIGHT_CHANGES = ("hada_", "lokr_", "oft_", "on_input", ".diff", "_norm", "dora_", "lora_magnitude")  # forms of small networks that are no path beside a layer
+EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}
 LANGUAGES = {"smollm": ["en"], "qwen": ["en", "zh", "ja", "ko", "ru", "ar", "th", "fr", "de", "es"], "sarashina": ["ja", "en"], "gemma": ["multilingual"]}
 GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per block, bytes per block
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34),
@@ -150,11 +156,50 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     shapes: Shapes = {name: about["shape"] for name, about in tensors.items()}
     family = family_of(shapes)
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
+    details: dict[str, Any] = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
+    kind = "ip_adapter" if kind in ("controlnet", "other") and any(name.startswith("image_proj.") for name in tensors) else kind
+    details |= _about(kind, shapes)
     if kind in ("lora", "text_encoder"):
-        family = lora_family(shapes) if kind == "lora" else encoder_of(shapes)
+        family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
+    family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
     problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
-    details = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
+    problem = problem or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def _about(kind: ModelKind, shapes: Shapes) -> dict[str, Any]:
+    """What a file that is put on a model tells of itself."""
+    if kind == "lora":
+        told: dict[str, Any] = {"context": context} if (context := context_width(shapes)) else {}
+        return told | ({"changes_weights": True} if any(sign in name for name in shapes for sign in WEIGHT_CHANGES) else {})
+    readers: dict[str, Any] = {"embedding": about_embedding, "controlnet": about_control, "ip_adapter": about_ip_adapter}
+    return readers[kind](shapes) if kind in readers else {}
+
+
+def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """How many tokens it stands for, how wide they are for each encoder, and the word that trainers of diffusers name it by; {} for what is no embedding."""
+    parts = [shapes[name] for name in (("clip_l", "clip_g") if "clip_g" in shapes else shapes) if name in shapes]
+    rows = {shape[0] if len(shape) == 2 else 1 for shape in parts}
+    if len(rows) != 1 or len(parts) > 2 or (len(parts) == 2) != ("clip_g" in shapes) or any(len(shape) not in (1, 2) for shape in parts):
+        return {}
+    token = next((name for name in shapes if name.startswith("<") and name.endswith(">")), "")
+    return {"vectors": rows.pop(), "widths": [shape[-1] for shape in parts]} | ({"token": token} if token and token != "<*>" else {})
+
+
+def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Of a ControlNet in one file, in diffusers' layout or the original one: its class, and how wide the text is that it reads; {} for other forms."""
+    if any("task_embedding" in name or "control_add_embedding" in name for name in shapes):
+        return {"class": "ControlNetUnionModel"}
+    if not any("controlnet_cond_embedding." in name or "input_hint_block." in name for name in shapes):
+        return {}
+    return {"class": "ControlNetModel", "context": next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)}
+
+
+def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """How wide the text is beside which it is read, and how wide the picture encoder's answer must be: its projection, or for the finer ones its last states."""
+    context = next((shape[1] for name, shape in shapes.items() if name.startswith("ip_adapter.") and name.endswith("to_k_ip.weight")), 0)
+    clip = next((shapes[name][1] for name in ("image_proj.proj.weight", "image_proj.proj_in.weight", "image_proj.proj.0.weight") if name in shapes), 0)
+    return {"context": context, "clip": clip}
 
 
 def decoder_factor(shapes: Shapes) -> int:
@@ -204,8 +249,21 @@ def lora_family(shapes: dict[str, list[int]]) -> str:
         return "sd3"
     if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in shapes):
         return "sdxl"
-    widths = {shape[1] for name, shape in shapes.items() if "attn2" in name and "to_k" in name and ("lora_down" in name or "lora_A" in name or "lora.down" in name) and len(shape) > 1}
-    return next((family for width, family in ((768, "sd1"), (1024, "sd2"), (2048, "sdxl")) if width in widths), "")
+    return {768: "sd1", 1024: "sd2", 2048: "sdxl"}.get(context_width(shapes), "")
+
+
+def context_width(shapes: dict[str, list[int]]) -> int:
+    """How wide the text is that the attention of a small network reads, in whichever form it is; 0 where that is not told."""
+    for name in shapes:
+        layer, sign, _ = name.partition("attn2_to_k.") if "attn2_to_k." in name else name.partition("attn2.to_k.")
+        if not sign:
+            continue
+        own = {other[len(layer) + len(sign) :]: shape for other, shape in shapes.items() if other.startswith(layer + sign) and len(shape) > 1}
+        width = next((own[slot][1] for slot in ("lora_down.weight", "lora_A.weight", "lora.down.weight", "hada_w1_b", "diff") if slot in own), 0)
+        factors = [next((own[slot][1] for slot in (whole, part) if slot in own), 0) for whole, part in (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b"))]
+        if found := width or factors[0] * factors[1]:
+            return found
+    return 0
 
 
 def kind_of(names: set[str], family: str) -> ModelKind:
@@ -213,13 +271,13 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "image"
     if encoder_of(dict.fromkeys(names, [])):
         return "text_encoder"
-    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name for name in names):
+    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
         return "lora"
     if any("control_model" in name or "controlnet" in name for name in names):
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
-    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g", "<*>") for name in names):
+    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g") or name.startswith(("<", "string_to_param")) for name in names):
         return "embedding"
     return "other"
 
@@ -322,11 +380,23 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
         context, dtype = int(config.get("max_position_embeddings", 0)), str(config.get("dtype") or config.get("torch_dtype") or "")
     except (OSError, ValueError, AttributeError, TypeError) as error:
         return ModelEntry(key_of(root, folder), str(folder), "other", "transformers", total, folder.name, problem=f"config.json can't be read ({error}).")
+    if str(config.get("_class_name", "")) in DIFFUSERS_KINDS:
+        return _part(root, folder, config, total, problem)
     if part := str(config.get("_class_name", "")):
         found = next((kind for start, kind in PARTS.items() if part.startswith(start)), None)
         return ModelEntry(key_of(root, folder), str(folder), folder_kind(root, folder) or found or "other", "diffusers", total, folder.name, part, problem=problem)
+    details = {"widths": [int(config.get(name, 0)) for name in ("projection_dim", "hidden_size")]} if names[0] == "CLIPVisionModelWithProjection" else {}
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
-    return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem)
+    return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
+
+
+def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
+    """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
+    name = str(config["_class_name"])
+    shown = "FluxControlNetUnionModel" if config.get("num_mode") else name
+    context = config.get("cross_attention_dim", 0)
+    details = {"class": shown, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 
 def _lacking(folder: Path, index: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from studio.oldstudio import OldStudio, look
 from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
-KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "text_encoder": "Text encoder"}
+KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "text_encoder": "Text encoder"}
 KINDS |= {"upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """

@@ -53,16 +53,19 @@ def scheduler() -> Any:
     return EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading")
 
 
-def make_sd1(folder: Path, *, channels: int = 4) -> Path:
+def make_sd1(folder: Path, *, channels: int = 4, seed: int = 1, **network: Any) -> Path:
     import torch
     from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 
     words = tokenizer(folder.parent / "words")
     torch.manual_seed(1)
-    unet = UNet2DConditionModel(**(UNET | {"in_channels": channels}), cross_attention_dim=WIDTH)
+    unet = UNet2DConditionModel(**(UNET | {"in_channels": channels} | network), cross_attention_dim=WIDTH)
     pipe = StableDiffusionPipeline(
         vae=AutoencoderKL(**VAE), text_encoder=clip(len(words)), tokenizer=words, unet=unet, scheduler=scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False
     )
+    if seed != 1:  # another checkpoint over the same latents: only its network differs
+        torch.manual_seed(seed)
+        shake(pipe.unet, ("down_blocks", "mid_block", "up_blocks"), 0.1)
     pipe.save_pretrained(folder)
     return folder
 
@@ -137,3 +140,69 @@ def image_queue(data: Path, models: Path) -> JobQueue:
     queue = make_queue(data, InlineExecutor(config), hooks)
     queue.catalog.roots = [models]
     return queue
+
+
+def make_controlnet(folder: Path, seed: int = 11, *, xl: bool = False, groups: int = 8) -> Any:
+    """Beside the network of make_sd1 or make_sdxl, its closing convolutions no longer zero."""
+    import torch
+    from diffusers import ControlNetModel
+
+    torch.manual_seed(seed)
+    more: dict[str, Any] = {"cross_attention_dim": WIDTH}
+    if xl:
+        more = {
+            "cross_attention_dim": 2 * WIDTH, "addition_embed_type": "text_time", "addition_time_embed_dim": 8, "projection_class_embeddings_input_dim": 6 * 8 + WIDTH, "use_linear_projection": True, "transformer_layers_per_block": (1, 2),
+        }  # fmt: skip
+    net = ControlNetModel(
+        block_out_channels=(32, 64), layers_per_block=1, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=groups, attention_head_dim=8, conditioning_embedding_out_channels=(16, 32), **more
+    )
+    shake(net, ("controlnet_down_blocks", "controlnet_mid_block", "controlnet_cond_embedding.conv_out"))
+    net.save_pretrained(folder)
+    return net
+
+
+def shake(net: Any, names: tuple[str, ...], size: float = 0.3) -> None:
+    """What trainers begin with zeros gets small random values, so that it does something."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.startswith(names):
+                parameter.copy_(torch.randn(parameter.shape) * size)
+
+
+def make_refiner(folder: Path) -> Path:
+    """The second half of Stable Diffusion XL: the second encoder alone, and a beauty score in the place of the target size."""
+    import torch
+    from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline, UNet2DConditionModel
+
+    words = tokenizer(folder.parent / "words")
+    torch.manual_seed(6)
+    unet = UNet2DConditionModel(
+        **UNET, cross_attention_dim=WIDTH, addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=5 * 8 + WIDTH, use_linear_projection=True, transformer_layers_per_block=(1, 2),
+    )  # fmt: skip
+    torch.manual_seed(1)
+    UNet2DConditionModel(**UNET, cross_attention_dim=2 * WIDTH, addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + WIDTH, use_linear_projection=True, transformer_layers_per_block=(1, 2))
+    vae = AutoencoderKL(**VAE)  # as make_sdxl draws it: the two share their latents
+    pipe = StableDiffusionXLImg2ImgPipeline(
+        vae=vae, text_encoder=None, text_encoder_2=clip(len(words), projected=True), tokenizer=None, tokenizer_2=words, unet=unet, scheduler=scheduler(), requires_aesthetics_score=True, force_zeros_for_empty_prompt=False
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def make_flow_controlnets(models: Path) -> None:
+    """Beside the transformers of make_sd3 and make_flux."""
+    import torch
+    from diffusers import FluxControlNetModel, SD3ControlNetModel
+
+    torch.manual_seed(51)
+    sd3 = SD3ControlNetModel(
+        sample_size=16, patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=4 * WIDTH, pooled_projection_dim=2 * WIDTH, out_channels=16
+    )
+    flux = FluxControlNetModel(
+        patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=WIDTH, pooled_projection_dim=WIDTH, axes_dims_rope=[4, 4, 8]
+    )
+    for name, net in (("sd3", sd3), ("flux", flux)):
+        shake(net, ("controlnet_blocks", "controlnet_single_blocks", "controlnet_x_embedder", "pos_embed_input"))
+        net.save_pretrained(models / "controlnet" / f"{name}-edges")

@@ -90,3 +90,21 @@ def write_checkpoint(pipe: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous().clone() for name, value in tensors.items()}, path)
     return path
+
+
+def controlnet_tensors(net: Any) -> dict[str, Any]:
+    """A ControlNetModel in the original layout, as lllyasviel published them."""
+    found = {}
+    blocks = len(net.controlnet_cond_embedding.blocks)
+    for name, value in net.state_dict().items():
+        if step := re.match(r"controlnet_down_blocks\.(\d+)\.(.*)", name):
+            new = f"zero_convs.{step[1]}.0.{step[2]}"
+        elif name.startswith("controlnet_mid_block."):
+            new = name.replace("controlnet_mid_block", "middle_block_out.0")
+        elif step := re.match(r"controlnet_cond_embedding\.(conv_in|conv_out|blocks\.(\d+))\.(.*)", name):
+            place = 0 if step[1] == "conv_in" else 2 * (blocks + 1) if step[1] == "conv_out" else 2 * (int(step[2]) + 1)
+            new = f"input_hint_block.{place}.{step[3]}"
+        else:
+            new = unet_name(name, net.config.layers_per_block, []).removeprefix(UNET)
+        found["control_model." + new] = value.contiguous().clone()
+    return found

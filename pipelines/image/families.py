@@ -96,6 +96,8 @@ def _folder_family(path: str, changed: int) -> Family:
     side = network.get("sample_size")
     if family.key == "sd1" and network.get("cross_attention_dim") == 1024:
         family = FAMILIES["sd2"]
+    if family.key == "sdxl" and not any(index.get("text_encoder") or ()):
+        family = FAMILIES["sdxl_refiner"]
     size = int(side) * factor if isinstance(side, int) and side * factor >= 32 else family.size
     if size <= 256 and family.key in ("sd1", "sd2"):
         family = FAMILIES["tiny"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
+from pipelines.image.control import control_bytes, named
+from pipelines.image.credits import write_credits
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.footprint import footprint
@@ -23,7 +26,7 @@ from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import choose
-from pipelines.image.settle import check_prompts, image_model, settle, unit_of
+from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
@@ -83,9 +86,13 @@ class Generate:
             family = family_of(entry)
         except StudioError as error:
             return Need(missing=error.message)
-        placement = choose_placement(rungs(params, entry, family, catalog, device), room)
+        try:
+            around = company_bytes(params, catalog) + worn_bytes(params, entry, catalog)
+        except StudioError as error:
+            return Need(missing=error.message)
+        placement = choose_placement(rungs(params, entry, family, catalog, device), room - around)
         notes = [NO_UNITS] if params.precision == "Half" and device == "cpu" and not has_bfloat16() else []
-        return Need(placement.weights, placement.working, notes=notes, facts={"family": family.title, "advice": advice(family), "placement": placement.words})
+        return Need(placement.weights + around, placement.working, notes=notes, facts={"family": family.title, "advice": advice(family), "placement": placement.words})
 
     def pace_key(self, params: ImageParams, catalog: Catalog) -> str:
         return f"{image_model(params.model, catalog).key} {params.precision}"
@@ -133,7 +140,7 @@ class Generate:
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
         ways = rungs(params, entry, family, ctx.catalog, ctx.device)
-        going = Going(choose_placement(ways, ctx.models.room), done)
+        going = Going(choose_placement(ways, ctx.models.room - company_bytes(params, ctx.catalog) - worn_bytes(params, entry, ctx.catalog)), done)
         if self._tried(params, entry, family, going, ctx, keep):
             return going.told()
         lower = below(ways, going.placement)
@@ -158,19 +165,20 @@ class Generate:
         return True
 
     def _draw(self, params: ImageParams, entry: ModelEntry, family: Family, going: Going, ctx: RunContext, keep: Callable[[Artifact], None]) -> None:
+        from pipelines.image.nets.company import accompanied
         from pipelines.image.nets.draw import Skipped
-        from pipelines.image.nets.lora import apply_loras, wanted_loras
         from pipelines.image.nets.sketch import attach
 
         plan = plan_of(params)
-        with ctx.models.use(model_spec(entry, family, params, going.placement, ctx), working=going.placement.working) as model:
+        spec, working = model_spec(entry, family, params, going.placement, ctx), going.placement.working + worn_bytes(params, entry, ctx.catalog)
+        with ctx.models.use(spec, working=working) as model, accompanied(model, params, ctx, second_of(params, ctx)):
             attach(model, preview_decoder(family.key, ctx.catalog))
             model.place(going.placement)
             track = Track(pieces(params, params.count - going.made), model.pace)
             for seeds in batches(params)[going.made :]:
                 told = params.of_picture(going.made)
                 try:
-                    apply_loras(model, wanted_loras(networks(parse(told.prompt)), model, ctx.catalog))
+                    dress(model, told, ctx.catalog)
                     pictures = self._pictures(model, told, seeds, going, track, ctx)
                 except Skipped:
                     going.made += len(seeds)
@@ -178,7 +186,7 @@ class Generate:
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, told, seed, picture, entry))
+                    keep(self._artifact(params, told, seed, picture, entry, ctx.catalog))
                     going.made += 1
                 if ctx.stopping == "finish":
                     break
@@ -194,7 +202,7 @@ class Generate:
         begun = Drawing(seeds, *size, params.steps, first=going.made * plan.each, total=plan.total, note=note, track=track, notes=going.notes, seamless=params.tiling)
         if ground:
             strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
-            begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask}))
+            begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask, "ground": ground}))
         if ground and params.denoising_strength * params.steps < 1:
             pictures = [ground.image] * len(seeds)
         else:
@@ -235,9 +243,10 @@ class Generate:
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
         return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
 
-    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry) -> Artifact:
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, catalog: Catalog) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written."""
-        text = write(told, seed, size=(params.width, params.height), model_title=entry.title, model_hash=str(entry.details.get("sha256", "")), version="Seisei Studio", written=params)
+        about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
+        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
         return Artifact("image", png(picture), ".png", title_of(told.prompt), facts)
 
@@ -296,18 +305,42 @@ def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catal
     return [rung for rung in found if not (params.tiling and rung.tiled)]
 
 
-def beside(entry: ModelEntry, family: Family, catalog: Catalog, vae: ModelEntry | None = None) -> dict[str, Part]:
+def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Part]:
     """The parts that a network's single file is put together with; {} where it is whole, or where some are missing."""
     if entry.format == "diffusers" or family.key not in ASSEMBLED:
         return {}
     try:
-        return parts_of(entry, family.key, catalog, vae)
+        return parts_of(entry, family.key, catalog)
     except StudioError:
         return {}
 
 
+def company_bytes(params: ImageParams, catalog: Catalog) -> int:
+    """Of the control networks, the reference picture's adapter and the second model. Raises ModelMissing, BadInput."""
+    return control_bytes(params, catalog) + (named(params.refiner, "image", "refiner", catalog).bytes if params.refiner else 0)
+
+
+def dress(model: ImageModel, params: ImageParams, catalog: Catalog) -> None:
+    """The prompt's small networks on the model, and on a second one of its family."""
+    from pipelines.image.nets.lora import apply_loras, wanted_loras
+
+    second = model.company.second if model.company else None
+    for worn in (model, *([second] if second and second.family.key == model.family.key else [])):
+        apply_loras(worn, wanted_loras(networks(parse(params.prompt)), worn, catalog))
+
+
 def out_of_memory() -> ModelTooLarge:
     return ModelTooLarge("There was not enough memory for this picture, also in the smallest way.", hint="Choose a smaller size, fewer pictures drawn together, or a smaller model.", field="width")
+
+
+def second_of(params: ImageParams, ctx: RunContext) -> Callable[[], AbstractContextManager[ImageModel]] | None:
+    """How the second model is lent, if one is named."""
+    if not params.refiner:
+        return None
+    entry = ctx.model(params.refiner)
+    family = family_of(entry)
+    placement = choose_placement(rungs(params, entry, family, ctx.catalog, ctx.device), ctx.models.room)
+    return lambda: ctx.models.use(model_spec(entry, family, params, placement, ctx))
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, placement: Placement, ctx: RunContext) -> ModelSpec[ImageModel]:

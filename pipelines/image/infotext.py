@@ -46,8 +46,10 @@ PASSED_OVER = {
 }  # fmt: skip
 
 
-def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "", written: ImageParams | None = None) -> str:
-    """For the picture of that seed; `size` is what the network drew, `written` holds the prompts before choices and wildcards were expanded."""
+def write(
+    params: ImageParams, seed: int, *, size: tuple[int, int], model_title: str, model_hash: str = "", version: str = "", written: ImageParams | None = None, credits: dict[str, Any] | None = None
+) -> str:
+    """For the picture of that seed; `size` is what the network drew, `written` holds the prompts before choices and wildcards were expanded, `credits` what else it was made with."""
     pairs: dict[str, Any] = {"Steps": params.steps, "Sampler": params.sampler, "Schedule type": params.schedule, "CFG scale": params.cfg_scale, "Seed": seed, "Size": f"{size[0]}x{size[1]}"}
     pairs |= {"Model hash": model_hash[:10]} if model_hash else {}
     pairs["Model"] = model_title
@@ -65,6 +67,7 @@ def write(params: ImageParams, seed: int, *, size: tuple[int, int], model_title:
     for label, field in (("Template", "prompt"), ("Negative Template", "negative_prompt")):
         if written and getattr(written, field) != getattr(params, field):
             pairs[label] = getattr(written, field)
+    pairs |= credits or {}
     pairs |= {"RNG": params.noise_source, "Version": version}
     return _joined(params.prompt, params.negative_prompt, pairs)
 

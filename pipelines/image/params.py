@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -17,7 +17,38 @@ Conventions = Literal["diffusers", "AUTOMATIC1111"]
 NoiseSource = Literal["CPU", "NV"]
 Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 Precision = Literal["Automatic", "Full", "Half"]
+Process = Literal["None", "Canny", "Invert", "Luminance"]
+CONTROLS = ("control", "control2", "control3")
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
+
+
+def _control(number: int, part: str, value: Any, description: str, *, widget: Any = "auto", model_kind: str = "", step: float = 0, **bounds: Any) -> Any:
+    """A field of one of the control units."""
+    return Field(value, title=f"Control {number} {part}", description=description, json_schema_extra=ui(group="Control", widget=widget, model_kind=model_kind, step=step, advanced=True), **bounds)
+
+
+def _control_model(number: int) -> Any:
+    return _control(number, "model", "", "A ControlNet or T2I-Adapter that lets a picture guide the drawing; empty is off.", widget="model", model_kind="controlnet")
+
+
+def _control_image(number: int) -> Any:
+    return _control(number, "picture", "", "What guides the drawing; empty takes the picture to begin from.", widget="hidden", pattern=PICTURE)
+
+
+def _control_process(number: int) -> Any:
+    return _control(number, "preparation", "None", "What is made of the picture first: its edges, its opposite, or its lightness.")
+
+
+def _control_weight(number: int) -> Any:
+    return _control(number, "weight", 1.0, "How strongly it guides.", step=0.05, ge=0.0, le=2.0)
+
+
+def _control_start(number: int) -> Any:
+    return _control(number, "start", 0.0, "From which share of the steps it guides.", step=0.05, ge=0.0, le=1.0)
+
+
+def _control_end(number: int) -> Any:
+    return _control(number, "end", 1.0, "Up to which share of the steps it guides.", step=0.05, ge=0.0, le=1.0)
 
 
 class ImageParams(Params):
@@ -73,6 +104,31 @@ class ImageParams(Params):
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
     step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where little changes: 0 is off, 0.1 careful, 0.3 quick and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
+
+    refiner: str = Field("", title="Second model", description="Another model that draws the last steps: a refiner, or a checkpoint of the same family; empty is off.", json_schema_extra=ui(group="Model", widget="model", model_kind="image", advanced=True))
+    refiner_switch: float = Field(0.8, ge=0.0, le=1.0, title="Switch at", description="After which share of the steps the second model goes on.", json_schema_extra=ui(group="Model", step=0.05, advanced=True))
+
+    control_model: str = _control_model(1)
+    control_image: str = _control_image(1)
+    control_process: Process = _control_process(1)
+    control_weight: float = _control_weight(1)
+    control_start: float = _control_start(1)
+    control_end: float = _control_end(1)
+    control2_model: str = _control_model(2)
+    control2_image: str = _control_image(2)
+    control2_process: Process = _control_process(2)
+    control2_weight: float = _control_weight(2)
+    control2_start: float = _control_start(2)
+    control2_end: float = _control_end(2)
+    control3_model: str = _control_model(3)
+    control3_image: str = _control_image(3)
+    control3_process: Process = _control_process(3)
+    control3_weight: float = _control_weight(3)
+    control3_start: float = _control_start(3)
+    control3_end: float = _control_end(3)
+    reference_model: str = Field("", title="Reference model", description="An IP-Adapter that lets the picture follow another one's content and style; empty is off.", json_schema_extra=ui(group="Reference picture", widget="model", model_kind="ip_adapter", advanced=True))
+    reference_image: str = Field("", pattern=PICTURE, title="Reference picture", description="The picture to follow.", json_schema_extra=ui(group="Reference picture", widget="hidden"))
+    reference_weight: float = Field(0.6, ge=0.0, le=2.0, title="Reference weight", description="How closely it is followed.", json_schema_extra=ui(group="Reference picture", step=0.05, advanced=True))
 
     @field_validator("upscale")
     @classmethod

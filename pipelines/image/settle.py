@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import difflib
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from pipelines.image.checkpoint import PIPELINES, configs_of
+from pipelines.image.control import settle_controls, settle_second
+from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
-from pipelines.image.params import MOST_PIXELS, ImageParams
+from pipelines.image.params import CONTROLS, MOST_PIXELS, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
-from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, StudioError
+from pipelines.image.widths import widths_of
+from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A small network that the prompt names, and how much of it goes on the text encoders and on the network."""
+
+    entry: ModelEntry
+    text: float
+    network: float
+
+
 def default_model(catalog: Catalog) -> str:
     """One's own before the one that comes with the studio; "" where there is none."""
-    usable = [entry for entry in catalog.entries("image") if not entry.problem and is_whole(entry, catalog)]
+    usable = [entry for entry in catalog.entries("image") if not entry.problem and draws_alone(entry, catalog)]
     own = [entry for entry in usable if entry.source != "built-in"]
     return next((entry.key for entry in (*own, *usable)), "")
 
 
-def is_whole(entry: ModelEntry, catalog: Catalog) -> bool:
-    """Whether its header shows nothing to be missing."""
+def draws_alone(entry: ModelEntry, catalog: Catalog) -> bool:
+    """Whether its header shows nothing to be missing, and it is no refiner."""
     try:
         check_model(entry, family_of(entry), None, catalog)
+        return family_of(entry).key != "sdxl_refiner"
     except (StudioError, OSError):
         return False
-    return True
 
 
 def image_model(key: str, catalog: Catalog) -> ModelEntry:
@@ -54,6 +68,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
     check_model(entry, family, check_vae(params.vae, entry, family, desk.catalog), desk.catalog)
+    if family.key == "sdxl_refiner" and not params.image:
+        raise BadInput(f"“{entry.title}” only finishes pictures; it draws none from text alone.", hint="Choose it as the second model, or give a picture.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
@@ -62,7 +78,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     check_prompts(settled)
     for field, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
         for text in dict.fromkeys(getattr(settled, each) or [getattr(settled, field)]):
-            _check_prompt(text, field, family, desk.catalog)
+            _check_prompt(text, field, entry, family, desk.catalog)
+            _check_embeddings(text, settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_form(settled, family)
@@ -72,6 +89,10 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     _check_exactness(settled, family)
     if settled.step_cache and (family.kind != "flow" or family.key == "sd3"):
         raise BadInput(f"Step caching is not for {family.title}.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache")
+    settled = settled.model_copy(update=settle_controls(settled, entry, family, desk.catalog) | settle_second(settled, entry, family, desk.catalog))
+    for unit in (*CONTROLS, "reference"):
+        if key := getattr(settled, f"{unit}_image"):
+            check_picture(key, f"{unit}_image", desk)
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
@@ -109,8 +130,6 @@ def _check_form(params: ImageParams, family: Family) -> None:
         raise BadInput(f"Models of this family ({family.title}) can't draw a picture again.", hint="Set it to 1; use Enlarge instead.", field="hires_scale")
     if params.image_cfg_scale and family.form != "edit":
         raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale")
-    if family.key == "sdxl_refiner" and not params.image:
-        raise BadInput("The refiner goes over a picture; it draws none from text alone.", hint="Give a picture, or choose another model.", field="image")
     if family.form != "edit":
         return
     if not params.image:
@@ -190,7 +209,11 @@ def unit_of(family: Family) -> int:
 
 def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
     """Width and height after turning it upright. Raises BadInput for what is no still picture or too large."""
-    path = desk.inputs.path(key)
+    try:
+        path = desk.inputs.path(key)
+    except NotFound as error:
+        error.field = field
+        raise
     try:
         with Image.open(path) as image:
             if getattr(image, "n_frames", 1) > 1:
@@ -219,7 +242,7 @@ def _check_size(params: ImageParams, family: Family) -> None:
         raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width")
 
 
-def _check_prompt(text: str, field: str, family: Family, catalog: Catalog) -> None:
+def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
     try:
         tree = parse(text)
     except PromptError as error:
@@ -228,11 +251,26 @@ def _check_prompt(text: str, field: str, family: Family, catalog: Catalog) -> No
     for network in networks(tree):
         if network.kind not in LORA_KINDS:
             raise BadInput(f"“{network}” names a kind of network that can't be used here.", hint="LoRAs are written <lora:name:1>.", field=field)
-        find_lora(network, family, catalog, field)
+        lora = find_lora(network, family, catalog, field).entry
+        its, reads = int(lora.details.get("context", 0)), widths_of(entry).context
+        if its and reads and its != reads:
+            raise BadInput(
+                f"The LoRA “{lora.title}” is for another family of models: it reads text {its} wide, this one ({family.title}) {reads}.", hint="Leave it out, or choose a model of its family.", field=field
+            )
 
 
-def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> tuple[ModelEntry, float]:
-    """The file and its weight. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
+def _check_embeddings(text: str, params: ImageParams, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
+    """Raises BadInput or ModelBroken for an embedding in the prompt that this model can't read; a name that no file has is a word like others."""
+    vocabulary = Vocabulary(catalog, widths_of(entry))
+    spans = [span for steps in {params.steps, params.hires_steps or params.steps} for span in schedule(parse(text), steps)]
+    for found in vocabulary.named(spans):
+        if not family.weights:
+            raise BadInput(f"Embeddings can't be used with {family.title}; the prompt names “{found.entry.title}”.", hint="Leave it out, or choose a model of its family.", field=field)
+        check_embedding(found, vocabulary.widths, family.title, field)
+
+
+def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> Wanted:
+    """The file and its weights. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
     known = {name: entry for entry in catalog.entries("lora") for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
     entry = known.get(network.name.lower())
     if entry is None:
@@ -244,7 +282,33 @@ def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "
         raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or leave it out.", field=field)
     if entry.architecture and family.key in ("sd1", "sd2", "sdxl", "sd3", "flux") and entry.architecture != family.key:
         raise BadInput(f"The LoRA “{entry.title}” is for another family of models ({entry.architecture}) than this one ({family.title}).", hint="Leave it out, or choose a model of its family.", field=field)
+    return Wanted(entry, *lora_weights(network, field))
+
+
+def lora_weights(network: Network, field: str = "prompt") -> tuple[float, float]:
+    """For the text encoders and for the network: <lora:name:both>, <lora:name:text:network>, or by name, <lora:name:te=0.5:unet=1>. Raises BadInput."""
+    named = dict(value.split("=", 1) for value in network.values if "=" in value)
+    placed = [value for value in network.values if "=" not in value]
+    if set(named) - {"te", "unet"} or len(placed) > 2:
+        raise BadInput(f"“{network}” says more than its two weights.", hint="Write it as <lora:name:0.8>, <lora:name:0.5:1> or <lora:name:te=0.5:unet=1>.", field=field)
     try:
-        return entry, float(network.values[0]) if network.values and network.values[0] else 1.0
+        text = float(named.get("te") or (placed[0] if placed else "") or 1.0)
+        whole = float(named.get("unet") or (placed[1] if len(placed) > 1 else "") or text)
+        if not (math.isfinite(text) and math.isfinite(whole)):
+            raise ValueError(network.rest)
     except ValueError as error:
         raise BadInput(f"The weight of “{network}” is no number.", hint="Write it as <lora:name:0.8>.", field=field) from error
+    return text, whole
+
+
+def worn_bytes(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> int:
+    """What the prompt's networks and embeddings take beside the model; forms that change weights keep a copy of those. Never raises: what is wrong is told in `settle`."""
+    try:
+        family = family_of(entry)
+        loras = [find_lora(network, family, catalog).entry for network in networks(parse(params.prompt))]
+        spans = [span for text in (params.prompt, params.negative_prompt) for span in schedule(parse(text), params.steps or family.steps)]
+        named = [found.entry for found in Vocabulary(catalog, widths_of(entry)).named(spans)]
+    except StudioError:
+        return 0
+    files = {item.key: item.bytes for item in (*loras, *named)}
+    return sum(files.values()) + (entry.bytes if any(item.details.get("changes_weights") for item in loras) else 0)

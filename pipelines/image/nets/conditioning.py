@@ -12,10 +12,15 @@ from typing import Any
 
 import torch
 
+from pipelines.image.embeddings import Embedding, Vocabulary
+from pipelines.image.nets.handover import replaced
 from pipelines.image.nets.model import ImageModel
+from pipelines.image.nets.vectors import Vector, in_place, vectors_of
 from pipelines.image.prompt import chunks as cut
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import Piece, Side, Span, emphasised, schedule
+
+Chunk = list[tuple[int | Vector, float]]
 
 
 @dataclass
@@ -45,16 +50,17 @@ class Conditioning:
         return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
 
 
-def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, before: int = 0, emphasis: str = "Original") -> Conditioning:
+def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, vocabulary: Vocabulary | None = None, *, before: int = 0, emphasis: str = "Original") -> Conditioning:
     """All that is needed over the steps; every chunk is padded to the longest, so that the two halves of guidance fit."""
     wanted, unwanted = (schedule(emphasised(parse(text), emphasis), steps, before) for text in (prompt, negative))
     sides = [side for span in wanted for side in span.sides] + [side for span in unwanted for side in span.sides]
-    tokenizer = model.pipe.tokenizer or model.pipe.tokenizer_2  # the refiner has the second alone
-    chunks = max(len(chunked(tokenizer, side.pieces)) for side in sides)
+    tokenizer = model.pipe.tokenizer or model.pipe.tokenizer_2  # a refiner has the second alone
+    chunks = max(len(chunked(tokenizer, side.pieces, vocabulary)) for side in sides)
+    stamps = tuple(found.stamp for found in vocabulary.named([*wanted, *unwanted])) if vocabulary else ()
 
     def encoded(side: Side, *, empty_is_zero: bool = False) -> Encoded:
-        key = (side.pieces, chunks, clip_skip, empty_is_zero, emphasis == "No norm", tuple(sorted(model.adapters.items())))
-        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero, norm=emphasis != "No norm"))
+        key = (side.pieces, chunks, clip_skip, empty_is_zero, emphasis == "No norm", tuple(sorted(model.adapters.items())), stamps)
+        return model.recall(key, lambda: encode(model, side, chunks, clip_skip, empty_is_zero, vocabulary, norm=emphasis != "No norm"))
 
     def negative_of(span: Span) -> Encoded:
         zero = bool(getattr(model.pipe.config, "force_zeros_for_empty_prompt", False))
@@ -63,25 +69,29 @@ def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_sk
     return Conditioning([(span.until, negative_of(span)) for span in unwanted], [(span.until, [(encoded(side), side.weight) for side in span.sides]) for span in wanted])
 
 
-def chunked(tokenizer: Any, pieces: tuple[Piece, ...]) -> list[list[tuple[int, float]]]:
+def chunked(tokenizer: Any, pieces: tuple[Piece, ...], vocabulary: Vocabulary | None = None) -> list[Chunk]:
     """Chunks of (token, weight) of an encoder, without begin and end."""
     comma = tokenizer(",", add_special_tokens=False).input_ids[-1:]
-    return cut.chunked(pieces, lambda text: tokenizer(text, add_special_tokens=False, verbose=False).input_ids, lambda token: [token] == comma, tokenizer.model_max_length - 2)
+
+    def split(text: str) -> list[str | list[Vector]]:
+        return [vectors_of(part) if isinstance(part, Embedding) else part for part in vocabulary.split(text)] if vocabulary else [text]
+
+    return cut.chunked(pieces, lambda text: tokenizer(text, add_special_tokens=False, verbose=False).input_ids, lambda token: [token] == comma, tokenizer.model_max_length - 2, split)
 
 
-def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool, *, norm: bool = True) -> Encoded:
+def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: bool, vocabulary: Vocabulary | None = None, *, norm: bool = True) -> Encoded:
     """All chunks through all of the family's CLIP encoders, joined along the tokens."""
     pipe = model.pipe
     pairs = [(pipe.tokenizer, pipe.text_encoder), (getattr(pipe, "tokenizer_2", None), getattr(pipe, "text_encoder_2", None))]
     states, pooled = [], None
-    for tokenizer, encoder in pairs:
+    for place, (tokenizer, encoder) in enumerate(pairs):
         if encoder is None:
             continue
-        parts = chunked(tokenizer, side.pieces)
+        parts = chunked(tokenizer, side.pieces, vocabulary)
         parts += [[] for _ in range(chunks - len(parts))]
         joined = []
         for number, part in enumerate(parts):
-            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip, norm)
+            state, first = _chunk(pipe, tokenizer, encoder, part, clip_skip, place, norm)
             joined.append(state)
             if number == 0 and first is not None:
                 pooled = first
@@ -92,14 +102,14 @@ def encode(model: ImageModel, side: Side, chunks: int, clip_skip: int, zero: boo
     return Encoded(whole, pooled)
 
 
-def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: list[tuple[int, float]], clip_skip: int, norm: bool) -> tuple[Any, Any]:
+def _chunk(pipe: Any, tokenizer: Any, encoder: Any, part: Chunk, clip_skip: int, place: int, norm: bool) -> tuple[Any, Any]:
     size = tokenizer.model_max_length
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     padding = tokenizer.pad_token_id
     tokens = [begin, *(token for token, _ in part), end]
-    ids = torch.tensor([tokens + [padding] * (size - len(tokens))], device=pipe._execution_device)  # the encoder's weights may lie elsewhere until it is called
     two = getattr(pipe, "text_encoder_2", None) is not None  # Stable Diffusion XL reads the layer before the last
-    with torch.no_grad():
+    with torch.no_grad(), in_place(encoder, tokens + [padding] * (size - len(tokens)), place) as numbers:
+        ids = torch.tensor([numbers], device=pipe._execution_device)  # the encoder's weights may lie elsewhere until it is called
         if two:
             told = encoder(ids, output_hidden_states=True)
             state = told.hidden_states[-(clip_skip + 1)]
@@ -141,36 +151,42 @@ def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], gu
     if conditioning.constant:
         yield
         return
-    forward = network.forward
 
-    def joined(sample: Any, timestep: Any, encoder_hidden_states: Any, *args: Any, **named: Any) -> Any:
-        rows = sample.shape[0]
-        half = rows // 2 if guides else rows
-        positive = conditioning.positive_at(step())
+    def make(forward: Callable[..., Any]) -> Callable[..., Any]:
+        def joined(sample: Any, timestep: Any, encoder_hidden_states: Any, *args: Any, **named: Any) -> Any:
+            rows = sample.shape[0]
+            half = rows // 2 if guides else rows
+            positive = conditioning.positive_at(step())
 
-        def answer(encoded: Encoded) -> Any:
-            more = _with_pooled(named, encoded, half, rows) | {"return_dict": False}
-            return forward(sample[-half:], timestep, encoded.states.to(sample.dtype).repeat(half, 1, 1), *args, **more)[0]
+            def answer(encoded: Encoded, part: slice = slice(-half, None)) -> Any:
+                more = _with_pooled(named, encoded, part, rows) | {"return_dict": False}
+                return forward(sample[part], timestep, encoded.states.to(sample.dtype).repeat(half, 1, 1), *args, **more)[0]
 
-        if not guides:
-            total = sum(weight for _, weight in positive) or 1.0
-            return (sum(answer(encoded) * (weight / total) for encoded, weight in positive),)
-        base = answer(conditioning.negative_at(step()))
-        return (torch.cat([base, base + sum(weight * (answer(encoded) - base) for encoded, weight in positive)]),)
+            if not guides:
+                total = sum(weight for _, weight in positive) or 1.0
+                return (sum(answer(encoded) * (weight / total) for encoded, weight in positive),)
+            base = answer(conditioning.negative_at(step()), slice(0, half))
+            return (torch.cat([base, base + sum(weight * (answer(encoded) - base) for encoded, weight in positive)]),)
 
-    network.forward = joined
-    try:
+        return joined
+
+    with replaced(network, make):
         yield
-    finally:
-        del network.forward
 
 
-def _with_pooled(named: dict[str, Any], encoded: Encoded, half: int, rows: int) -> dict[str, Any]:
-    """Stable Diffusion XL's further conditions for one half; sizes are those of the half."""
+def _with_pooled(named: dict[str, Any], encoded: Encoded, part: slice, rows: int) -> dict[str, Any]:
+    """Further conditions (Stable Diffusion XL's sizes, a reference picture's tokens) for one half of the rows, which has the encoded prompt's own pooled state."""
     given = named.get("added_cond_kwargs")
     if not given:
         return dict(named)
-    rows_of = {name: value[-half:] if isinstance(value, torch.Tensor) and value.shape[0] == rows else value for name, value in given.items()}
+
+    def of(value: Any) -> Any:
+        if isinstance(value, list):
+            return [of(item) for item in value]
+        return value[part] if isinstance(value, torch.Tensor) and value.shape[0] == rows else value
+
+    half = len(range(rows)[part])
+    rows_of = {name: of(value) for name, value in given.items()}
     if encoded.pooled is not None and "text_embeds" in rows_of:
         rows_of["text_embeds"] = encoded.pooled.to(rows_of["text_embeds"].dtype).repeat(half, 1)
     return named | {"added_cond_kwargs": rows_of}

@@ -14,20 +14,24 @@ import torch
 from diffusers import FirstBlockCacheConfig
 from PIL import Image
 
+from pipelines.image.embeddings import Vocabulary
 from pipelines.image.families import Family
 from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
+from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
 from pipelines.image.nets.placing import can_tile, set_tiling
 from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
+from pipelines.image.pictures import Ground
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
 from pipelines.image.samplers import choose, wants_table
 from pipelines.image.sigmas import table
 from pipelines.image.track import Pace, Track
+from pipelines.image.widths import widths_of
 from studio.api import BadInput, RunContext, give_back
 
 PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE")
@@ -54,6 +58,7 @@ class Drawing:
     counted: int = 0  # as how many steps the progress counts it; 0 is all of them
     before: int = 0  # steps of the first pass, where this is the second
     fresh: bool = False  # nothing of `image` is to be seen
+    ground: Ground | None = None
     track: Track = field(default_factory=lambda: Track([], Pace()))
     notes: list[str] = field(default_factory=list)  # what the user should know of how it went
     seamless: bool = False
@@ -62,6 +67,11 @@ class Drawing:
     def last(self) -> int:
         """The step of the job's progress at which this call is over."""
         return self.first + (self.counted or self.steps)
+
+    @property
+    def loops(self) -> int:
+        """How often the network is asked: fewer times where it begins from a picture."""
+        return max(1, int(self.steps * self.strength)) if self.image is not None else self.steps
 
 
 class Watch:
@@ -195,11 +205,16 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     drawing.track.begin("step")
     watch.tell(0.0, "Reading the prompt")
     decoder = decoder_of(pipe)
+    vocabulary = Vocabulary(ctx.catalog, widths_of(ctx.model(model.key)))
+
+    def step() -> int:
+        return watch.step // sampler.evaluations
+
     with model.watched(watch.check), replaced(pipe.scheduler, "step", follow), replaced(decoder, "decode", watch.decoding), seamless(model, params.tiling), torch.inference_mode():
         if not model.fitted:
             model.fitted = True
             model.colours = preview.fit_colours(decoder, model.family.factor, model.device) if type(decoder).__name__ in PREVIEWED else None
-        words, conditioning = _words(model, params, drawing, guides)
+        words, conditioning = _words(model, params, drawing, guides, vocabulary)
         call = words | _picture(model, params, drawing, kind, noise) | {
             "num_inference_steps": drawing.steps, model.family.guidance: params.cfg_scale, "callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
@@ -207,13 +222,20 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         if drawing.fresh and "latents" in call:  # the empty picture is encoded with what comes after the starting noise
             for drawn in call["generator"] if isinstance(call["generator"], list) else [call["generator"]]:
                 torch.randn((1, *call["latents"].shape[1:]), generator=drawn)
+        call |= followed_by(model.company, guides)
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
         call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
         if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
             call["use_resolution_binning"] = False
-        around = guided(_network(pipe), conditioning, lambda: watch.step // sampler.evaluations, guides) if conditioning else contextlib.nullcontext()
-        with around, drawn_from(noise, pipe) if noise else contextlib.nullcontext(), cached_steps(_network(pipe), params.step_cache):
+        size = (drawing.width, drawing.height)
+        with alone(model, pipe, params, drawing.ground, size, drawing.loops, step), contextlib.ExitStack() as around:
+            if conditioning:
+                around.enter_context(guided(_network(pipe), conditioning, step, guides))
+            around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx))
+            around.enter_context(cached_steps(_network(pipe), params.step_cache))
+            if noise:
+                around.enter_context(drawn_from(noise, pipe))
             images: list[Image.Image] = pipe(**call).images
         drawing.track.learn()
     return images
@@ -239,13 +261,12 @@ def _network(pipe: Any) -> Any:
     return getattr(pipe, "unet", None) or pipe.transformer
 
 
-def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool) -> tuple[dict[str, Any], Conditioning | None]:
+def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool, vocabulary: Vocabulary) -> tuple[dict[str, Any], Conditioning | None]:
     """The prompt as states where the family's encoder is CLIP, else as plain words."""
     if not model.family.weights:
         more = {"negative_prompt": [plain(parse(params.negative_prompt))] * len(drawing.seeds)} if model.family.negative and guides else {}
         return {"prompt": [plain(parse(params.prompt))] * len(drawing.seeds)} | more, None
-    loops = max(1, int(drawing.steps * drawing.strength)) if drawing.image is not None else drawing.steps
-    conditioning = condition(model, params.prompt, params.negative_prompt, loops, params.clip_skip, drawing.before, params.emphasis)
+    conditioning = condition(model, params.prompt, params.negative_prompt, drawing.loops, params.clip_skip, vocabulary, before=drawing.before, emphasis=params.emphasis)
     rows = len(drawing.seeds)
     first, base = conditioning.positive_at(0)[0][0], conditioning.negative_at(0)
     call = {"prompt_embeds": first.states.repeat(rows, 1, 1)} | ({"negative_prompt_embeds": base.states.repeat(rows, 1, 1)} if guides else {})

@@ -1,63 +1,162 @@
-"""LoRAs on a model: those that a prompt names, with their weights, through peft; taken off again without a trace."""
+"""Small networks on a model: those that a prompt names, with their weights; taken off again without a trace.
+
+A low-rank network is a path beside its layer, so that nothing of the model is touched. All other forms change weights: what they change is kept and put back bit for bit.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from pipelines.image.nets.forms import Branch, beside, branch_of, changed_bias, changed_weight, changes_bias, changes_weight, fits, moved
 from pipelines.image.nets.model import ImageModel
-from studio.api import BadInput, ModelEntry
-
-OTHER_FORMS = ("hada_w1", "lokr_w1", "oft_", "on_input")  # LyCORIS forms that peft does not read from these files
-
-
-def apply_loras(model: ImageModel, wanted: list[tuple[ModelEntry, float]]) -> None:
-    """Raises BadInput for a file whose form is not read or that does not fit the model."""
-    named = {adapter_name(entry): (entry, weight) for entry, weight in wanted}
-    if set(named) != set(model.adapters):
-        _take_off(model)
-        for name, (entry, _) in named.items():
-            _load(model, name, entry)
-    if named:
-        model.pipe.set_adapters(list(named), [weight for _, weight in named.values()])
-    model.adapters = {name: repr(weight) for name, (_, weight) in named.items()}
+from pipelines.image.nets.parts import Part, UnknownForm, UnknownPart, parts_of
+from pipelines.image.settle import Wanted, find_lora
+from studio.api import BadInput
 
 
-def adapter_name(entry: ModelEntry) -> str:
-    """peft takes no dots; the file's size and time are part of it, so that a changed file is loaded again."""
-    about = Path(entry.path).stat()
-    return "".join(letter if letter.isalnum() else "_" for letter in f"{entry.key}_{about.st_size}_{about.st_mtime_ns}")
+@dataclass
+class Fitting:
+    """What is being put on: paths by layer, and the parameters of which a copy is kept already."""
+
+    paths: dict[int, tuple[Any, list[Branch]]] = field(default_factory=dict)
+    kept: set[int] = field(default_factory=set)
 
 
-def _load(model: ImageModel, name: str, entry: ModelEntry) -> None:
-    from safetensors import safe_open
-
-    with safe_open(entry.path, "pt") as file:
-        keys = list(file.keys())
-    if form := next((form for form in OTHER_FORMS if any(form in key for key in keys)), ""):
-        raise BadInput(f"“{entry.title}” has a form of network ({form}) that is not read yet.", hint="Leave it out of the prompt.", field="prompt")
+def apply_loras(model: ImageModel, wanted: list[Wanted]) -> None:
+    """Puts on what is wanted and nothing else. Raises BadInput for a file whose form is not read or that does not fit the model."""
+    named = {adapter_name(item): repr((item.text, item.network)) for item in wanted if item.text or item.network}
+    if named == model.adapters:
+        return
+    take_off(model)
     try:
-        model.pipe.load_lora_weights(str(Path(entry.path).parent), weight_name=Path(entry.path).name, adapter_name=name, local_files_only=True)
-    except (ValueError, KeyError, RuntimeError, TypeError, IndexError) as error:
-        _take_off(model)
-        raise BadInput(f"The LoRA “{entry.title}” does not fit this model.", hint="It may be for another family of models: leave it out.", field="prompt") from error
-    if name not in {adapter for names in model.pipe.get_list_adapters().values() for adapter in names}:
-        _take_off(model)
-        raise BadInput(f"The LoRA “{entry.title}” does not fit this model.", hint="It may be for another family of models: leave it out.", field="prompt")
+        fitting = Fitting()
+        for item in wanted:
+            _put_on(model, item, fitting)
+        for layer, branches in fitting.paths.values():
+            model.worn.append(_add_paths(layer, branches))
+    except BaseException:
+        take_off(model)
+        raise
+    model.adapters = named
 
 
-def _take_off(model: ImageModel) -> None:
-    if model.adapters or model.pipe.get_list_adapters():
-        model.pipe.unload_lora_weights()
-    model.adapters = {}
+def take_off(model: ImageModel) -> None:
+    """The model as it was loaded, to the bit."""
+    for undo in reversed(model.worn):
+        undo()
+    model.worn, model.adapters = [], {}
 
 
-def wanted_loras(named: list[Any], model: ImageModel, catalog: Any) -> list[tuple[ModelEntry, float]]:
+def adapter_name(item: Wanted) -> str:
+    """The file's size and time are part of it, so that a changed file is loaded again."""
+    about = Path(item.entry.path).stat()
+    return f"{item.entry.key} {about.st_size} {about.st_mtime_ns}"
+
+
+def wanted_loras(named: list[Any], model: ImageModel, catalog: Any) -> list[Wanted]:
     """What the prompt's <lora:…> mean on this computer; the same one twice adds up."""
-    from pipelines.image.settle import find_lora
-
-    found: dict[str, tuple[ModelEntry, float]] = {}
+    found: dict[str, Wanted] = {}
     for network in named:
-        entry, weight = find_lora(network, model.family, catalog)
-        found[entry.key] = (entry, weight + (found[entry.key][1] if entry.key in found else 0.0))
+        item = find_lora(network, model.family, catalog)
+        before = found.get(item.entry.key)
+        found[item.entry.key] = Wanted(item.entry, item.text + before.text, item.network + before.network) if before else item
     return list(found.values())
+
+
+def _put_on(model: ImageModel, item: Wanted, fitting: Fitting) -> None:
+    refused = BadInput(f"The LoRA “{item.entry.title}” does not fit this model.", hint="It may be for another family of models: leave it out.", field="prompt")
+    try:
+        parts = _read(model, item.entry.path)
+    except UnknownForm as error:
+        raise BadInput(f"“{item.entry.title}” has a form of network ({error}) that is not read.", hint="Leave it out of the prompt.", field="prompt") from error
+    except UnknownPart as error:
+        raise BadInput(f"The LoRA “{item.entry.title}” changes a part that this model does not have ({error}).", hint="It may be for another family of models: leave it out.", field="prompt") from error
+    if not parts:
+        raise refused
+    for part in parts:
+        strength = item.text if part.of_text else item.network
+        branch = branch_of(part.slots)
+        if branch is not None and not fits(branch, part.layer):
+            raise refused
+        if not strength:
+            continue
+        if branch is not None:
+            weighted = Branch(branch.down, branch.up, branch.mid, branch.scale * strength)
+            fitting.paths.setdefault(id(part.layer), (part.layer, []))[1].append(weighted)
+            continue
+        try:
+            _change(model, part, strength, fitting.kept)
+        except (KeyError, RuntimeError, AttributeError) as error:
+            raise refused from error
+
+
+def _read(model: ImageModel, path: str) -> list[Part]:
+    """The file's parts; names that only diffusers knows how to split are given to it."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    try:
+        return parts_of(model.pipe, tensors)
+    except UnknownPart:
+        convert = getattr(model.pipe, "lora_state_dict", None)
+        if hasattr(model.pipe, "unet") or convert is None:
+            raise
+        return parts_of(model.pipe, _converted(convert, tensors))
+
+
+def _converted(convert: Callable[..., Any], tensors: dict[str, Any]) -> dict[str, Any]:
+    """By diffusers' own conversion of this family. Raises UnknownPart where it has none."""
+    try:
+        told, alphas = convert(dict(tensors), return_alphas=True)[:2]
+    except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        raise UnknownPart(next(iter(tensors), "")) from error
+    return dict(told) | {name if name.endswith(".alpha") else f"{name}.alpha": torch.tensor(float(value)) for name, value in (alphas or {}).items()}
+
+
+def _add_paths(layer: Any, branches: list[Branch]) -> Callable[[], None]:
+    ready: dict[Any, list[Branch]] = {}  # where the layer's input was seen last
+
+    def add(module: Any, given: Any, answer: Any) -> Any:
+        x = given[0]
+        if (place := (x.device, x.dtype)) not in ready:
+            ready.clear()
+            ready[place] = [moved(branch, *place) for branch in branches]
+        for branch in ready[place]:
+            answer = answer + beside(branch, module, x)
+        return answer
+
+    undo: Callable[[], None] = layer.register_forward_hook(add).remove
+    return undo
+
+
+def _change(model: ImageModel, part: Part, strength: float, kept: set[int]) -> None:
+    """Raises KeyError, RuntimeError or AttributeError where the tensors do not belong to the layer."""
+    slots = {name: tensor.to(part.layer.weight.device) for name, tensor in part.slots.items()}
+    if changes_weight(slots):
+        _replace(model, part.layer.weight, changed_weight(part.layer.weight, slots, strength), kept)
+    if changes_bias(slots):
+        _replace(model, part.layer.bias, changed_bias(part.layer.bias, slots, strength), kept)
+
+
+def _replace(model: ImageModel, parameter: Any, value: Any, kept: set[int]) -> None:
+    """In place, so that whatever else knows the parameter sees it too. Raises RuntimeError for one that is quantised or not in memory."""
+    if not parameter.is_floating_point() or parameter.is_meta or value.shape != parameter.shape:
+        raise RuntimeError("this weight can't be changed")
+    if id(parameter) not in kept:
+        kept.add(id(parameter))
+        model.worn.append(_restorer(parameter, parameter.detach().to("cpu", copy=True)))
+    with torch.no_grad():
+        parameter.copy_(value)
+
+
+def _restorer(parameter: Any, copy: Any) -> Callable[[], None]:
+    def undo() -> None:
+        with torch.no_grad():
+            parameter.copy_(copy)
+
+    return undo

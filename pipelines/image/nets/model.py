@@ -38,8 +38,9 @@ class ImageModel:
     colours: Any = None  # [channels + 1, 3]: latents to RGB, fitted before the first picture; None where that can't be done
     fitted: bool = False
     sketch: Any = None  # a tiny autoencoder for previews
-    adapters: dict[str, str] = field(default_factory=dict)
-    hushed: list[str] = field(default_factory=list)
+    adapters: dict[str, str] = field(default_factory=dict)  # what small networks it wears, with their weights
+    worn: list[Callable[[], None]] = field(default_factory=list)  # how each change of them is undone, in their order
+    company: Any = None  # what stands beside it while a job draws
     pace: Pace = field(default_factory=Pace)
     sliced: bool = False
 
@@ -163,6 +164,6 @@ def remember_prompts(model: ImageModel) -> None:
         values = (*args, *named.values())
         if any(isinstance(value, torch.Tensor) for value in values):
             return encode(*args, **named)
-        return model.recall((repr(args), repr(sorted(named.items(), key=lambda item: item[0]))), lambda: encode(*args, **named))
+        return model.recall((repr(args), repr(sorted(named.items(), key=lambda item: item[0])), repr(model.adapters)), lambda: encode(*args, **named))
 
     pipe.encode_prompt = remembered

@@ -12,18 +12,28 @@ from pipelines.image.prompt.schedule import Piece
 
 BACK_TRACK = 20
 Token = TypeVar("Token")
+Split = Callable[[str], Sequence[str | Sequence[Token]]]
 
 
-def chunked(pieces: Sequence[Piece], tokens: Callable[[str], Sequence[Token]], is_comma: Callable[[Token], bool], size: int) -> list[list[tuple[Token, float]]]:
-    """Chunks of (token, weight) without begin and end, at least one. At a full chunk the words since a comma not far back go to the next one."""
+def chunked(pieces: Sequence[Piece], tokens: Callable[[str], Sequence[Token]], is_comma: Callable[[Token], bool], size: int, split: Split[Token] = lambda text: (text,)) -> list[list[tuple[Token, float]]]:
+    """Chunks of (token, weight) without begin and end, at least one. At a full chunk the words since a comma not far back go to the next one.
+
+    `split` finds what stands for tokens of its own (an embedding's vectors) in a text: those are never cut in two.
+    """
     chunks: list[list[tuple[Token, float]]] = [[]]
     for piece in pieces:
         if piece.breaks:
             chunks.append([])
-        for token in tokens(piece.text):
-            if len(chunks[-1]) == size:
-                chunks.append(_after_comma(chunks[-1], is_comma))
-            chunks[-1].append((token, piece.weight))
+        for part in split(piece.text):
+            if not isinstance(part, str):
+                if len(chunks[-1]) + len(part) > size:
+                    chunks.append([])
+                chunks[-1] += [(token, piece.weight) for token in part]
+                continue
+            for token in tokens(part):
+                if len(chunks[-1]) == size:
+                    chunks.append(_after_comma(chunks[-1], is_comma))
+                chunks[-1].append((token, piece.weight))
     return chunks
 
 

@@ -1,0 +1,139 @@
+"""What guides a drawing besides words: control networks and adapters with their pictures, and a reference picture. What was asked for, and its checks; no torch."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.image.families import Family, family_of
+from pipelines.image.params import CONTROLS, ImageParams
+from pipelines.image.widths import widths_of
+from studio.api import BadInput, Catalog, ModelBroken, ModelEntry, ModelMissing
+
+CLASSES = {"ControlNetModel": ("sd1", "sd2", "sdxl", "tiny"), "T2IAdapter": ("sd1", "sd2", "sdxl", "tiny"), "SD3ControlNetModel": ("sd3",), "FluxControlNetModel": ("flux",)}
+SECONDS = {"sd1": ("sd1", "sd2"), "sd2": ("sd1", "sd2"), "tiny": ("tiny",), "sdxl": ("sdxl", "sdxl_refiner")}  # whose latents they share
+REFERENCED = ("sd1", "sd2", "sdxl", "tiny")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One control network: from `start` to `end` of the steps, by `weight`. `image` "" takes the picture that the drawing begins from."""
+
+    prefix: str
+    entry: ModelEntry
+    image: str
+    process: str
+    weight: float
+    start: float
+    end: float
+
+
+def units(params: ImageParams, catalog: Catalog) -> list[Unit]:
+    """Those that have a model. Raises ModelMissing, ModelBroken, BadInput."""
+    found = []
+    for prefix in CONTROLS:
+        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end")}
+        if value["model"]:
+            entry = named(str(value.pop("model")), "controlnet", f"{prefix}_model", catalog)
+            found.append(Unit(prefix, entry, **value))
+    return found
+
+
+def named(name: str, kind: str, field: str, catalog: Catalog) -> ModelEntry:
+    """The entry by key, title or file name, large or small letters. Raises ModelMissing with near names, ModelBroken."""
+    known = {each.lower(): entry for entry in catalog.entries(kind) for each in (entry.key.rpartition("/")[2], entry.title, entry.key)}
+    entry = known.get(name.lower())
+    if entry is None:
+        titles = list(dict.fromkeys(known[near].title for near in difflib.get_close_matches(name.lower(), known, 3, 0.5)))
+        raise ModelMissing(f"The model “{name}” is not on this computer.", hint=f"Did you mean {', '.join(titles)}?" if titles else "Choose another model, or add one in the Models tab.", field=field)
+    if entry.problem:
+        raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or leave it out.", field=field)
+    return entry
+
+
+def settle_controls(params: ImageParams, model: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Any]:
+    """The keys of what is named. Raises StudioErrors at the field that is wrong."""
+    found: dict[str, Any] = {}
+    for unit in units(params, catalog):
+        found[f"{unit.prefix}_model"] = unit.entry.key
+        _check_fit(unit.entry, model, family, f"{unit.prefix}_model")
+        if not unit.image and not params.image:
+            raise BadInput("There is no picture that guides the drawing.", hint="Give a control picture, or leave its model out.", field=f"{unit.prefix}_image")
+        if unit.start >= unit.end:
+            raise BadInput("It would end before it starts.", hint="Let the end come after the start.", field=f"{unit.prefix}_end")
+    for prefix in CONTROLS:
+        if getattr(params, f"{prefix}_image") and not getattr(params, f"{prefix}_model"):
+            raise BadInput("This control picture has no model.", hint="Choose one, or take the picture out.", field=f"{prefix}_model")
+    return found | _settle_reference(params, model, family, catalog)
+
+
+def settle_second(params: ImageParams, model: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Any]:
+    """The second model's key. Raises StudioErrors at its field."""
+    if not params.refiner:
+        return {}
+    entry = named(params.refiner, "image", "refiner", catalog)
+    other = family_of(entry)
+    if family.key not in SECONDS:
+        raise BadInput(f"A second model can't go on with {family.title}.", hint="Leave it out; it goes with Stable Diffusion 1, 2 and XL.", field="refiner")
+    if other.key not in SECONDS[family.key] or other.factor != family.factor:
+        raise BadInput(f"“{entry.title}” ({other.title}) can't go on with what {family.title} began.", hint="Choose a model of the same family, or for Stable Diffusion XL its refiner.", field="refiner")
+    if entry.key == model.key:
+        raise BadInput("The second model is the first one.", hint="Choose another, or leave it out.", field="refiner")
+    return {"refiner": entry.key}
+
+
+def _settle_reference(params: ImageParams, model: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Any]:
+    if not params.reference_model:
+        if params.reference_image:
+            raise BadInput("This reference picture has no model.", hint="Choose one, or take the picture out.", field="reference_model")
+        return {}
+    entry = named(params.reference_model, "ip_adapter", "reference_model", catalog)
+    if family.key not in REFERENCED:
+        raise BadInput(f"Reference pictures can't be used with {family.title}.", hint="Leave it out, or choose a model of its family.", field="reference_model")
+    its, reads = int(entry.details.get("context", 0)), widths_of(model).context
+    if its and reads and its != reads:
+        _other_family(entry, family, its, reads, "reference_model")
+    if not params.reference_image:
+        raise BadInput("There is no reference picture.", hint="Give one, or leave its model out.", field="reference_image")
+    image_encoder(entry, catalog)
+    return {"reference_model": entry.key}
+
+
+def image_encoder(adapter: ModelEntry, catalog: Catalog) -> ModelEntry:
+    """The encoder whose pictures an IP-Adapter reads: of fitting width, the nearest in the folders. Raises ModelMissing."""
+    wide = int(adapter.details.get("clip", 0))
+    fitting = [entry for entry in catalog.entries() if entry.architecture == "CLIPVisionModelWithProjection" and not entry.problem and wide in entry.details.get("widths", ())]
+    if not fitting:
+        raise ModelMissing(f"“{adapter.title}” needs a picture encoder that is {wide} wide.", hint="Put the folder “image_encoder” that it was published with beside it.", field="reference_model")
+    return max(fitting, key=lambda entry: _common(entry.path, adapter.path))
+
+
+def _common(one: str, other: str) -> int:
+    return next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+
+
+def _check_fit(entry: ModelEntry, model: ModelEntry, family: Family, field: str) -> None:
+    kind = str(entry.details.get("class", ""))
+    if kind not in CLASSES:
+        raise BadInput(f"“{entry.title}” is of a form that can't be used here.", hint="Use a ControlNet or a T2I-Adapter.", field=field)
+    if family.key not in CLASSES[kind]:
+        raise BadInput(f"“{entry.title}” is for another family of models than {family.title}.", hint="Leave it out, or choose a model of its family.", field=field)
+    its, reads = int(entry.details.get("context", 0)), widths_of(model).context
+    if its and reads and its != reads:
+        _other_family(entry, family, its, reads, field)
+    if kind == "T2IAdapter" and bool(entry.details.get("xl")) != (family.key == "sdxl"):
+        raise BadInput(f"“{entry.title}” is for another family of models than {family.title}.", hint="Leave it out, or choose a model of its family.", field=field)
+
+
+def _other_family(entry: ModelEntry, family: Family, its: int, reads: int, field: str) -> None:
+    raise BadInput(f"“{entry.title}” is for another family of models: it reads text {its} wide, this one ({family.title}) {reads}.", hint="Leave it out, or choose a model of its family.", field=field)
+
+
+def control_bytes(params: ImageParams, catalog: Catalog) -> int:
+    """Bytes of all models that guide. Raises what `units` raises."""
+    found = {unit.entry.key: unit.entry.bytes for unit in units(params, catalog)}
+    if params.reference_model:
+        adapter = named(params.reference_model, "ip_adapter", "reference_model", catalog)
+        found |= {adapter.key: adapter.bytes, (encoder := image_encoder(adapter, catalog)).key: encoder.bytes}
+    return sum(found.values())
