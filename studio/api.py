@@ -38,7 +38,9 @@ from studio.events import (
 )
 from studio.hooks import HOOK_API, hookimpl
 from studio.host import Output, Route, Studio, Tab
+from studio.i18n import language
 from studio.inputs import Inputs
+from studio.metadata import parameters_text
 from studio.params import ExtensionParams, Params, ui
 from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Pipeline, RunContext, Stopping
 from studio.settings import Settings
@@ -93,5 +95,7 @@ __all__ = [
     "Text",
     "WorkerDied",
     "hookimpl",
+    "language",
+    "parameters_text",
     "ui",
 ]
