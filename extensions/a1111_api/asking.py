@@ -92,6 +92,11 @@ def table(asked: Asked, name: str) -> dict[str, Any]:
     return value
 
 
+def say(request: Request, studio: Studio, english: str) -> str:
+    """In the asker's language."""
+    return studio.words.say(language(request.headers, request.cookies), english)
+
+
 def answered(studio: Studio, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint with its answer as JSON; what it raises is told in the original's form and the asker's language."""
     is_async = inspect.iscoroutinefunction(endpoint)
@@ -101,17 +106,17 @@ def answered(studio: Studio, endpoint: Endpoint) -> Callable[[Request], Awaitabl
         try:
             answer = await endpoint(request) if is_async else await run_in_threadpool(endpoint, request)
         except StudioError as error:
-            return failure(error, studio, language(request.headers, request.cookies))
+            return failure(error, lambda english: say(request, studio, english))
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 
     return told
 
 
-def failure(error: StudioError, studio: Studio, lang: str) -> Response:
+def failure(error: StudioError, said: Callable[[str], str]) -> Response:
     """An unknown sampler is 400 there, whatever it is here."""
-    words = [studio.words.say(lang, sentence) for sentence in (error.message, error.hint) if sentence]
+    words = [said(sentence) for sentence in (error.message, error.hint) if sentence]
     status = error.status
     if error.field == "sampler":
-        status, words = 400, [studio.words.say(lang, "Sampler not found."), *words]
+        status, words = 400, [said("Sampler not found."), *words]
     told = " ".join(words)
     return JSONResponse({"error": type(error).__name__, "detail": told, "body": "", "errors": told}, status_code=status)

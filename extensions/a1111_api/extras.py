@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from studio.api import BadInput, Studio, StudioError, parameters_text
 
-from .asking import Asked, body, number, owner, text, whole, yes
+from .asking import Asked, body, number, owner, say, text, whole, yes
 from .here import UPSCALE, look
 from .pictures import as_sent, decoded, encoded, opened, png, read
 from .tasks import Task, Tasks
@@ -64,14 +64,18 @@ class Extras:
         made = await self._enlarged(request, asked, [asked.get("image")])
         if not made:
             raise StudioError("It was stopped.")
-        return {"html_info": told(asked), "image": made[0]}
+        return {"html_info": self._told(request, asked), "image": made[0]}
 
     async def batch(self, request: Request) -> Any:
         asked = DEFAULTS | await body(request, self.studio)
         listed = asked.get("imageList")
         if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
             raise BadInput("imageList must be a list.", field="imageList")
-        return {"html_info": told(asked), "images": await self._enlarged(request, asked, [item.get("data") for item in listed])}
+        return {"html_info": self._told(request, asked), "images": await self._enlarged(request, asked, [item.get("data") for item in listed])}
+
+    def _told(self, request: Request, asked: Asked) -> str:
+        """What was asked for and is not done."""
+        return f"<p>{say(request, self.studio, 'Faces are not restored here.')}</p>" if faces(asked) else ""
 
     async def _enlarged(self, request: Request, asked: Asked, images: list[Any]) -> list[str]:
         """As base64; of an interrupted request those that were finished."""
@@ -142,7 +146,5 @@ def values_in(settings_in: Any, written: str) -> dict[str, Any]:
         return {}
 
 
-def told(asked: Asked) -> str:
-    """What was asked for and is not done."""
-    faces = [name for name in ("gfpgan_visibility", "codeformer_visibility") if number(asked, name) > 0]
-    return f"<p>{', '.join(faces)}: this studio has nothing that restores faces.</p>" if faces else ""
+def faces(asked: Asked) -> bool:
+    return any(number(asked, name) > 0 for name in ("gfpgan_visibility", "codeformer_visibility"))

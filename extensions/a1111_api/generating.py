@@ -79,8 +79,8 @@ def information(asked: Asked, here: Here, task: Task, outputs: list[Output]) -> 
     said = [here.settings_in(written) if written else {} for written in infotexts]
     prompts, negatives = ([str(one.get(name, getattr(params, name))) for one in said] for name in ("prompt", "negative_prompt"))
     subseeds = [int(output.metadata.get("params", {}).get("variation_seed", 0)) if params.variation_strength else seed for output, seed in zip(outputs, seeds, strict=True)]
-    first = {"prompt": prompts, "negative_prompt": negatives, "seed": seeds, "subseed": subseeds}
-    nothing = {"prompt": params.prompt, "negative_prompt": params.negative_prompt, "seed": params.seed, "subseed": params.variation_seed}
+    first: dict[str, list[Any]] = {"prompt": prompts, "negative_prompt": negatives, "seed": seeds, "subseed": subseeds}
+    nothing: dict[str, Any] = {"prompt": params.prompt, "negative_prompt": params.negative_prompt, "seed": params.seed, "subseed": params.variation_seed}
     strength = params.denoising_strength if params.image else params.hires_strength if params.hires_scale > 1 else None
     return {
         **{name: found[0] if found else nothing[name] for name, found in first.items()}, **{f"all_{name}s": found for name, found in first.items()},

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from studio.api import BadInput, ModelEntry, NotAllowed, Studio
 
-from .asking import body, is_host, owner, text, whole, yes
+from .asking import body, is_host, owner, say, text, whole, yes
 from .here import FIXED, GENERATE, UPSCALE, choices, options, set_options, sha256, titles, usable
 from .tasks import Tasks, eta_of, fraction_of, note_of, preview_of
 
@@ -110,7 +110,7 @@ class Lists:
         return {}
 
     def not_made(self, request: Request) -> Any:
-        return {"info": "Embeddings and hypernetworks are not made here."}
+        return {"info": say(request, self.studio, "Embeddings and hypernetworks are not made here.")}
 
     def interrogate(self, request: Request) -> Any:
         raise BadInput("This studio does not do that: it has no model that describes pictures.", field="model")
