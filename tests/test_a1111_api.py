@@ -79,6 +79,15 @@ def test_the_getters_and_the_model_switch(client: webuiapi.WebUIApi) -> None:
         call()
 
 
+def test_every_getter_of_the_client_gets_an_answer(client: webuiapi.WebUIApi) -> None:
+    names = [name for name in dir(client) if name.startswith("get_") and name != "get_endpoint"]
+    assert len(names) > 15 and {name: type(getattr(client, name)()).__name__ for name in names} == {name: "dict" if name in ("get_cmd_flags", "get_embeddings", "get_memory", "get_options", "get_progress", "get_scripts") else "list" for name in names}
+    assert (client.has_controlnet, client.has_adetailer, client.has_animatediff) == (False, False, False)
+    assert client.png_info(client.txt2img(prompt="a dog", seed=1, width=32, height=32).image).info.startswith("a dog\nSteps: 4")
+    with pytest.raises(RuntimeError, match="422"):
+        client.interrogate(ramp())
+
+
 def test_every_route_answers_with_json(studio: Running) -> None:
     for name in GETS:
         with urllib.request.urlopen(f"{studio.url}/sdapi/v1/{name}", timeout=10) as answer:

@@ -128,7 +128,7 @@ def test_what_has_no_effect_is_told(api: SimpleNamespace, here: Any, sent: dict[
         ("txt2img", {"styles": "Ink"}, "must be a list"), ("txt2img", {"override_settings": []}, ""), ("txt2img", {"override_settings": [1]}, "names with values"), ("txt2img", {"script_name": "X/Y/Z plot"}, "is not here"),
         ("txt2img", {"override_settings": {"CLIP_stop_at_last_layers": 13}}, "from 1 to 12"), ("txt2img", {"override_settings": {"sd_vae": "gone"}}, "gone"), ("img2img", {"resize_mode": 4}, "from 0 to 3"),
         ("img2img", {"inpainting_fill": -1}, "from 0 to 3"), ("txt2img", {"enable_hr": True, "hr_upscaler": "SwinIR 4x"}, "SwinIR"), ("txt2img", {"enable_hr": True, "hr_resize_x": 768, "hr_resize_y": 1024}, "proportions"),
-        ("txt2img", {"enable_hr": True, "width": 0, "hr_resize_x": 5}, "more than 0"), ("txt2img", {"batch_size": 11, "n_iter": 10}, "Pictures"), ("txt2img", {"seed": 2**40}, "Seed"), ("txt2img", {"steps": 1e300}, "Steps"),
+        ("txt2img", {"enable_hr": True, "width": 0, "hr_resize_x": 5}, "more than 0"), ("txt2img", {"batch_size": 11, "n_iter": 10}, "Pictures"), ("txt2img", {"batch_size": -2, "n_iter": -2}, "batch_size must be at least 1"), ("txt2img", {"seed": 2**40}, "Seed"), ("txt2img", {"steps": 1e300}, "Steps"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_with_its_name(api: SimpleNamespace, here: Any, kind: str, sent: dict[str, Any], words: str) -> None:
@@ -168,6 +168,10 @@ def test_pictures_that_one_job_has_no_fields_for_become_jobs_of_their_own(api: S
     assert [(job["seed"], job["variation_seed"], job["count"]) for job in moved] == [(5, 2**32 - 1, 1), (5, 0, 1)]
     begun = jobs(submitted(api, here, "img2img", n_iter=2, seed=2**32 - 1), ["a", "b"], ["m", "n"], 2)
     assert [(job["seed"], job["image"], job["mask"]) for job in begun] == [(2**32 - 1, "a", "m"), (0, "b", "n"), (1, "a", "m"), (2, "b", "n")]
+    with pytest.raises(BadInput, match="too many"):
+        jobs(submitted(api, here, "txt2img", batch_size=1) | {"count": 10**12, "variation_strength": 0.1}, [], [], 1)
+    with pytest.raises(BadInput, match="too many"):
+        jobs(submitted(api, here, "img2img", n_iter=100), ["a", "b"], [], 100)
     drawn = {job["seed"] for job in jobs(submitted(api, here, "img2img"), ["a", "b"], [], 1)}
     assert len(drawn) == 2 and min(drawn) >= 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib
 import io
@@ -205,7 +206,8 @@ def test_bad_values_get_a_sentence(ann: TestClient, route: str, values: dict[str
 def test_errors_are_told_in_the_asker_s_language(ann: TestClient) -> None:
     told = ann.post("/sdapi/v1/txt2img", json={"sampler_name": "Nothing"}, headers={"accept-language": "ja"})
     assert told.status_code == 400 and "サンプラー" in told.json()["detail"]
-    assert ann.post("/sdapi/v1/txt2img", content=b"{").status_code == 422 and ann.post("/sdapi/v1/txt2img", content=b"[]").status_code == 422
+    for broken in (b"{", b"[]", b'{"x": NaN}', b'{"x": "\\ud800"}', b'{"x": "\xff"}'):
+        assert ann.post("/sdapi/v1/txt2img", content=broken).status_code == 422
 
 
 def test_every_sentence_of_it_has_its_japanese() -> None:
@@ -264,6 +266,56 @@ def test_progress_counts_pictures_and_steps_over_all_jobs(tmp_path: Path) -> Non
     assert tasks.preview_of(alone) is None
     told[Progress], told[Loading], job.pipeline.id = None, Loading("Enlarging", 0.5), "image.upscale"
     assert tasks.fraction_of(alone) == 0.5 and tasks.note_of(alone) == "Enlarging"
+
+
+class Errand:
+    """A request and a queue in one: a job that ends when it is told to, or when its client goes."""
+
+    def __init__(self, *, stop_at_submit: bool = False, gone: bool = False) -> None:
+        self.headers, self.stop_at_submit, self.gone, self.told = {"x-seisei-owner": "ann"}, stop_at_submit, gone, list[Any]()
+        self.jobs = self.store = self
+        self.job = SimpleNamespace(id="j", state="running", error=None, wait=lambda: None, pipeline=SimpleNamespace(id="image.generate"))
+
+    def submit(self, pipeline: str, values: dict[str, Any], **about: Any) -> Any:
+        if self.stop_at_submit:
+            self.tasks.stop("ann")
+        return self.job
+
+    def cancel(self, id: str, *, by: str, mode: str = "cancel") -> None:
+        if self.job.state == "running":
+            self.told.append((id, by, mode))
+            self.job.state = "done"
+
+    async def is_disconnected(self) -> bool:
+        return self.gone
+
+    def outputs_of(self, id: str) -> list[Any]:
+        return [SimpleNamespace(id="o")]
+
+    def trash(self, ids: list[str], *, owner: str) -> None:
+        self.told.append((*ids, owner, "trash"))
+
+    purge = trash
+
+    def run(self) -> Any:
+        tasks = importlib.import_module("seisei_extensions.a1111_api.tasks")
+        self.tasks = tasks.Tasks(self)
+        task = asyncio.run(self.tasks.run(self, "image.generate", [{}, {}], pictures=2))
+        self.tasks.forget(task)
+        return task
+
+
+def test_an_interrupt_before_the_job_is_there_is_not_lost() -> None:
+    Hooks().load_folder(FOLDER)
+    errand = Errand(stop_at_submit=True)
+    task = errand.run()
+    assert errand.told == [("j", "ann", "finish"), ("o", "ann", "trash"), ("o", "ann", "trash")] and len(task.jobs) == 1
+
+
+def test_what_a_client_that_is_gone_did_not_get_stays() -> None:
+    Hooks().load_folder(FOLDER)
+    errand = Errand(gone=True)
+    assert errand.run().gone and errand.told == [("j", "ann", "cancel")]
 
 
 def test_too_large_a_request_is_refused_before_it_is_read_whole(ann: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

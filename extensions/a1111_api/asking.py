@@ -36,12 +36,18 @@ async def body(request: Request, studio: Studio) -> Asked:
         if len(data) > most:
             raise BadInput(f"The request is larger than {studio.settings.max_upload_mb} MB.", hint="Send fewer or smaller pictures.")
     try:
-        values = json.loads(data)
+        values = json.loads(data, parse_constant=_no_number)
+        if b"\\ud" in data.lower():  # half a letter, which no file and no answer can hold
+            json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise BadInput("The body is not JSON.", hint="Send the parameters as one JSON object.") from error
     if not isinstance(values, dict):
         raise BadInput("The body is not a JSON object.", hint="Send the parameters as one JSON object.")
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def whole(asked: Asked, name: str) -> int:

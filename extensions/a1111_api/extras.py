@@ -133,17 +133,9 @@ class Extras:
             path.write_bytes(decoded(image))
             written = parameters_text(path)
         texts = {str(name): value for name, value in picture.info.items() if isinstance(value, str)}
-        values = values_in(look(self.studio, who).settings_in, written)
+        values = look(self.studio, who).read(written)
         labelled = {LABELS[name]: str(value) for name, value in values.items() if name in LABELS}
         return {"info": written, "items": texts | ({"parameters": written} if written else {}), "parameters": labelled | values}
-
-
-def values_in(settings_in: Any, written: str) -> dict[str, Any]:
-    """{} where the text holds no settings."""
-    try:
-        return dict(settings_in(written)) if written else {}
-    except BadInput:
-        return {}
 
 
 def faces(asked: Asked) -> bool:

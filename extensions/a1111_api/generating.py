@@ -74,11 +74,10 @@ def information(asked: Asked, here: Here, task: Task, outputs: list[Output]) -> 
     """The answer's `info`: what was really done, read from the settled parameters and from what each picture carries."""
     params = task.jobs[0].params
     model = next((entry for entry in here.models if entry.key == params.model), None)
-    infotexts = [str(output.metadata.get("facts", {}).get("parameters", "")) for output in outputs]
-    seeds = [int(output.metadata.get("facts", {}).get("seed", params.seed)) for output in outputs]
-    said = [here.settings_in(written) if written else {} for written in infotexts]
-    prompts, negatives = ([str(one.get(name, getattr(params, name))) for one in said] for name in ("prompt", "negative_prompt"))
-    subseeds = [int(output.metadata.get("params", {}).get("variation_seed", 0)) if params.variation_strength else seed for output, seed in zip(outputs, seeds, strict=True)]
+    facts, done = [output.metadata["facts"] for output in outputs], [output.metadata["params"] for output in outputs]
+    infotexts, seeds = [str(one.get("parameters", "")) for one in facts], [int(one.get("seed", params.seed)) for one in facts]
+    prompts, negatives = [one.get("prompt") or values["prompt"] for one, values in zip(facts, done, strict=True)], [values["negative_prompt"] for values in done]
+    subseeds = [values["variation_seed"] if params.variation_strength else seed for values, seed in zip(done, seeds, strict=True)]
     first: dict[str, list[Any]] = {"prompt": prompts, "negative_prompt": negatives, "seed": seeds, "subseed": subseeds}
     nothing: dict[str, Any] = {"prompt": params.prompt, "negative_prompt": params.negative_prompt, "seed": params.seed, "subseed": params.variation_seed}
     strength = params.denoising_strength if params.image else params.hires_strength if params.hires_scale > 1 else None

@@ -80,6 +80,13 @@ class Here:
             return known["real-esrgan"]
         raise BadInput(f"There is no upscaler “{name}”.", hint=f"Use one of: {', '.join(self.upscalers)}.", field="upscaler")
 
+    def read(self, text: str) -> dict[str, Any]:
+        """The settings in a picture's text; {} where there are none."""
+        try:
+            return self.settings_in(text) if text else {}
+        except BadInput:
+            return {}
+
 
 def look(studio: Studio, owner: str) -> Here:
     """For this caller: options and styles are one's own."""

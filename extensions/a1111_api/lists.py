@@ -66,7 +66,7 @@ class Lists:
 
     def embeddings(self, request: Request) -> Any:
         def about(entry: ModelEntry) -> dict[str, Any]:
-            return {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": entry.details.get("width"), "vectors": entry.details.get("vectors")}
+            return {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": (entry.details.get("widths") or [None])[0], "vectors": entry.details.get("vectors")}
 
         entries = self.studio.catalog.entries("embedding")
         good, bad = ({entry.key.rpartition("/")[2]: about(entry) for entry in entries if bool(entry.problem) is broken} for broken in (False, True))

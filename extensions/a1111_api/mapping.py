@@ -15,7 +15,7 @@ from .asking import Asked, names, number, table, text, whole, yes
 from .here import Here, clip_skip
 
 Kind = Literal["txt2img", "img2img"]
-SEEDS, MADE_UP = 2**32, 2**31 - 1
+SEEDS, MADE_UP, MOST = 2**32, 2**31 - 1, 100
 BOTH: dict[str, Any] = {
     "prompt": "", "negative_prompt": "", "styles": [], "seed": -1, "subseed": -1, "subseed_strength": 0, "seed_resize_from_h": -1, "seed_resize_from_w": -1, "sampler_name": "", "scheduler": "Automatic",
     "batch_size": 1, "n_iter": 1, "steps": 50, "cfg_scale": 7.0, "width": 512, "height": 512, "restore_faces": False, "tiling": False, "do_not_save_samples": False, "do_not_save_grid": False,
@@ -71,7 +71,7 @@ def values_of(kind: Kind, asked: Asked, here: Here) -> dict[str, Any]:
     width, height, hires = _sizes(asked, here) if kind == "txt2img" else (whole(asked, "width"), whole(asked, "height"), {})
     return {
         "prompt": _prompt(asked, here, "prompt"), "negative_prompt": _prompt(asked, here, "negative_prompt"), "model": model, "vae": here.vae(str(settings["sd_vae"] or "")),
-        "clip_skip": clip_skip(settings["CLIP_stop_at_last_layers"]), "width": width, "height": height, "count": whole(asked, "batch_size") * whole(asked, "n_iter"), "steps": whole(asked, "steps"),
+        "clip_skip": clip_skip(settings["CLIP_stop_at_last_layers"]), "width": width, "height": height, "count": _few(asked, "batch_size") * _few(asked, "n_iter"), "steps": whole(asked, "steps"),
         "cfg_scale": number(asked, "cfg_scale"), "sampler": sampler, "schedule": schedule, "seed": max(-1, whole(asked, "seed")), "tiling": yes(asked, "tiling"), "upscale": 1.0,
         **_variation(asked), **hires, **(_picture(asked) if kind == "img2img" else {}),
     }  # fmt: skip
@@ -83,8 +83,11 @@ def jobs_of(values: dict[str, Any], images: list[str], masks: list[str], rounds:
     if len(images) < 2 and not (moves and values["count"] > 1):
         return [values | ({"image": images[0]} if images else {}) | ({"mask": masks[0]} if masks else {})]
     seed = values["seed"] if values["seed"] >= 0 else secrets.randbelow(MADE_UP)
+    count = rounds * len(images) if len(images) > 1 else values["count"]
+    if count > MOST:
+        raise BadInput(f"{count} pictures are too many for one request; it can have {MOST}.", field="batch_size")
     jobs = []
-    for place in range(rounds * len(images) if len(images) > 1 else values["count"]):
+    for place in range(count):
         job = values | {"count": 1, "seed": seed if moves else (seed + place) % SEEDS}
         job |= {"variation_seed": (values["variation_seed"] + place) % SEEDS} if moves else {}
         job |= {"image": images[place % len(images)]} if images else {}
@@ -103,6 +106,13 @@ def ignored(asked: Asked) -> list[str]:
     found = [name for name, nothing in WITHOUT_EFFECT.items() if name in asked and asked[name] not in nothing and (hires or not name.startswith("hr_"))]
     found += [f"override_settings.{name}" for name in table(asked, "override_settings") if name not in SETTINGS]
     return found + [f"alwayson_scripts.{name}" for name, about in table(asked, "alwayson_scripts").items() if not isinstance(about, dict) or about.get("args")]
+
+
+def _few(asked: Asked, name: str) -> int:
+    """Raises BadInput."""
+    if (value := whole(asked, name)) < 1:
+        raise BadInput(f"{name} must be at least 1.", field=name)
+    return value
 
 
 def _prompt(asked: Asked, here: Here, name: str) -> str:

@@ -71,7 +71,7 @@ def png(picture: Image.Image) -> bytes:
 
 def as_sent(picture: Image.Image) -> Image.Image:
     """In a mode that PNG has."""
-    return picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    return picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB")
 
 
 def sheet(files: list[bytes]) -> bytes:

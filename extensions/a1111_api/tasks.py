@@ -19,13 +19,13 @@ from .asking import owner
 from .here import GENERATE
 from .pictures import encoded, read
 
-LOOKS = 0.25  # seconds between looks whether the client is still there
+LOOKS = 0.03  # seconds between looks whether a job has ended and its client is still there
 REMEMBERED = 200  # ended tasks that /internal/progress still knows
 
 
 @dataclass
 class Task:
-    """`parts` jobs, one after the other, each making `pictures / parts` pictures."""
+    """`parts` jobs, one after the other, each making `pictures / parts` pictures. `stopped` by its owner, or because the client is `gone`."""
 
     id: str
     owner: str
@@ -33,6 +33,7 @@ class Task:
     pictures: int
     jobs: list[Any] = field(default_factory=list)
     stopped: bool = False
+    gone: bool = False
     began: float = field(default_factory=time.time)
 
     @property
@@ -61,9 +62,11 @@ class Tasks:
             self._tasks.append(task)
         try:
             for values in jobs:
-                if task.stopped:
+                if task.stopped and task.jobs:
                     break
                 task.jobs.append(await run_in_threadpool(self.studio.submit, pipeline, values, owner=task.owner, source="api"))
+                if task.stopped:  # before it had a job that could be told
+                    self._finish(task)
                 await self._end_of(request, task)
                 if task.job.error:
                     raise task.job.error
@@ -76,18 +79,21 @@ class Tasks:
         return task
 
     async def _end_of(self, request: Request, task: Task) -> None:
-        waiting = asyncio.ensure_future(run_in_threadpool(task.job.wait))
-        while not waiting.done():
-            if await request.is_disconnected():
-                task.stopped = True
+        """Looks now and then instead of keeping a thread: many may wait, and their progress and interrupt need threads too."""
+        while task.job.state in ("queued", "running"):
+            if not task.gone and await request.is_disconnected():
+                task.stopped = task.gone = True
                 self.studio.jobs.cancel(task.job.id, by=task.owner)
-            await asyncio.wait([waiting], timeout=LOOKS)
+            await asyncio.sleep(LOOKS)
+        await run_in_threadpool(task.job.wait)  # until its end is told, with its error
 
     def outputs(self, task: Task) -> list[Output]:
         return [output for job in task.jobs for output in self.studio.store.outputs_of(job.id)]
 
     def forget(self, task: Task) -> None:
-        """What its client has been given and did not ask to be kept does not stay in the gallery."""
+        """What its client is given and did not ask to be kept does not stay in the gallery; what nobody is there to take stays."""
+        if task.gone:
+            return
         ids = [output.id for output in self.outputs(task)]
         self.studio.store.trash(ids, owner=task.owner)
         self.studio.store.purge(ids, owner=task.owner)
@@ -110,7 +116,11 @@ class Tasks:
         if task := self.current(who):
             task.stopped = True
             if task.job is not None:
-                self.studio.jobs.cancel(task.job.id, by=who, mode="finish" if task.job.pipeline.id == GENERATE else "cancel")
+                self._finish(task)
+
+    def _finish(self, task: Task) -> None:
+        """A job that waits is taken from the queue."""
+        self.studio.jobs.cancel(task.job.id, by=task.owner, mode="finish" if task.job.pipeline.id == GENERATE else "cancel")
 
     def skip(self, who: str) -> None:
         """Go on with the next picture; the last one is finished as far as it is."""
