@@ -36,7 +36,7 @@ def here(api: SimpleNamespace) -> Any:
     models = [entry("sd/dream", "dream", sha256="ab12cd34ef" + "0" * 54), entry("flux", "flux"), entry("old/same", "same"), entry("new/same", "same")]
     written = {"steps": 9, "sampler": "Euler a", "schedule": "Karras", "prompt": "from a text", "hires_scale": 1.5, "hires_strength": 0.4, "model": "sd/dream", "clip_skip": 2, "variation_strength": 0.25, "variation_seed": 4}
     return api.here.Here(
-        SAMPLERS, ("Automatic", "Karras"), ("Real-ESRGAN", "Lanczos"), models, [entry("vae/soft", "soft", "vae")], STYLES,
+        SAMPLERS, ("Real-ESRGAN", "Lanczos"), models, [entry("vae/soft", "soft", "vae")], STYLES,
         advised=lambda key: "Flow Euler" if key == "flux" else "DPM++ 2M", settings_in=lambda text: dict(written) if "Steps" in text else {},
     )  # fmt: skip
 

@@ -25,23 +25,18 @@ SUFFIX = re.compile(r"\.(safetensors|ckpt|pt|gguf)$", re.IGNORECASE)
 SAME = ("", "none", "automatic")
 
 
-def _nothing(text: str) -> Any:
-    return {}
-
-
 @dataclass(frozen=True)
 class Here:
     """`advised(key)` is the sampler that suits a model, `settings_in(text)` the values inside a picture's text; both are the image pipeline's own."""
 
-    samplers: tuple[str, ...] = ()
-    schedules: tuple[str, ...] = ()
-    upscalers: tuple[str, ...] = ()
-    models: list[ModelEntry] = field(default_factory=list)
-    vaes: list[ModelEntry] = field(default_factory=list)
-    styles: dict[str, dict[str, str]] = field(default_factory=dict)
+    samplers: tuple[str, ...]
+    upscalers: tuple[str, ...]
+    models: list[ModelEntry]
+    vaes: list[ModelEntry]
+    styles: dict[str, dict[str, str]]
+    advised: Callable[[str], str]
+    settings_in: Callable[[str], dict[str, Any]]
     options: dict[str, Any] = field(default_factory=lambda: dict(CHANGEABLE))
-    advised: Callable[[str], str] = _nothing
-    settings_in: Callable[[str], dict[str, Any]] = _nothing
 
     def checkpoint(self, name: str) -> str:
         """The model's key for a title, a file's name or a hash; "" for "". Raises BadInput."""
@@ -99,7 +94,7 @@ def look(studio: Studio, owner: str) -> Here:
         return dict(generate.read_parameters(text, catalog)) if hasattr(generate, "read_parameters") else {}
 
     return Here(
-        samplers=choices(studio, GENERATE, "sampler"), schedules=choices(studio, GENERATE, "schedule"), upscalers=choices(studio, UPSCALE, "upscaler"),
+        samplers=choices(studio, GENERATE, "sampler"), upscalers=choices(studio, UPSCALE, "upscaler"),
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
         options=options(studio, owner), advised=advised, settings_in=settings_in,
     )  # fmt: skip
@@ -131,7 +126,7 @@ def find(name: str, entries: list[ModelEntry]) -> ModelEntry | None:
     plain, digest = hashed.groups() if hashed else (name, "")
     wanted = SUFFIX.sub("", plain.strip()).lower()
     for title, entry in titles(entries).items():
-        if wanted == title.lower():
+        if title.lower() in (wanted, name.lower()):
             return entry
     for entry in entries:
         if wanted in {entry.key.lower(), entry.key.rpartition("/")[2].lower(), SUFFIX.sub("", PurePath(entry.path).name).lower(), entry.title.lower()}:

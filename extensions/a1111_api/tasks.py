@@ -7,13 +7,14 @@ import threading
 import time
 import uuid
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from studio.api import Loading, Output, Preview, Progress, Queued, Studio
+from studio.api import Loading, NotFound, Output, Preview, Progress, Queued, Studio
 
 from .asking import owner
 from .here import GENERATE
@@ -94,9 +95,10 @@ class Tasks:
         """What its client is given and did not ask to be kept does not stay in the gallery; what nobody is there to take stays."""
         if task.gone:
             return
-        ids = [output.id for output in self.outputs(task)]
-        self.studio.store.trash(ids, owner=task.owner)
-        self.studio.store.purge(ids, owner=task.owner)
+        for output in self.outputs(task):
+            with suppress(NotFound):  # its owner deleted it meanwhile
+                self.studio.store.trash([output.id], owner=task.owner)
+                self.studio.store.purge([output.id], owner=task.owner)
 
     def current(self, who: str) -> Task | None:
         """Of the caller's own: what runs, else what was asked for first; else a picture that the page makes for the same person."""
