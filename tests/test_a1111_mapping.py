@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,7 +104,7 @@ def test_each_field_changes_what_is_submitted(api: SimpleNamespace, here: Any, k
 
 def test_no_field_of_the_original_is_forgotten(api: SimpleNamespace) -> None:
     for kind, rows in (("txt2img", CHANGES + OF_TEXT), ("img2img", CHANGES + OF_PICTURE)):
-        handled = {row[0] for row in rows} | OF_THE_ANSWER | set(api.mapping.WITHOUT_EFFECT) | {"alwayson_scripts", "script_name", "script_args"}
+        handled = {row[0] for row in rows} | OF_THE_ANSWER | set(api.mapping.WITHOUT_EFFECT) | {"alwayson_scripts", "script_name", "script_args", "refiner_switch_at"}  # tested below
         assert set(api.mapping.DEFAULTS[kind]) - handled == set()
 
 
@@ -116,7 +117,7 @@ def test_no_field_of_the_original_is_forgotten(api: SimpleNamespace) -> None:
     ],
 )  # fmt: skip
 def test_what_has_no_effect_is_told(api: SimpleNamespace, here: Any, sent: dict[str, Any], told: list[str]) -> None:
-    assert api.mapping.ignored(api.mapping.complete("txt2img", sent, here)) == told
+    assert api.mapping.ignored(api.mapping.complete("txt2img", sent, here), here) == told
     without = {name: value for name, value in sent.items() if name == "enable_hr"}
     assert submitted(api, here, "txt2img", **sent) == submitted(api, here, "txt2img", **without)
 
@@ -174,6 +175,28 @@ def test_pictures_that_one_job_has_no_fields_for_become_jobs_of_their_own(api: S
         jobs(submitted(api, here, "img2img", n_iter=100), ["a", "b"], [], 100)
     drawn = {job["seed"] for job in jobs(submitted(api, here, "img2img"), ["a", "b"], [], 1)}
     assert len(drawn) == 2 and min(drawn) >= 0
+
+
+def test_fields_that_the_pipeline_has_are_used_and_others_told(api: SimpleNamespace, here: Any) -> None:
+    sent = {"refiner_checkpoint": "dream", "refiner_switch_at": 0.5, "override_settings": {"randn_source": "GPU", "eta_noise_seed_delta": 31337}}
+    asked = api.mapping.complete("txt2img", sent, here)
+    without = api.mapping.values_of("txt2img", asked, here)
+    assert not {"refiner", "noise_source"} & set(without) and api.mapping.ignored(asked, here) == ["refiner_checkpoint", "override_settings.randn_source", "override_settings.eta_noise_seed_delta"]
+    fuller = replace(here, fields=frozenset({"refiner", "refiner_switch", "noise_source", "eta_seed_delta", "image_cfg_scale"}))
+    values = api.mapping.values_of("txt2img", asked, fuller)
+    assert values == without | {"refiner": "sd/dream", "refiner_switch": 0.5, "noise_source": "NV", "eta_seed_delta": 31337} and api.mapping.ignored(asked, fuller) == []
+    asked = api.mapping.complete("img2img", {"image_cfg_scale": 1.5, "refiner_checkpoint": "dream", "refiner_switch_at": 1}, here)
+    assert api.mapping.values_of("img2img", asked, fuller) == api.mapping.values_of("img2img", asked, here) | {"image_cfg_scale": 1.5}
+
+
+def test_what_means_nothing_for_a_model_is_left_out_and_told(api: SimpleNamespace) -> None:
+    def settle(values: dict[str, Any]) -> None:
+        for name in ("eta_seed_delta", "image_cfg_scale", "width"):
+            if name in values:
+                raise BadInput("It does not go with this model.", field=name)
+
+    assert api.mapping.fitting({"steps": 2, "image_cfg_scale": 1.5, "eta_seed_delta": 1}, settle) == ({"steps": 2}, ["eta_seed_delta", "image_cfg_scale"])
+    assert api.mapping.fitting({"steps": 2, "width": 3}, settle) == ({"steps": 2, "width": 3}, []), "the queue tells that"
 
 
 def test_an_empty_style_leaves_the_prompt_as_it_is(api: SimpleNamespace) -> None:

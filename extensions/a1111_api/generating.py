@@ -13,7 +13,7 @@ from studio.api import NotFound, Output, Studio
 
 from .asking import Asked, body, owner, table, text, whole, yes
 from .here import GENERATE, Here, look, set_options, sha256
-from .mapping import Kind, applied_styles, complete, ignored, jobs_of, values_of
+from .mapping import Kind, applied_styles, complete, fitting, ignored, jobs_of, values_of
 from .pictures import encoded, keep, keep_mask, opened, read, sheet
 from .tasks import Task, Tasks
 
@@ -32,18 +32,21 @@ class Generating:
 
     async def _answer(self, request: Request, kind: Kind) -> Any:
         sent, who = await body(request, self.studio), owner(request)
-        asked, here, jobs = await run_in_threadpool(self._read, kind, sent, who)
+        asked, here, jobs, left = await run_in_threadpool(self._read, kind, sent, who)
         task = await self.tasks.run(request, GENERATE, jobs, pictures=sum(values["count"] for values in jobs), id=text(asked, "force_task_id"))
-        return await run_in_threadpool(self._told, kind, asked, here, task)
+        return await run_in_threadpool(self._told, kind, asked, here, task, left)
 
-    def _read(self, kind: Kind, sent: Asked, who: str) -> tuple[Asked, Here, list[dict[str, Any]]]:
+    def _read(self, kind: Kind, sent: Asked, who: str) -> tuple[Asked, Here, list[dict[str, Any]], list[str]]:
+        """What was asked for, the jobs that do it, and the fields that mean nothing for this model."""
         here = look(self.studio, who)
         asked = complete(kind, sent, here)
         values = values_of(kind, asked, here)
         images, masks = self._pictures(asked) if kind == "img2img" else ([], [])
         if not yes(asked, "override_settings_restore_afterwards"):
             set_options(self.studio, who, table(asked, "override_settings"))
-        return asked, here, jobs_of(values, images, masks, whole(asked, "n_iter"))
+        pipeline: Any = self.studio.pipelines[GENERATE]
+        values, left = fitting(values | ({"image": images[0]} if images else {}), lambda tried: pipeline.settle(pipeline.Params.parse(tried), self.studio.jobs.desk))
+        return asked, here, jobs_of(values, images, masks, whole(asked, "n_iter")), left
 
     def _pictures(self, asked: Asked) -> tuple[list[str], list[str]]:
         """Keys of the pictures to begin from, and of the mask at the size of each. Raises NotFound, BadInput."""
@@ -57,10 +60,11 @@ class Generating:
         rounded = yes(asked, "mask_round") if "mask_round" in asked else True
         return keys, [keep_mask(asked["mask"], opened(image).size, rounded, inputs) for image in images]
 
-    def _told(self, kind: Kind, asked: Asked, here: Here, task: Task) -> dict[str, Any]:
+    def _told(self, kind: Kind, asked: Asked, here: Here, task: Task, left: list[str]) -> dict[str, Any]:
         made = [(output, data) for output in self.tasks.outputs(task) if output.kind == "image" and (data := read(output.path))]
         files = [data for _, data in made]
         about = information(asked, here, task, [output for output, _ in made])
+        about["ignored"] += left
         if here.options["return_grid"] and len(files) > 1 and not yes(asked, "do_not_save_grid"):
             files.insert(0, sheet(files))
             about |= {"index_of_first_image": 1, "infotexts": [about["infotexts"][0], *about["infotexts"]]}
@@ -87,5 +91,5 @@ def information(asked: Asked, here: Here, task: Task, outputs: list[Output]) -> 
         "batch_size": whole(asked, "batch_size"), "restore_faces": False, "face_restoration_model": None, "sd_model_name": model.title if model else params.model,
         "sd_model_hash": (sha256(model)[:10] or None) if model else None, "sd_vae_name": params.vae or None, "sd_vae_hash": None, "seed_resize_from_w": params.seed_width, "seed_resize_from_h": params.seed_height,
         "denoising_strength": strength, "extra_generation_params": {"Schedule type": params.schedule}, "index_of_first_image": 0, "infotexts": infotexts, "styles": applied_styles(asked, here),
-        "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.localtime(task.began)), "clip_skip": params.clip_skip, "is_using_inpainting_conditioning": False, "version": "Seisei Studio", "ignored": ignored(asked),
+        "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.localtime(task.began)), "clip_skip": params.clip_skip, "is_using_inpainting_conditioning": False, "version": "Seisei Studio", "ignored": ignored(asked, here),
     }  # fmt: skip

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, get_args
 
-from studio.api import BadInput, ModelEntry, Studio
+from studio.api import BadInput, ModelEntry, Studio, StudioError
 
 GENERATE, UPSCALE = "image.generate", "image.upscale"
 REMEMBERED = "a1111_api:options"
 PLAIN = "Lanczos"
 # Options that can be changed, each caller's own; the checkpoint's "" is the studio's first
 CHANGEABLE: dict[str, Any] = {"sd_model_checkpoint": "", "sd_vae": "Automatic", "CLIP_stop_at_last_layers": 1, "return_grid": False}
+# Options that are fields of the image pipeline: its field, and what stands in it unless one is chosen
+OF_PIPELINE: dict[str, tuple[str, Any]] = {
+    "randn_source": ("noise_source", "CPU"), "eta_noise_seed_delta": ("eta_seed_delta", 0), "always_discard_next_to_last_sigma": ("discard_next_to_last_sigma", False), "emphasis": ("emphasis", "Original"),
+}  # fmt: skip
 # Options that say how this studio is
 FIXED: dict[str, Any] = {
-    "samples_format": "png", "enable_pnginfo": True, "randn_source": "CPU", "eta_noise_seed_delta": 0, "face_restoration_model": None, "live_previews_enable": True,
+    "samples_format": "png", "enable_pnginfo": True, "face_restoration_model": None, "live_previews_enable": True,
     "sd_lora": "None", "sd_hypernetwork": "None", "img2img_color_correction": False, "initial_noise_multiplier": 1.0, "s_churn": 0.0, "s_noise": 1.0,
 }  # fmt: skip
 HASHED = re.compile(r"^(.*?)\s*\[([0-9a-f]{6,64})\]$", re.IGNORECASE)
@@ -37,6 +41,7 @@ class Here:
     advised: Callable[[str], str]
     settings_in: Callable[[str], dict[str, Any]]
     options: dict[str, Any] = field(default_factory=lambda: dict(CHANGEABLE))
+    fields: frozenset[str] = frozenset()  # of the image pipeline
 
     def checkpoint(self, name: str) -> str:
         """The model's key for a title, a file's name or a hash; "" for "". Raises BadInput."""
@@ -96,7 +101,7 @@ def look(studio: Studio, owner: str) -> Here:
     return Here(
         samplers=choices(studio, GENERATE, "sampler"), upscalers=choices(studio, UPSCALE, "upscaler"),
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
-        options=options(studio, owner), advised=advised, settings_in=settings_in,
+        options=options(studio, owner), fields=frozenset(generate.Params.model_fields), advised=advised, settings_in=settings_in,
     )  # fmt: skip
 
 
@@ -141,7 +146,8 @@ def sha256(entry: ModelEntry) -> str:
 
 def options(studio: Studio, owner: str) -> dict[str, Any]:
     """The caller's own. A checkpoint that was taken off the disk since is forgotten."""
-    kept = CHANGEABLE | (studio.store.recall(owner, REMEMBERED, {}) or {})
+    own = {name: value for name, (ours, value) in OF_PIPELINE.items() if ours in studio.pipelines[GENERATE].Params.model_fields}
+    kept = CHANGEABLE | own | (studio.store.recall(owner, REMEMBERED, {}) or {})
     if kept["sd_model_checkpoint"] and find(kept["sd_model_checkpoint"], usable(studio, "image")) is None:
         kept["sd_model_checkpoint"] = ""
     return dict(kept)
@@ -151,6 +157,7 @@ def set_options(studio: Studio, owner: str, changes: dict[str, Any]) -> None:
     """Known ones are checked and kept, others passed over. Raises BadInput; nothing is changed then."""
     here = look(studio, owner)
     kept = {name: value for name, value in changes.items() if name in CHANGEABLE}
+    kept |= {name: checked(studio, name, value) for name, value in changes.items() if name in OF_PIPELINE and OF_PIPELINE[name][0] in here.fields}
     if "sd_model_checkpoint" in kept:
         key = here.checkpoint(str(kept["sd_model_checkpoint"] or ""))
         kept["sd_model_checkpoint"] = next((title for title, entry in titles(here.models).items() if entry.key == key), "")
@@ -163,6 +170,27 @@ def set_options(studio: Studio, owner: str, changes: dict[str, Any]) -> None:
         kept["return_grid"] = kept["return_grid"] is True
     if kept:
         studio.store.remember(owner, REMEMBERED, (studio.store.recall(owner, REMEMBERED, {}) or {}) | kept)
+
+
+def checked(studio: Studio, name: str, value: Any) -> Any:
+    """As it can be kept. Raises BadInput."""
+    ours = OF_PIPELINE[name][0]
+    studio.pipelines[GENERATE].Params.parse({ours: pipeline_value(name, value)})
+    return value
+
+
+def pipeline_value(name: str, value: Any) -> Any:
+    """Noise "of the GPU" is what an NVIDIA one draws."""
+    return "NV" if name == "randn_source" and value == "GPU" else value
+
+
+def first(studio: Studio) -> str:
+    """The key of the model that is taken where none is chosen; "" where there is none."""
+    pipeline: Any = studio.pipelines[GENERATE]
+    try:
+        return str(pipeline.settle(pipeline.Params(), studio.jobs.desk).model)
+    except StudioError:
+        return ""
 
 
 def clip_skip(value: Any) -> int:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from studio.api import BadInput, ModelEntry, NotAllowed, Studio
 
 from .asking import body, is_host, owner, say, text, whole, yes
-from .here import FIXED, GENERATE, UPSCALE, choices, options, set_options, sha256, titles, usable
+from .here import FIXED, GENERATE, UPSCALE, choices, first, options, set_options, sha256, titles, usable
 from .tasks import Tasks, eta_of, fraction_of, note_of, preview_of
 
 
@@ -22,7 +22,8 @@ class Lists:
 
     def options(self, request: Request) -> Any:
         mine, known = options(self.studio, owner(request)), titles(usable(self.studio, "image"))
-        chosen = mine["sd_model_checkpoint"] or next(iter(known), "")
+        default = "" if mine["sd_model_checkpoint"] else first(self.studio)
+        chosen = mine["sd_model_checkpoint"] or next((title for title, entry in known.items() if entry.key == default), "")
         digest = sha256(known[chosen]) if chosen in known else ""
         return FIXED | mine | {"sd_model_checkpoint": chosen, "sd_checkpoint_hash": digest}
 

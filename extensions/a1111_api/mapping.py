@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any, Literal
 
-from studio.api import BadInput
+from studio.api import BadInput, StudioError
 
 from .asking import Asked, names, number, table, text, whole, yes
-from .here import Here, clip_skip
+from .here import OF_PIPELINE, SAME, Here, clip_skip, pipeline_value
 
 Kind = Literal["txt2img", "img2img"]
 SEEDS, MADE_UP, MOST = 2**32, 2**31 - 1, 100
@@ -20,7 +21,7 @@ BOTH: dict[str, Any] = {
     "prompt": "", "negative_prompt": "", "styles": [], "seed": -1, "subseed": -1, "subseed_strength": 0, "seed_resize_from_h": -1, "seed_resize_from_w": -1, "sampler_name": "", "scheduler": "Automatic",
     "batch_size": 1, "n_iter": 1, "steps": 50, "cfg_scale": 7.0, "width": 512, "height": 512, "restore_faces": False, "tiling": False, "do_not_save_samples": False, "do_not_save_grid": False,
     "denoising_strength": 0.75, "s_min_uncond": 0.0, "s_churn": 0.0, "s_tmin": 0.0, "s_noise": 1.0, "override_settings": {}, "override_settings_restore_afterwards": True, "refiner_checkpoint": "",
-    "disable_extra_networks": False, "sampler_index": "Euler", "script_name": "", "script_args": [], "send_images": True, "save_images": False, "alwayson_scripts": {},
+    "refiner_switch_at": 0.8, "disable_extra_networks": False, "sampler_index": "Euler", "script_name": "", "script_args": [], "send_images": True, "save_images": False, "alwayson_scripts": {},
 }  # fmt: skip
 OF_TEXT: dict[str, Any] = {
     "enable_hr": False, "firstphase_width": 0, "firstphase_height": 0, "hr_scale": 2.0, "hr_upscaler": "", "hr_second_pass_steps": 0, "hr_resize_x": 0, "hr_resize_y": 0,
@@ -46,6 +47,8 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "hr_checkpoint_name": ("", "Use same checkpoint"), "hr_sampler_name": ("", "Use same sampler"), "hr_scheduler": ("", "Use same scheduler"), "hr_prompt": ("",), "hr_negative_prompt": ("",),
 }  # fmt: skip
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
+# Fields that the original passes over where a model or sampler has no use for them; here they would be refused
+SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis")
 
 
 def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
@@ -73,7 +76,7 @@ def values_of(kind: Kind, asked: Asked, here: Here) -> dict[str, Any]:
         "prompt": _prompt(asked, here, "prompt"), "negative_prompt": _prompt(asked, here, "negative_prompt"), "model": model, "vae": here.vae(str(settings["sd_vae"] or "")),
         "clip_skip": clip_skip(settings["CLIP_stop_at_last_layers"]), "width": width, "height": height, "count": _few(asked, "batch_size") * _few(asked, "n_iter"), "steps": whole(asked, "steps"),
         "cfg_scale": number(asked, "cfg_scale"), "sampler": sampler, "schedule": schedule, "seed": max(-1, whole(asked, "seed")), "tiling": yes(asked, "tiling"), "upscale": 1.0,
-        **_variation(asked), **hires, **(_picture(asked) if kind == "img2img" else {}),
+        **_variation(asked), **hires, **(_picture(asked) if kind == "img2img" else {}), **_where_there_are_fields(asked, settings, here),
     }  # fmt: skip
 
 
@@ -100,12 +103,39 @@ def applied_styles(asked: Asked, here: Here) -> list[str]:
     return [name for name in names(asked, "styles") if name in here.styles]
 
 
-def ignored(asked: Asked) -> list[str]:
+def ignored(asked: Asked, here: Here) -> list[str]:
     """Names of what was asked for and has no effect."""
     hires = yes(asked, "enable_hr")
     found = [name for name, nothing in WITHOUT_EFFECT.items() if name in asked and asked[name] not in nothing and (hires or not name.startswith("hr_"))]
-    found += [f"override_settings.{name}" for name in table(asked, "override_settings") if name not in SETTINGS]
+    found = [name for name in found if name != "refiner_checkpoint" or "refiner" not in here.fields]
+    known = {*SETTINGS, *(name for name, (ours, _) in OF_PIPELINE.items() if ours in here.fields)}
+    found += [f"override_settings.{name}" for name in table(asked, "override_settings") if name not in known]
     return found + [f"alwayson_scripts.{name}" for name, about in table(asked, "alwayson_scripts").items() if not isinstance(about, dict) or about.get("args")]
+
+
+def fitting(values: dict[str, Any], settle: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], list[str]]:
+    """Without the fields of SOFT that the model or sampler refuses, and their names. What else is wrong is told when the job is submitted, with its prompt expanded."""
+    left: list[str] = []
+    while True:
+        try:
+            settle(values)
+        except StudioError as error:
+            if error.field in SOFT and error.field in values:
+                left.append(error.field)
+                values = {name: value for name, value in values.items() if name != error.field}
+                continue
+        return values, left
+
+
+def _where_there_are_fields(asked: Asked, settings: dict[str, Any], here: Here) -> dict[str, Any]:
+    """What not every version of the image pipeline has: a second model, guidance by the picture, the rules of random numbers."""
+    found = {ours: pipeline_value(name, settings[name]) for name, (ours, usual) in OF_PIPELINE.items() if ours in here.fields and settings.get(name, usual) != usual}
+    refiner, switch = text(asked, "refiner_checkpoint"), number(asked, "refiner_switch_at")
+    if "refiner" in here.fields and refiner.lower() not in SAME and switch < 1:
+        found |= {"refiner": here.checkpoint(refiner), "refiner_switch": switch}
+    if "image_cfg_scale" in here.fields and asked.get("image_cfg_scale"):
+        found["image_cfg_scale"] = number(asked, "image_cfg_scale")
+    return found
 
 
 def _few(asked: Asked, name: str) -> int:
