@@ -91,11 +91,11 @@ def names(asked: Asked, name: str) -> list[str]:
 
 
 def table(asked: Asked, name: str) -> dict[str, Any]:
-    """Names with values. Raises BadInput."""
+    """Names with values; null counts as not given. Raises BadInput."""
     value = asked.get(name) or {}
     if not isinstance(value, dict):
         raise BadInput(f"{name} must be names with values.", field=name)
-    return value
+    return {key: item for key, item in value.items() if item is not None}
 
 
 def say(request: Request, studio: Studio, english: str) -> str:

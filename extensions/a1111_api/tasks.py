@@ -24,7 +24,7 @@ LOOKS = 0.03  # seconds between looks whether a job has ended and its client is 
 REMEMBERED = 200  # ended tasks that /internal/progress still knows
 
 
-@dataclass
+@dataclass(eq=False)
 class Task:
     """`parts` jobs, one after the other, each making `pictures / parts` pictures. `stopped` by its owner, or because the client is `gone`."""
 
@@ -71,6 +71,7 @@ class Tasks:
                 await self._end_of(request, task)
                 if task.job.error:
                     raise task.job.error
+            task.gone = task.gone or await request.is_disconnected()
         finally:
             with self._lock:
                 self._tasks.remove(task)
