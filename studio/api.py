@@ -38,9 +38,11 @@ from studio.events import (
 )
 from studio.hooks import HOOK_API, hookimpl
 from studio.host import Output, Route, Studio, Tab
+from studio.i18n import language
 from studio.inputs import Inputs
 from studio.memory.devices import has_bfloat16
 from studio.memory.manager import give_back
+from studio.metadata import parameters_text
 from studio.params import ExtensionParams, Params, ui
 from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
 from studio.settings import Settings
@@ -99,5 +101,7 @@ __all__ = [
     "give_back",
     "has_bfloat16",
     "hookimpl",
+    "language",
+    "parameters_text",
     "ui",
 ]

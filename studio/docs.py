@@ -6,9 +6,11 @@ import inspect
 from pathlib import Path
 
 from studio.hooks import CHAIN, COLLECT, HOOK_API, NOTIFY, HookSpecs
+from studio.plugins import read_manifest
 from studio.settings import Settings
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 GUIDE = """# Extensions
 
 An extension is a folder with `extension.toml` and a Python module, in `user_data/extensions/`:
@@ -64,7 +66,18 @@ def hooks_page() -> str:
             arguments = ", ".join(argument for argument in inspect.signature(spec).parameters if argument != "self")
             text = " ".join((inspect.getdoc(spec) or "").split()).replace("|", "\\|")
             rows.append(f"| `{name}` | {verb} | {arguments} | {text} |")
-    return GUIDE + f"## Hooks (HOOK_API = {HOOK_API})\n\n| hook | verb | arguments | what |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    hooks = f"## Hooks (HOOK_API = {HOOK_API})\n\n| hook | verb | arguments | what |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    return GUIDE + bundled() + hooks
+
+
+def bundled() -> str:
+    """The extensions that come along, from their own manifests."""
+    rows = []
+    for folder in sorted(path.parent for path in (ROOT / "extensions").glob("*/extension.toml")):
+        about = read_manifest(folder)
+        text = about.description.replace("|", "\\|")
+        rows.append(f"| `extensions/{folder.name}` | {about.title} | {text} |")
+    return "## Bundled\n\n| folder | title | what |\n|---|---|---|\n" + "\n".join(rows) + "\n\n"
 
 
 def settings_page() -> str:

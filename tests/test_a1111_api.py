@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -78,6 +79,15 @@ def test_the_getters_and_the_model_switch(client: webuiapi.WebUIApi) -> None:
         call()
 
 
+def test_every_getter_of_the_client_gets_an_answer(client: webuiapi.WebUIApi) -> None:
+    names = [name for name in dir(client) if name.startswith("get_") and name != "get_endpoint"]
+    assert len(names) > 15 and {name: type(getattr(client, name)()).__name__ for name in names} == {name: "dict" if name in ("get_cmd_flags", "get_embeddings", "get_memory", "get_options", "get_progress", "get_scripts") else "list" for name in names}
+    assert (client.has_controlnet, client.has_adetailer, client.has_animatediff) == (False, False, False)
+    assert client.png_info(client.txt2img(prompt="a dog", seed=1, width=32, height=32).image).info.startswith("a dog\nSteps: 4")
+    with pytest.raises(RuntimeError, match="422"):
+        client.interrogate(ramp())
+
+
 def test_every_route_answers_with_json(studio: Running) -> None:
     for name in GETS:
         with urllib.request.urlopen(f"{studio.url}/sdapi/v1/{name}", timeout=10) as answer:
@@ -113,10 +123,7 @@ def test_progress_and_interrupt_mean_ones_own_job(studio: Running, client: webui
     told: list[Any] = []
     thread = threading.Thread(target=lambda: told.append(post(studio, "txt2img", prompt="x", sampler_name="Euler", steps=150, width=256, height=256, seed=1)))
     thread.start()
-    deadline = time.monotonic() + 60
-    while client.get_progress()["state"]["sampling_step"] < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: client.get_progress()["state"]["sampling_step"] >= 2)
     progress = client.get_progress()
     assert 0 < progress["progress"] < 1 and progress["state"]["sampling_steps"] == 150 and progress["state"]["job_count"] == 1
     client.interrupt()
@@ -124,6 +131,45 @@ def test_progress_and_interrupt_mean_ones_own_job(studio: Running, client: webui
     assert len(told[0]["images"]) == 1, "the picture as far as it was"
     assert client.get_progress()["progress"] == 0.0
     Image.open(io.BytesIO(base64.b64decode(told[0]["images"][0]))).close()
+
+
+def test_a_client_that_is_gone_ends_its_job(studio: Running) -> None:
+    body = json.dumps({"prompt": "x", "sampler_name": "Euler", "steps": 150, "width": 256, "height": 256}).encode()
+    host, port = studio.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(b"POST /sdapi/v1/txt2img HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        until(lambda: studio.get("/sdapi/v1/progress")["state"]["sampling_step"] >= 1)
+        (mine,) = [row["id"] for row in studio.get("/api/v1/jobs") if row["mine"]]
+    assert studio.wait(mine)["state"] == "cancelled" and studio.get("/sdapi/v1/progress")["state"]["job_count"] == 0
+
+
+def test_the_page_s_picture_is_followed_and_finished_too(studio: Running, client: webuiapi.WebUIApi) -> None:
+    job = studio.post("/api/v1/pipelines/image.generate", prompt="x", sampler="Euler", steps=150, width=256, height=256, upscale=1)["id"]
+    until(lambda: client.get_progress()["state"]["sampling_step"] >= 2)
+    until(lambda: client.get_progress()["current_image"])
+    Image.open(io.BytesIO(base64.b64decode(client.get_progress()["current_image"]))).close()
+    client.interrupt()
+    ended = studio.wait(job)
+    assert ended["state"] == "done" and len(ended["outputs"]) == 1, "what the page made stays in its gallery"
+
+
+def test_two_callers_each_see_and_stop_their_own(tmp_path: Path) -> None:
+    make_sd1(tmp_path / "models" / "stable-diffusion" / "tiny")
+    with running(tmp_path, env={"SEISEI_AUTH": "ann:secret,bob:other"}) as studio:
+        ann, bob = (webuiapi.WebUIApi(baseurl=f"{studio.url}/sdapi/v1", username=name, password=password, sampler="Euler") for name, password in (("ann", "secret"), ("bob", "other")))
+        told: list[Any] = []
+        thread = threading.Thread(target=lambda: told.append(ann.txt2img(prompt="x", steps=150, width=256, height=256, seed=1)))
+        thread.start()
+        until(lambda: ann.get_progress()["state"]["sampling_step"] >= 2)
+        assert bob.get_progress() == {"progress": 0.0, "eta_relative": 0.0, "state": bob.get_progress()["state"], "current_image": None, "textinfo": None} and bob.get_progress()["state"]["job_count"] == 0
+        bob.interrupt()
+        bob.skip()
+        before = ann.get_progress()["state"]
+        until(lambda: not thread.is_alive() or ann.get_progress()["state"]["sampling_step"] > before["sampling_step"])
+        assert not before["interrupted"]
+        ann.interrupt()
+        thread.join(timeout=60)
+        assert len(told[0].images) == 1
 
 
 def test_with_sign_in_it_asks_for_a_password(tmp_path: Path) -> None:
@@ -134,6 +180,13 @@ def test_with_sign_in_it_asks_for_a_password(tmp_path: Path) -> None:
         assert told.value.code == 401
         client = webuiapi.WebUIApi(baseurl=f"{studio.url}/sdapi/v1", username="ann", password="secret")
         assert isinstance(client.get_sd_models(), list)
+
+
+def until(wanted: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def post(studio: Running, route: str, **values: Any) -> Any:

@@ -1,0 +1,95 @@
+"""txt2img and img2img: a request becomes jobs of image.generate, their pictures become the answer that AUTOMATIC1111's clients read."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from studio.api import NotFound, Output, Studio
+
+from .asking import Asked, body, owner, table, text, whole, yes
+from .here import GENERATE, Here, look, set_options, sha256
+from .mapping import Kind, applied_styles, complete, fitting, ignored, jobs_of, values_of
+from .pictures import encoded, keep, keep_mask, opened, read, sheet
+from .tasks import Task, Tasks
+
+PICTURES = ("init_images", "mask")
+
+
+class Generating:
+    def __init__(self, studio: Studio, tasks: Tasks) -> None:
+        self.studio, self.tasks = studio, tasks
+
+    async def from_text(self, request: Request) -> Any:
+        return await self._answer(request, "txt2img")
+
+    async def from_picture(self, request: Request) -> Any:
+        return await self._answer(request, "img2img")
+
+    async def _answer(self, request: Request, kind: Kind) -> Any:
+        sent, who = await body(request, self.studio), owner(request)
+        asked, here, jobs, left = await run_in_threadpool(self._read, kind, sent, who)
+        task = await self.tasks.run(request, GENERATE, jobs, pictures=sum(values["count"] for values in jobs), id=text(asked, "force_task_id"))
+        return await run_in_threadpool(self._told, kind, asked, here, task, left)
+
+    def _read(self, kind: Kind, sent: Asked, who: str) -> tuple[Asked, Here, list[dict[str, Any]], list[str]]:
+        """What was asked for, the jobs that do it, and the fields that mean nothing for this model."""
+        here = look(self.studio, who)
+        asked = complete(kind, sent, here)
+        values = values_of(kind, asked, here)
+        images, masks = self._pictures(asked) if kind == "img2img" else ([], [])
+        if not yes(asked, "override_settings_restore_afterwards"):
+            set_options(self.studio, who, table(asked, "override_settings"))
+        pipeline: Any = self.studio.pipelines[GENERATE]
+        values, left = fitting(values | ({"image": images[0]} if images else {}), lambda tried: pipeline.settle(pipeline.Params.parse(tried), self.studio.jobs.desk))
+        return asked, here, jobs_of(values, images, masks, whole(asked, "n_iter")), left
+
+    def _pictures(self, asked: Asked) -> tuple[list[str], list[str]]:
+        """Keys of the pictures to begin from, and of the mask at the size of each. Raises NotFound, BadInput."""
+        images = asked.get("init_images")
+        if not isinstance(images, list) or not images:
+            raise NotFound("Init image not found.", hint="Send at least one picture in init_images.", field="init_images")
+        inputs = self.studio.jobs.desk.inputs
+        keys = [keep(image, inputs) for image in images]
+        if not asked.get("mask"):
+            return keys, []
+        rounded = yes(asked, "mask_round") if "mask_round" in asked else True
+        return keys, [keep_mask(asked["mask"], opened(image).size, rounded, inputs) for image in images]
+
+    def _told(self, kind: Kind, asked: Asked, here: Here, task: Task, left: list[str]) -> dict[str, Any]:
+        made = [(output, data) for output in self.tasks.outputs(task) if output.kind == "image" and (data := read(output.path))]
+        files = [data for _, data in made]
+        about = information(asked, here, task, [output for output, _ in made])
+        about["ignored"] += left
+        if here.options["return_grid"] and len(files) > 1 and not yes(asked, "do_not_save_grid"):
+            files.insert(0, sheet(files))
+            about |= {"index_of_first_image": 1, "infotexts": [about["infotexts"][0], *about["infotexts"]]}
+        if not yes(asked, "save_images"):
+            self.tasks.forget(task)
+        hidden = dict.fromkeys(PICTURES) if kind == "img2img" and not yes(asked, "include_init_images") else {}
+        return {"images": [encoded(data) for data in files] if yes(asked, "send_images") else [], "parameters": asked | hidden, "info": json.dumps(about, ensure_ascii=False)}
+
+
+def information(asked: Asked, here: Here, task: Task, outputs: list[Output]) -> dict[str, Any]:
+    """The answer's `info`: what was really done, read from the settled parameters and from what each picture carries."""
+    params = task.jobs[0].params
+    model = next((entry for entry in here.models if entry.key == params.model), None)
+    facts, done = [output.metadata["facts"] for output in outputs], [output.metadata["params"] for output in outputs]
+    infotexts, seeds = [str(one.get("parameters", "")) for one in facts], [int(one.get("seed", params.seed)) for one in facts]
+    prompts, negatives = [one.get("prompt") or values["prompt"] for one, values in zip(facts, done, strict=True)], [values["negative_prompt"] for values in done]
+    subseeds = [values["variation_seed"] if params.variation_strength else seed for values, seed in zip(done, seeds, strict=True)]
+    first: dict[str, list[Any]] = {"prompt": prompts, "negative_prompt": negatives, "seed": seeds, "subseed": subseeds}
+    nothing: dict[str, Any] = {"prompt": params.prompt, "negative_prompt": params.negative_prompt, "seed": params.seed, "subseed": params.variation_seed}
+    strength = params.denoising_strength if params.image else params.hires_strength if params.hires_scale > 1 else None
+    return {
+        **{name: found[0] if found else nothing[name] for name, found in first.items()}, **{f"all_{name}s": found for name, found in first.items()},
+        "subseed_strength": params.variation_strength, "width": params.width, "height": params.height, "sampler_name": params.sampler, "cfg_scale": params.cfg_scale, "steps": params.steps,
+        "batch_size": whole(asked, "batch_size"), "restore_faces": False, "face_restoration_model": None, "sd_model_name": model.title if model else params.model,
+        "sd_model_hash": (sha256(model)[:10] or None) if model else None, "sd_vae_name": params.vae or None, "sd_vae_hash": None, "seed_resize_from_w": params.seed_width, "seed_resize_from_h": params.seed_height,
+        "denoising_strength": strength, "extra_generation_params": {"Schedule type": params.schedule}, "index_of_first_image": 0, "infotexts": infotexts, "styles": applied_styles(asked, here),
+        "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.localtime(task.began)), "clip_skip": params.clip_skip, "is_using_inpainting_conditioning": False, "version": "Seisei Studio", "ignored": ignored(asked, here),
+    }  # fmt: skip
