@@ -151,7 +151,7 @@
   }
   // For what tabs and extensions draw themselves
   const ask = (title, text, label, act) => { const yes = el('button', say(label)); yes.style.marginRight = '8px'; yes.onclick = () => { document.getElementById('seisei-dialog').close(); act(); }; dialog(title, el('p', text), yes); };
-  window.seisei = { use, say, tell, ask };
+  window.seisei = { use, say, tell, ask, dialog };
   // Strips of last results
   async function strips() {
     for (const place of document.querySelectorAll('.seisei-strip')) {

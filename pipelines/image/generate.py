@@ -16,7 +16,7 @@ from pipelines.image.memory import picture_bytes
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
 from pipelines.image.prompt.grammar import networks, parse
-from pipelines.image.samplers import choose
+from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import image_model, settle, unit_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, Need, Params, Result, RunContext, StudioError
 
@@ -60,7 +60,7 @@ class Generate:
             return Need(missing=error.message)
         width, height = params.width or family.size, params.height or family.size
         working = picture_bytes(family, width, height, params.hires_scale, params.count if params.together else 1)
-        return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family)})
+        return Need(entry.bytes, working, facts={"family": family.title, "advice": advice(family), "traits": traits(family)})
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; the model by its hash, else its name. Raises BadInput where it holds none."""
@@ -156,6 +156,15 @@ def advice(family: Family) -> dict[str, Any]:
     """What the family's makers advise, for the form; `unit` is what sides must be a multiple of."""
     sampler, schedule = choose(family.sampler, family.schedule, family.kind)
     return {"width": family.size, "height": family.size, "unit": unit_of(family), "steps": family.steps, "cfg_scale": family.cfg_scale, "upscale": family.upscale, "sampler": sampler.name, "schedule": schedule}
+
+
+def traits(family: Family) -> dict[str, Any]:
+    """What the family can do, for the form: it shows no control that would change nothing or be refused."""
+    fitting = [sampler for sampler in SAMPLERS if sampler.kind == family.kind]
+    return {
+        "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny",
+        "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.schedules for sampler in fitting)],
+    }  # fmt: skip
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:

@@ -11,7 +11,7 @@ from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
-Upscaler = Literal["Real-ESRGAN", "Lanczos"]
+Upscaler = Literal["Real-ESRGAN", "Lanczos", "Nearest"]
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
 
@@ -57,7 +57,7 @@ class ImageParams(Params):
     hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
     hires_strength: float = Field(0.5, ge=0.0, le=1.0, title="Its denoising strength", description="How much the larger picture may differ.", json_schema_extra=ui(group="High resolution", advanced=True))
     upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
-    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, or plain resizing.", json_schema_extra=ui(group="High resolution", advanced=True))
+    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art.", json_schema_extra=ui(group="High resolution", advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
 
     @field_validator("upscale")
