@@ -110,7 +110,7 @@ class Form:
     def filled(self) -> list[Any]:
         """What `shown` gives values for, in its order."""
         box = self.prompt_box
-        return [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.styles.chosen, *self.controls.values(), *self.extras.values(), *self.advised]
+        return [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.styles.fold, self.styles.chosen, *self.controls.values(), *self.extras.values(), *self.advised]
 
     @property
     def advised(self) -> list[Any]:
@@ -154,7 +154,7 @@ class Form:
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
         updates = [self._for_model(name, update, traits) for name, update in zip(self.controls, controls, strict=True)]
         return [
-            written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), editor_value(Path(picture)) if picture else None, gr.update(open=bool(picture)), styles,
+            written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), editor_value(Path(picture)) if picture else None, gr.update(open=bool(picture)), gr.update(open=bool(styles["value"])), styles,
             *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits),
         ]  # fmt: skip
 
