@@ -164,7 +164,7 @@ class CreatePage:
         self._keep(owner, given)
         chosen = task(str(event._data["value"]))
         values = chosen.values_for(advice.traits(self.studio, given["model"]), lang) | {"model": given["model"]}
-        shown = self.form.shown(owner, values, lang)
+        shown = self.form.shown(owner, values)
         if chosen.picture:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
             return [{}, gr.update(visible=True), *shown]
@@ -180,7 +180,7 @@ class CreatePage:
         owner = ui.owner(request)
         before = self.studio.store.recall(owner, BEFORE, {})
         self._keep(owner, given)
-        return [{}, gr.update(visible=True), *self.form.shown(owner, before, ui.lang(request))]
+        return [{}, gr.update(visible=True), *self.form.shown(owner, before)]
 
     def _keep(self, owner: str, given: dict[str, Any]) -> None:
         try:
@@ -196,7 +196,7 @@ class CreatePage:
         if not values.get("prompt") and not values:
             models = advice.usable_models(self.studio)
             values = {"prompt": examples(advice.traits(self.studio, models[0][1] if models else ""), ui.lang(request))[0]}
-        return self.form.shown(owner, values, ui.lang(request))
+        return self.form.shown(owner, values)
 
     def on_measure(self, request: gr.Request, **given: Any) -> str:
         """Whether it fits, and how long it will take by the pace of the last pictures, beside Generate."""

@@ -40,12 +40,13 @@ class Follower:
         """At most ten times a second, and once more at its end."""
         run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
         shown = begun = 0.0
+        ended = job.state not in ("queued", "running")  # a page that is opened later: only how it ended
         for event in job.events():
             self._take(run, event, job, lang)
             begun = begun or (time.monotonic() if isinstance(event, Progress) else 0.0)
-            if isinstance(event, Done) and begun:
+            if isinstance(event, Done) and begun and not ended:
                 self._pace(job, time.monotonic() - begun, event.seconds)
-            if run.running and time.monotonic() - shown < UPDATE_SECONDS:
+            if run.running and (ended or time.monotonic() - shown < UPDATE_SECONDS):
                 continue
             shown = time.monotonic()
             yield run

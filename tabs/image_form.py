@@ -110,7 +110,8 @@ class Form:
     def filled(self) -> list[Any]:
         """What `shown` gives values for, in its order."""
         box = self.prompt_box
-        return [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.styles.fold, self.styles.chosen, *self.controls.values(), *self.extras.values(), *self.advised]
+        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.styles.fold, self.styles.chosen]
+        return [*above, *self.controls.values(), *self.extras.values(), *self.advised]
 
     @property
     def advised(self) -> list[Any]:
@@ -136,27 +137,23 @@ class Form:
     def read_extras(self, owner: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         return ui.read_extras(self.studio, advice.PIPELINE, given) | self.styles.extras(owner, given["styles"])
 
-    def shown(self, owner: str, values: dict[str, Any], lang: str) -> list[Any]:
+    def shown(self, owner: str, values: dict[str, Any]) -> list[Any]:
         """For `filled`: parameters (with "extras") as the form shows them; what they leave out stays as the model's makers advise."""
         extras = values.get("extras") or {}
         models = advice.usable_models(self.studio)
         model = values.get("model") or (models[0][1] if models else "")
-        advised = advice.advice(self.studio, model)
-        written, styles = self.styles.taken_off(owner, values, extras)
-        width, height = int(values.get("width") or 0), int(values.get("height") or 0)
-        picture = shown_picture(self.studio, str(values.get("image") or ""))
-        shape = advice.shape_of(width, height) if width else advice.AS_PICTURE if picture else "Square 1:1"
-        basis = advice.advised_values(advised, shape, advice.ADVISED)
-        wanted = basis | {name: value for name, value in values.items() if name in self.fields and (name not in advice.FOLLOWED or value not in (0, -1, "Automatic"))}
-        extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
-        controls = [self._shown(name, wanted) for name in self.controls]
         traits = advice.traits(self.studio, model)
+        written, styles = self.styles.taken_off(owner, values, extras)
+        picture, mask = (shown_picture(self.studio, str(values.get(name) or "")) for name in ("image", "mask"))
+        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
+        basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
+        wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
-        updates = [self._for_model(name, update, traits) for name, update in zip(self.controls, controls, strict=True)]
-        return [
-            written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), editor_value(Path(picture)) if picture else None, gr.update(open=bool(picture)), gr.update(open=bool(styles["value"])), styles,
-            *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits),
-        ]  # fmt: skip
+        editor = [editor_value(Path(picture), mask) if picture else None, gr.update(open=bool(picture))]
+        above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), *editor, gr.update(open=bool(styles["value"])), styles]
+        updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
+        extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
+        return [*above, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]
 
     def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
         field = self.fields[name]

@@ -212,7 +212,7 @@ class GridPage:
         owner, store = ui.owner(request), self.studio.store
         values = store.recall(owner, f"restore:{GRID}") or {}
         store.remember(owner, f"restore:{GRID}", None)
-        return [*(values.get(name, "") for name in self.axes), *self.create.form.shown(owner, values, ui.lang(request))]
+        return [*(values.get(name, "") for name in self.axes), *self.create.form.shown(owner, values)]
 
 
 def quoted(value: str) -> str:
