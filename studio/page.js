@@ -151,7 +151,7 @@
   }
   // For what tabs and extensions draw themselves
   const ask = (title, text, label, act) => { const yes = el('button', say(label)); yes.style.marginRight = '8px'; yes.onclick = () => { document.getElementById('seisei-dialog').close(); act(); }; dialog(title, el('p', text), yes); };
-  window.seisei = { use, say, tell, ask };
+  window.seisei = { use, say, tell, ask, dialog };
   // Strips of last results
   async function strips() {
     for (const place of document.querySelectorAll('.seisei-strip')) {
@@ -189,13 +189,15 @@
     close.onclick = () => note.remove(); note.append(close);
     document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
   }
+  // A tab that was opened a moment ago may still be drawing its search
+  function search(tries) { const box = visible('.search-action'); if (box) box.focus(); else if (tries) setTimeout(() => search(tries - 1), 50); }
   addEventListener('keydown', (event) => {
     const typing = event.target.matches('input,textarea,[contenteditable]');
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();
     else if (event.key === 'Escape' && !document.querySelector('dialog[open]')) visible('.stop-action')?.click();
     else if (event.altKey && /^[1-9]$/.test(event.key)) { document.querySelectorAll('#seisei-tabs > .tab-wrapper [role=tab], #seisei-tabs [role=tablist] [role=tab]')[event.key - 1]?.click(); event.preventDefault(); }
     else if (event.key === '?' && !typing) help();
-    else if (event.key === '/' && !typing) { const box = visible('.search-action'); if (box) { box.focus(); event.preventDefault(); } }
+    else if (event.key === '/' && !typing) { event.preventDefault(); search(20); }
   });
   {
     const start = () => {

@@ -86,6 +86,8 @@ def extras(studio: Studio, pipeline_id: str) -> dict[str, Any]:
     """Controls of what extensions add to a method, folded under their titles; each is named "extension:field"."""
     found: dict[str, Any] = {}
     for name, kind in studio.jobs.extension_fields(pipeline_id).items():
+        if all(hint(field, "widget") == "hidden" for field in kind.model_fields.values()):
+            continue  # a page of its own draws them
         with gr.Accordion(studio.words(kind.title or name), open=False):
             found |= {f"{name}:{field}": component for field, component in controls(kind, studio).items()}
     return found
@@ -116,6 +118,8 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     words = studio.words
     value = field.get_default(call_default_factory=True) if value is None else value
     about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
+    if hint(field, "widget") == "picture":
+        return gr.Image(type="filepath", sources=["upload", "clipboard"], buttons=[], height=200, label=about["label"])
     if models := hint(field, "model_kind"):
         choices = [(entry.title, entry.key) for entry in studio.catalog.entries(models)]
         return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)

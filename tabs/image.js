@@ -1,6 +1,7 @@
 // The pictures of a run: a click makes one large, another or Escape shows all again; arrows go to the next. `element` and `trigger` are Gradio's.
+const { say, tell, dialog } = window.seisei;
 const sheet = () => element.querySelector('.image-sheet');
-const all = () => [...element.querySelectorAll('button[data-output]')];
+const all = () => [...element.querySelectorAll('button[data-output]')].filter((button) => !button.hidden);
 function large(button) {
   const here = sheet();
   if (!here) return;
@@ -8,13 +9,15 @@ function large(button) {
   here.toggleAttribute('data-large', !!button && all().length > 1);
 }
 element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-output]'), example = event.target.closest('button[data-example]');
+  const button = event.target.closest('button[data-output]'), example = event.target.closest('button[data-example]'), task = event.target.closest('button[data-task]');
   if (example) trigger('input', { value: example.dataset.example });
+  if (task) trigger('apply', { value: task.dataset.task });
   if (!button) return;
   const again = button.hasAttribute('aria-current') && sheet().hasAttribute('data-large');
   large(again ? null : button);
   trigger('select', { value: button.dataset.output });
 });
+element.addEventListener('input', (event) => { if (event.target.matches('.image-compare input')) event.target.parentElement.style.setProperty('--at', event.target.value + '%'); });
 element.addEventListener('keydown', (event) => {
   const places = all(), at = places.indexOf(event.target.closest('button[data-output]'));
   if (at < 0) return;
@@ -22,3 +25,44 @@ element.addEventListener('keydown', (event) => {
   if (event.key === 'Escape') large(null);
   else if (to !== undefined && places[to]) { event.preventDefault(); places[to].focus(); places[to].click(); }
 });
+
+// What the buttons below do, for all pages of the tab
+const make = (tag, more = {}) => Object.assign(document.createElement(tag), more);
+const file = (id) => '/api/v1/outputs/' + id + '/file';
+const post = (act, id) => fetch('/api/v1/outputs/' + act, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ids: [id] }) });
+const shown = (id, on) => { for (const button of document.querySelectorAll('button[data-output="' + id + '"]')) if (button.closest('.image-sheet')) button.hidden = !on; };
+async function copy(text, told) {
+  try { await navigator.clipboard.writeText(text); }
+  catch { const box = make('textarea', { value: text }); document.body.append(box); box.select(); document.execCommand('copy'); box.remove(); }
+  tell(say(told));
+}
+function slider(before, after) {
+  const box = make('div', { className: 'image-compare' }), range = make('input', { type: 'range', min: 0, max: 100, value: 50, ariaLabel: say('Before and after') });
+  box.append(make('img', { src: after, alt: say('After') }), make('img', { src: before, alt: say('Before'), className: 'before' }), range);
+  range.addEventListener('input', () => box.style.setProperty('--at', range.value + '%'));
+  return box;
+}
+async function compare(id) {
+  const found = await (await fetch('/api/v1/outputs?kind=image&limit=13')).json(), here = all().map((button) => button.dataset.output);
+  const others = [...new Set([...here, ...found.map((output) => output.id)])].filter((other) => other !== id).slice(0, 12);
+  if (!others.length) return tell(say('There is no other picture to compare with.'));
+  const place = make('div'), strip = make('div', { className: 'image-pick' });
+  const show = (other) => { place.replaceChildren(slider(file(other), file(id))); for (const button of strip.children) button.ariaPressed = String(button.dataset.other === other); };
+  for (const other of others) {
+    const button = make('button', { type: 'button', ariaLabel: say('Compare with this one') }); button.dataset.other = other;
+    button.append(make('img', { src: '/api/v1/outputs/' + other + '/thumb', alt: '' })); button.onclick = () => show(other); strip.append(button);
+  }
+  dialog('Compare', place, strip); show(others[0]);
+}
+window.seisei.image = {
+  compare,
+  save: (id) => { const link = make('a', { href: file(id) + '?download', download: '' }); link.click(); },
+  link: (id) => copy(location.origin + file(id), 'The link is copied.'),
+  settings: async (id) => { const output = await (await fetch('/api/v1/outputs/' + id)).json(); copy(output.metadata.facts.parameters || JSON.stringify(output.metadata.params, null, 1), 'The settings are copied.'); },
+  trash: async (id) => {
+    if (!(await post('trash', id)).ok) return;
+    shown(id, false);
+    tell(say('{n} moved to the trash.', { n: 1 }), { label: say('Undo'), act: async () => { await post('untrash', id); shown(id, true); } });
+  },
+  go: (mode) => document.querySelector('#image-modes [role=tab][data-tab-id="' + mode + '"]')?.click(),
+};

@@ -1,4 +1,4 @@
-"""Between the page's picture editor and the pipeline's inputs: what was uploaded, and what was painted over it as a mask."""
+"""Between the page's pictures and the pipeline's inputs: what was uploaded, and what was painted over it as a mask."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
+from pydantic.fields import FieldInfo
 
-from studio.api import Studio
+from studio import ui
+from studio.api import NotFound, Studio
+
+PAINTED = 16  # alpha from which a stroke counts
 
 
 def editor_pictures(studio: Studio, value: dict[str, Any] | None) -> tuple[str, str]:
@@ -17,16 +21,37 @@ def editor_pictures(studio: Studio, value: dict[str, Any] | None) -> tuple[str, 
     if picture is None:
         return "", ""
     inputs = studio.jobs.desk.inputs
-    painted = next((layer for layer in (value or {}).get("layers", []) if layer is not None and layer.getchannel("A").getbbox()), None) if value else None
-    mask = painted.getchannel("A").point(lambda alpha: 255 if alpha > 16 else 0) if painted is not None else None
+    painted = next((layer for layer in (value or {}).get("layers", []) if layer is not None and layer.getchannel("A").getbbox()), None)
+    mask = painted.getchannel("A").point(lambda alpha: 255 if alpha > PAINTED else 0) if painted is not None else None
     return inputs.keep(_png(picture.convert("RGBA" if "A" in picture.getbands() else "RGB"))), inputs.keep(_png(mask)) if mask is not None else ""
 
 
-def editor_value(path: Path) -> dict[str, Any]:
-    """A picture for the editor, upright, nothing painted."""
+def editor_value(path: Path, mask: str | None = None) -> dict[str, Any]:
+    """A picture for the editor, upright, with nothing painted or what a mask of its size says."""
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image).convert("RGBA")
-    return {"background": upright, "layers": [], "composite": upright}
+    layers = []
+    if mask:
+        with Image.open(mask) as image:
+            painted = Image.new("RGBA", upright.size, "white")
+            painted.putalpha(image.convert("L").resize(upright.size))
+            layers.append(painted)
+    return {"background": upright, "layers": layers, "composite": upright}
+
+
+def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
+    """A picture control's file as its key among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
+    if ui.hint(field, "widget") != "picture":
+        return value
+    return studio.jobs.desk.inputs.keep(Path(value).read_bytes()) if value else ""
+
+
+def shown_picture(studio: Studio, key: str) -> str | None:
+    """The reverse: the file for a picture control; None where it is gone."""
+    try:
+        return str(studio.jobs.desk.inputs.path(key)) if key else None
+    except NotFound:
+        return None
 
 
 def _png(image: Image.Image) -> bytes:

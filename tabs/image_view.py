@@ -4,31 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from studio.i18n import Words
-
-CSS = """
-#image-view { padding:0 !important; }
-.image-stage { position:relative; display:flex; flex-direction:column; align-items:center; justify-content:center; gap:14px; min-height:min(62vh,560px); border:1px solid var(--seisei-line); border-radius:14px; background:var(--seisei-card); padding:16px; color:var(--seisei-ink); }
-.image-stage img { max-width:100%; max-height:62vh; border-radius:8px; display:block; }
-.image-stage img.soft { width:min(512px,100%); image-rendering:auto; filter:blur(1px); }
-.image-stage .blank { width:min(320px,60%); aspect-ratio:1; border-radius:12px; background:color-mix(in srgb, var(--seisei-accent) 9%, transparent); }
-.image-stage progress { width:min(420px,90%); height:8px; accent-color:var(--seisei-accent); }
-.image-stage .told { color:var(--seisei-soft); font-size:14px; min-height:20px; text-align:center; }
-.image-sheet { display:grid; gap:8px; width:100%; justify-content:center; grid-template-columns:repeat(var(--columns), minmax(0, var(--most))); }
-.image-sheet button { border:0; padding:0; margin:0; background:transparent; cursor:zoom-in; border-radius:8px; overflow:hidden; display:flex; justify-content:center; }
-.image-sheet img { width:100%; height:auto; max-height:62vh; object-fit:contain; }
-.image-sheet button[aria-current] { outline:2px solid var(--seisei-accent); outline-offset:2px; }
-.image-sheet[data-large] { grid-template-columns:minmax(0, 1fr); }
-.image-sheet[data-large] button { display:none; } .image-sheet[data-large] button[aria-current] { display:flex; cursor:zoom-out; outline:0; }
-.image-sheet[data-large] img { width:auto; min-height:min(512px,50vh); }
-.image-examples { display:flex; flex-wrap:wrap; gap:8px; justify-content:center; max-width:640px; }
-.image-examples button { border:1px solid var(--seisei-line); background:var(--seisei-paper); color:var(--seisei-ink); border-radius:999px; padding:6px 14px; min-height:34px; margin:0; cursor:pointer; font-size:14px; }
-.image-examples button:hover { border-color:var(--seisei-accent); }
-.image-stage .seeds { color:var(--seisei-soft); font-size:13px; }
-"""
 
 
 @dataclass
@@ -49,7 +27,8 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
 
-def stage(run: Run, words: Words, lang: str, examples: Sequence[str]) -> str:
+def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
+    """`ideas` is what an empty stage offers: HTML."""
     if run.problem:
         return f'<div class="image-stage">{sheet(run)}<p class="studio-error" role="alert">{html.escape(run.problem)}</p></div>'
     if run.running:
@@ -59,9 +38,8 @@ def stage(run: Run, words: Words, lang: str, examples: Sequence[str]) -> str:
         told = f'<span class="told">{html.escape(" ".join(notes))}</span>' if notes else ""
         return f'<div class="image-stage">{sheet(run)}{told}</div>'
     if run.stopped:
-        return f'<div class="image-stage"><span class="told">{html.escape(words.say(lang, "Stopped before a picture was finished."))}</span>{_examples(examples)}</div>'
-    hello = html.escape(words.say(lang, "Write what you want to see, or click an example."))
-    return f'<div class="image-stage"><div class="studio-empty"><b lang="ja">生成</b><br>{hello}</div>{_examples(examples)}</div>'
+        return f'<div class="image-stage"><span class="told">{html.escape(words.say(lang, "Stopped before a picture was finished."))}</span>{ideas}</div>'
+    return f'<div class="image-stage">{ideas}</div>'
 
 
 def sheet(run: Run) -> str:
@@ -97,6 +75,9 @@ def _progress(run: Run, words: Words, lang: str) -> str:
     return f'<progress{value} aria-label="{html.escape(told)}"></progress><span class="told">{html.escape(told)}</span>'
 
 
-def _examples(examples: Sequence[str]) -> str:
-    chips = "".join(f'<button type="button" data-example="{html.escape(text)}">{html.escape(text)}</button>' for text in examples)
-    return f'<div class="image-examples">{chips}</div>'
+def compared(before: str, after: str, words: Words, lang: str) -> str:
+    """Two pictures under one slider: left of it what was, right what came."""
+    say = {name: html.escape(words.say(lang, name)) for name in ("Before", "After", "Before and after")}
+    pictures = f'<img src="{html.escape(after)}" alt="{say["After"]}"><img class="before" src="{html.escape(before)}" alt="{say["Before"]}">'
+    slider = f'<div class="image-compare">{pictures}<input type="range" min="0" max="100" value="50" aria-label="{say["Before and after"]}"></div>'
+    return f'<div class="image-stage">{slider}<span class="told">{say["Before"]} · {say["After"]}</span></div>'

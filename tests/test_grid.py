@@ -12,7 +12,7 @@ import pytest
 from pipelines.image.axes import MATRIX, PROMPTS, REPLACE, read
 from pipelines.image.grid import GridParams, cells
 from pipelines.image.pictures import open_picture
-from studio.api import BadInput
+from studio.api import BadInput, StudioError
 from studio.jobs import Job, JobQueue
 from tests.house import finish
 from tests.image_models import image_queue, make_sd1
@@ -104,6 +104,18 @@ def test_a_broken_off_grid_goes_on_after_the_cells_it_kept(queue: JobQueue) -> N
     result = Grid().run(job.params, context)
     assert len(made) == 1 and made[0].origin["params"]["seed"] == 3
     assert (np.asarray(open_picture(Path(queue.store.output(job.outputs[-1]).path))) == _decoded(result.artifacts[0].data)).all()
+
+
+def test_a_stopped_grid_goes_on_with_the_pictures_of_its_first_cells(queue: JobQueue) -> None:
+    whole = run(queue, x_axis="Seed", x_values="1, 2, 3")
+    first = [queue.desk.inputs.keep(Path(queue.store.output(output).path).read_bytes()) for output in whole.outputs[:2]]
+    again = run(queue, x_axis="Seed", x_values="1, 2, 3", done=first)
+    assert [queue.store.output(output).metadata["params"]["seed"] for output in again.outputs[:1]] == [3] and len(again.outputs) == 2
+    sheets = [np.asarray(open_picture(Path(queue.store.output(job.outputs[-1]).path))) for job in (whole, again)]
+    assert (sheets[0] == sheets[1]).all() and again.summary == {"cells": 3, "of": 3}
+    for key in ("../studio.db", "0" * 64 + ".png"):
+        with pytest.raises(StudioError):
+            queue.submit("image.grid", BASE | {"x_axis": "Seed", "x_values": "1, 2", "done": [key]}, owner="local")
 
 
 def _decoded(data: bytes) -> np.ndarray:

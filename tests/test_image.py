@@ -231,6 +231,7 @@ def test_fields_that_only_count_with_others_change_the_picture_there(queue: JobQ
     assert not same(drawn(queue, **vary), drawn(queue, **vary, variation_seed=9))
     assert not same(drawn(queue), drawn(queue, seed_width=16, seed_height=16))
     assert not same(drawn(queue, upscale=2.0), drawn(queue, upscale=2.0, upscaler="Lanczos"))
+    assert (drawn(queue, upscale=2.0, upscaler="Nearest")[::2, ::2] == drawn(queue, upscale=1.0)).all()
     assert len(run(queue, count=2).wait().outputs) == 2
 
 

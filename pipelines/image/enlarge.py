@@ -10,6 +10,7 @@ from PIL import Image
 
 from studio.api import ModelSpec, RunContext
 
+PLAIN = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
 UPSCALER = Path(__file__).parent / "weights" / "upscaler" / "realesr-animevideov3-x4.safetensors"
 
 
@@ -17,8 +18,8 @@ def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext,
     """Raises Stopped between tiles; `told` hears the share that is done, else the job is told of a loading."""
     if scale <= 1:
         return picture
-    if upscaler == "Lanczos":
-        return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+    if upscaler in PLAIN:
+        return picture.resize((round(picture.width * scale), round(picture.height * scale)), PLAIN[upscaler])
     from pipelines.image.nets.upscale import enlarge
 
     def each(done: int, total: int) -> None:

@@ -25,7 +25,7 @@ from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_b
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
-from pipelines.image.samplers import choose
+from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
@@ -92,7 +92,8 @@ class Generate:
             return Need(missing=error.message)
         placement = choose_placement(rungs(params, entry, family, catalog, device), room - around)
         notes = [NO_UNITS] if params.precision == "Half" and device == "cpu" and not has_bfloat16() else []
-        return Need(placement.weights + around, placement.working, notes=notes, facts={"family": family.title, "advice": advice(family), "placement": placement.words})
+        facts = {"family": family.title, "advice": advice(family), "traits": traits(family), "placement": placement.words}
+        return Need(placement.weights + around, placement.working, notes=notes, facts=facts)
 
     def pace_key(self, params: ImageParams, catalog: Catalog) -> str:
         return f"{image_model(params.model, catalog).key} {params.precision}"
@@ -255,6 +256,15 @@ def advice(family: Family) -> dict[str, Any]:
     """What the family's makers advise, for the form; `unit` is what sides must be a multiple of."""
     sampler, schedule = choose(family.sampler, family.schedule, family.kind)
     return {"width": family.size, "height": family.size, "unit": unit_of(family), "steps": family.steps, "cfg_scale": family.cfg_scale, "upscale": family.upscale, "sampler": sampler.name, "schedule": schedule}
+
+
+def traits(family: Family) -> dict[str, Any]:
+    """What the family can do, for the form: it shows no control that would change nothing or be refused."""
+    fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
+    return {
+        "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny",
+        "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
+    }  # fmt: skip
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:

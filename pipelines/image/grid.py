@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from PIL import Image, ImageDraw, ImageFont
@@ -11,8 +13,9 @@ from pydantic import Field
 
 from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
 from pipelines.image.generate import Generate, expanded
-from pipelines.image.params import ImageParams
+from pipelines.image.params import PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
+from pipelines.image.settle import check_picture
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
 
 MOST_SHEET_PIXELS = 60_000_000
@@ -37,6 +40,7 @@ class GridParams(ImageParams):
     y_values: str = _values("y")
     z_axis: str = _axis("z")
     z_values: str = _values("z")
+    done: list[str] = Field([], max_length=MOST_CELLS, title="Finished cells", description="Pictures of the first cells, from a grid that was broken off: they are not drawn again.", json_schema_extra=ui(widget="hidden"))
 
 
 class Grid:
@@ -48,7 +52,17 @@ class Grid:
     Params: ClassVar[type[Params]] = GridParams
 
     def need(self, params: GridParams, catalog: Catalog) -> Need:
-        return Generate().need(_base(params), catalog)
+        """Also, as facts, how many cells there are and their work: steps times megapixels; as a note what is wrong with the axes."""
+        need = Generate().need(_base(params), catalog)
+        if need.missing:
+            return need
+        try:
+            todo = [values for _, values in cells(params)]
+        except StudioError as error:
+            return replace(need, notes=[error.message])
+        advised = need.facts["advice"]
+        sizes = [(values["steps"] or advised["steps"], values["width"] or advised["width"], values["height"] or advised["height"]) for values in todo]
+        return replace(need, facts=need.facts | {"cells": len(todo), "work": sum(steps * width * height for steps, width, height in sizes) / 2**20})
 
     def expand_prompts(self, params: GridParams, expand: Callable[[str, int], str]) -> GridParams:
         """One for each cell, from the words that its axes made."""
@@ -62,29 +76,41 @@ class Grid:
         whole = params.model_copy(update=settled.model_dump(exclude={"prompts", "negative_prompts"}) | {"count": 1})
         for _, values in cells(params.model_copy(update={"seed": settled.seed})):
             Generate().settle(ImageParams.parse(values), desk)
+        for key in params.done:
+            if not re.fullmatch(PICTURE, key):
+                raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG or WebP file.", field="done")
+            check_picture(key, "done", desk)
         return whole
 
     def run(self, params: GridParams, ctx: RunContext) -> Result:
         axes = values_of(params)
-        pictures: list[Image.Image] = [open_picture(path) for path in ctx.kept]
+        pictures: list[Image.Image] = [open_picture(path) for path in (*(ctx.input(key) for key in params.done), *ctx.kept)]
         todo = cells(params)
         for number, (labels, values) in enumerate(todo):
             if number < len(pictures):
                 continue
             try:
-                pictures.append(self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", ctx))
+                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", ctx)
             except StudioError as error:
                 error.message = f"{' · '.join(label for label in labels if label)}: {error.message}"
                 raise
+            if picture is None:
+                break  # skipped: cells are told by their place, so none can be left out in the middle
+            pictures.append(picture)
             if ctx.stopping == "finish":
                 break
+        if not pictures:
+            return Result([], {"cells": 0, "of": len(todo)})
         sheet = Artifact("image", png(draw_sheet(pictures, axes)), ".png", "Grid", {"cells": len(pictures)})
         return Result([sheet], {"cells": len(pictures), "of": len(todo)})
 
-    def _cell(self, values: dict[str, Any], note: str, ctx: RunContext) -> Image.Image:
+    def _cell(self, values: dict[str, Any], note: str, ctx: RunContext) -> Image.Image | None:
+        """The picture, kept; None where it was skipped."""
         ctx.loading(note)
         made: list[Artifact] = []
         Generate().draw(ImageParams.parse(values), ctx, made.append)
+        if not made:
+            return None
         artifact = made[0]
         ctx.output(Artifact(artifact.kind, artifact.data, artifact.suffix, artifact.title, artifact.facts, {"pipeline": Generate.id, "params": values}))
         with Image.open(io.BytesIO(artifact.data)) as file:

@@ -11,7 +11,7 @@ from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
-Upscaler = Literal["Real-ESRGAN", "Lanczos"]
+Upscaler = Literal["Real-ESRGAN", "Lanczos", "Nearest"]
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
 Conventions = Literal["diffusers", "AUTOMATIC1111"]
 NoiseSource = Literal["CPU", "NV"]
@@ -32,7 +32,7 @@ def _control_model(number: int) -> Any:
 
 
 def _control_image(number: int) -> Any:
-    return _control(number, "picture", "", "What guides the drawing; empty takes the picture to begin from.", widget="hidden", pattern=PICTURE)
+    return _control(number, "picture", "", "What guides the drawing; empty takes the picture to begin from.", widget="picture", pattern=PICTURE)
 
 
 def _control_process(number: int) -> Any:
@@ -100,7 +100,7 @@ class ImageParams(Params):
     hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
     hires_strength: float = Field(0.5, ge=0.0, le=1.0, title="Its denoising strength", description="How much the larger picture may differ.", json_schema_extra=ui(group="High resolution", advanced=True))
     upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
-    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, or plain resizing.", json_schema_extra=ui(group="High resolution", advanced=True))
+    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art.", json_schema_extra=ui(group="High resolution", advanced=True))
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
     step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where little changes: 0 is off, 0.1 careful, 0.3 quick and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
@@ -127,7 +127,7 @@ class ImageParams(Params):
     control3_start: float = _control_start(3)
     control3_end: float = _control_end(3)
     reference_model: str = Field("", title="Reference model", description="An IP-Adapter that lets the picture follow another one's content and style; empty is off.", json_schema_extra=ui(group="Reference picture", widget="model", model_kind="ip_adapter", advanced=True))
-    reference_image: str = Field("", pattern=PICTURE, title="Reference picture", description="The picture to follow.", json_schema_extra=ui(group="Reference picture", widget="hidden"))
+    reference_image: str = Field("", pattern=PICTURE, title="Reference picture", description="The picture to follow.", json_schema_extra=ui(group="Reference picture", widget="picture"))
     reference_weight: float = Field(0.6, ge=0.0, le=2.0, title="Reference weight", description="How closely it is followed.", json_schema_extra=ui(group="Reference picture", step=0.05, advanced=True))
 
     @field_validator("upscale")

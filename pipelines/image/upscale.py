@@ -16,7 +16,7 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Re
 class UpscaleParams(Params):
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to enlarge.", json_schema_extra=ui(widget="hidden"))
     scale: float = Field(4.0, ge=1.0, le=4.0, title="Enlarge", description="How many times as wide and as high.", json_schema_extra=ui(step=0.5))
-    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, or plain resizing.")
+    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art.")
 
 
 class Upscale:

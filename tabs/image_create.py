@@ -1,0 +1,248 @@
+"""Create: the form on the left, what comes of it on the right. A view of image.generate."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import ui
+from studio.api import Studio, StudioError
+from tabs import image_advice as advice
+from tabs.image_actions import Actions
+from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
+from tabs.image_follow import GRID, Follower, duration
+from tabs.image_form import EXTEND, Form
+from tabs.image_picture import editor_value
+from tabs.image_tasks import examples, ideas, task
+from tabs.image_view import Run, stage
+
+PIPELINE = advice.PIPELINE
+SHEET = (Path(__file__).parent / "image.js").read_text(encoding="utf-8")
+MOST_SEED = 2**31
+STREAMING: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
+MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "together", "precision")
+
+
+class CreatePage:
+    """Everything about one picture or a sheet of them."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.form, self.earlier, self.actions = Form(studio), EarlierPanel(studio), Actions(studio)
+        self.follower = Follower(studio, "image.job")
+
+    def build(self) -> None:
+        words = self.studio.words
+        self.chosen, self.next = gr.State(""), gr.State({})
+        with gr.Row(elem_classes="studio-two"):
+            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
+                self.form.build(self.earlier.build)
+                with gr.Column(elem_classes="studio-foot", elem_id="image-foot"):
+                    self.problem = gr.HTML("", padding=False, elem_id="image-problem")
+                    self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-verdict")
+                    with gr.Row(equal_height=True):
+                        self.generate = gr.Button(words("Generate"), variant="primary", elem_classes="primary-action", min_width=110, scale=3)
+                        self.nine = gr.Button("3 × 3", min_width=64, scale=1, elem_id="image-nine")
+                        self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=70, scale=1)
+            with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
+                self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-view")
+                self.actions.build()
+                with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="image-working") as self.working:
+                    self.skip = gr.Button(words("Skip this picture"), size="sm", min_width=120)
+                    self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
+
+    @property
+    def streamed(self) -> list[Any]:
+        """What `_show` gives values for."""
+        return [self.view, self.actions.row, self.working, self.chosen, self.problem, self.actions.favourite]
+
+    def listen(self, upscale: Any) -> None:
+        form, given = self.form, self.form.given
+        light = {name: component for name, component in given.items() if name in MEASURED}
+        drawn = gr.on([self.generate.click, form.prompt_box.prompt.submit], self.on_generate, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        drawn.then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
+        self.nine.click(self.on_nine, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        for button, mode in ((self.stop, "cancel"), (self.skip, "skip"), (self.finish, "finish")):
+            button.click(self._stopper(mode), [], [], **ui.QUICK)
+        self.view.select(self.on_select, [], [self.chosen, self.actions.favourite], **ui.QUICK)
+        self.view.input(self.on_example, [], [form.prompt_box.prompt], **ui.QUICK).then(self.on_generate, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        taken = [self.next, self.earlier.back, *form.filled]
+        self.view.apply(self.on_task, inputs_kwargs=given, outputs=taken, **ui.QUICK).then(self.on_next, inputs_kwargs=given | {"next": self.next}, outputs=self.streamed, **STREAMING)
+        self.actions.listen(self, upscale)
+        form.listen()
+        self._listen_earlier(taken)
+        gr.on([light[name].change for name in MEASURED], self.on_measure, inputs_kwargs=light, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
+        gr.on([form.prompt_box.prompt.change, form.model.change], form.prompt_box.on_read, [form.prompt_box.prompt, form.model], form.prompt_box.answers, trigger_mode="always_last", **ui.QUICK)
+        form.model.change(self.on_ideas, [form.model, self.chosen], [self.view], **ui.QUICK)
+        form.cards.thumb.click(form.cards.on_thumb, [form.cards.chosen, self.chosen, form.model], [form.cards.view], **ui.QUICK)
+        page = gr.context.Context.root_block
+        assert isinstance(page, gr.Blocks)
+        page.load(self.on_load, [], form.filled, **ui.QUICK).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
+        page.load(self.on_follow, [], self.streamed, **STREAMING)
+        ui.on_restore(self.studio, PIPELINE, ["image", "create"], self.on_load, form.filled)
+
+    def _listen_earlier(self, taken: list[Any]) -> None:
+        form, earlier = self.form, self.earlier
+        earlier.listen()
+        earlier.view.select(self.on_earlier, inputs_kwargs=form.given, outputs=[form.prompt_box.prompt, earlier.back], **ui.QUICK)
+        earlier.back.click(self.on_back, inputs_kwargs=form.given, outputs=taken, **ui.QUICK)
+
+    # -- generating ------------------------------------------------------------------------------------------
+
+    def on_generate(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        yield from self.submit(request, given, {})
+
+    def on_nine(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        yield from self.submit(request, given, {"count": 9})
+
+    def on_next(self, request: gr.Request, next: dict[str, Any], **given: Any) -> Iterator[list[Any]]:
+        """What a task goes on with, after it filled the form: nothing, pictures, or a grid."""
+        if next:
+            yield from self.submit(request, given, next["more"], next["pipeline"])
+
+    def submit(self, request: gr.Request, given: dict[str, Any], more: dict[str, Any], pipeline: str = PIPELINE) -> Iterator[list[Any]]:
+        """Queue it and follow it; a refusal stands at the prompt or above Generate."""
+        owner, lang = ui.owner(request), ui.lang(request)
+        try:
+            values, extras = self.form.values(given), self.form.read_extras(owner, given)
+            self.studio.store.remember(owner, "image.form", values | {"extras": extras, "written": True})
+            job = self.studio.submit(pipeline, values | more, owner=owner, extras=extras)
+        except StudioError as error:
+            told = self.form.prompt_box.fault(error, str(given["prompt"] or "") if error.field == "prompt" else "", lang)
+            yield [*[gr.skip()] * 4, told, gr.skip()]
+            return
+        remember_prompt(self.studio, owner, str(given["prompt"] or ""))
+        yield from self.follow(job, request)
+
+    def follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
+        self.follower.begin(job)
+        for run in self.follower.follow(job, ui.lang(request)):
+            yield self._show(run, request)
+
+    def _show(self, run: Run, request: gr.Request) -> list[Any]:
+        chosen = run.outputs[-1] if run.outputs else ""
+        shown = stage(run, self.studio.words, ui.lang(request), self._ideas("", ui.lang(request)) if not run.outputs else "")
+        return [shown, gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, "", self.actions.star(chosen)]
+
+    def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
+        """At a page load: the job that is still running, or the last one's pictures, or an invitation."""
+        job = self.follower.job(ui.owner(request))
+        if job is not None:
+            yield from self.follow(job, request)
+        else:
+            yield self._show(Run(), request)
+
+    def _stopper(self, mode: str) -> Any:
+        def stop(request: gr.Request) -> None:
+            self.follower.stop(ui.owner(request), mode)
+
+        return stop
+
+    # -- filling ---------------------------------------------------------------------------------------------
+
+    def _ideas(self, model: str, lang: str) -> str:
+        models = advice.usable_models(self.studio)
+        return ideas(advice.traits(self.studio, model or (models[0][1] if models else "")), self.studio.words, lang)
+
+    def on_ideas(self, model: str, chosen: str, request: gr.Request) -> Any:
+        """An empty page offers what the newly chosen model can draw."""
+        job = self.follower.job(ui.owner(request))
+        busy = job is not None and job.state in ("queued", "running")
+        return gr.skip() if chosen or busy else stage(Run(), self.studio.words, ui.lang(request), self._ideas(model, ui.lang(request)))
+
+    def on_example(self, event: gr.EventData) -> str:
+        return str(event._data["value"])
+
+    def on_task(self, event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
+        """The task's settings over the model's own; the form as it was is kept for the way back."""
+        owner, lang = ui.owner(request), ui.lang(request)
+        self._keep(owner, given)
+        chosen = task(str(event._data["value"]))
+        values = chosen.values_for(advice.traits(self.studio, given["model"]), lang) | {"model": given["model"]}
+        shown = self.form.shown(owner, values)
+        if chosen.picture:
+            shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
+            return [{}, gr.update(visible=True), *shown]
+        go = {"pipeline": GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
+        return [go, gr.update(visible=True), *shown]
+
+    def on_earlier(self, event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
+        self._keep(ui.owner(request), given)
+        return [str(event._data["value"]), gr.update(visible=True)]
+
+    def on_back(self, request: gr.Request, **given: Any) -> list[Any]:
+        """The form as it was before; once more comes back to now."""
+        owner = ui.owner(request)
+        before = self.studio.store.recall(owner, BEFORE, {})
+        self._keep(owner, given)
+        return [{}, gr.update(visible=True), *self.form.shown(owner, before)]
+
+    def _keep(self, owner: str, given: dict[str, Any]) -> None:
+        try:
+            keep_before(self.studio, owner, self.form.values(given) | {"written": True, "extras": self.form.read_extras(owner, given)})
+        except StudioError:
+            return  # a form that can't be read has no way back
+
+    def on_load(self, request: gr.Request) -> list[Any]:
+        """The form as it was left, or as a file or an output gave it back; at a first visit a prompt that works."""
+        owner, store = ui.owner(request), self.studio.store
+        values = dict(store.recall(owner, f"restore:{PIPELINE}") or store.recall(owner, "image.form") or {})
+        store.remember(owner, f"restore:{PIPELINE}", None)
+        if not values.get("prompt") and not values:
+            models = advice.usable_models(self.studio)
+            values = {"prompt": examples(advice.traits(self.studio, models[0][1] if models else ""), ui.lang(request))[0]}
+        return self.form.shown(owner, values)
+
+    def on_measure(self, request: gr.Request, **given: Any) -> str:
+        """Whether it fits, and how long it will take by the pace of the last pictures, beside Generate."""
+        lang, say = ui.lang(request), self.studio.words.say
+        try:
+            values = ui.read_values(self.form.Params, {name: given[name] for name in MEASURED[2:]}) | {"model": given["model"] or "", "count": given["count"] or 1}
+            pipeline = self.studio.pipelines[PIPELINE]
+            need = self.studio.jobs.verdict(pipeline, pipeline.Params.parse(values))
+        except StudioError as error:
+            return html.escape(ui.error_text(self.studio, error, lang))
+        if need.missing:
+            return html.escape(say(lang, need.missing))
+        used, budget = need.weight_bytes + need.working_bytes, self.studio.jobs.worker_status()["budget_bytes"]
+        told = [say(lang, "Fits: {used} of {all}" if used <= budget else "Too large: {used} of {all}", used=size(used), all=size(budget))]
+        told += [say(lang, word) for word in need.facts.get("placement", [])]
+        if need.seconds >= 0:
+            key, number = duration(need.seconds)
+            told.append(say(lang, key, n=number))
+        return html.escape(" · ".join(told + [say(lang, note) for note in need.notes]))
+
+    # -- results ---------------------------------------------------------------------------------------------
+
+    def on_select(self, event: gr.EventData) -> list[Any]:
+        chosen = str(event._data["value"])
+        return [chosen, self.actions.star(chosen)]
+
+    def on_vary(self, request: gr.Request, chosen: str) -> Iterator[list[Any]]:
+        """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture."""
+        output = self.studio.store.output(chosen)
+        params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
+        seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
+        other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
+        if advice.traits(self.studio, str(params.get("model", ""))).get("variation") and not params.get("image"):
+            params |= {"seed": seed, "variation_strength": 0.3, "variation_seed": other}
+        else:
+            key = self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes())
+            params |= {"seed": other, "image": key, "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)
+        try:
+            job = self.studio.submit(PIPELINE, params | {"count": 1}, owner=ui.owner(request))
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+        yield from self.follow(job, request)
+
+    def on_begin(self, chosen: str) -> list[Any]:
+        return [editor_value(Path(self.studio.store.output(chosen).path)), gr.update(open=True), advice.AS_PICTURE]
+
+
+def size(number: int) -> str:
+    return f"{number / 2**30:.1f} GB" if number >= 2**30 else f"{number / 2**20:.0f} MB"

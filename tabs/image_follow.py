@@ -1,0 +1,114 @@
+"""Following a job of pictures: its events become what the page shows of it; how long such pictures take is remembered for estimates. No gradio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from studio import ui
+from studio.api import FINAL, Cancelled, Done, Event, Failed, Loading, Preview, Progress, Queued, Saved, Studio, StudioError
+from tabs.image_view import Run
+
+GRID = "image.grid"
+UPDATE_SECONDS = 0.1
+PACE = "image.pace"
+
+
+class Follower:
+    """The newest job of one page; `slot` is the name under which each person's is remembered."""
+
+    def __init__(self, studio: Studio, slot: str) -> None:
+        self.studio = studio
+        self.slot = slot
+
+    def begin(self, job: Any) -> None:
+        self.studio.store.remember(job.owner, self.slot, job.id)
+
+    def job(self, owner: str) -> Any | None:
+        """The remembered job, while the studio knows it."""
+        try:
+            job = self.studio.jobs.get(self.studio.store.recall(owner, self.slot, ""))
+        except StudioError:
+            return None
+        return job if job.owner == owner else None
+
+    def stop(self, owner: str, mode: str) -> None:
+        self.studio.jobs.cancel(self.studio.store.recall(owner, self.slot, ""), by=owner, mode=mode)
+
+    def follow(self, job: Any, lang: str) -> Iterator[Run]:
+        """At most ten times a second, and once more at its end."""
+        run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
+        shown = begun = 0.0
+        ended = job.state not in ("queued", "running")  # a page that is opened later: only how it ended
+        for event in job.events():
+            self._take(run, event, job, lang)
+            begun = begun or (time.monotonic() if isinstance(event, Progress) else 0.0)
+            if isinstance(event, Done) and begun and not ended:
+                self._pace(job, time.monotonic() - begun, event.seconds)
+            if run.running and (ended or time.monotonic() - shown < UPDATE_SECONDS):
+                continue
+            shown = time.monotonic()
+            yield run
+
+    def _take(self, run: Run, event: Event, job: Any, lang: str) -> None:
+        if isinstance(event, Progress):
+            run.step, run.total, run.eta, run.note = event.step, event.total, event.eta_seconds, event.note
+        elif isinstance(event, Loading):
+            run.note, run.total = event.note, 0
+        elif isinstance(event, Queued):
+            run.note = "Waiting" if event.position else ""
+        elif isinstance(event, Preview):
+            run.previews += 1
+        elif isinstance(event, Saved):
+            run.outputs.append(event.output_id)
+            run.previews = 0
+        elif isinstance(event, Failed):
+            run.problem = ui.error_text(self.studio, StudioError.from_wire(event.error), lang)
+        elif isinstance(event, Done):
+            run.notes = list(event.summary.get("notes", []))
+        if isinstance(event, FINAL):
+            self._end(run, event, job)
+
+    def _end(self, run: Run, event: Event, job: Any) -> None:
+        run.running, run.stopped = False, isinstance(event, Cancelled)
+        if job.pipeline.id == GRID and isinstance(event, Done) and run.outputs:
+            run.outputs = run.outputs[-1:]  # the sheet; its cells are in the gallery
+        run.outputs = [output for output in run.outputs if self._there(output)]
+        run.wanted = len(run.outputs) or 1
+
+    def _there(self, output: str) -> bool:
+        try:
+            return not self.studio.store.output(output).trashed
+        except StudioError:
+            return False
+
+    def _pace(self, job: Any, seconds: float, whole: float) -> None:
+        """Seconds for a step and a megapixel, by model: the newest job counts half. Loading is not counted, nor a job that was watched in its last part only."""
+        values = job.params.model_dump()
+        if job.pipeline.id != "image.generate" or values["image"] or values["hires_scale"] > 1 or seconds < whole / 4:
+            return
+        paces = self.studio.store.recall(job.owner, PACE, {})
+        pace = seconds / (values["count"] * work(values["steps"], values["width"], values["height"]))
+        paces[values["model"]] = (paces.get(values["model"], pace) + pace) / 2
+        self.studio.store.remember(job.owner, PACE, paces)
+
+
+def work(steps: int, width: int, height: int) -> float:
+    """Steps times megapixels."""
+    return max(1, steps) * max(1, width * height) / 2**20
+
+
+def estimate(studio: Studio, owner: str, model: str, amount: float) -> float:
+    """Seconds for that much work by the pace of one's last pictures; -1 where none is known."""
+    pace = studio.store.recall(owner, PACE, {}).get(model)
+    return pace * amount if pace else -1.0
+
+
+def duration(seconds: float) -> tuple[str, str]:
+    """(a sentence's key, its number): seconds, minutes or hours, rounded as one would say it."""
+    if seconds < 90:
+        return "about {n} s", f"{max(1, round(seconds))}"
+    if seconds < 5400:
+        return "about {n} min", f"{round(seconds / 60)}"
+    return "about {n} h", f"{seconds / 3600:.1f}"

@@ -1,0 +1,221 @@
+"""The form of the Image tab: prompt, model and shape in sight, the rest folded in short named groups. It knows which control is which parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import ui
+from studio.api import Studio
+from tabs import image_advice as advice
+from tabs.image_cards import CardsPanel
+from tabs.image_picture import editor_pictures, editor_value, kept_picture, shown_picture
+from tabs.image_prompt import PromptBox
+from tabs.image_styles import StylesPanel
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Sampling": ("steps", "cfg_scale", "sampler", "schedule", "clip_skip", "guidance_rescale"),
+    "Size": ("width", "height", "tiling", "together"),
+    "Seed": ("seed",),
+    "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),
+    "High resolution": ("hires_scale", "hires_steps", "hires_strength"),
+    "Enlarge": ("upscale", "upscaler"),
+}
+PICTURE = ("denoising_strength", "resize")
+MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")
+EXTEND = ("extend_left", "extend_right", "extend_top", "extend_bottom")
+ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PICTURE, *MASK, *EXTEND, *(name for names in GROUPS.values() for name in names)}
+COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
+SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",)}  # trait: fields or groups that need it
+
+
+class Form:
+    """`given` are the components by parameter, for events; `values` reads them, `shown` fills them."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.Params = studio.pipelines[advice.PIPELINE].Params
+        self.fields = self.Params.model_fields
+        self.controls: dict[str, Any] = {}
+        self.groups: dict[str, Any] = {}
+        self.prompt_box, self.styles, self.cards = PromptBox(studio), StylesPanel(studio), CardsPanel(studio)
+
+    # -- drawing ---------------------------------------------------------------------------------------------
+
+    def build(self, below_prompt: Callable[[], None]) -> None:
+        words = self.studio.words
+        self.defaults = gr.State({})
+        self.prompt_box.build()
+        below_prompt()
+        self.model = gr.Dropdown([], label=words("Model"), allow_custom_value=True, elem_id="image-model")
+        with gr.Row(elem_id="image-shape-row"):
+            shapes = [(words(name), name) for name in (*advice.SHAPES, advice.AS_PICTURE, advice.OWN_SHAPE)]
+            self.shape = gr.Dropdown(shapes, value="Square 1:1", label=words("Shape"), min_width=120, scale=4, elem_id="image-shape")
+            self.swap = gr.Button("⇄", min_width=40, scale=0, elem_classes="studio-quiet", elem_id="image-swap")
+            self.count = gr.Dropdown(COUNTS, value=1, label=words("Pictures"), min_width=72, scale=2, allow_custom_value=True, elem_id="image-count")
+        self.cards.build()
+        self.styles.build()
+        with gr.Accordion(words("From a picture"), open=False, elem_id="image-from") as self.from_picture:
+            self._build_picture(words)
+        with gr.Accordion(words("Advanced"), open=False, elem_id="image-advanced"):
+            for group, names in GROUPS.items():
+                self._group(group, names, open=group == "Sampling")
+            for group in dict.fromkeys(self._group_of(name) for name in self._left()):
+                self._group(group, tuple(name for name in self._left() if self._group_of(name) == group))
+        self.extras = ui.extras(self.studio, advice.PIPELINE)
+
+    def _build_picture(self, words: Any) -> None:
+        self.editor = gr.ImageEditor(
+            type="pil", label=words("Picture"), show_label=False, sources=["upload", "clipboard"], height=320, layers=False, transforms=[], elem_id="image-editor",
+            brush=gr.Brush(default_size=24, colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
+        )  # fmt: skip
+        self.controls |= ui.controls(self.Params, self.studio, only=PICTURE)
+        with gr.Accordion(words("Mask"), open=False):
+            self.controls |= ui.controls(self.Params, self.studio, only=MASK)
+        with gr.Accordion(words("Extend"), open=False):
+            for pair in (EXTEND[:2], EXTEND[2:]):
+                with gr.Row():
+                    self.controls |= ui.controls(self.Params, self.studio, only=pair)
+
+    def _group(self, title: str, names: tuple[str, ...], *, open: bool = False) -> None:
+        words = self.studio.words
+        with gr.Accordion(words(title), open=open) as self.groups[title]:
+            if title == "Size":
+                choices = [(words(name), name) for name in advice.MEGAPIXELS]
+                self.megapixels = gr.Dropdown(choices, value=advice.ADVISED, label=words("Megapixels"), elem_id="image-megapixels")
+            self.controls |= ui.controls(self.Params, self.studio, only=names)
+            if title == "Seed":
+                with gr.Row(elem_classes="studio-quiet"):
+                    self.random = gr.Button(words("Random"), size="sm", min_width=80)
+                    self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
+
+    def _left(self) -> list[str]:
+        """Fields that no group here names, a newer pipeline's or an extension's."""
+        return [name for name, field in self.fields.items() if name not in ELSEWHERE and ui.hint(field, "widget") != "hidden"]
+
+    def _group_of(self, name: str) -> str:
+        return str(ui.hint(self.fields[name], "group") or "More")
+
+    # -- reading and filling ---------------------------------------------------------------------------------
+
+    @property
+    def given(self) -> dict[str, Any]:
+        light = {"prompt": self.prompt_box.prompt, "negative_prompt": self.prompt_box.negative, "model": self.model, "shape": self.shape, "megapixels": self.megapixels, "count": self.count}
+        return light | {"editor": self.editor, "styles": self.styles.chosen} | self.controls | self.extras
+
+    @property
+    def filled(self) -> list[Any]:
+        """What `shown` gives values for, in its order."""
+        box = self.prompt_box
+        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.styles.fold, self.styles.chosen]
+        return [*above, *self.controls.values(), *self.extras.values(), *self.advised]
+
+    @property
+    def advised(self) -> list[Any]:
+        """What a change of the model moves besides its values: what is visible."""
+        return [self.defaults, self.megapixels, *(self.groups[name] for name in ("Variation", "High resolution"))]
+
+    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+        """As ImageParams want it. Raises BadInput."""
+        image, mask = editor_pictures(self.studio, given["editor"])
+        values = ui.read_values(self.Params, {name: kept_picture(self.studio, self.fields[name], given[name]) for name in self.controls}) | self._unused(given["model"])
+        if given["shape"] == advice.AS_PICTURE and image:
+            values |= {"width": 0, "height": 0}
+        elif given["shape"] != advice.OWN_SHAPE and not values.get("width"):
+            values["width"], values["height"] = advice.shape_size(advice.advice(self.studio, given["model"]), given["shape"], given["megapixels"])
+        return values | {name: given[name] or "" for name in ("prompt", "negative_prompt", "model")} | {"count": given["count"] or 1, "image": image, "mask": mask}
+
+    def _unused(self, model: str) -> dict[str, Any]:
+        """What is out of sight because the model can't use it counts as untouched."""
+        traits = advice.traits(self.studio, model)
+        names = [name for trait, shown in SHOWN_BY.items() if not traits.get(trait, True) for one in shown for name in GROUPS.get(one, (one,))]
+        return {name: self.fields[name].get_default(call_default_factory=True) for name in names}
+
+    def read_extras(self, owner: str, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        return ui.read_extras(self.studio, advice.PIPELINE, given) | self.styles.extras(owner, given["styles"])
+
+    def shown(self, owner: str, values: dict[str, Any]) -> list[Any]:
+        """For `filled`: parameters (with "extras") as the form shows them; what they leave out stays as the model's makers advise."""
+        extras = values.get("extras") or {}
+        models = advice.usable_models(self.studio)
+        model = values.get("model") or (models[0][1] if models else "")
+        traits = advice.traits(self.studio, model)
+        written, styles = self.styles.taken_off(owner, values, extras)
+        picture, mask = (shown_picture(self.studio, str(values.get(name) or "")) for name in ("image", "mask"))
+        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
+        basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
+        wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
+        negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
+        editor = [editor_value(Path(picture), mask) if picture else None, gr.update(open=bool(picture))]
+        above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), *editor, gr.update(open=bool(styles["value"])), styles]
+        updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
+        extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
+        return [*above, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]
+
+    def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
+        field = self.fields[name]
+        if ui.hint(field, "widget") == "picture":
+            return shown_picture(self.studio, str(wanted.get(name, "")))
+        return ui.show_value(wanted[name]) if name in wanted else ui.show_value(field.get_default(call_default_factory=True))
+
+    def _for_model(self, name: str, value: Any, traits: dict[str, Any]) -> Any:
+        """A control with its value; samplers only those that go with the model, hidden where the model can't use it."""
+        if name in ("sampler", "schedule"):
+            names = ["Automatic", *traits.get(f"{name}s", [])]
+            return gr.update(value=value, choices=[(self.studio.words(one), one) for one in names])
+        if name in SHOWN_BY["encoder"]:
+            return gr.update(value=value, visible=traits.get("encoder", True))
+        return value
+
+    def _visible(self, traits: dict[str, Any]) -> list[Any]:
+        """For the megapixels and the groups of `advised`."""
+        return [gr.update(visible=traits.get("family") != "tiny"), gr.update(visible=traits.get("variation", True)), gr.update(visible=traits.get("again", True))]
+
+    # -- the model -------------------------------------------------------------------------------------------
+
+    @property
+    def moved(self) -> list[Any]:
+        """What `on_model` fills."""
+        return [self.prompt_box.negative, *(self.controls[name] for name in (*advice.FOLLOWED, *SHOWN_BY["encoder"])), *self.advised]
+
+    def on_model(self, model: str, shape: str, megapixels: str, before: dict[str, Any], *values: Any) -> list[Any]:
+        """The advised values, but for what the person changed; what the model can't use goes out of sight."""
+        advised = advice.advice(self.studio, model)
+        if not advised:
+            return [gr.skip()] * len(self.moved)
+        traits = advice.traits(self.studio, model)
+        basis = advice.advised_values(advised, shape, megapixels)
+        kept = advice.followed_values(before, basis, dict(zip(advice.FOLLOWED, values, strict=True)))
+        if kept["sampler"] not in traits["samplers"]:
+            kept |= {name: basis[name] for name in ("sampler", "schedule")}
+        updates = [self._for_model(name, kept[name], traits) for name in advice.FOLLOWED]
+        reads = [gr.update(visible=traits["encoder"])] * len(SHOWN_BY["encoder"])
+        return [gr.update(visible=traits["negative"]), *updates, *reads, basis, *self._visible(traits)]
+
+    def on_shape(self, model: str, shape: str, megapixels: str) -> list[Any]:
+        return list(advice.shape_size(advice.advice(self.studio, model), shape, megapixels)) if shape != advice.OWN_SHAPE else [gr.skip(), gr.skip()]
+
+    def on_swap(self, shape: str, width: Any, height: Any) -> list[Any]:
+        return [advice.turned(shape), height, width]
+
+    def on_last_seed(self, request: gr.Request) -> Any:
+        """The seed of one's newest picture."""
+        seeds = (output.metadata.get("facts", {}).get("seed") for output in self.studio.store.outputs(owner=ui.owner(request), kind="image", limit=20))
+        return next((seed for seed in seeds if isinstance(seed, int)), -1)
+
+    def listen(self) -> None:
+        followed = [self.controls[name] for name in advice.FOLLOWED]
+        sizes = followed[-2:]
+        self.model.input(self.on_model, [self.model, self.shape, self.megapixels, self.defaults, *followed], self.moved, **ui.QUICK)
+        gr.on([self.shape.input, self.megapixels.input], self.on_shape, [self.model, self.shape, self.megapixels], sizes, **ui.QUICK)
+        gr.on([item.input for item in sizes], lambda: advice.OWN_SHAPE, [], [self.shape], **ui.QUICK)
+        self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
+        self.editor.upload(lambda: advice.AS_PICTURE, [], [self.shape], **ui.QUICK)
+        self.random.click(lambda: -1, [], [self.controls["seed"]], **ui.QUICK)
+        self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
+        self.styles.listen(self.prompt_box)
+        self.cards.listen(self)
+

@@ -1,0 +1,89 @@
+"""Ideas for an empty page: examples that the model can draw, and tasks, each a whole set of settings that one click starts. No gradio."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.i18n import Words
+
+EXAMPLES: dict[str, dict[str, tuple[str, ...]]] = {
+    "tiny": {"en": ("a red heart", "a panda on a yellow background", "two green apples", "a happy dog face", "a small blue star", "a cat and a sunflower"),
+             "ja": ("赤いハート", "黄色い背景のパンダ", "緑のりんご二つ", "うれしそうな犬の顔", "小さな青い星", "猫とひまわり")},
+    "": {"en": ("a lighthouse on a cliff at dusk, oil painting", "portrait of an old fisherman, soft window light, 85mm", "a tiny house inside a glass jar, macro photo", "isometric game room, cozy, pixel art"),
+         "ja": ("a lighthouse on a cliff at dusk, oil painting", "portrait of an old fisherman, soft window light, 85mm", "a tiny house inside a glass jar, macro photo", "isometric game room, cozy, pixel art")},
+}  # fmt: skip
+Traits = dict[str, Any]
+
+
+def _any(traits: Traits) -> bool:
+    return True
+
+
+def _large(traits: Traits) -> bool:
+    return traits.get("family") != "tiny"
+
+
+def _varies(traits: Traits) -> bool:
+    return bool(traits.get("variation"))
+
+
+@dataclass(frozen=True)
+class Task:
+    """`values` for any model, `small` over them for the one that comes along; `axes` make it a grid; `picture` asks for one first."""
+
+    key: str
+    icon: str
+    title: str
+    about: str
+    values: dict[str, Any]
+    small: dict[str, dict[str, Any]] = field(default_factory=dict)  # by language
+    axes: dict[str, str] = field(default_factory=dict)
+    picture: bool = False
+    fits: Callable[[Traits], bool] = _any
+
+    def values_for(self, traits: Traits, lang: str) -> dict[str, Any]:
+        return self.values | (self.small.get(lang, self.small.get("en", {})) if traits.get("family") == "tiny" else {})
+
+
+TASKS = (
+    Task("logo", "◆", "Logo", "Four signs to choose from", {"prompt": "minimal flat vector logo of a fox head, two colours, centered, plain white background", "negative_prompt": "photo, text, letters, gradient, busy", "count": 4},
+         {"en": {"prompt": "fox", "negative_prompt": ""}, "ja": {"prompt": "キツネ", "negative_prompt": ""}}),
+    Task("character", "☻", "Game character", "One character, nine variations", {"prompt": "full body game character, young ranger in a green cloak, concept art, plain background", "negative_prompt": "cropped, text, crowd", "seed": 7, "variation_strength": 0.2},
+         {"en": {"prompt": "ghost", "negative_prompt": ""}, "ja": {"prompt": "おばけ", "negative_prompt": ""}},
+         {"x_axis": "Variation seed", "x_values": "1-3", "y_axis": "Variation", "y_values": "0.15, 0.3, 0.45"}, fits=_varies),
+    Task("pattern", "▦", "Pattern", "Its edges join: a tile for fabric or a background", {"prompt": "seamless pattern of autumn leaves, flat illustration, evenly spread", "negative_prompt": "frame, border, text", "tiling": True},
+         {"en": {"prompt": "two red hearts", "negative_prompt": ""}, "ja": {"prompt": "赤いハート二つ", "negative_prompt": ""}}),
+    Task("pixel", "▚", "Pixel art", "Enlarged in whole pixels", {"prompt": "pixel art, 16-bit game sprite of a small castle on a hill, limited palette", "negative_prompt": "photo, blurry, smooth", "upscaler": "Nearest"},
+         {"en": {"prompt": "a castle", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "城", "negative_prompt": "", "count": 4, "upscale": 4.0}}),
+    Task("product", "◧", "Product picture", "On a clean background, with studio light", {"prompt": "product photo of a ceramic coffee cup on a wooden table, soft studio light, plain background, 85mm", "negative_prompt": "text, watermark, people, clutter", "count": 2}, fits=_large),
+    Task("restyle", "◐", "Photo restyle", "Your photo in another style", {"prompt": "watercolour painting, soft edges, paper texture", "negative_prompt": "photo, text", "denoising_strength": 0.55}, picture=True, fits=_large),
+)  # fmt: skip
+
+
+def task(key: str) -> Task:
+    return next(item for item in TASKS if item.key == key)
+
+
+def examples(traits: Traits, lang: str) -> tuple[str, ...]:
+    return EXAMPLES["tiny" if traits.get("family") == "tiny" else ""][lang]
+
+
+def ideas(traits: Traits, words: Words, lang: str) -> str:
+    """The empty page: what to do, examples and tasks to click; where there is no model, where to get one."""
+
+    def say(text: str) -> str:
+        return html.escape(words.say(lang, text))
+
+    if not traits:
+        return f'<div class="studio-empty"><b lang="ja">生成</b><br>{say("There is no image model on this computer. Add one in the Models tab.")}</div>'
+    chips = "".join(f'<button type="button" data-example="{html.escape(text)}">{html.escape(text)}</button>' for text in examples(traits, lang))
+    cards = "".join(
+        f'<button type="button" data-task="{item.key}"><span aria-hidden="true">{item.icon}</span><b>{say(item.title)}</b><small>{say(item.about)}</small></button>' for item in TASKS if item.fits(traits)
+    )
+    return (
+        f'<div class="studio-empty"><b lang="ja">生成</b><br>{say("Write what you want to see, or click an example: it is drawn at once.")}</div><div class="image-examples">{chips}</div>'
+        f'<div class="image-tasks" role="group" aria-label="{say("Tasks")}">{cards}</div>'
+    )

@@ -1,0 +1,112 @@
+"""Upscale: a picture enlarged, with before and after under one slider. A view of image.upscale."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import ui
+from studio.api import BadInput, Studio, StudioError
+from tabs.image_create import SHEET, STREAMING
+from tabs.image_follow import Follower
+from tabs.image_view import Run, compared, stage
+
+UPSCALE = "image.upscale"
+
+
+class UpscalePage:
+    """Left the picture and how much larger, right the comparison."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.Params = studio.pipelines[UPSCALE].Params
+        self.follower = Follower(studio, "image.upscale.job")
+
+    def build(self) -> None:
+        words = self.studio.words
+        with gr.Row(elem_classes="studio-two"):
+            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
+                self.picture = gr.Image(type="filepath", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture")
+                self.controls = ui.controls(self.Params, self.studio, only=[name for name, field in self.Params.model_fields.items() if ui.hint(field, "widget") != "hidden"])
+                with gr.Column(elem_classes="studio-foot"):
+                    self.told = gr.HTML("", padding=False, elem_id="image-upscale-told")
+                    with gr.Row(equal_height=True):
+                        self.go = gr.Button(words("Enlarge"), variant="primary", elem_classes="primary-action", min_width=120, scale=3, elem_id="image-upscale-go")
+                        self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=70, scale=1)
+            with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
+                self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-upscale-view")
+                with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
+                    self.chosen = gr.State("")
+                    self.save = gr.Button(words("Download"), size="sm", min_width=90)
+
+    @property
+    def streamed(self) -> list[Any]:
+        return [self.view, self.actions, self.chosen, self.told]
+
+    @property
+    def taken(self) -> list[Any]:
+        """What `on_take` fills."""
+        return [self.picture]
+
+    def listen(self) -> None:
+        self.go.click(self.on_go, inputs_kwargs={"picture": self.picture} | self.controls, outputs=self.streamed, **STREAMING)
+        self.stop.click(self.on_stop, [], [], **ui.QUICK)
+        self.save.click(None, [self.chosen], [], js="(id) => { if (id) window.seisei.image.save(id); return []; }")
+        page = gr.context.Context.root_block
+        assert isinstance(page, gr.Blocks)
+        page.load(self.on_follow, [], self.streamed, **STREAMING)
+        ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
+
+    def on_take(self, chosen: str) -> list[Any]:
+        return [self.studio.store.output(chosen).path]
+
+    def on_go(self, request: gr.Request, picture: str | None, **given: Any) -> Iterator[list[Any]]:
+        owner, lang = ui.owner(request), ui.lang(request)
+        try:
+            if not picture:
+                raise BadInput("There is no picture to enlarge.", hint="Drop one, or choose “Enlarge” below a picture.", field="image")
+            values = ui.read_values(self.Params, given) | {"image": self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())}
+            job = self.studio.submit(UPSCALE, values, owner=owner)
+        except StudioError as error:
+            yield [gr.skip(), gr.skip(), gr.skip(), f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</p>"]
+            return
+        yield from self._follow(job, request)
+
+    def _follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
+        self.follower.begin(job)
+        for run in self.follower.follow(job, ui.lang(request)):
+            yield self._show(run, request, str(job.params.model_dump()["image"]))
+
+    def _show(self, run: Run, request: gr.Request, before: str = "") -> list[Any]:
+        lang, words = ui.lang(request), self.studio.words
+        finished = run.outputs and not run.running and not run.problem
+        shown = compared(f"/api/v1/image/inputs/{before}", f"/api/v1/outputs/{run.outputs[-1]}/file", words, lang) if finished and before else stage(run, words, lang, self._hello(lang))
+        return [shown, gr.update(visible=bool(finished)), run.outputs[-1] if run.outputs else "", ""]
+
+    def _hello(self, lang: str) -> str:
+        told = self.studio.words.say(lang, "Drop a picture on the left, or choose “Enlarge” below one of yours.")
+        return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(told)}</div>'
+
+    def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
+        job = self.follower.job(ui.owner(request))
+        if job is not None:
+            yield from self._follow(job, request)
+        else:
+            yield self._show(Run(), request)
+
+    def on_stop(self, request: gr.Request) -> None:
+        self.follower.stop(ui.owner(request), "cancel")
+
+    def on_restore(self, request: gr.Request) -> list[Any]:
+        owner, store = ui.owner(request), self.studio.store
+        values = store.recall(owner, f"restore:{UPSCALE}") or {}
+        store.remember(owner, f"restore:{UPSCALE}", None)
+        try:
+            picture = str(self.studio.jobs.desk.inputs.path(values.get("image", "")))
+        except StudioError:
+            picture = None
+        return [picture, *(values.get(name, gr.skip()) for name in self.controls)]

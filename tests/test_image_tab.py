@@ -1,0 +1,265 @@
+"""What the Image tab's parts do, without a browser: sizes, styles, cards, suggestions, tasks, grids' hints, what is told of a prompt."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from studio.api import BadInput, ModelEntry, Studio
+from studio.downloads import Downloads
+from studio.i18n import Words
+from tabs import image_advice as advice
+from tabs.image_cards import card, cards, set_thumbnail
+from tabs.image_create import CreatePage
+from tabs.image_earlier import KEY, MOST, remember_prompt
+from tabs.image_follow import PACE, duration, estimate, work
+from tabs.image_grid import GridPage
+from tabs.image_prompt import PromptBox, reading, suggestions
+from tabs.image_styles import StylesPanel, styles_of, without
+from tabs.image_tasks import TASKS, examples, ideas
+from tests.house import finish
+from tests.image_models import image_queue
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def folder(root: Path, name: str, kind: str, side: int, *, levels: int = 4) -> ModelEntry:
+    """A model of which only the headers are there."""
+    path = root / name
+    for part, values in (("model_index.json", {"_class_name": kind}), ("unet/config.json", {"sample_size": side}), ("vae/config.json", {"block_out_channels": [8] * levels})):
+        (path / part).parent.mkdir(parents=True, exist_ok=True)
+        (path / part).write_text(json.dumps(values))
+    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title())
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """Three families of models and what goes with them; no worker is asked for anything."""
+    queue = image_queue(tmp_path / "data", tmp_path / "none")
+    queue.hooks.load_extensions([(ROOT / "extensions", True)], [], False)
+    shown = queue.settings.models_path / "lora" / "ink.png"
+    shown.parent.mkdir(parents=True)
+    Image.new("RGB", (30, 40), "teal").save(shown)
+    entries = [
+        folder(tmp_path, "small", "StableDiffusionPipeline", 16), folder(tmp_path, "classic", "StableDiffusionPipeline", 64), folder(tmp_path, "flow", "FluxPipeline", 128),
+        ModelEntry("lora/ink", str(shown.with_suffix(".safetensors")), "lora", "safetensors", 10, "ink <b>", "sd1", details={"preview": str(shown), "trigger_words": ["ink wash", "paper"]}),
+        ModelEntry("lora/big", "/else/big.safetensors", "lora", "safetensors", 10, "big", "sdxl"), ModelEntry("embeddings/soft", "/else/soft.safetensors", "embedding", "safetensors", 10, "soft"),
+        ModelEntry("lora/broken", "/else/broken.safetensors", "lora", "safetensors", 10, "broken", problem="It is damaged."),
+    ]  # fmt: skip
+    shown.with_suffix(".safetensors").write_bytes(b"x")
+    catalog = queue.catalog
+    catalog._extra = lambda: entries
+    yield Studio(queue.settings, queue.hooks, queue.pipelines, catalog, queue, queue.store, Words(), Downloads(lambda: queue.settings, catalog.refresh))
+    finish(queue)
+
+
+def extension() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("styles_under_test", ROOT / "extensions" / "styles" / "extension.py")
+    assert spec and spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+# -- sizes and what a model can do ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", advice.SHAPES)
+@pytest.mark.parametrize(("megapixels", "pixels"), [(advice.ADVISED, 512 * 512), ("1 megapixel", 1024 * 1024), ("2 megapixels", 2 * 1024 * 1024)])
+def test_a_size_has_its_shape_its_pixels_and_sides_that_the_model_takes(shape: str, megapixels: str, pixels: int) -> None:
+    width, height = advice.shape_size({"width": 512, "unit": 16}, shape, megapixels)
+    assert width % 16 == height % 16 == 0 and abs(width * height / pixels - 1) < 0.08
+    assert advice.shape_of(width, height) == shape
+    assert advice.shape_of(height, width) == advice.turned(shape)
+
+
+def test_what_a_person_changed_is_kept_when_the_model_changes() -> None:
+    before, wanted = {"steps": 20, "cfg_scale": 7.0}, {"steps": 4, "cfg_scale": 1.0}
+    assert advice.followed_values(before, wanted, {"steps": 33, "cfg_scale": 7.0}) == {"steps": 33, "cfg_scale": 1.0}
+    assert advice.followed_values({}, wanted, {"steps": 33, "cfg_scale": 7.0}) == wanted
+
+
+def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> None:
+    form = CreatePage(studio).form
+    assert form._unused("classic") == {}
+    assert form._unused("small") == {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
+    assert form._unused("flow") == {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun"}
+
+
+def test_one_s_own_model_comes_before_the_one_that_comes_along(studio: Studio) -> None:
+    shipped = ModelEntry("stickers", "/x", "image", "diffusers", 1, "Stickers", source="built-in")
+    classic = studio.catalog.find("classic")
+    studio.catalog._extra = lambda: [shipped, classic]
+    studio.catalog.refresh()
+    assert [key for _, key in advice.usable_models(studio)] == ["classic", "stickers"]
+
+
+# -- styles --------------------------------------------------------------------------------------------------
+
+JOINED = [("a cat", "{prompt}, film grain"), ("a cat", "photo of {prompt} at dusk"), ("a cat, red", "film grain, 35mm"), ("", "film grain"), ("a cat", ""), ("a, b", "{prompt}")]
+
+
+@pytest.mark.parametrize(("text", "style"), JOINED)
+def test_a_style_is_joined_and_taken_off_again(text: str, style: str) -> None:
+    assert without(extension().joined(text, style), style) == text
+
+
+def test_a_style_that_was_not_joined_is_not_taken_off() -> None:
+    assert without("a dog on a hill", "photo of {prompt}") is None and without("a dog", "film grain") is None and without("x", "xx{prompt}xx") is None
+
+
+def test_a_job_is_drawn_with_the_styles_and_keeps_them_and_they_come_off_in_the_form(studio: Studio) -> None:
+    studio.store.put_document(kind="style", owner="me", title="Dusk", body={"prompt": "photo of {prompt} at dusk", "negative_prompt": "noise"})
+    studio.store.put_document(kind="style", owner="me", title="Film", body={"prompt": "film grain", "negative_prompt": ""})
+    studio.store.put_document(kind="style", owner="somebody", title="Theirs", body={"prompt": "x", "negative_prompt": ""})
+    panel = StylesPanel(studio)
+    extras = panel.extras("me", ["Film", "Dusk", "Theirs"])
+    job = studio.submit("image.generate", {"prompt": "a cat", "negative_prompt": "dog", "model": "classic"}, owner="me", extras=extras)
+    values = job.params.model_dump()
+    assert (values["prompt"], values["negative_prompt"]) == ("photo of a cat, film grain at dusk", "dog, noise")
+    assert [style["name"] for style in job.extras["styles"]["styles"]] == ["Film", "Dusk"]
+    written, choice = panel.taken_off("me", values, job.extras)
+    assert written == {"prompt": "a cat", "negative_prompt": "dog"} and choice["value"] == ["Film", "Dusk"]
+    written, choice = panel.taken_off("somebody", values, job.extras)  # who has no such styles keeps the whole prompt
+    assert written["prompt"] == values["prompt"] and choice["value"] == []
+    written, choice = panel.taken_off("me", {"prompt": "a cat", "written": True}, job.extras)
+    assert written["prompt"] == "a cat" and choice["value"] == ["Film", "Dusk"]
+
+
+def test_styles_do_not_touch_what_has_no_prompt(studio: Studio) -> None:
+    assert extension().before_run("image.upscale", {"scale": 2}, {"styles": {"styles": [{"prompt": "x"}]}}) == {"scale": 2}
+    assert "styles" not in studio.jobs.extension_fields("image.upscale") and "styles" in studio.jobs.extension_fields("image.grid")
+
+
+def test_a_deleted_style_comes_back(studio: Studio) -> None:
+    document = studio.store.put_document(kind="style", owner="local", title="Film", body={"prompt": "film grain", "negative_prompt": ""})
+    studio.store.delete_document(document.id, owner="local")
+    assert styles_of(studio, "local") == []
+    studio.store.undelete_document(document.id, owner="local")
+    assert [style.name for style in styles_of(studio, "local")] == ["Film"]
+
+
+# -- cards and suggestions -----------------------------------------------------------------------------------
+
+
+def test_cards_say_what_a_click_inserts_and_whose_family_they_are(studio: Studio) -> None:
+    entries = {entry.key: entry for entry in studio.catalog.entries()}
+    drawn = card(entries["lora/ink"], "sd1", False)
+    assert 'data-text="&lt;lora:ink:1&gt;"' in drawn and "ink &lt;b&gt;" in drawn and "<b>ink <b>" not in drawn
+    assert json.loads(drawn.split('data-words="')[1].split('"')[0].replace("&quot;", '"')) == ["ink wash", "paper"]
+    assert "/api/v1/models/lora/ink/preview?" in drawn and "SD 1 · ink wash, paper" in drawn
+    assert 'data-text="soft"' in card(entries["embeddings/soft"], "", False)
+    assert 'data-text=""' in card(entries["classic"], "sd1", True) and 'aria-pressed="true"' in card(entries["classic"], "sd1", True)
+
+
+def test_all_usable_cards_are_there_and_know_the_chosen_family(studio: Studio) -> None:
+    page = cards(studio, "classic", "en")
+    assert page.count('class="card"') == 6 and "broken" not in page and 'data-family="sd1"><div' in page
+    assert "Other families too" in page and "ほかの系統も" in cards(studio, "classic", "ja")
+
+
+def test_a_picture_becomes_a_model_s_thumbnail_below_the_studio_s_own_folder_only(studio: Studio, tmp_path: Path) -> None:
+    picture = tmp_path / "made.png"
+    Image.new("RGB", (900, 600), "orange").save(picture)
+    set_thumbnail(studio, "lora/ink", picture)
+    with Image.open(studio.settings.models_path / "lora" / "ink.preview.png") as small:
+        assert max(small.size) == 512 and small.getpixel((5, 5)) == (255, 165, 0)
+    for key in ("lora/big", "classic"):
+        with pytest.raises(BadInput, match="another program's folder"):
+            set_thumbnail(studio, key, picture)
+
+
+def test_names_are_suggested_from_models_wildcards_and_one_s_own_styles(studio: Studio) -> None:
+    (studio.settings.data / "wildcards" / "more").mkdir(parents=True)
+    (studio.settings.data / "wildcards" / "more" / "colours.txt").write_text("red\nblue\n")
+    studio.store.put_document(kind="style", owner="me", title="Film", body={"prompt": "film grain"})
+    found = suggestions(studio, "me")
+    assert [one["name"] for one in found["lora"]] == ["ink", "big"] and found["lora"][0]["more"] == "ink wash, paper"
+    assert [one["name"] for one in found["embedding"]] == ["soft"] and [one["name"] for one in found["wildcard"]] == ["more/colours"]
+    assert [one["name"] for one in found["style"]] == ["Film"] and suggestions(studio, "somebody")["style"] == []
+
+
+# -- the prompt ----------------------------------------------------------------------------------------------
+
+
+def test_a_fault_is_marked_at_its_character(studio: Studio) -> None:
+    pipeline: Any = studio.pipelines["image.generate"]
+    prompt = "a cat, (red <dog"
+    told = PromptBox(studio).fault(pipeline.prompt_problem(prompt), prompt, "en")
+    assert 'data-place="7"' not in told and "data-place='7'" in told and "a cat, <mark>(</mark>red &lt;dog" in told
+
+
+def test_what_the_model_reads_is_shown_by_chunks_and_weights() -> None:
+    view = {"tokens": 4, "limit": 75, "chunks": [[["a", 1.0], ["<cat>", 1.21]], [["dog", 0.9]]], "switches": [["red", "blue", 10]], "networks": [], "sides": []}
+    shown = reading(view, Words().say, "en")
+    assert "<span class='heavy'>&lt;cat&gt;<sub>1.21</sub></span>" in shown and "<span class='light'>dog<sub>0.90</sub></span>" in shown
+    assert shown.count("class='chunk'") == 2 and "red blue 10" in shown and "Networks" not in shown
+
+
+def test_the_last_prompts_are_kept_once_each_the_newest_first(studio: Studio) -> None:
+    for number in range(MOST + 5):
+        remember_prompt(studio, "me", f"prompt {number}")
+    remember_prompt(studio, "me", "prompt 20")
+    remember_prompt(studio, "me", "  ")
+    kept = studio.store.recall("me", KEY)
+    assert len(kept) == MOST == len(set(kept)) and kept[:2] == ["prompt 20", f"prompt {MOST + 4}"]
+
+
+# -- tasks and grids -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["small", "classic", "flow"])
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_every_task_that_is_offered_can_be_queued(studio: Studio, model: str, lang: str) -> None:
+    traits = advice.traits(studio, model)
+    offered = [task for task in TASKS if task.fits(traits)]
+    page = ideas(traits, studio.words, lang)
+    assert [task.key for task in TASKS if f'data-task="{task.key}"' in page] == [task.key for task in offered]
+    for task in offered:
+        values = task.values_for(traits, lang) | {"model": model}
+        job = studio.submit("image.grid" if task.axes else "image.generate", values | task.axes, owner=f"{lang} {model}")
+        assert job.params.model_dump()["prompt"] == values["prompt"]
+
+
+def test_the_small_model_gets_the_tasks_that_it_can_do(studio: Studio) -> None:
+    assert [task.key for task in TASKS if task.fits(advice.traits(studio, "small"))] == ["logo", "character", "pattern", "pixel"]
+    assert "character" not in [task.key for task in TASKS if task.fits(advice.traits(studio, "flow"))]
+    assert examples({"family": "tiny"}, "ja")[0] == "赤いハート"
+    assert "Models tab" in ideas({}, studio.words, "en") and "data-task" not in ideas({}, studio.words, "en")
+
+
+def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> None:
+    page = GridPage(studio, None)
+    assert page.on_fill("Sampler", "flow") == "Flow Euler, Flow Heun" and "DPM++ 2M" in page.values_of("Sampler", "classic")
+    assert page.values_of("Model", "classic") == ["small", "classic", "flow"] and page.values_of("Seamless", "classic") == ["off", "on"]
+    assert page.values_of("Upscaler", "small") == ["Real-ESRGAN", "Lanczos", "Nearest"]
+    grid: Any = studio.pipelines["image.grid"]
+    fields = {str(field.title): name for name, field in studio.pipelines["image.generate"].Params.model_fields.items()}
+    for axis in [axis for axis in grid.Params.model_fields["x_axis"].json_schema_extra["ui"]["choices"] if axis]:
+        text = page.on_fill(axis, "classic")
+        assert text or axis in ("VAE", "Negative prompt"), f"{axis} has nothing to fill in"
+        if text and axis in fields:
+            need = grid.need(grid.Params.parse({"prompt": "a cat", "model": "classic", "x_axis": axis, "x_values": text}), studio.catalog)
+            assert need.facts["cells"] >= 2, (axis, text)
+
+
+def test_a_grid_s_cells_and_work_are_counted_before_it_is_drawn(studio: Studio) -> None:
+    grid: Any = studio.pipelines["image.grid"]
+    need = grid.need(grid.Params.parse({"prompt": "a cat", "model": "classic", "width": 512, "height": 512, "x_axis": "Steps", "x_values": "10, 30", "y_axis": "Seed", "y_values": "1-3"}), studio.catalog)
+    assert need.facts["cells"] == 6 and need.facts["work"] == pytest.approx(3 * (10 + 30) * 0.25)
+    assert grid.need(grid.Params.parse({"model": "classic", "x_axis": "Steps"}), studio.catalog).notes == ["The axis “Steps” has no values."]
+
+
+def test_time_is_estimated_by_the_pace_of_one_s_own_pictures(studio: Studio) -> None:
+    assert estimate(studio, "me", "classic", 5.0) == -1
+    studio.store.remember("me", PACE, {"classic": 2.0})
+    assert estimate(studio, "me", "classic", work(20, 512, 1024)) == 20.0 and estimate(studio, "you", "classic", 5.0) == -1
+    assert duration(0.2) == ("about {n} s", "1") and duration(119) == ("about {n} min", "2") and duration(9000) == ("about {n} h", "2.5")
