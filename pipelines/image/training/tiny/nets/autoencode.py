@@ -49,7 +49,10 @@ def train_autoencoder(folder: Path, budget: Budget, first: Path | None = None) -
     if first:
         earlier = AutoencoderTiny.from_pretrained(first / "vae")
         wanted, size = np.load(folder / "latents.npy", mmap_mode="r"), float(earlier.config.scaling_factor)
-        start_from(model, moved(earlier.state_dict(), len(model.encoder.layers) - len(earlier.encoder.layers)))
+        by = len(model.encoder.layers) - len(earlier.encoder.layers)
+        start_from(model, moved(earlier.state_dict(), by))
+        for layer in model.encoder.layers[1 : 1 + by]:
+            halve(layer)
     run = Run(folder, "autoencoder", {"autoencoder": model}, budget, 2e-3)
     random = np.random.default_rng(run.steps)
 
@@ -63,6 +66,13 @@ def train_autoencoder(folder: Path, budget: Budget, first: Path | None = None) -
         return loss_of(model, x, given), BATCH
 
     train(run, batch, [lambda: torch.save(run.averaged()["autoencoder"], folder / "autoencoder.pt")])
+
+
+def halve(layer: Any) -> None:
+    """Let a convolution with stride 2 begin as the mean of each two by two."""
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.weight[:, :, 1:, 1:] = 0.25 * torch.eye(layer.weight.shape[0])[..., None, None]
 
 
 def moved(weights: dict[str, Any], by: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pipelines.image.training.tiny.names import Concept
 from pipelines.image.training.tiny.pictures import BACKGROUNDS, ENOUGH_COLOUR, SIDE, cut_out, paste, recolour, shade
 
 CONCEPTS, SEEDS, SEEN = 60, 4, 64
-LESSONS, LESSON = 1500, 64
+LESSONS, LESSON = 800, 64
 """Batches of the judging network, pictures in each."""
 
 
@@ -156,7 +156,7 @@ def counted(number: int, concept: Concept, japanese: bool) -> str:
     name = concept.japanese[0] if japanese else concept.english[0]
     if number == 1:
         return name
-    return COUNTS[number][1] + name if japanese else f"{COUNTS[number][0]} {plural(name)}"
+    return f"{COUNTS[number][1]}の{name}" if japanese else f"{COUNTS[number][0]} {plural(name)}"
 
 
 def scenes(draw: Drawing, concepts: list[Concept], japanese: bool) -> dict[str, float]:
