@@ -6,6 +6,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,6 +142,32 @@ def test_the_whole_training_runs_stops_and_goes_on_and_its_model_draws(packages:
     pipe.set_progress_bar_config(disable=True)
     pictures = [pipe("赤い車", num_inference_steps=2, generator=torch.Generator().manual_seed(seed)).images[0] for seed in (1, 1, 2)]
     assert pictures[0].size == (SIDE, SIDE) and pictures[0].tobytes() == pictures[1].tobytes() != pictures[2].tobytes()
+    goes_on_from(tmp_path / "model", tmp_path / "second", pipe)
+
+
+def goes_on_from(first: Path, folder: Path, pipe: Any) -> None:
+    """A second run begins with what the first one knows: its tokens, its latents, its text encoder, its network."""
+    import torch
+
+    from pipelines.image.training.tiny import __main__ as tool
+    from pipelines.image.training.tiny.nets import autoencode, denoise
+    from pipelines.image.training.tiny.nets.run import Budget
+
+    folder.mkdir()
+    tool.draw(folder, first)
+    old, new = pipe.tokenizer, load_tokenizer(folder)
+    marks = {old.bos_token, old.eos_token}
+    assert all(new.get_vocab()[token] == number for token, number in old.get_vocab().items() if token not in marks)
+    ids = [tokenizer("a red car", padding="max_length", max_length=TOKENS, return_tensors="pt").input_ids for tokenizer in (old, new)]
+    with torch.no_grad():
+        torch.testing.assert_close(denoise.grown(first, folder).eval()(ids[1])[0], pipe.text_encoder.eval()(ids[0])[0])
+    autoencode.encode(folder, first)
+    autoencode.train_autoencoder(folder, Budget(16), first)
+    denoise.train_text(folder, Budget(64), first)
+    (folder / "STOP").touch()
+    denoise.train_unet(folder, Budget(16), 1, first)
+    begun = torch.load(folder / "unet.state.pt", weights_only=True)["modules"]["unet"]
+    assert all(torch.equal(begun[name], value) for name, value in pipe.unet.state_dict().items())
 
 
 def scene(colour: tuple[int, int, int], points: list[tuple[int, int]], behind: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
