@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipelines.image.training.tiny.captions import COLOURS, PLACES, Scene, english, japanese
+from pipelines.image.training.tiny.captions import COLOURS, PLACES, Name, Scene, canonical, english, japanese
 from pipelines.image.training.tiny.names import Concept
 
 SIDE = 128
 RECOLOURED = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black", "gray")
 BACKGROUNDS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "black", "gray")
 POINTS = {"left": (0.27, 0.5), "right": (0.73, 0.5), "top": (0.5, 0.27), "bottom": (0.5, 0.73)}
-SUGGESTED_WEIGHT = 3.0
+SUGGESTED_WEIGHT = 16.0  # the other animals and foods are only kept in mind
+RECOLOURED_SHARE, FLIPPED = 0.22, 0.1
 ENOUGH_COLOUR = 0.25  # a picture with less coloured area can't show a colour word
 
 
@@ -66,13 +67,16 @@ def paste(canvas: Image.Image, picture: Image.Image, size: float, point: tuple[f
 
 
 class Painter:
-    """Draws scene number n, the same each time: pictures as uint8 [128, 128, 3], captions in both languages."""
+    """Draws scene number n, the same each time: picture as uint8 [128, 128, 3]; captions in English, Japanese, and English in the set's own words.
+
+    More than half are one thing in the middle, as it is; the rest shows a colour (about 15 in 100), a background (15), two or three (9), a place or size (6), a pair (5).
+    """
 
     def __init__(self, known: list[Concept]) -> None:
         self.known = known
         self.weights = [SUGGESTED_WEIGHT if concept.suggested else 1.0 for concept in known]
 
-    def draw(self, number: int) -> tuple[Any, str, str]:
+    def draw(self, number: int) -> tuple[Any, str, str, str]:
         pick = random.Random(number)
         concept = pick.choices(self.known, self.weights)[0]
         scene, layers = self._scene(concept, pick)
@@ -80,29 +84,24 @@ class Painter:
         canvas = Image.new("RGBA", (SIDE, SIDE), (*colour, 255))
         for picture, size, point in layers:
             paste(canvas, picture, size * (0.92 if scene.background else 1.0), point)
-        return np.asarray(canvas.convert("RGB")), english(scene, pick), japanese(scene, pick)
+        return np.asarray(canvas.convert("RGB")), english(scene, pick), japanese(scene, pick), canonical(scene)
 
     def _scene(self, concept: Concept, pick: random.Random) -> tuple[Scene, list[tuple[Image.Image, float, tuple[float, float]]]]:
         kind = pick.random()
-        picture, colour = cut_out(str(concept.file)), ""
-        if pick.random() < 0.25:
-            wanted = pick.choice(RECOLOURED)
-            turned, share = recolour(picture, wanted)
-            if share > ENOUGH_COLOUR:
-                picture, colour = turned, wanted
-        if pick.random() < 0.2:
+        picture, colour = self._coloured(cut_out(str(concept.file)), pick)
+        if pick.random() < FLIPPED:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         names = (self._name(concept, colour, pick),)
-        background = pick.choice([name for name in BACKGROUNDS if name != colour]) if pick.random() < 0.18 else ""
-        if kind < 0.08:
+        background = pick.choice([name for name in BACKGROUNDS if name != colour]) if pick.random() < 0.15 else ""
+        if kind < 0.05:
             other = pick.choices(self.known, self.weights)[0]
             layers = [(picture, 0.48, (0.26, 0.5)), (cut_out(str(other.file)), 0.48, (0.74, 0.5))]
             return Scene((*names, self._name(other, "", pick)), colour=colour, background=background), layers
-        if kind < 0.16:
+        if kind < 0.14:
             count = pick.choice((2, 2, 3))
             points = [(0.26, 0.5), (0.74, 0.5)] if count == 2 else [(0.5, 0.27), (0.26, 0.74), (0.74, 0.74)]
             return Scene(names, colour=colour, count=count, background=background), [(picture, 0.46, point) for point in points]
-        if kind < 0.23:
+        if kind < 0.2:
             small, place = pick.random() < 0.5, pick.choice(list(PLACES)) if pick.random() < 0.7 else ""
             point = POINTS[place] if place else (0.5, 0.5)
             return Scene(names, colour=colour, small=small or not place, place=place, background=background), [(picture, pick.uniform(0.4, 0.5), point)]
@@ -110,13 +109,28 @@ class Painter:
         return Scene(names, colour=colour, background=background), [(picture, size, (0.5 + pick.uniform(-0.01, 0.01), 0.5 + pick.uniform(-0.01, 0.01)))]
 
     @staticmethod
-    def _name(concept: Concept, colour: str, pick: random.Random) -> tuple[str, str]:
+    def _coloured(picture: Image.Image, pick: random.Random) -> tuple[Image.Image, str]:
+        """Now and then in another colour, where the picture can show one."""
+        if pick.random() >= RECOLOURED_SHARE:
+            return picture, ""
+        wanted = pick.choice(RECOLOURED)
+        turned, share = recolour(picture, wanted)
+        return (turned, wanted) if share > ENOUGH_COLOUR else (picture, "")
+
+    @staticmethod
+    def _name(concept: Concept, colour: str, pick: random.Random) -> Name:
         """Its usual name half of the time; a recoloured “red apple” is called “blue apple”, not “blue red apple”."""
-        said = tuple(pick.choice(names) if len(names) > 1 and pick.random() < 0.5 else names[0] for names in (concept.english, concept.japanese))
+        said = [pick.choice(names) if pick.random() < 0.5 else names[0] for names in (concept.english, concept.japanese)]
         if not colour:
-            return said[0], said[1]
-        words = [word for word in said[0].split() if word not in COLOURS]
-        plain = said[1]
-        for adjective, noun, _ in COLOURS.values():
-            plain = plain.removeprefix(adjective).removeprefix(noun + "の").removeprefix(noun) or plain
-        return " ".join(words) or said[0], plain
+            return Name(said[0], said[1], concept.label)
+        return Name(uncoloured(said[0]), uncoloured_japanese(said[1]), uncoloured(concept.label))
+
+
+def uncoloured(name: str) -> str:
+    return " ".join(word for word in name.split() if word not in COLOURS) or name
+
+
+def uncoloured_japanese(name: str) -> str:
+    for adjective, noun, _ in COLOURS.values():
+        name = name.removeprefix(adjective).removeprefix(noun + "の").removeprefix(noun) or name
+    return name

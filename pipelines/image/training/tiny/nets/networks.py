@@ -7,22 +7,22 @@ from typing import Any
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-WIDTH, TOKENS = 192, 32
+WIDTH, TOKENS = 192, 24
 
 
 def autoencoder(scaling_factor: float = 1.0) -> Any:
-    """Eight-fold, four channels, half a million weights; the decoder is the larger half."""
+    """Eight-fold, four channels, less than half a million weights; the decoder is the larger half."""
     return AutoencoderTiny(
-        encoder_block_out_channels=(40,) * 4, decoder_block_out_channels=(40,) * 4, num_encoder_blocks=(0, 1, 2, 2), num_decoder_blocks=(4, 3, 2, 1),
+        encoder_block_out_channels=(32,) * 4, decoder_block_out_channels=(32,) * 4, num_encoder_blocks=(0, 0, 2, 3), num_decoder_blocks=(5, 3, 1, 1),
         latent_channels=4, scaling_factor=scaling_factor,
     )  # fmt: skip
 
 
 def unet() -> Any:
     return UNet2DConditionModel(
-        sample_size=16, in_channels=4, out_channels=4, block_out_channels=(64, 128, 192), layers_per_block=1,
+        sample_size=16, in_channels=4, out_channels=4, block_out_channels=(64, 128, 160), layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=WIDTH, attention_head_dim=(2, 4, 6), norm_num_groups=16,
+        cross_attention_dim=WIDTH, attention_head_dim=(2, 4, 5), norm_num_groups=16,
     )  # fmt: skip
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,18 @@ LOG_STEPS = 50
 WARM_UP_STEPS = 200
 
 
-class Run:
-    """Trains `modules` until `budget` samples were seen. `PAUSE` in the folder waits, `STOP` saves and ends."""
+@dataclass(frozen=True)
+class Budget:
+    """How long a run lasts: so many samples over all its sittings or, where it is given, until that moment (seconds since 1970)."""
 
-    def __init__(self, folder: Path, name: str, modules: dict[str, Any], budget: int, rate: float, *, scales: dict[str, float] | None = None, decay: float = 0.999) -> None:
+    samples: int
+    until: float = 0.0
+
+
+class Run:
+    """Trains `modules` until its budget is used up. `PAUSE` in the folder waits, `STOP` saves and ends."""
+
+    def __init__(self, folder: Path, name: str, modules: dict[str, Any], budget: Budget, rate: float, *, scales: dict[str, float] | None = None, decay: float = 0.999) -> None:
         self.folder, self.name, self.modules, self.budget, self.rate, self.decay = folder, name, modules, budget, rate, decay
         groups: list[dict[str, Any]] = [{"params": list(module.parameters()), "scale": (scales or {}).get(key, 1.0)} for key, module in modules.items()]
         self.leads = True  # a worker that follows neither logs nor saves
@@ -34,6 +44,7 @@ class Run:
         self._saved = self._logged = time.monotonic()
         self._losses: list[float] = []
         self._told = 0
+        self._began, self._before = time.time(), 0.0  # this sitting's start, and how far the run was then (0 to 1)
         if self.path.exists():
             self._load()
 
@@ -50,8 +61,15 @@ class Run:
         for tensor in [*self.parameters, self._count]:
             tensor.detach().share_memory_()
 
+    def progress(self) -> float:
+        """0 at the run's start, 1 at its end; where the end is a moment, this sitting leads from where the last one stopped to it."""
+        if not self.budget.until:
+            return min(1.0, self.seen / max(1, self.budget.samples))
+        share = (time.time() - self._began) / max(1e-6, self.budget.until - self._began)
+        return self._before + (1 - self._before) * min(1.0, share)
+
     def learning_rate(self) -> float:
-        return self.rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * (0.5 * (1 + math.cos(math.pi * min(1.0, self.seen / self.budget))) * 0.98 + 0.02)
+        return self.rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * (0.5 * (1 + math.cos(math.pi * self.progress())) * 0.98 + 0.02)
 
     def step(self, loss: Any, samples: int) -> None:
         """One optimizer step on a loss; keeps the running average, the log and the state."""
@@ -77,7 +95,7 @@ class Run:
         """False at the budget's end or on STOP, after the state was saved; waits while there is a PAUSE."""
         while (self.folder / "PAUSE").exists():
             time.sleep(1)
-        if self.seen < self.budget and not (self.folder / "STOP").exists():
+        if self.progress() < 1 and not (self.folder / "STOP").exists():
             return True
         if self.leads:
             self.save()
@@ -92,7 +110,8 @@ class Run:
         return found
 
     def save(self) -> None:
-        state = {"modules": {key: module.state_dict() for key, module in self.modules.items()}, "average": self.average, "optimizer": self.optimizer.state_dict(), "seen": self.seen, "steps": self.steps}
+        counts = {"seen": self.seen, "steps": self.steps, "progress": self.progress()}
+        state = counts | {"modules": {key: module.state_dict() for key, module in self.modules.items()}, "average": self.average, "optimizer": self.optimizer.state_dict()}
         part = self.path.with_suffix(".part")
         torch.save(state, part)
         part.replace(self.path)
@@ -105,12 +124,12 @@ class Run:
         self.average = state["average"]
         self.optimizer.load_state_dict(state["optimizer"])
         self._count.fill_(state["seen"])
-        self.steps, self._told = state["steps"], state["seen"]
+        self.steps, self._told, self._before = state["steps"], state["seen"], state["progress"]
 
     def _log(self) -> None:
         now = time.monotonic()
         rate = (self.seen - self._told) / (now - self._logged)
-        left = (self.budget - self.seen) / max(rate, 1e-6)
+        left = self.budget.until - time.time() if self.budget.until else (self.budget.samples - self.seen) / max(rate, 1e-6)
         line = f"{time.strftime('%H:%M:%S')} {self.name} step {self.steps} seen {self.seen:,} loss {sum(self._losses) / len(self._losses):.4f} {rate:.0f}/s rate {self.learning_rate():.1e} left {left / 60:.0f} min"
         with (self.folder / f"{self.name}.log").open("a", encoding="utf-8") as file:
             print(line, file=file)
@@ -142,6 +161,7 @@ def train_together(run: Run, losses: Callable[[Run, int], Losses], workers: int)
 
 def _follow(run: Run, losses: Callable[[Run, int], Losses], worker: int) -> None:
     torch.set_num_threads(1)
+    os.setsid()  # Linux shares its time among sessions before it looks at processes: two workers are two
     run.leads = False
     train(run, losses(run, worker))
 
