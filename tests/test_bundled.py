@@ -10,7 +10,7 @@ import pytest
 from studio.plugins import Hooks, read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
-BUNDLED = ["a1111_api", "hello_tab", "openai_api", "watermark", "wildcards"]
+BUNDLED = ["a1111_api", "hello_tab", "openai_api", "styles", "watermark", "wildcards"]
 
 
 def test_the_bundled_extensions_are_there_and_no_others() -> None:
