@@ -206,7 +206,7 @@ def spot() -> Image.Image:
 
 CHANGES: dict[str, Any] = {
     "prompt": "a dog", "negative_prompt": "fog", "width": 48, "height": 48, "steps": 6, "cfg_scale": 2.0, "sampler": "DPM++ 2M", "schedule": "Karras", "seed": 6, "variation_strength": 0.4, "clip_skip": 2,
-    "guidance_rescale": 0.7, "tiling": True, "upscale": 2.0, "conventions": "AUTOMATIC1111", "noise_source": "NV", "discard_next_to_last_sigma": True,
+    "guidance_rescale": 0.7, "tiling": True, "upscale": 2.0, "noise_source": "NV", "discard_next_to_last_sigma": True,
 }  # fmt: skip
 WITH_PICTURE: dict[str, Any] = {"denoising_strength": 0.4, "resize": "Stretch", "extend_left": 16, "extend_right": 16, "extend_top": 16, "extend_bottom": 16}
 WITH_MASK: dict[str, Any] = {"invert_mask": True, "mask_blur": 0, "fill": "Empty", "only_masked": True}
@@ -232,6 +232,10 @@ def test_fields_that_only_count_with_others_change_the_picture_there(queue: JobQ
     assert not same(drawn(queue), drawn(queue, seed_width=16, seed_height=16))
     assert not same(drawn(queue, upscale=2.0), drawn(queue, upscale=2.0, upscaler="Lanczos"))
     assert (drawn(queue, upscale=2.0, upscaler="Nearest")[::2, ::2] == drawn(queue, upscale=1.0)).all()
+    sharp = {"sampler": "DPM++ 2M", "schedule": "Karras"}
+    assert not same(drawn(queue, **sharp), drawn(queue, **sharp, conventions="AUTOMATIC1111")) and not same(drawn(queue, sampler="Euler a"), drawn(queue, sampler="Euler a", eta_seed_delta=9))
+    weighted = {"prompt": "a (red:1.5) cat"}
+    assert not same(drawn(queue, **weighted), drawn(queue, **weighted, emphasis="Ignore"))
     assert len(run(queue, count=2).wait().outputs) == 2
 
 

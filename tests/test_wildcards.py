@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,16 @@ def test_random_notations_end_and_are_read_or_told(hooks: Hooks, data: Path) -> 
             assert "no words for" in error.message
             continue
         assert drawn == told(hooks, data, text, 2)
+
+
+def test_hostile_texts_are_expanded_quickly(hooks: Hooks, data: Path) -> None:
+    started = time.process_time()
+    for text in ("{" * 100_000, "{a|" * 50_000, "{[|" * 30_000 + "}" * 30_000, "{|" * 3000 + "}" * 3000, "{" * 50_000 + "}" * 50_000, "__a" * 50_000, "{" + "9" * 5000 + "$$a|b}", "{" + "9" * 500 + "::a|b}", "{2$$" * 20_000, "\\" * 100_001):
+        try:
+            told(hooks, data, text)
+        except BadInput as error:
+            assert error.hint
+    assert time.process_time() - started < 5
 
 
 # -- through a job -------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from .library import Library
 MOST_DRAWS = 2000
 DEEPEST = 30
 _NAME = re.compile(r"__(?!_)([\w*?./-]+?)__")
-_HOW_MANY = re.compile(r"\s*(?:(\d*)(-)(\d*)|(\d+))\$\$(?:((?:(?!\$\$).)*)\$\$)?", re.DOTALL)
-_SHARE = re.compile(r"\s*(\d+\.?\d*|\.\d+)::")
+_HOW_MANY = re.compile(r"\s*(?:(\d{0,4})(-)(\d{0,4})|(\d{1,4}))\$\$(?:((?:(?!\$\$).)*)\$\$)?", re.DOTALL)
+_SHARE = re.compile(r"\s*(\d{1,6}\.?\d{0,6}|\.\d{1,6})::")
 OPENING, CLOSING = "{[(", "}])"
 
 
@@ -32,14 +32,14 @@ class Expansion:
         """Raises BadInput for words that are not there, or that name each other without end."""
         if depth > DEEPEST:
             raise BadInput("The words of this prompt name each other without end.", hint="Look for a file of words that names itself.", field="prompt")
-        found, place = "", 0
+        found, place = [], 0
+        braces = _braces(text)
         while place < len(text):
-            end, words = self._at(text, place, depth)
-            found += words
-            place = end
-        return found
+            place, words = self._at(text, place, braces, depth)
+            found.append(words)
+        return "".join(found)
 
-    def _at(self, text: str, place: int, depth: int) -> tuple[int, str]:
+    def _at(self, text: str, place: int, braces: dict[int, int], depth: int) -> tuple[int, str]:
         """Where what stands at a place ends, and what becomes of it."""
         sign = text[place]
         if sign == "\\":
@@ -48,7 +48,7 @@ class Expansion:
             end = text.find("\n", place)
             end = len(text) if end < 0 else end
             return end, text[place:end]
-        if sign == "{" and (end := _partner(text, place)) and (self.pictures or "\n" not in text[place:end]):
+        if sign == "{" and (end := braces.get(place, 0)) and (self.pictures or "\n" not in text[place:end]):
             drawn = self._choice(text[place + 1 : end], depth)
             if drawn is not None:
                 return end + 1, drawn
@@ -88,20 +88,25 @@ class Expansion:
         return between.join(self.expand(option.strip() if count > 1 else option, depth + 1) for option in chosen)
 
 
-def _partner(text: str, start: int) -> int:
-    """Where the brace that opens at `start` is closed; 0 where it is not."""
-    depth, place = 0, start
+def _braces(text: str) -> dict[int, int]:
+    """Where each brace that may hold a choice is closed; those deeper than anybody writes are letters, which bounds the work."""
+    found: dict[int, int] = {}
+    opened: list[tuple[int, bool]] = []  # place, and whether a bar or two dollar signs stand in it
+    place = 0
     while place < len(text):
-        if text[place] == "\\":
+        sign = text[place]
+        if sign == "\\":
             place += 1
-        elif text[place] == "{":
-            depth += 1
-        elif text[place] == "}":
-            depth -= 1
-            if depth == 0:
-                return place
+        elif sign == "{":
+            opened.append((place, False))
+        elif opened and (sign == "|" or text.startswith("$$", place)):
+            opened[-1] = (opened[-1][0], True)
+        elif sign == "}" and opened:
+            start, chosen = opened.pop()
+            if chosen and len(opened) < DEEPEST:
+                found[start] = place
         place += 1
-    return 0
+    return found
 
 
 def _split(inside: str) -> list[str]:

@@ -110,7 +110,8 @@ def split_text(text: str) -> tuple[str, str, dict[str, str]]:
     number = _settings_line(lines)
     pairs = dict(read_pairs(lines[number])) if number >= 0 else {}
     whole = "\n".join(lines[:number] if number >= 0 else lines)
-    if (told := pairs.get(LETTERS, "")).isdigit() and int(told) <= len(whole):
+    told = pairs.get(LETTERS, "")
+    if re.fullmatch(r"[0-9]{1,7}", told) and int(told) <= len(whole):
         rest = whole[int(told) :].removeprefix("\n")
         return whole[: int(told)], rest.removeprefix(NEGATIVE).removeprefix(" "), pairs
     whole = whole.replace("\r\n", "\n").strip("\n")

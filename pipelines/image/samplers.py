@@ -47,8 +47,8 @@ DPM_PAPER = "Lu et al., DPM-Solver++, 2022"
 EDM_PAPER = "Karras et al., Elucidating the design space of diffusion models, 2022"
 SAMPLERS: tuple[Sampler, ...] = (
     Sampler("DPM++ 2M", DPM, {"algorithm_type": "dpmsolver++", "solver_order": 2}, automatic="Karras", paper=DPM_PAPER, aliases=("k_dpmpp_2m", "dpmpp_2m"), tabled=True),
-    Sampler("DPM++ 2M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}, automatic="Karras", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"), tabled=True),
-    Sampler("DPM++ 2M SDE Heun", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2, "solver_type": "heun"}, automatic="Karras", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu"), tabled=True),
+    Sampler("DPM++ 2M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"), tabled=True),
+    Sampler("DPM++ 2M SDE Heun", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2, "solver_type": "heun"}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu"), tabled=True),
     Sampler("DPM++ 3M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_3m_sde", "dpmpp_3m_sde", "dpmpp_3m_sde_gpu"), tabled=True),
     Sampler("Euler a", "EulerAncestralDiscreteScheduler", schedules=SPACED, random=True, paper=EDM_PAPER, aliases=("k_euler_a", "k_euler_ancestral", "euler_ancestral", "euler_a", "Euler Ancestral"), tabled=True),
     Sampler("Euler", "EulerDiscreteScheduler", paper=EDM_PAPER, aliases=("k_euler",), tabled=True),

@@ -77,11 +77,14 @@ def _is_sampler(graph: Graph, name: str) -> bool:
 
 
 def _value(graph: Graph, value: Any, *names: str) -> Any:
-    """A value, or through a link what a primitive or another node holds under one of the names."""
-    for name in _behind(graph, _link(value, graph)) if isinstance(value, list) else ():
+    """A value, or through links what the nearest node, a primitive for example, holds under one of the names."""
+    if not isinstance(value, list):
+        return value
+    for name in _behind(graph, _link(value, graph)):
         inputs = _inputs(graph, name)
-        return next((inputs[found] for found in names if found in inputs and not isinstance(inputs[found], list)), None)
-    return value
+        if (held := next((inputs[field] for field in names if field in inputs and not isinstance(inputs[field], list)), None)) is not None:
+            return held
+    return None
 
 
 def _near(graph: Graph, start: str, name: str) -> Any:
