@@ -128,6 +128,8 @@ def chosen(names: list[str], parts: set[str] | None, *, half: bool = False) -> s
         twins = {HALF.sub("", other) for other in names if other.rpartition("/")[0] == folder and other.endswith(".safetensors") and bool(HALF.search(other)) is half}
         if weights and bool(HALF.search(name)) is not half and _kin(HALF.sub("", name), twins):
             continue
+        if weights and ".bf16" in last and _kin(HALF.sub("", name), {HALF.sub("", other) for other in names if other.rpartition("/")[0] == folder and ".fp16" in other}):
+            continue  # of two halves one
         found.add(name)
     return found
 

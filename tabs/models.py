@@ -129,7 +129,7 @@ class ModelsTab:
         if entry.languages:
             facts.append(", ".join(entry.languages))
         if sha256 := str(entry.details.get("sha256", "")):
-            facts.append(say(lang, "Hash {name}", name=sha256[:10]))
+            facts.append(say(lang, "Hash {name}", name=sha256[:10]) + (f" / {autov3[:12]}" if (autov3 := str(entry.details.get("autov3", ""))) else ""))
         words = entry.details.get("trigger_words", [])
         parts = [f"<img loading='lazy' alt='' src='/api/v1/models/{quote(entry.key)}/preview'>" if entry.details.get("preview") else ""]
         parts.append(f"<b>{html.escape(entry.title)}</b>" + (f" <span class='here'>● {html.escape(say(lang, 'loaded'))}</span>" if is_loaded else ""))

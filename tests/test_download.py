@@ -19,7 +19,7 @@ from studio import download as module
 from studio.download import download
 from studio.downloads import HALF, Downloads
 from studio.errors import BadInput, DiskFull, DownloadFailed, Stopped
-from studio.hub import hub_files
+from studio.hub import chosen, hub_files
 from studio.settings import Settings
 
 
@@ -235,6 +235,13 @@ def test_of_a_picture_model_each_weight_is_fetched_once(shelf: Shelf, tmp_path: 
     assert item["have"] == item["total"] == sum(len(shelf.files[f"/who/sd/resolve/abc/{name}"]) for name in HALVES)
     downloads.from_hub("who/sd")
     assert "already here" in wait(downloads, "failed")["note"]
+
+
+def test_of_two_halves_one_is_fetched() -> None:
+    names = ["model_index.json", *(f"unet/diffusion_pytorch_model{half}.safetensors" for half in ("", ".fp16", ".bf16")), "vae/diffusion_pytorch_model.bf16.safetensors"]
+    index = {"model_index.json", "vae/diffusion_pytorch_model.bf16.safetensors"}
+    assert chosen(names, {"unet", "vae"}) == index | {"unet/diffusion_pytorch_model.safetensors"}
+    assert chosen(names, {"unet", "vae"}, half=True) == index | {"unet/diffusion_pytorch_model.fp16.safetensors"}
 
 
 def test_a_part_that_is_a_pickle_only_is_named(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def test_instruct_pix2pix_changes_a_picture(queue: JobQueue, family: str, ground
     assert alike(mine, drawn(queue, f"{family}-edit-folder", image=ground[0]))
     assert (drawn(queue, file, image=ground[0], image_cfg_scale=3.0) != mine).any()
     for values, field in (
-        ({}, "image"), ({"image": ground[0], "mask": ground[1]}, "mask"), ({"image": ground[0], "hires_scale": 2.0}, "hires_scale"), ({"image": ground[0], "image_cfg_scale": 0.5}, "image_cfg_scale"),
+        ({}, "image"), ({"image": ground[0], "mask": ground[1]}, "mask"), ({"image": ground[0], "hires_scale": 2.0}, "hires_scale"), ({"image": ground[0], "denoising_strength": 0.5}, "denoising_strength"), ({"image": ground[0], "image_cfg_scale": 0.5}, "image_cfg_scale"),
         ({"image": ground[0], "prompt": "[a:b:0.5]"}, "prompt"), ({"image": ground[0], "prompt": "a AND b"}, "prompt"),
     ):  # fmt: skip
         with pytest.raises(BadInput) as told:

@@ -54,8 +54,10 @@ def _read_shapes(path: Path, size: int, changed: int) -> Shapes:
 
 def _gguf_shapes(path: Path) -> Shapes:
     """GGUF counts dimensions from the last one."""
-    from gguf import GGUFReader
-
+    try:
+        from gguf import GGUFReader
+    except ImportError as error:
+        raise ModelBroken(f"“{path.name}” can't be read while the engines are being installed.", hint="Try again in a moment.", field="model") from error
     try:
         return {tensor.name: tuple(int(side) for side in reversed(tensor.shape)) for tensor in GGUFReader(path).tensors}
     except (OSError, ValueError, KeyError, IndexError) as error:

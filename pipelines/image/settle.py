@@ -22,6 +22,7 @@ from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
+STRENGTH = float(ImageParams.model_fields["denoising_strength"].default)
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
 
@@ -37,9 +38,9 @@ class Wanted:
 
 def default_model(catalog: Catalog) -> str:
     """One's own before the one that comes with the studio; "" where there is none."""
-    usable = [entry for entry in catalog.entries("image") if not entry.problem and draws_alone(entry, catalog)]
+    usable = [entry for entry in catalog.entries("image") if not entry.problem]
     own = [entry for entry in usable if entry.source != "built-in"]
-    return next((entry.key for entry in (*own, *usable)), "")
+    return next((entry.key for entry in (*own, *usable) if draws_alone(entry, catalog)), "")
 
 
 def draws_alone(entry: ModelEntry, catalog: Catalog) -> bool:
@@ -67,10 +68,12 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     """Raises BadInput, ModelMissing or ModelBroken at the field that is wrong."""
     entry = image_model(params.model, desk.catalog)
     family = family_of(entry)
-    check_model(entry, family, check_vae(params.vae, entry, family, desk.catalog), desk.catalog)
+    vae = check_vae(params.vae, entry, family, desk.catalog)
+    check_model(entry, family, vae, desk.catalog)
     if family.key == "sdxl_refiner" and not params.image:
         raise BadInput(f"“{entry.title}” only finishes pictures; it draws none from text alone.", hint="Choose it as the second model, or give a picture.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
+    values["vae"] = vae.key if vae else ""
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
     values |= _sampling(params, family) | _size(params, family, desk)
@@ -136,6 +139,8 @@ def _check_form(params: ImageParams, family: Family) -> None:
         raise BadInput("This model changes a picture by what you write.", hint="Give a picture, or choose another model.", field="image")
     if params.mode == "inpaint":
         raise BadInput("This model changes whole pictures.", hint="Take the mask away, or choose another model.", field="mask")
+    if params.denoising_strength != STRENGTH:
+        raise BadInput("This model follows its instruction through all steps.", hint=f"Leave the denoising strength at {STRENGTH:g}; Image CFG scale says how much of the picture is kept.", field="denoising_strength")
     if params.hires_scale > 1:
         raise BadInput("This model changes pictures; it draws none a second time.", hint="Set it to 1.", field="hires_scale")
     if params.image_cfg_scale < 1:

@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderTiny
 from diffusers.models.autoencoders.vae import DecoderTiny
 from PIL import Image
+from safetensors import SafetensorError
 
 from pipelines.image.nets.model import ImageModel
 from studio.api import ModelEntry
@@ -24,7 +25,7 @@ MOST_SIDE = 512
 
 
 class Sketch:
-    """The decoder alone. `seconds` is what a picture of a megapixel of it took last."""
+    """The decoder alone. `seconds_per_latent` is what the last picture took for each latent pixel; 0 before the first."""
 
     def __init__(self, path: Path, changed: int, device: str, dtype: Any) -> None:
         self.path, self.changed = path, changed
@@ -62,7 +63,7 @@ def attach(model: ImageModel, entry: ModelEntry | None) -> None:
     if model.sketch is None or (model.sketch.path, model.sketch.changed) != (path, changed):
         try:
             model.sketch = Sketch(path, changed, model.device, model.pipe.dtype)
-        except (OSError, ValueError, KeyError, IndexError, RuntimeError):
+        except (OSError, ValueError, KeyError, IndexError, RuntimeError, SafetensorError):
             model.sketch = None  # a spoilt preview decoder: colours show the picture then
 
 
@@ -80,7 +81,7 @@ def load_decoder(path: Path) -> Any:
         tensors = {renumbered(name[len(start) :]): value for name, value in tensors.items() if name.startswith(start) and re.match(r"\d+\.", name[len(start) :])}
     blocks = block_counts(tensors)
     width = tensors["layers.0.weight"].shape[0]
-    decoder = DecoderTiny(tensors["layers.0.weight"].shape[1], 3, tuple(blocks), (width,) * len(blocks), 2, "relu")
+    decoder = DecoderTiny(tensors["layers.0.weight"].shape[1], 3, tuple(blocks), (width,) * len(blocks), 2, "relu", "nearest")
     decoder.load_state_dict(tensors)
     return decoder.eval()
 
