@@ -27,12 +27,17 @@ from tests.running import Running, running  # noqa: E402
 PROBE = ROOT / "benchmarks" / "image_probe"
 BUSY = "--busy" in sys.argv
 CLOCK = "cpu_seconds" if BUSY else "seconds"
-PAIRS = next((int(word.removeprefix("--pairs=")) for word in sys.argv if word.startswith("--pairs=")), 9)
-STEPS = 20
+
+
+def option(name: str, usual: int) -> int:
+    return next((int(word.partition("=")[2]) for word in sys.argv if word.startswith(f"--{name}=")), usual)
+
+
+PAIRS, STEPS = option("pairs", 9), 20
 COLD, WARM = 15.0, 4.0
 PER_JOB, PER_STEP, PER_SECOND = 0.030, 0.001, 0.01
 PREVIEWS, STOP_GRACE, GROWTH = 0.03, 0.150, 64 * 2**20
-SWITCHES, TRIES = 50, 5
+SWITCHES, TRIES = 50, min(5, PAIRS)
 STICKERS = "stickers"
 
 
@@ -259,7 +264,7 @@ def step_caching(studio: Running) -> bool:
     """FLUX's form with random weights: what leaving out blocks saves, and how far the picture moves. Trained networks lose less."""
     from PIL import Image
 
-    values = {"model": "flux", "prompt": "a red cat", "steps": STEPS, "cfg_scale": 3.5, "width": 128, "height": 128, "upscale": 1.0, "seed": 1}
+    values = {"model": "flux", "prompt": "a red cat", "steps": STEPS, "cfg_scale": 3.5, "width": 64, "height": 64, "upscale": 1.0, "seed": 1}
     run(studio, "image.generate", **values)
 
     def drawn(threshold: float) -> tuple[float, Any]:
@@ -369,7 +374,7 @@ PARTS: dict[str, Callable[[], bool]] = {
     "overhead": lambda: in_studio(lambda studio: all([overhead(studio, "big", 128, 4.0), overhead(studio, STICKERS, 64, 4.0)])),
     "previews": lambda: in_studio(lambda studio: all([previews(studio, "big", 128), previews(studio, STICKERS, 64)])),
     "encoder": lambda: in_studio(lambda studio: encoder(studio, "big", 64)),
-    "stop": lambda: in_studio(lambda studio: stop(studio, "big", 256)),
+    "stop": lambda: in_studio(lambda studio: stop(studio, "big", option("side", 256))),
     "switches": lambda: in_folder(switches),
     "cache": lambda: in_folder(with_flux),
     "layouts": lambda: in_folder(layouts),

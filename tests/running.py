@@ -20,6 +20,7 @@ from studio.settings import load_settings
 from studio.starter import starter_models
 
 ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 180  # a busy machine imports slowly
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 
 
@@ -80,7 +81,7 @@ def running(data: Path, *flags: str, env: dict[str, str] | None = None) -> Itera
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"SEISEI_OFFLINE": "1"} | (env or {}))
     studio = Running(f"http://127.0.0.1:{port}", process, data)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while process.poll() is None:
             assert time.monotonic() < deadline, (data / "studio.log").read_text()
             try:

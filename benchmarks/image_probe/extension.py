@@ -12,7 +12,8 @@ from pydantic import Field
 
 from studio.api import Artifact, Lane, Need, Params, Result, RunContext, hookimpl
 
-SEEN: dict[str, list[weakref.ref[Any]]] = {}  # model key and load: its parts
+MODELS: list[weakref.ref[Any]] = []  # every one that was ever looked at
+PARTS: list[weakref.ref[Any]] = []
 CALLS: list[int] = []
 
 
@@ -107,14 +108,16 @@ class Look:
     def run(self, params: LookParams, ctx: RunContext) -> Result:
         present = held(ctx)
         mine: set[int] = set()
-        for key, model in present.items():
+        for model in present.values():
             parts = [model, model.pipe, *(part for whole in model.pipe.components.values() if hasattr(whole, "modules") for part in whole.modules())]
             mine |= {id(part) for part in parts}
-            SEEN.setdefault(f"{key} {id(model)}", [weakref.ref(part) for part in parts])
+            if not any(known() is model for known in MODELS):
+                MODELS.append(weakref.ref(model))
+                PARTS.extend(weakref.ref(part) for part in parts)
             if params.count:
                 model.pipe.text_encoder.register_forward_hook(lambda *_: CALLS.append(1))
-        stale = sum(1 for refs in SEEN.values() for ref in refs if (part := ref()) is not None and id(part) not in mine)
-        return Result([], {"loaded": sorted(present), "seen": len(SEEN), "stale": stale, "encoder_calls": len(CALLS), "torch": "torch" in sys.modules})
+        stale = sum(1 for ref in PARTS if (part := ref()) is not None and id(part) not in mine)
+        return Result([], {"loaded": sorted(present), "seen": len(MODELS), "stale": stale, "encoder_calls": len(CALLS), "torch": "torch" in sys.modules})
 
 
 @hookimpl
