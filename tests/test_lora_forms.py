@@ -384,6 +384,9 @@ def test_other_weights_are_refused(queue: JobQueue, text: str, words: str) -> No
     with pytest.raises(BadInput, match=words) as told:
         drawn(queue, prompt=text)
     assert told.value.field == "prompt"
+    with pytest.raises(BadInput, match="where it does nothing") as told:
+        drawn(queue, negative_prompt="<lora:two:1>")
+    assert told.value.field == "negative_prompt"
 
 
 def test_a_network_for_another_width_is_refused_before_anything_is_loaded(queue: JobQueue) -> None:

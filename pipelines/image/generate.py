@@ -190,7 +190,7 @@ def second_of(params: ImageParams, ctx: RunContext) -> Callable[[], AbstractCont
     if not params.refiner:
         return None
     entry = ctx.model(params.refiner)
-    return lambda: ctx.models.use(model_spec(entry, family_of(entry), params, ctx))
+    return lambda: ctx.models.use(model_spec(entry, family_of(entry), params.model_copy(update={"vae": ""}), ctx))
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, ctx: RunContext) -> ModelSpec[ImageModel]:

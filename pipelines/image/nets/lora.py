@@ -112,9 +112,10 @@ def _read(model: ImageModel, path: str) -> list[Part]:
 def _converted(convert: Callable[..., Any], tensors: dict[str, Any]) -> dict[str, Any]:
     """By diffusers' own conversion of this family. Raises UnknownPart where it has none."""
     try:
-        told, alphas = convert(dict(tensors), return_alphas=True)[:2]
-    except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        made = convert(dict(tensors), return_alphas=True)
+    except (ValueError, KeyError, TypeError, IndexError, RuntimeError, AttributeError, AssertionError, OSError) as error:
         raise UnknownPart(next(iter(tensors), "")) from error
+    told, alphas = made[:2] if isinstance(made, tuple) else (made, {})
     return dict(told) | {name if name.endswith(".alpha") else f"{name}.alpha": torch.tensor(float(value)) for name, value in (alphas or {}).items()}
 
 
