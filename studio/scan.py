@@ -198,8 +198,8 @@ def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
 def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
     """How wide the text is beside which it is read, and how wide the picture encoder's answer must be: its projection, or for the finer ones its last states."""
     context = next((shape[1] for name, shape in shapes.items() if name.startswith("ip_adapter.") and name.endswith("to_k_ip.weight")), 0)
-    clip = next((shapes[name][1] for name in ("image_proj.proj.weight", "image_proj.proj_in.weight", "image_proj.proj.0.weight") if name in shapes), 0)
-    return {"context": context, "clip": clip}
+    finer = next((shapes[name][1] for name in ("image_proj.proj_in.weight", "image_proj.proj.0.weight") if name in shapes), 0)
+    return {"context": context, "clip": finer or shapes.get("image_proj.proj.weight", [0, 0])[1], "clip_states": bool(finer)}
 
 
 def decoder_factor(shapes: Shapes) -> int:

@@ -112,14 +112,14 @@ def make_flux(folder: Path, *, layers: int = 1) -> Path:
     return folder
 
 
-def make_sd3(folder: Path) -> Path:
+def make_sd3(folder: Path, *, layers: int = 1) -> Path:
     import torch
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
 
     words = tokenizer(folder.parent / "words")
     torch.manual_seed(1)
     network = SD3Transformer2DModel(
-        sample_size=16, patch_size=2, in_channels=16, num_layers=1, attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=4 * WIDTH, pooled_projection_dim=2 * WIDTH, out_channels=16
+        sample_size=16, patch_size=2, in_channels=16, num_layers=layers, attention_head_dim=8, num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=4 * WIDTH, pooled_projection_dim=2 * WIDTH, out_channels=16
     )
     encoders = {"text_encoder": clip(len(words), projected=True), "text_encoder_2": clip(len(words), projected=True), "text_encoder_3": t5(len(words), 4 * WIDTH)}
     pipe = StableDiffusion3Pipeline(

@@ -384,6 +384,9 @@ def test_other_weights_are_refused(queue: JobQueue, text: str, words: str) -> No
     with pytest.raises(BadInput, match=words) as told:
         drawn(queue, prompt=text)
     assert told.value.field == "prompt"
+    with pytest.raises(BadInput, match="where it does nothing") as told:
+        drawn(queue, negative_prompt="<lora:two:1>")
+    assert told.value.field == "negative_prompt"
 
 
 def test_a_network_for_another_width_is_refused_before_anything_is_loaded(queue: JobQueue) -> None:
@@ -431,3 +434,16 @@ def test_headers_tell_lycoris_files_apart_from_others() -> None:
     assert kind_of({f"{key}.oft_blocks"}, "") == kind_of({f"{key}.hada_w1_a"}, "") == kind_of({f"{key}.on_input"}, "") == "lora"
     assert lora_family({f"{key}.hada_w1_b": [4, 768]}) == "sd1" and lora_family({f"{key}.lokr_w1": [8, 32], f"{key}.lokr_w2_b": [4, 64]}) == "sdxl" and lora_family({f"{key}.diff": [320, 1024]}) == "sd2"
     assert context_width({"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": [4, 48]}) == 48 and context_width({f"{key}.oft_blocks": [4, 8, 8]}) == 0
+
+
+def test_it_works_where_groups_of_layers_come_and_go(queue: JobQueue) -> None:
+    """diffusers' group offloading stands in the network's forward and holds its weights; here both devices are the processor."""
+    import torch
+
+    write(queue, "group", made(pipe_of(queue, "sd1"), loha)[0])
+    prompts = ("a red cat<lyco:group:1>", "[a red cat|a blue dog]", "a red cat")
+    wanted = [drawn(queue, prompt=prompt) for prompt in prompts]
+    leases = queue.executors["device"].worker.models._leases  # type: ignore[attr-defined]
+    model = next(lease.model for lease in leases.values() if lease.model.key == "sd1")
+    model.pipe.unet.enable_group_offload(onload_device=torch.device("cpu"), offload_type="leaf_level")
+    assert all(same(drawn(queue, prompt=prompt), picture) for prompt, picture in zip(prompts, wanted, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from pathlib import Path
@@ -21,6 +22,18 @@ def tensors(names: dict[str, int], dtype: str = "F16") -> bytes:
         place += size
     raw = json.dumps(header).encode()
     return struct.pack("<Q", len(raw)) + raw + bytes(place)
+
+
+def write_safetensors(path: Path, shapes: dict[str, list[int]]) -> None:
+    """float16 zeros of those shapes."""
+    header, place = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [place, place + size]}
+        place += size
+    raw = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + bytes(place))
 
 
 def text(value: str) -> bytes:
@@ -101,3 +114,22 @@ def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing) as told:
         Catalog([tmp_path]).find("gone")
     assert "Models tab" in told.value.hint
+
+
+def test_what_guides_a_picture_is_known_by_its_header(tmp_path: Path) -> None:
+    """ControlNets in both layouts, adapters of pictures in both kinds; the folder's name alone does not decide."""
+    from studio.scan import about_control, about_ip_adapter
+
+    assert about_control({"control_model.input_hint_block.0.weight": [16, 3, 3, 3], "control_model.a.attn2.to_k.weight": [320, 768]}) == {"class": "ControlNetModel", "context": 768}
+    assert about_control({"controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3], "task_embedding": [6, 320]}) == {"class": "ControlNetUnionModel"} and about_control({"x": [1]}) == {}
+    plain, fine = ({"ip_adapter.1.to_k_ip.weight": [320, 768], name: [width, 1280]} for name, width in (("image_proj.proj.weight", 3072), ("image_proj.proj_in.weight", 768)))
+    assert about_ip_adapter(plain) == {"context": 768, "clip": 1280, "clip_states": False} and about_ip_adapter(fine)["clip_states"]
+    for name, shapes in (("controlnet/ip", {"image_proj.proj.weight": [4, 2]}), ("controlnet/edges", {"controlnet_cond_embedding.conv_in.weight": [4, 3, 3, 3]})):
+        write_safetensors(tmp_path / f"{name}.safetensors", shapes)
+    part = tmp_path / "controlnet" / "folder"
+    part.mkdir()
+    (part / "config.json").write_text('{"_class_name": "T2IAdapter", "adapter_type": "full_adapter_xl"}', encoding="utf-8")
+    write_safetensors(part / "diffusion_pytorch_model.safetensors", {"adapter.conv_in.weight": [2, 2]})
+    found = {entry.title: entry for entry in scan(tmp_path)}
+    assert {name: entry.kind for name, entry in found.items()} == {"ip": "ip_adapter", "edges": "controlnet", "folder": "controlnet"}
+    assert found["folder"].details["class"] == "T2IAdapter" and found["folder"].details["xl"]

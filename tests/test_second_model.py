@@ -159,4 +159,5 @@ def test_a_reference_picture_is_followed_as_bare_diffusers_does_and_leaves_nothi
     assert not same(drawn(queue, **begun, **values), drawn(queue, **begun))
     twice, once = (drawn(queue, prompt=prompt, cfg_scale=scale, **values).astype(int) for prompt, scale in (("a red cat AND a red cat", 3.0), ("a red cat", 6.0)))
     assert np.abs(twice - once).max() <= 1, "prompts side by side too"
+    assert not same(drawn(queue, **values, refiner="other", refiner_switch=0.6), mine), "the second model goes on without it"
     assert same(drawn(queue), plain), "nothing is left of it"

@@ -102,15 +102,16 @@ def _settle_reference(params: ImageParams, model: ModelEntry, family: Family, ca
 
 def image_encoder(adapter: ModelEntry, catalog: Catalog) -> ModelEntry:
     """The encoder whose pictures an IP-Adapter reads: of fitting width, the nearest in the folders. Raises ModelMissing."""
-    wide = int(adapter.details.get("clip", 0))
-    fitting = [entry for entry in catalog.entries() if entry.architecture == "CLIPVisionModelWithProjection" and not entry.problem and wide in entry.details.get("widths", ())]
+    wide, place = int(adapter.details.get("clip", 0)), int(adapter.details.get("clip_states", False))
+    fitting = [entry for entry in catalog.entries() if entry.architecture == "CLIPVisionModelWithProjection" and not entry.problem and entry.details.get("widths", [0, 0])[place] == wide]
     if not fitting:
         raise ModelMissing(f"“{adapter.title}” needs a picture encoder that is {wide} wide.", hint="Put the folder “image_encoder” that it was published with beside it.", field="reference_model")
     return max(fitting, key=lambda entry: _common(entry.path, adapter.path))
 
 
 def _common(one: str, other: str) -> int:
-    return next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)
+    """How many letters of two paths are the same from their beginning."""
+    return next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other)))
 
 
 def _check_fit(entry: ModelEntry, model: ModelEntry, family: Family, field: str) -> None:

@@ -349,8 +349,9 @@ def second_of(params: ImageParams, ctx: RunContext) -> Callable[[], AbstractCont
         return None
     entry = ctx.model(params.refiner)
     family = family_of(entry)
-    placement = choose_placement(rungs(params, entry, family, ctx.catalog, ctx.device), ctx.models.room)
-    return lambda: ctx.models.use(model_spec(entry, family, params, placement, ctx))
+    own = params.model_copy(update={"vae": ""})
+    placement = choose_placement(rungs(own, entry, family, ctx.catalog, ctx.device), ctx.models.room)
+    return lambda: ctx.models.use(model_spec(entry, family, own, placement, ctx))
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, placement: Placement, ctx: RunContext) -> ModelSpec[ImageModel]:

@@ -256,6 +256,8 @@ def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, cata
     for network in networks(tree):
         if network.kind not in LORA_KINDS:
             raise BadInput(f"“{network}” names a kind of network that can't be used here.", hint="LoRAs are written <lora:name:1>.", field=field)
+        if field == "negative_prompt":
+            raise BadInput(f"“{network}” stands in the negative prompt, where it does nothing.", hint="Write it in the prompt; a weight below 0 turns it round.", field=field)
         lora = find_lora(network, family, catalog, field).entry
         its, reads = int(lora.details.get("context", 0)), widths_of(entry).context
         if its and reads and its != reads:

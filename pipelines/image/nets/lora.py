@@ -39,6 +39,9 @@ def apply_loras(model: ImageModel, wanted: list[Wanted]) -> None:
             _put_on(model, item, fitting)
         for layer, branches in fitting.paths.values():
             model.worn.append(_add_paths(layer, branches))
+        if fitting.kept:
+            tell_offloading(model.pipe)
+            model.worn.insert(0, lambda: tell_offloading(model.pipe))  # undone last
     except BaseException:
         take_off(model)
         raise
@@ -50,6 +53,15 @@ def take_off(model: ImageModel) -> None:
     for undo in reversed(model.worn):
         undo()
     model.worn, model.adapters = [], {}
+
+
+def tell_offloading(pipe: Any) -> None:
+    """Weights that wait in pinned memory are copies: where groups of layers come and go, they are taken anew from the changed ones."""
+    from diffusers.hooks.group_offloading import _maybe_remove_and_reapply_group_offloading
+
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            _maybe_remove_and_reapply_group_offloading(part)
 
 
 def adapter_name(item: Wanted) -> str:
@@ -112,9 +124,10 @@ def _read(model: ImageModel, path: str) -> list[Part]:
 def _converted(convert: Callable[..., Any], tensors: dict[str, Any]) -> dict[str, Any]:
     """By diffusers' own conversion of this family. Raises UnknownPart where it has none."""
     try:
-        told, alphas = convert(dict(tensors), return_alphas=True)[:2]
-    except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        made = convert(dict(tensors), return_alphas=True)
+    except (ValueError, KeyError, TypeError, IndexError, RuntimeError, AttributeError, AssertionError, OSError) as error:
         raise UnknownPart(next(iter(tensors), "")) from error
+    told, alphas = made[:2] if isinstance(made, tuple) else (made, {})
     return dict(told) | {name if name.endswith(".alpha") else f"{name}.alpha": torch.tensor(float(value)) for name, value in (alphas or {}).items()}
 
 

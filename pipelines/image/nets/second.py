@@ -32,7 +32,8 @@ def handed_over(network: Any, second: Any, conditioning: Conditioning, due: Call
             sides = [negative, positive] if guides else [positive]
             states = torch.cat([side.states.repeat(rows, 1, 1) for side in sides]).to(sample.dtype)
             more: dict[str, Any] = {}
-            if sizes := named.get("added_cond_kwargs"):
+            sizes = named.get("added_cond_kwargs") or {}
+            if "time_ids" in sizes:
                 pooled = torch.cat([side.pooled.repeat(rows, 1) for side in sides]).to(sample.dtype)
                 more["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": _sizes(second, sizes["time_ids"], pooled.shape[-1], rows, guides)}
             return second(sample[:, : second.config.in_channels], timestep, encoder_hidden_states=states, return_dict=False, **more)
