@@ -211,7 +211,7 @@ class CreatePage:
             return html.escape(say(lang, need.missing))
         used, budget = need.weight_bytes + need.working_bytes, self.studio.jobs.worker_status()["budget_bytes"]
         told = say(lang, "Fits: {used} of {all}" if used <= budget else "Too large: {used} of {all}", used=size(used), all=size(budget))
-        seconds = estimate(self.studio, owner, values["model"], int(values["count"]) * work(int(values["steps"]), int(values["width"]), int(values["height"])))
+        seconds = need.seconds if need.seconds > 0 else estimate(self.studio, owner, values["model"], int(values["count"]) * work(int(values["steps"]), int(values["width"]), int(values["height"])))
         key, number = duration(seconds)
         return html.escape(f"{told}, {say(lang, key, n=number)}" if seconds > 0 else told)
 
