@@ -81,7 +81,7 @@ def test_one_click_gives_the_first_picture_enlarged_and_nine_more_fill_a_sheet(o
     assert prompt(opened).input_value() == params["prompt"] == "a panda on a yellow background" and facts["width"] == 4 * params["width"]
     opened.locator("#image-advanced > button").click()
     opened.get_by_label("number input for Steps").first.fill("3")
-    opened.get_by_role("button", name="Enlarge", exact=True).and_(opened.locator(".label-wrap")).click()
+    opened.locator("#image-advanced .label-wrap", has_text="Enlarge").click()
     opened.get_by_label("number input for Enlarge").first.fill("1")
     opened.keyboard.press("Tab")
     opened.locator("#image-advanced > button").click()
