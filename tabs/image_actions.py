@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from studio import ui
-from studio.api import Studio, StudioError
+from studio.api import BadInput, Output, Studio, StudioError
 
 SCRIPTED = {"Download": "save", "Compare": "compare", "Copy settings": "settings", "Copy link": "link", "Move to trash": "trash"}  # label: function of window.seisei.image
 
@@ -50,12 +50,20 @@ class Actions:
         return gr.update(value="★" if on else "☆")
 
     def on_star(self, chosen: str, request: gr.Request) -> Any:
-        output = self.studio.store.output(chosen)
-        self.studio.store.favourite(chosen, not output.favourite, owner=ui.owner(request))
+        output = own_output(self.studio, chosen, request)
+        self.studio.store.favourite(chosen, not output.favourite, owner=output.owner)
         return self.star(chosen)
 
-    def on_seed(self, chosen: str) -> int:
-        facts = self.studio.store.output(chosen).metadata.get("facts", {})
-        return int(facts.get("seed", -1))
+    def on_seed(self, chosen: str, request: gr.Request) -> int:
+        return int(own_output(self.studio, chosen, request).metadata.get("facts", {}).get("seed", -1))
 
 
+def own_output(studio: Studio, output_id: str, request: gr.Request) -> Output:
+    """The chosen picture; a page can name any, so the owner is looked at. Raises a message for the page."""
+    try:
+        output = studio.store.output(output_id)
+        if output.owner != ui.owner(request) or output.kind != "image":
+            raise BadInput("Choose a picture first.", hint="Draw one, or click one of the sheet.")
+    except StudioError as error:
+        raise ui.toast(studio, error, request) from error
+    return output

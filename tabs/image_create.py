@@ -13,7 +13,7 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_actions import Actions
+from tabs.image_actions import Actions, own_output
 from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
 from tabs.image_follow import GRID, Follower, duration, estimate, work
 from tabs.image_form import EXTEND, Form
@@ -224,7 +224,7 @@ class CreatePage:
 
     def on_vary(self, request: gr.Request, chosen: str) -> Iterator[list[Any]]:
         """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture."""
-        output = self.studio.store.output(chosen)
+        output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
         seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
@@ -239,8 +239,8 @@ class CreatePage:
             raise ui.toast(self.studio, error, request) from error
         yield from self.follow(job, request)
 
-    def on_begin(self, chosen: str) -> list[Any]:
-        return [editor_value(Path(self.studio.store.output(chosen).path)), gr.update(open=True), advice.AS_PICTURE]
+    def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
+        return [editor_value(Path(own_output(self.studio, chosen, request).path)), gr.update(open=True), advice.AS_PICTURE]
 
 
 def size(number: int) -> str:

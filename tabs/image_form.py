@@ -77,7 +77,7 @@ class Form:
     def _build_picture(self, words: Any) -> None:
         self.editor = gr.ImageEditor(
             type="pil", label=words("Picture"), show_label=False, sources=["upload", "clipboard"], height=320, layers=False, transforms=[], elem_id="image-editor",
-            brush=gr.Brush(default_size=24, colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
+            brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
         )  # fmt: skip
         self._draw((*PICTURE, *self._more("Picture")))
         with gr.Accordion(words("Mask"), open=False):
