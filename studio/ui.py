@@ -118,8 +118,6 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     words = studio.words
     value = field.get_default(call_default_factory=True) if value is None else value
     about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
-    if hint(field, "widget") == "picture":
-        return gr.Image(type="filepath", sources=["upload", "clipboard"], buttons=[], height=200, label=about["label"])
     if models := hint(field, "model_kind"):
         choices = [(entry.title, entry.key) for entry in studio.catalog.entries(models)]
         return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)

@@ -66,3 +66,7 @@ window.seisei.image = {
   },
   go: (mode) => document.querySelector('#image-modes [role=tab][data-tab-id="' + mode + '"]')?.click(),
 };
+// Buttons that are only a sign get their names
+function names() { for (const [id, name] of [['image-swap', 'Turn the shape'], ['image-star', 'Favourite'], ['image-nine', 'Draw nine']]) { const box = document.getElementById(id), button = box?.matches('button') ? box : box?.querySelector('button'); if (button) { button.ariaLabel = say(name); button.title = say(name); } } }
+names(); setTimeout(names, 300);
+new MutationObserver(names).observe(element, { childList: true, subtree: true });

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from studio import ui
-from studio.api import Studio, StudioError
+from studio.api import BadInput, Output, Studio, StudioError
 
 SCRIPTED = {"Download": "save", "Compare": "compare", "Copy settings": "settings", "Copy link": "link", "Move to trash": "trash"}  # label: function of window.seisei.image
 
@@ -38,7 +38,7 @@ class Actions:
         self.vary.click(create.on_vary, inputs_kwargs={"chosen": create.chosen}, outputs=create.streamed, **ui.QUIET, concurrency_limit=None, trigger_mode="multiple")
         self.begin.click(create.on_begin, [create.chosen], [form.editor, form.from_picture, form.shape], **ui.QUICK)
         self.again.click(self.on_seed, [create.chosen], [form.controls["seed"]], **ui.QUICK)
-        self.ideas.click(lambda: "", [], [create.chosen], **ui.QUICK).then(create.on_ideas, [form.model, create.chosen], [create.view], **ui.QUICK)
+        self.ideas.click(lambda: ["", True, gr.update(visible=False)], [], [create.chosen, create.blank, self.row], **ui.QUICK).then(create.on_ideas, [form.model, create.blank], [create.view], **ui.QUICK)
         self.enlarge.click(upscale.on_take, [create.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
 
     def star(self, output_id: str) -> Any:
@@ -50,12 +50,20 @@ class Actions:
         return gr.update(value="★" if on else "☆")
 
     def on_star(self, chosen: str, request: gr.Request) -> Any:
-        output = self.studio.store.output(chosen)
-        self.studio.store.favourite(chosen, not output.favourite, owner=ui.owner(request))
+        output = own_output(self.studio, chosen, request)
+        self.studio.store.favourite(chosen, not output.favourite, owner=output.owner)
         return self.star(chosen)
 
-    def on_seed(self, chosen: str) -> int:
-        facts = self.studio.store.output(chosen).metadata.get("facts", {})
-        return int(facts.get("seed", -1))
+    def on_seed(self, chosen: str, request: gr.Request) -> int:
+        return int(own_output(self.studio, chosen, request).metadata.get("facts", {}).get("seed", -1))
 
 
+def own_output(studio: Studio, output_id: str, request: gr.Request) -> Output:
+    """The chosen picture; a page can name any, so the owner is looked at. Raises a message for the page."""
+    try:
+        output = studio.store.output(output_id)
+        if output.owner != ui.owner(request) or output.kind != "image":
+            raise BadInput("Choose a picture first.", hint="Draw one, or click one of the sheet.")
+    except StudioError as error:
+        raise ui.toast(studio, error, request) from error
+    return output

@@ -14,6 +14,7 @@ from PIL import Image
 from studio import ui
 from studio.api import BadInput, ModelEntry, Studio, StudioError
 from tabs import image_advice as advice
+from tabs.image_actions import own_output
 from tabs.image_prompt import prompt_name
 
 SCRIPT = (Path(__file__).parent / "image_cards.js").read_text(encoding="utf-8")
@@ -61,10 +62,7 @@ class CardsPanel:
         """The chosen picture becomes the card's, beside the model's file. For the studio's owner, below the studio's own models folder."""
         try:
             ui.only_host(request)
-            output = self.studio.store.output(output_id)
-            if output.owner != ui.owner(request) or output.kind != "image":
-                raise BadInput("Choose a picture first.", hint="Draw one, or click one of the sheet.")
-            set_thumbnail(self.studio, key, Path(output.path))
+            set_thumbnail(self.studio, key, Path(own_output(self.studio, output_id, request).path))
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         return cards(self.studio, model, ui.lang(request))

@@ -13,7 +13,7 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_actions import Actions
+from tabs.image_actions import Actions, own_output
 from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
 from tabs.image_follow import GRID, Follower, duration
 from tabs.image_form import EXTEND, Form
@@ -38,7 +38,7 @@ class CreatePage:
 
     def build(self) -> None:
         words = self.studio.words
-        self.chosen, self.next = gr.State(""), gr.State({})
+        self.chosen, self.next, self.blank = gr.State(""), gr.State({}), gr.State(False)
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.form.build(self.earlier.build)
@@ -59,7 +59,7 @@ class CreatePage:
     @property
     def streamed(self) -> list[Any]:
         """What `_show` gives values for."""
-        return [self.view, self.actions.row, self.working, self.chosen, self.problem, self.actions.favourite]
+        return [self.view, self.actions.row, self.working, self.chosen, self.problem, self.actions.favourite, self.blank]
 
     def listen(self, upscale: Any) -> None:
         form, given = self.form, self.form.given
@@ -78,7 +78,7 @@ class CreatePage:
         self._listen_earlier(taken)
         gr.on([light[name].change for name in MEASURED], self.on_measure, inputs_kwargs=light, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         gr.on([form.prompt_box.prompt.change, form.model.change], form.prompt_box.on_read, [form.prompt_box.prompt, form.model], form.prompt_box.answers, trigger_mode="always_last", **ui.QUICK)
-        form.model.change(self.on_ideas, [form.model, self.chosen], [self.view], **ui.QUICK)
+        form.model.change(self.on_ideas, [form.model, self.blank], [self.view], **ui.QUICK)
         form.cards.thumb.click(form.cards.on_thumb, [form.cards.chosen, self.chosen, form.model], [form.cards.view], **ui.QUICK)
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
@@ -114,7 +114,7 @@ class CreatePage:
             job = self.studio.submit(pipeline, values | more, owner=owner, extras=extras)
         except StudioError as error:
             told = self.form.prompt_box.fault(error, str(given["prompt"] or "") if error.field == "prompt" else "", lang)
-            yield [*[gr.skip()] * 4, told, gr.skip()]
+            yield [*[gr.skip()] * 4, told, *[gr.skip()] * 2]
             return
         remember_prompt(self.studio, owner, str(given["prompt"] or ""))
         yield from self.follow(job, request)
@@ -126,8 +126,8 @@ class CreatePage:
 
     def _show(self, run: Run, request: gr.Request) -> list[Any]:
         chosen = run.outputs[-1] if run.outputs else ""
-        shown = stage(run, self.studio.words, ui.lang(request), self._ideas("", ui.lang(request)) if not run.outputs else "")
-        return [shown, gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, "", self.actions.star(chosen)]
+        shown = stage(run, self.studio.words, ui.lang(request), "" if run.outputs or run.running else self._ideas(self._last_model(ui.owner(request)), ui.lang(request)))
+        return [shown, gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, "", self.actions.star(chosen), not run.outputs and not run.running]
 
     def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
         """At a page load: the job that is still running, or the last one's pictures, or an invitation."""
@@ -149,11 +149,12 @@ class CreatePage:
         models = advice.usable_models(self.studio)
         return ideas(advice.traits(self.studio, model or (models[0][1] if models else "")), self.studio.words, lang)
 
-    def on_ideas(self, model: str, chosen: str, request: gr.Request) -> Any:
+    def _last_model(self, owner: str) -> str:
+        return str((self.studio.store.recall(owner, "image.form") or {}).get("model", ""))
+
+    def on_ideas(self, model: str, blank: bool, request: gr.Request) -> Any:
         """An empty page offers what the newly chosen model can draw."""
-        job = self.follower.job(ui.owner(request))
-        busy = job is not None and job.state in ("queued", "running")
-        return gr.skip() if chosen or busy else stage(Run(), self.studio.words, ui.lang(request), self._ideas(model, ui.lang(request)))
+        return stage(Run(), self.studio.words, ui.lang(request), self._ideas(model, ui.lang(request))) if blank else gr.skip()
 
     def on_example(self, event: gr.EventData) -> str:
         return str(event._data["value"])
@@ -225,7 +226,7 @@ class CreatePage:
 
     def on_vary(self, request: gr.Request, chosen: str) -> Iterator[list[Any]]:
         """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture."""
-        output = self.studio.store.output(chosen)
+        output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
         seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
@@ -240,8 +241,8 @@ class CreatePage:
             raise ui.toast(self.studio, error, request) from error
         yield from self.follow(job, request)
 
-    def on_begin(self, chosen: str) -> list[Any]:
-        return [editor_value(Path(self.studio.store.output(chosen).path)), gr.update(open=True), advice.AS_PICTURE]
+    def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
+        return [editor_value(Path(own_output(self.studio, chosen, request).path)), gr.update(open=True), advice.AS_PICTURE]
 
 
 def size(number: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
-from tabs.image_picture import editor_pictures, editor_value, kept_picture, shown_picture
+from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
 
@@ -28,8 +29,13 @@ PICTURE = ("denoising_strength", "resize")
 MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")
 EXTEND = ("extend_left", "extend_right", "extend_top", "extend_bottom")
 ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PICTURE, *MASK, *EXTEND, *(name for names in GROUPS.values() for name in names)}
+BELOW_PICTURE = ("Picture", "Mask")
+MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in their titles
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",)}  # trait: fields or groups that need it
+
+
+NUMBERED = re.compile(r"(\w[\w ]* \d) ")
 
 
 class Form:
@@ -62,19 +68,20 @@ class Form:
             self._build_picture(words)
         with gr.Accordion(words("Advanced"), open=False, elem_id="image-advanced"):
             for group, names in GROUPS.items():
-                self._group(group, names, open=group == "Sampling")
+                self._group(group, (*names, *self._more(group)), open=group == "Sampling")
             for group in dict.fromkeys(self._group_of(name) for name in self._left()):
-                self._group(group, tuple(name for name in self._left() if self._group_of(name) == group))
+                if group not in (*GROUPS, *BELOW_PICTURE):
+                    self._group(group, self._more(group))
         self.extras = ui.extras(self.studio, advice.PIPELINE)
 
     def _build_picture(self, words: Any) -> None:
         self.editor = gr.ImageEditor(
             type="pil", label=words("Picture"), show_label=False, sources=["upload", "clipboard"], height=320, layers=False, transforms=[], elem_id="image-editor",
-            brush=gr.Brush(default_size=24, colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
+            brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
         )  # fmt: skip
-        self.controls |= ui.controls(self.Params, self.studio, only=PICTURE)
+        self._draw((*PICTURE, *self._more("Picture")))
         with gr.Accordion(words("Mask"), open=False):
-            self.controls |= ui.controls(self.Params, self.studio, only=MASK)
+            self._draw((*MASK, *self._more("Mask")))
         with gr.Accordion(words("Extend"), open=False):
             for pair in (EXTEND[:2], EXTEND[2:]):
                 with gr.Row():
@@ -86,15 +93,30 @@ class Form:
             if title == "Size":
                 choices = [(words(name), name) for name in advice.MEGAPIXELS]
                 self.megapixels = gr.Dropdown(choices, value=advice.ADVISED, label=words("Megapixels"), elem_id="image-megapixels")
-            self.controls |= ui.controls(self.Params, self.studio, only=names)
+            for part, some in parted(names, self.fields).items():
+                if part:
+                    with gr.Accordion(words(part), open=False):
+                        self._draw(some)
+                else:
+                    self._draw(some)
             if title == "Seed":
                 with gr.Row(elem_classes="studio-quiet"):
                     self.random = gr.Button(words("Random"), size="sm", min_width=80)
                     self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
 
+    def _draw(self, names: Iterable[str]) -> None:
+        for name in names:
+            if holds_picture(self.fields[name]):
+                self.controls[name] = gr.Image(type="filepath", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
+            else:
+                self.controls |= ui.controls(self.Params, self.studio, only=(name,))
+
     def _left(self) -> list[str]:
-        """Fields that no group here names, a newer pipeline's or an extension's."""
-        return [name for name, field in self.fields.items() if name not in ELSEWHERE and ui.hint(field, "widget") != "hidden"]
+        """Fields that nothing here names: they go where their own group says."""
+        return [name for name, field in self.fields.items() if name not in ELSEWHERE and (holds_picture(field) or ui.hint(field, "widget") != "hidden")]
+
+    def _more(self, group: str) -> tuple[str, ...]:
+        return tuple(name for name in self._left() if self._group_of(name) == group)
 
     def _group_of(self, name: str) -> str:
         return str(ui.hint(self.fields[name], "group") or "More")
@@ -157,7 +179,7 @@ class Form:
 
     def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
         field = self.fields[name]
-        if ui.hint(field, "widget") == "picture":
+        if holds_picture(field):
             return shown_picture(self.studio, str(wanted.get(name, "")))
         return ui.show_value(wanted[name]) if name in wanted else ui.show_value(field.get_default(call_default_factory=True))
 
@@ -219,3 +241,12 @@ class Form:
         self.styles.listen(self.prompt_box)
         self.cards.listen(self)
 
+
+def parted(names: Iterable[str], fields: dict[str, Any]) -> dict[str, list[str]]:
+    """A long group by what its titles begin with, as "Control 2"; "" holds the rest."""
+    found: dict[str, list[str]] = {}
+    together = list(names)
+    for name in together:
+        part = NUMBERED.match(str(fields[name].title)) if len(together) > MOST_TOGETHER else None
+        found.setdefault(part[1] if part else "", []).append(name)
+    return found

@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
-from studio import ui
 from studio.api import NotFound, Studio
 
+KEY = "^([0-9a-f]{64}"  # how the pattern of such parameters begins
 PAINTED = 16  # alpha from which a stroke counts
 
 
@@ -39,9 +39,14 @@ def editor_value(path: Path, mask: str | None = None) -> dict[str, Any]:
     return {"background": upright, "layers": layers, "composite": upright}
 
 
+def holds_picture(field: FieldInfo) -> bool:
+    """Whether a parameter is the key of a given picture."""
+    return any(str(getattr(rule, "pattern", "")).startswith(KEY) for rule in field.metadata)
+
+
 def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
     """A picture control's file as its key among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
-    if ui.hint(field, "widget") != "picture":
+    if not holds_picture(field):
         return value
     return studio.jobs.desk.inputs.keep(Path(value).read_bytes()) if value else ""
 

@@ -29,7 +29,7 @@ function begun(text, cursor) {
   return match && { start: match.index, letters: match[1], kinds: ['embedding', 'style', 'lora', 'wildcard'], every: false };
 }
 const put = { lora: (one) => '<lora:' + one.name + ':1>' + (one.more ? ' ' + one.more : ''), wildcard: (one) => '__' + one.name + '__', embedding: (one) => one.name, style: (one) => one.name };
-function close() { list?.remove(); list = null; found = []; if (box) { box.removeAttribute('aria-expanded'); box.removeAttribute('aria-activedescendant'); box.removeAttribute('aria-controls'); } }
+function close() { list?.remove(); list = null; found = []; if (box) { box.removeAttribute('aria-activedescendant'); box.removeAttribute('aria-controls'); } }
 async function suggest(target) {
   const place = begun(target.value, target.selectionStart);
   if (!place || target.selectionStart !== target.selectionEnd) return close();
@@ -54,7 +54,7 @@ function draw() {
   }));
   const where = box.getBoundingClientRect();
   Object.assign(list.style, { left: where.left + 'px', width: where.width + 'px', top: Math.min(where.bottom + 2, innerHeight - list.offsetHeight - 44) + 'px' });
-  box.setAttribute('aria-controls', list.id); box.setAttribute('aria-expanded', 'true'); box.setAttribute('aria-activedescendant', 'image-suggestion-' + at);
+  box.setAttribute('aria-controls', list.id); box.setAttribute('aria-autocomplete', 'list'); box.setAttribute('aria-activedescendant', 'image-suggestion-' + at);
 }
 function take() {
   const one = found[at], target = box, end = target.selectionStart;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,8 @@ class PromptBox:
         view = self._view(prompt or "", model)
         if view is None:
             return ["", gr.update(visible=False), ""]
-        told = f"<span class='count' title='{html.escape(self.studio.words.say(lang, 'Tokens of the prompt'))}'>{int(view['tokens'])} / {int(view['limit'])}</span>"
+        count = f"{int(view['tokens'])} / {int(view['limit'])}" if view["limit"] else str(int(view["tokens"]))
+        told = f"<span class='count' title='{html.escape(self.studio.words.say(lang, 'Tokens of the prompt'))}'>{count}</span>"
         return [f"<div class='prompt-told'>{told}</div>", gr.update(visible=bool((prompt or "").strip())), reading(view, self.studio.words.say, lang)]
 
     def _view(self, prompt: str, model: str) -> dict[str, Any] | None:
@@ -75,9 +75,12 @@ class PromptBox:
 def reading(view: dict[str, Any], say: Any, lang: str) -> str:
     """Chunks as lines of words, heavier ones bolder, with each weight that is not 1; then what changes at steps, and networks."""
     lines = [f"<p class='chunk'><b>{number}</b>{''.join(_word(str(word), float(weight)) for word, weight in chunk)}</p>" for number, chunk in enumerate(view.get("chunks", []), 1)]
-    for name, title in (("sides", say(lang, "Joined by AND")), ("switches", say(lang, "Changes at steps")), ("networks", say(lang, "Networks")), ("words", say(lang, "Learnt words"))):
-        if found := view.get(name):
+    sides = view.get("sides") or []
+    for found, title in ((sides if len(sides) > 1 else [], say(lang, "Joined by AND")), (view.get("switches"), say(lang, "Changes at steps")), (view.get("networks"), say(lang, "Networks"))):
+        if found:
             lines.append(f"<p><b>{html.escape(title)}</b> {html.escape(_listed(found))}</p>")
+    if view.get("words"):
+        lines.append(f"<p>{html.escape(say(lang, str(view['words'])))}</p>")
     return f"<div class='reading'>{''.join(lines)}</div>"
 
 
@@ -87,9 +90,8 @@ def _word(word: str, weight: float) -> str:
     return f"<span{heavy}>{html.escape(word)}{told}</span>"
 
 
-def _listed(found: Any) -> str:
-    items = found if isinstance(found, (list, tuple)) else [found]
-    return " · ".join(" ".join(map(str, item)) if isinstance(item, (list, tuple)) else json.dumps(item, ensure_ascii=False) if isinstance(item, dict) else str(item) for item in items)
+def _listed(found: list[Any]) -> str:
+    return " · ".join(" ".join(map(str, item)) if isinstance(item, (list, tuple)) else str(item) for item in found)
 
 
 def suggestions(studio: Studio, owner: str) -> dict[str, list[dict[str, str]]]:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Studio, StudioError
+from tabs.image_actions import own_output
 from tabs.image_create import SHEET, STREAMING
 from tabs.image_follow import Follower
 from tabs.image_view import Run, compared, stage
@@ -61,8 +62,8 @@ class UpscalePage:
         page.load(self.on_follow, [], self.streamed, **STREAMING)
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 
-    def on_take(self, chosen: str) -> list[Any]:
-        return [self.studio.store.output(chosen).path]
+    def on_take(self, chosen: str, request: gr.Request) -> list[Any]:
+        return [own_output(self.studio, chosen, request).path]
 
     def on_go(self, request: gr.Request, picture: str | None, **given: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)

@@ -52,7 +52,7 @@ def needed() -> set[str]:
     for pipeline in [pipeline for name in PIPELINES for pipeline in importlib.import_module(name).register_pipelines()]:
         found.add(pipeline.title)
         for field in pipeline.Params.model_fields.values():
-            found |= {field.title, field.description}
+            found |= {field.title, field.description, dict(field.json_schema_extra or {}).get("ui", {}).get("group", "")} - {""}
             if get_origin(field.annotation) is Literal:
                 found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
     memory = importlib.import_module("pipelines.image.memory")
@@ -62,7 +62,7 @@ def needed() -> set[str]:
     found |= {*sizes.SHAPES, sizes.OWN_SHAPE, sizes.AS_PICTURE, *sizes.MEGAPIXELS, *importlib.import_module("tabs.image_form").GROUPS, importlib.import_module("pipelines.image.samplers").AUTOMATIC}
     found |= {*grid.HINTS.values(), grid.NUMBERS, grid.CHOICES, *importlib.import_module("tabs.image_cards").KINDS.values(), *importlib.import_module("tabs.image_actions").SCRIPTED}
     found |= {text for task in tasks.TASKS for text in (task.title, task.about)} | {importlib.import_module("tabs.image_follow").duration(seconds)[0] for seconds in (1, 1000, 9000)}
-    found |= {word for path in sorted((ROOT / "tabs").glob("image*.js")) for word in re.findall(r"say\('([^']+)'", path.read_text(encoding="utf-8"))} | {"Embedding", "Wildcard", "Style"}
+    found |= {word for path in sorted((ROOT / "tabs").glob("image*.js")) for word in re.findall(r"say\('([^']+)'", path.read_text(encoding="utf-8"))} | {"Embedding", "Wildcard", "Style", "Turn the shape", "Favourite", "Draw nine", "Compare"}
     for name in ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}
     found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values()) | set(importlib.import_module("tabs.extensions").CAPABILITIES.values())

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
+from pipelines.image.params import PICTURE, ImageParams
 from studio.api import BadInput, ModelEntry, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
@@ -20,7 +23,9 @@ from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
 from tabs.image_follow import PACE, duration, estimate, work
+from tabs.image_form import parted
 from tabs.image_grid import GridPage
+from tabs.image_picture import holds_picture
 from tabs.image_prompt import PromptBox, reading, suggestions
 from tabs.image_styles import StylesPanel, styles_of, without
 from tabs.image_tasks import TASKS, examples, ideas
@@ -92,6 +97,14 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("small") == {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
     assert form._unused("flow") == {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun"}
+
+
+def test_fields_of_others_find_their_fold_and_many_are_parted_by_number() -> None:
+    fields = {f"control{number}_{part}": FieldInfo(annotation=str, title=f"Control {number} {part}") for number in (1, 2) for part in "abcde"}
+    assert {part: len(names) for part, names in parted(fields, fields).items()} == {"Control 1": 5, "Control 2": 5}
+    assert list(parted(list(fields)[:5], fields)) == [""]
+    key = FieldInfo.merge_field_infos(FieldInfo(annotation=str), Field("", pattern=PICTURE))
+    assert holds_picture(key) and not holds_picture(FieldInfo(annotation=str)) and holds_picture(ImageParams.model_fields["image"])
 
 
 def test_one_s_own_model_comes_before_the_one_that_comes_along(studio: Studio) -> None:
@@ -198,10 +211,10 @@ def test_a_fault_is_marked_at_its_character(studio: Studio) -> None:
 
 
 def test_what_the_model_reads_is_shown_by_chunks_and_weights() -> None:
-    view = {"tokens": 4, "limit": 75, "chunks": [[["a", 1.0], ["<cat>", 1.21]], [["dog", 0.9]]], "switches": [["red", "blue", 10]], "networks": [], "sides": []}
+    view = {"tokens": 4, "limit": 75, "chunks": [[["a", 1.0], ["<cat>", 1.21]], [["dog", 0.9]]], "switches": ["50%: red", "100%: blue"], "networks": [], "sides": [["a cat", 1.0]], "words": "Read as one text."}
     shown = reading(view, Words().say, "en")
     assert "<span class='heavy'>&lt;cat&gt;<sub>1.21</sub></span>" in shown and "<span class='light'>dog<sub>0.90</sub></span>" in shown
-    assert shown.count("class='chunk'") == 2 and "red blue 10" in shown and "Networks" not in shown
+    assert shown.count("class='chunk'") == 2 and "50%: red · 100%: blue" in shown and "Networks" not in shown and "AND" not in shown and "Read as one text." in shown
 
 
 def test_the_last_prompts_are_kept_once_each_the_newest_first(studio: Studio) -> None:

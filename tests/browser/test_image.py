@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from safetensors.numpy import save_file
 
 from pipelines.image import SHIPPED
@@ -81,7 +81,7 @@ def test_one_click_gives_the_first_picture_enlarged_and_nine_more_fill_a_sheet(o
     assert prompt(opened).input_value() == params["prompt"] == "a panda on a yellow background" and facts["width"] == 4 * params["width"]
     opened.locator("#image-advanced > button").click()
     opened.get_by_label("number input for Steps").first.fill("3")
-    opened.get_by_role("button", name="Enlarge", exact=True).and_(opened.locator(".label-wrap")).click()
+    opened.locator("#image-advanced .label-wrap", has_text="Enlarge").click()
     opened.get_by_label("number input for Enlarge").first.fill("1")
     opened.keyboard.press("Tab")
     opened.locator("#image-advanced > button").click()
@@ -183,19 +183,21 @@ def test_a_mask_that_is_painted_changes_that_part_only(opened: Any, studio: Runn
     opened.mouse.wheel(0, 200)
     opened.wait_for_timeout(300)
     where = canvas.bounding_box()
-    x, y = where["x"] + where["width"] / 2, where["y"] + where["height"] / 2
-    opened.mouse.move(x - 20, y - 20)
+    opened.mouse.move(where["x"] + where["width"] / 2, where["y"] + where["height"] / 2)
     opened.mouse.down()
-    opened.mouse.move(x + 20, y + 10, steps=6)
+    opened.mouse.move(where["x"] + where["width"] / 2 + 6, where["y"] + where["height"] / 2, steps=3)
     opened.mouse.up()
     opened.wait_for_timeout(800)
     made = drawn(opened, studio, generate(opened))
     params = made["metadata"]["params"]
     assert params["image"] and params["mask"]
     files = [next((studio.data / "outputs").rglob(f"*{output['id'][:8]}.png")) for output in (before, made)]
-    pictures = [np.asarray(Image.open(file).convert("RGB").resize((64, 64)), float) for file in files]
-    moved = np.abs(pictures[0] - pictures[1]).mean(-1)
-    assert moved[20:44, 20:44].mean() > 4 * moved[:10].mean(), (moved[20:44, 20:44].mean(), moved[:10].mean())
+    with Image.open(studio.data / "inputs" / params["mask"]) as painted:
+        mask = painted.convert("L").resize(Image.open(files[1]).size)
+    old, new = (np.asarray(Image.open(file).convert("RGB").resize(mask.size), float) for file in files)
+    moved = np.abs(old - new).mean(-1)
+    inside, outside = np.asarray(mask) > 128, np.asarray(mask.filter(ImageFilter.MaxFilter(31))) == 0
+    assert inside.any() and outside.any() and moved[inside].mean() > 3 and moved[outside].max() <= 1, (moved[inside].mean(), moved[outside].max())
 
 
 def test_a_picture_is_starred_compared_trashed_and_brought_back(opened: Any, studio: Running) -> None:
