@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.errors import BadInput
 
-Widget = Literal["auto", "textarea", "slider", "number", "checkbox", "choice", "model", "json", "hidden", "lines"]
+Widget = Literal["auto", "textarea", "slider", "number", "checkbox", "choice", "model", "json", "hidden", "lines", "picture"]
 SEED_LIMIT = 2**31 - 1
 
 
