@@ -21,6 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 ALL = ("Uniform", "SGM Uniform", "Simple", "Karras", "Exponential", "Beta", "Align Your Steps", "KL Optimal")
 SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (("Euler", ALL), ("Euler a", ALL), ("DPM++ 2M", ALL), ("Heun", ("Uniform", "Karras")), ("LMS", ("Uniform", "Karras")), ("DPM2", ("Uniform", "Karras")))
 ABOUT = {"model": "tiny", "prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 20, "cfg_scale": 7.0, "upscale": 1.0, "seed": 1}
+SHOWN = (
+    ("Euler", "Karras"), ("DPM++ 2M", "Uniform"), ("DPM++ 2M", "Karras"), ("DPM++ 2M", "KL Optimal"), ("DPM++ 2M", "Beta"), ("DPM++ 2M", "SGM Uniform"),
+    ("DPM++ 2M", "Align Your Steps"), ("Euler a", "Karras"), ("Euler a", "Uniform"),
+    ("Euler a", "KL Optimal"), ("LMS", "Karras"), ("Heun", "Karras"), ("DPM2", "Karras"),
+)  # fmt: skip
 AYS = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
 
 
@@ -193,10 +198,10 @@ def main() -> None:
         queue = image_queue(root / "data", root / "models")
         queue.start()
         queue.submit("image.generate", ABOUT | {"steps": 1}, owner="local").wait()
-        print("| sampler | schedules | AUTOMATIC1111's conventions: latents | colours | diffusers' own: latents | colours |\n|---|---|---|---|---|---|")
-        for sampler, schedules in SAMPLERS:
-            found = np.array([differences(queue, sampler, schedule) for schedule in schedules]).max(0)
-            print(f"| {sampler} | {', '.join(schedules)} | {found[0]:.1e} | {found[1]:.0f} | {found[2]:.1e} | {found[3]:.0f} |", flush=True)
+        print("| sampler | schedule | AUTOMATIC1111's conventions: latents | colours | diffusers' own: latents | colours |\n|---|---|---|---|---|---|")
+        for sampler, schedule in SHOWN:
+            found = differences(queue, sampler, schedule)
+            print(f"| {sampler} | {schedule} | {found[0]:.1e} | {found[1]:.0f} | {found[2]:.1e} | {found[3]:.0f} |", flush=True)
         finish(queue)
 
 
