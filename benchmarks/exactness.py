@@ -6,9 +6,11 @@ Sources: Karras et al., 2022 (algorithms 1 and 2; ancestral steps after Song et 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 ALL = ("Uniform", "SGM Uniform", "Simple", "Karras", "Exponential", "Beta", "Align Your Steps", "KL Optimal")
 SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (("Euler", ALL), ("Euler a", ALL), ("DPM++ 2M", ALL), ("Heun", ("Uniform", "Karras")), ("LMS", ("Uniform", "Karras")), ("DPM2", ("Uniform", "Karras")))
+ABOUT = {"model": "tiny", "prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 20, "cfg_scale": 7.0, "upscale": 1.0, "seed": 1}
+SHOWN = (
+    ("Euler", "Karras"), ("DPM++ 2M", "Uniform"), ("DPM++ 2M", "Karras"), ("DPM++ 2M", "KL Optimal"), ("DPM++ 2M", "Beta"), ("DPM++ 2M", "SGM Uniform"),
+    ("DPM++ 2M", "Align Your Steps"), ("Euler a", "Karras"), ("Euler a", "Uniform"),
+    ("Euler a", "KL Optimal"), ("LMS", "Karras"), ("Heun", "Karras"), ("DPM2", "Karras"),
+)  # fmt: skip
 AYS = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
 
 
@@ -50,8 +58,8 @@ def levels(schedule: str, steps: int, trained: np.ndarray) -> np.ndarray:
     return np.array([*found, 0.0])
 
 
-def independent(model: Any, sampler: str, schedule: str, *, steps: int, seed: int, cfg_scale: float, prompt: str, negative: str, side: int, source: str = "CPU") -> np.ndarray:
-    """A picture [side, side, 3] by the papers' loop; the network runs in float32, everything else in float64."""
+def independent(model: Any, sampler: str, schedule: str, *, steps: int, seed: int, cfg_scale: float, prompt: str, negative: str, side: int, source: str = "CPU") -> tuple[np.ndarray, np.ndarray]:
+    """Colours [side, side, 3] of 0 … 255 and latents [1, 4, h, w] by the papers' loop; the network runs in float32, everything else in float64."""
     import torch
 
     pipe = model.pipe
@@ -73,7 +81,29 @@ def independent(model: Any, sampler: str, schedule: str, *, steps: int, seed: in
         x = LOOPS[sampler](clean, torch.from_numpy(draw()).double() * table[0], table, draw)
         picture = pipe.vae.decode((x / pipe.vae.config.scaling_factor).float(), return_dict=False)[0]
     pixels = (picture[0].permute(1, 2, 0) / 2 + 0.5).clamp(0, 1).numpy()
-    return np.asarray((pixels * 255).round().astype(int))
+    return (pixels * 255).round().astype(int), x.numpy()
+
+
+@contextlib.contextmanager
+def decoded(model: Any) -> Iterator[list[np.ndarray]]:
+    """The latents that are decoded while it is open."""
+    kept: list[np.ndarray] = []
+    vae, decode = model.pipe.vae, model.pipe.vae.decode
+
+    def watched(latents: Any, *args: Any, **named: Any) -> Any:
+        kept.append(latents.detach().double().numpy() * vae.config.scaling_factor)
+        return decode(latents, *args, **named)
+
+    vae.decode = watched
+    try:
+        yield kept
+    finally:
+        del vae.decode
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference, as a share of the spread."""
+    return float(np.abs(one - other).max() / other.std())
 
 
 def _noise(seed: int, shape: tuple[int, ...], source: str) -> Any:
@@ -167,27 +197,27 @@ def main() -> None:
         make_sd1(root / "models" / "tiny")
         queue = image_queue(root / "data", root / "models")
         queue.start()
-        print("| sampler | schedules | AUTOMATIC1111's conventions | diffusers' own |\n|---|---|---|---|")
-        for sampler, schedules in SAMPLERS:
-            worst = [0, 0]
-            for schedule in schedules:
-                worst = [max(pair) for pair in zip(worst, differences(queue, sampler, schedule), strict=True)]
-            print(f"| {sampler} | {', '.join(schedules)} | {worst[0]} | {worst[1]} |", flush=True)
+        queue.submit("image.generate", ABOUT | {"steps": 1}, owner="local").wait()
+        print("| sampler | schedule | AUTOMATIC1111's conventions: latents | colours | diffusers' own: latents | colours |\n|---|---|---|---|---|---|")
+        for sampler, schedule in SHOWN:
+            found = differences(queue, sampler, schedule)
+            print(f"| {sampler} | {schedule} | {found[0]:.1e} | {found[1]:.0f} | {found[2]:.1e} | {found[3]:.0f} |", flush=True)
         finish(queue)
 
 
-def differences(queue: Any, sampler: str, schedule: str, seed: int = 1) -> list[int]:
-    """The largest difference of a colour of a pixel, of 255, by either convention, at 20 steps."""
+def differences(queue: Any, sampler: str, schedule: str) -> list[float]:
+    """By either convention the largest difference of latents, as a share of their spread, and of a pixel's colours, of 255."""
     from pipelines.image.pictures import open_picture
 
-    about = {"model": "tiny", "prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 20, "cfg_scale": 7.0, "upscale": 1.0, "seed": seed, "sampler": sampler, "schedule": schedule}
-    mine = []
-    for conventions in ("AUTOMATIC1111", "diffusers"):
-        job = queue.submit("image.generate", about | {"conventions": conventions}, owner="local").wait()
-        mine.append(np.asarray(open_picture(Path(queue.store.output(job.outputs[0]).path))).astype(int))
     model = next(lease.model for lease in queue.executors["device"].worker.models._leases.values())
-    theirs = independent(model, sampler, schedule, steps=20, seed=seed, cfg_scale=7.0, prompt="a red cat", negative="fog", side=32)
-    return [int(np.abs(picture - theirs).max()) for picture in mine]
+    pixels, latents = independent(model, sampler, schedule, steps=20, seed=1, cfg_scale=7.0, prompt="a red cat", negative="fog", side=32)
+    found: list[float] = []
+    for conventions in ("AUTOMATIC1111", "diffusers"):
+        with decoded(model) as kept:
+            job = queue.submit("image.generate", ABOUT | {"sampler": sampler, "schedule": schedule, "conventions": conventions}, owner="local").wait()
+        mine = np.asarray(open_picture(Path(queue.store.output(job.outputs[0]).path))).astype(int)
+        found += [apart(kept[-1], latents), float(np.abs(mine - pixels).max())]
+    return found
 
 
 if __name__ == "__main__":

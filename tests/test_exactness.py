@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.exactness import SAMPLERS, independent
+from benchmarks.exactness import SAMPLERS, apart, decoded, independent
 from pipelines.image.philox import Philox, philox
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.sigmas import TABLES, level_at, passes, step_of, table
@@ -141,9 +141,13 @@ def test_counts_of_steps_from_a_picture_are_automatic1111s() -> None:
 
 def follows(queue: JobQueue, name: str, schedule: str, source: str, steps: int) -> None:
     """As far as float32 goes it is the independent loop's picture."""
-    mine = drawn(queue, sampler=name, schedule=schedule, conventions="AUTOMATIC1111", noise_source=source, steps=steps)[0]
-    theirs = independent(loaded(queue), name, schedule, steps=steps, seed=5, cfg_scale=5.0, prompt="a red cat", negative="fog", side=SIDE, source=source)
-    assert np.abs(mine - theirs).max() <= 1, (schedule, source, np.abs(mine - theirs).max())
+    drawn(queue, steps=1)
+    model = loaded(queue)
+    pixels, latents = independent(model, name, schedule, steps=steps, seed=5, cfg_scale=5.0, prompt="a red cat", negative="fog", side=SIDE, source=source)
+    with decoded(model) as kept:
+        mine = drawn(queue, sampler=name, schedule=schedule, conventions="AUTOMATIC1111", noise_source=source, steps=steps)[0]
+    limit = 5e-3 if schedule == "KL Optimal" else 1e-4  # it ends above 0, where the two scale what is left in another way
+    assert apart(kept[-1], latents) < limit and np.abs(mine - pixels).max() <= 1, (schedule, source, apart(kept[-1], latents))
 
 
 @pytest.mark.parametrize("name", [name for name, _ in SAMPLERS])
@@ -215,8 +219,8 @@ def spot(queue: JobQueue) -> dict[str, str]:
 @pytest.mark.parametrize(
     "values",
     [
-        {"variation_strength": 0.4, "variation_seed": 9}, {"variation_strength": 0.4, "variation_seed": 9, "sampler": "Euler a"}, {"sampler": "DPM++ 2M SDE"}, {"sampler": "Euler a", "noise_source": "NV", "eta_seed_delta": 31337}, {"seed_width": 16, "seed_height": 48},
-        {"hires_scale": 1.5, "model": "large", "steps": 2, "upscaler": "Lanczos"}, {"prompt": "a {red|blue|green} cat"}, {"image": "", "denoising_strength": 0.6}, {"image": "", "mask": "", "denoising_strength": 0.8}, {"image": "", "mask": "", "fill": "Noise", "only_masked": True}, {"conventions": "AUTOMATIC1111", "sampler": "DPM++ 2M"},
+        {"variation_strength": 0.4, "variation_seed": 9}, {"variation_strength": 0.4, "variation_seed": 9, "sampler": "Euler a"}, {"sampler": "Euler a", "noise_source": "NV", "eta_seed_delta": 31337}, {"seed_width": 16, "seed_height": 48},
+        {"hires_scale": 1.5, "model": "large", "steps": 2, "upscaler": "Lanczos"}, {"image": "", "denoising_strength": 0.6}, {"image": "", "mask": "", "denoising_strength": 0.8}, {"image": "", "mask": "", "fill": "Noise", "only_masked": True}, {"conventions": "AUTOMATIC1111", "sampler": "DPM++ 2M"},
         {"conventions": "AUTOMATIC1111", "image": "", "denoising_strength": 0.6},
     ],
     ids=str,

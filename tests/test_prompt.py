@@ -61,7 +61,7 @@ def survive(count: int) -> None:
 
 
 def test_generated_prompts_survive_parse_print_parse() -> None:
-    survive(2500)
+    survive(1500)
 
 
 @pytest.mark.slow

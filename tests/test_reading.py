@@ -79,7 +79,7 @@ def survive(tmp_path: Path, count: int, *, files: int) -> None:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    survive(tmp_path, 1500, files=300)
+    survive(tmp_path, 800, files=200)
 
 
 @pytest.mark.slow

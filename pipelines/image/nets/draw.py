@@ -193,8 +193,9 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     kind, drawing = purposed(model.family, drawing)
     pipe = model.mode(kind)
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
-    model.set_sampler(pipe, sampler, schedule)
-    if wants_table(sampler, schedule, params.conventions, params.discard_next_to_last_sigma):
+    tabled = wants_table(sampler, schedule, params.conventions, params.discard_next_to_last_sigma)
+    model.set_sampler(pipe, sampler, "Uniform" if tabled else schedule)  # a table takes the first noise as large as its first level, which diffusers does with even steps
+    if tabled:
         discard = params.discard_next_to_last_sigma or (sampler.discards and params.conventions == "AUTOMATIC1111")
         give_table(pipe.scheduler, functools.partial(table, schedule, family=model.family.key, discard=discard))
     noise = Noise(params, drawing.seeds, factor=model.family.factor) if has_own_noise(params) else None
