@@ -19,7 +19,7 @@ import studio
 from studio.artifacts import Artifact
 from studio.catalog import Catalog
 from studio.errors import BadInput, InternalError, NotFound, QueueFull, StudioError
-from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Queued, Saved, Text, event_from_wire
+from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Loading, Progress, Queued, Saved, Text, event_from_wire
 from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
@@ -73,6 +73,12 @@ class Job:
     def latest(self, kind: type[Event]) -> Event | None:
         with self._changed:
             return self._latest.get(kind, (0, None))[1]
+
+    def note(self) -> str:
+        """What the last progress or loading said: a note of loading is no longer true once steps are told."""
+        with self._changed:
+            told = [self._latest[kind] for kind in (Progress, Loading) if kind in self._latest]
+        return str(getattr(max(told, key=lambda entry: entry[0])[1], "note", "")) if told else ""
 
     def events(self) -> Iterator[Event]:
         """Everything from the start, neighbouring texts merged; ends after Done, Failed or Cancelled."""
@@ -479,15 +485,13 @@ class JobQueue:
         return max(0.0, self._seconds.get(job.pipeline.id, 0.0) - (time.time() - job.started))
 
     def _line(self, job: Job, place: int, owner: str) -> dict[str, Any]:
-        from studio.events import Loading, Progress
-
-        progress, loading, queued = job.latest(Progress), job.latest(Loading), job.latest(Queued)
+        progress, queued = job.latest(Progress), job.latest(Queued)
         mine = job.owner == owner
         return {
             "id": job.id if mine else "", "pipeline": job.pipeline.id, "title": job.pipeline.title, "state": job.state, "position": place, "mine": mine,
             "eta_seconds": getattr(progress, "eta_seconds", -1.0) if job.state == "running" else getattr(queued, "eta_seconds", 0.0),
             "step": getattr(progress, "step", 0), "total": getattr(progress, "total", 0),
-            "note": (getattr(progress, "note", "") or getattr(loading, "note", "")) if mine else "",
+            "note": job.note() if mine else "",
         }  # fmt: skip
 
 

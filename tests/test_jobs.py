@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from studio.errors import BadInput, NotFound, QueueFull
-from studio.events import Cancelled, Done, Failed, Queued, Saved, Text
+from studio.events import Cancelled, Done, Failed, Loading, Progress, Queued, Saved, Text
 from studio.executor import ProcessExecutor
-from studio.jobs import JobQueue, merge_texts
+from studio.jobs import Job, JobQueue, merge_texts
 from tests.house import finish, make_queue, process_executor
 
 
@@ -205,3 +205,14 @@ def test_waiting_jobs_change_places_and_others_keep_their_turns(queue: JobQueue)
     assert [line["id"] for line in queue.listing("ann")] == [first.id, "", third.id, second.id]
     rows = [row["id"] for row in queue.store.job_rows(["queued"])]
     assert rows.index(third.id) < rows.index(second.id), "the order outlives a restart"
+
+
+def test_the_note_of_loading_ends_when_steps_are_told(tmp_path: Path) -> None:
+    queue = make_queue(tmp_path)
+    job = Job(id="x", pipeline=queue.pipelines["test.echo"], params=queue.pipelines["test.echo"].Params(), owner="local", source="page", extras={})
+    assert job.note() == ""
+    job.tell(Loading("Moving it to the device"))
+    assert job.note() == "Moving it to the device"
+    job.tell(Progress(1, 4))
+    assert job.note() == ""
+    finish(queue)
