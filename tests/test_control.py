@@ -284,7 +284,7 @@ def test_guides_are_counted_before_they_are_loaded(queue: JobQueue) -> None:
     def need(**values: Any) -> Any:
         return Generate().need(ImageParams(model="sd1", **values), queue.catalog)
 
-    model, net = (queue.catalog.find(key).bytes for key in ("sd1", "controlnet/edges"))
+    model, net = need().weight_bytes, queue.catalog.find("controlnet/edges").bytes
     assert need(control_model="edges").weight_bytes == model + net == need(control_model="edges", control2_model="edges").weight_bytes
     assert "not on this computer" in need(control_model="nowhere").missing
 

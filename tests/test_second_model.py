@@ -134,8 +134,8 @@ def test_all_models_are_counted_before_they_are_loaded(queue: JobQueue) -> None:
     def need(**values: Any) -> int:
         return Generate().need(ImageParams(**values), queue.catalog).weight_bytes
 
-    assert need(model="sdxl", refiner="refiner") == size("sdxl") + size("refiner")
-    assert need(model="sd1", reference_model="ip-adapter_tiny") == size("sd1") + size("ip-adapter/ip-adapter_tiny") + size("ip-adapter/image_encoder")
+    assert need(model="sdxl", refiner="refiner") == need(model="sdxl") + size("refiner")
+    assert need(model="sd1", reference_model="ip-adapter_tiny") == need(model="sd1") + size("ip-adapter/ip-adapter_tiny") + size("ip-adapter/image_encoder")
 
 
 def test_a_reference_picture_is_followed_as_bare_diffusers_does_and_leaves_nothing(queue: JobQueue) -> None:
