@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from tabs.image_prompt import prompt_name
 
 SCRIPT = (Path(__file__).parent / "image_cards.js").read_text(encoding="utf-8")
 KINDS = {"image": "Models", "lora": "LoRAs", "embedding": "Embeddings"}
-FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL", "sdxl_refiner": "SDXL", "sd3": "SD 3", "flux": "FLUX", "tiny": "Stickers"}
+FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL", "sdxl_refiner": "SDXL", "sd3": "SD 3", "flux": "FLUX"}
 MOST_CARDS = 3000
 THUMB_SIDE = 512
 
@@ -100,7 +101,7 @@ def cards(studio: Studio, model: str, lang: str) -> str:
     tabs = "".join(f'<button type="button" data-kind="{kind}" aria-pressed="false">{say(title)} <small>{counts[kind]}</small></button>' for kind, title in KINDS.items() if counts[kind])
     search = f'<input type="search" class="search-action" placeholder="{say("Search")}" aria-label="{say("Search models and LoRAs")}">' if len(entries) > 1 else ""
     others = f'<label><input type="checkbox" data-others> {say("Other families too")}</label>' if any(card_family(studio, entry) not in ("", family) for entry in entries if entry.kind != "image") else ""
-    found = "".join(card(entry, card_family(studio, entry), entry.key == model) for entry in entries)
+    found = "".join(card(replace(entry, title=studio.words.say(lang, entry.title)), card_family(studio, entry), entry.key == model) for entry in entries)
     lonely = f'<p class="studio-note">{say("LoRAs, embeddings and checkpoints that you add in the Models tab appear here.")}</p>' if len(entries) < 2 else ""
     none = f'<p class="studio-note" data-none hidden>{say("Nothing here matches.")}</p>'
     return f'<div class="image-cards" data-family="{html.escape(family)}"><div class="bar">{tabs}{search}{others}</div><div class="grid">{found}</div>{none}{lonely}</div>'
@@ -114,7 +115,7 @@ def card(entry: ModelEntry, family: str, current: bool) -> str:
     preview = str(entry.details.get("preview", ""))
     version = int(Path(preview).stat().st_mtime) if preview and Path(preview).is_file() else 0
     picture = f'<img alt="" loading="lazy" src="/api/v1/models/{quote(entry.key)}/preview?{version}">' if version else f'<span class="letter" aria-hidden="true">{html.escape(entry.title[:1].upper())}</span>'
-    about = " · ".join(part for part in (FAMILIES.get(family, family), ", ".join(words)) if part)
+    about = " · ".join(part for part in (FAMILIES.get(family, ""), ", ".join(words)) if part)
     data = {"kind": entry.kind, "key": entry.key, "family": family, "text": text, "words": json.dumps(words, ensure_ascii=False), "find": f"{entry.title} {entry.key} {' '.join(words)}".lower()}
     attributes = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in data.items())
     return f'<button type="button" class="card" {attributes} aria-pressed="{str(current).lower()}" title="{html.escape(about)}">{picture}<b>{html.escape(entry.title)}</b><small>{html.escape(about)}</small></button>'

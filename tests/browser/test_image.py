@@ -42,7 +42,7 @@ def opened(chrome: Any, studio: Running) -> Iterator[Any]:
     page = open_page(chrome, studio.url)
     page.set_default_timeout(WAIT)
     tab(page, "Image")
-    page.wait_for_selector("[data-example]")
+    page.wait_for_selector("#image-view .image-stage")
     yield page
     assert page.problems == []
     page.context.close()
