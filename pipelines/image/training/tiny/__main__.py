@@ -1,4 +1,4 @@
-"""`python -m pipelines.image.training.tiny <step> [folder]`: fetch, draw, autoencoder, encode, text, unet, export, sheet, measure; see README.md."""
+"""`python -m pipelines.image.training.tiny <step> [folder]`: fetch, draw, autoencoder, encode, text, unet, align, export, sheet, measure; see README.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PACKAGES = ("@iconify-json/fluent-emoji-flat@1.2.6", "emojibase-data@17.0.0")
 DRAWN_SIDE = 160
 PICTURES = 24_000
-BUDGETS = {"autoencoder": 300_000, "text": 400_000, "unet": 1_000_000}
+BUDGETS = {"autoencoder": 300_000, "text": 400_000, "unet": 1_000_000, "align": 12_000}
 PAINTERS = 2
 
 
@@ -117,7 +117,7 @@ def time_of_day(text: str) -> float:
 
 def main() -> None:
     flags = argparse.ArgumentParser(prog="python -m pipelines.image.training.tiny", description=__doc__)
-    flags.add_argument("step", choices=["fetch", "draw", "autoencoder", "encode", "text", "unet", "export", "sheet", "measure"])
+    flags.add_argument("step", choices=["fetch", "draw", "autoencoder", "encode", "text", "unet", "align", "export", "sheet", "measure"])
     flags.add_argument("folder", nargs="?", type=Path, default=Path("user_data/training/tiny"))
     flags.add_argument("--to", type=Path, help="where export puts the model, sheet the picture, measure the table")
     flags.add_argument("--model", type=Path, help="the model that sheet and measure draw with; without it the exported one")
@@ -136,7 +136,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     budget = Budget(given.budget or BUDGETS.get(given.step, 0), time_of_day(given.until) if given.until else 0.0)
-    {"autoencoder": _autoencoder, "encode": _encode, "text": _text, "unet": _unet, "export": _export, "sheet": _sheet, "measure": _measure}[given.step](given, budget)
+    {"autoencoder": _autoencoder, "encode": _encode, "text": _text, "unet": _unet, "align": _align, "export": _export, "sheet": _sheet, "measure": _measure}[given.step](given, budget)
 
 
 def _autoencoder(given: argparse.Namespace, budget: Budget) -> None:
@@ -161,6 +161,12 @@ def _unet(given: argparse.Namespace, budget: Budget) -> None:
     from pipelines.image.training.tiny.nets.denoise import train_unet
 
     train_unet(given.folder, budget, given.workers, given.first)
+
+
+def _align(given: argparse.Namespace, budget: Budget) -> None:
+    from pipelines.image.training.tiny.nets.denoise import align
+
+    align(given.folder, budget)
 
 
 def _export(given: argparse.Namespace, budget: Budget) -> None:

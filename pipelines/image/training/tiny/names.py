@@ -43,12 +43,15 @@ def concepts(pictures: Path, labels: Path) -> list[Concept]:
     english = {code_of(row["hexcode"]): row for row in json.loads((labels / "en" / "data.json").read_text(encoding="utf-8"))}
     japanese = {code_of(row["hexcode"]): row for row in json.loads((labels / "ja" / "data.json").read_text(encoding="utf-8"))}
     wanted = dict(suggested())
+    taken = {name for names in wanted.values() for name in names[0]}
     found = []
     for code, row in english.items():
         label = row["label"]
         if code not in files or code not in japanese or (label not in wanted and row.get("group") not in TAKEN_GROUPS):
             continue
         own = PLAIN.sub("", label.lower())
+        if label not in wanted and own in taken:
+            continue  # the set's “cat” from nose to tail, where “cat” is the suggested cat face
         names = wanted.pop(label, None)
         called = (tuple(dict.fromkeys((*names[0], own))), names[1]) if names else ((own,), (japanese[code]["label"],))
         found.append(Concept(code, files[code], own, called[0], called[1], names is not None))

@@ -20,7 +20,8 @@ from pipelines.image.training.tiny.nets.networks import WIDTH, scheduler, text_e
 from pipelines.image.training.tiny.nets.run import Budget, Losses, Run, start_from, train, train_together
 from pipelines.image.training.tiny.tokens import load_tokenizer
 
-TEXT_BATCH, BATCH, DROPPED = 64, 16, 0.1
+TEXT_BATCH, BATCH, DROPPED, ALIGNED = 64, 16, 0.1, 32
+LOOKED_AT = 5000
 NOISY = 0.75  # under 1: noisy steps, where the caption decides, are a little more frequent than the others
 
 
@@ -113,7 +114,7 @@ def train_unet(folder: Path, budget: Budget, workers: int, first: Path | None = 
     start_from(text, torch.load(folder / "text.pt", weights_only=True))
     network.train()
     text.train()
-    run = Run(folder, "unet", {"unet": network, "text": text}, budget, 3e-4 if first else 8e-4, scales={"text": 0.4})
+    run = Run(folder, "unet", {"unet": network, "text": text}, budget, 3e-4 if first else 8e-4, scales={"text": 0.4}, decay=0.998)
     train_together(run, denoising, workers)
 
 
@@ -137,3 +138,43 @@ def denoising(run: Run, worker: int) -> Callable[[], tuple[Any, int]]:
         return (told - (signal.sqrt() * noise - (1 - signal).sqrt() * x)).pow(2).mean(), BATCH
 
     return batch
+
+
+def align(folder: Path, budget: Budget) -> None:
+    """After the network: a thing's other names and Japanese captions give the states of the same in the set's own words, the ones that the network knows best.
+
+    All captions of a sample are looked at once; half of each batch is from the quarter that is farthest off, because most are right already.
+    """
+    text = text_encoder(len(load_tokenizer(folder)))
+    text.load_state_dict(Run(folder, "unet", {"unet": unet(), "text": text}, Budget(1), 0.0).averaged()["text"])
+    run = Run(folder, "align", {"text": text}, budget, 4e-4, decay=0.98, warm_up=40)
+    random = np.random.default_rng([5, run.steps])
+    tokens = np.load(folder / "tokens.npy").astype(np.int64)
+    tokens = torch.from_numpy(tokens[:, random.permutation(tokens.shape[1])[:LOOKED_AT]])
+    own, wanted = tokens[2], _states(text, tokens[2])
+    end = own[0, -1]
+
+    def off(kind: int, rows: Any) -> Any:
+        """How far these captions' states are from the wanted ones, [n]: after the end, and a little before it."""
+        ids = tokens[kind, rows]
+        both = ((ids == end) & (own[rows] == end)) * 0.85 + 0.15
+        return ((text(ids)[0] - wanted[rows]).pow(2).mean(-1) * both).mean(1)
+
+    worst = []
+    with torch.no_grad():
+        for kind in (0, 1):
+            far = torch.cat([off(kind, rows) for rows in torch.arange(len(own)).split(128)])
+            worst.append(far.topk(max(1, len(own) // 4)).indices)
+            print(f"captions in {('English', 'Japanese')[kind]} are off by {float(far.mean()):.4f}, the worst quarter by {float(far[worst[-1]].mean()):.4f}")
+
+    def batch() -> tuple[Any, int]:
+        kind = run.steps % 2
+        rows = torch.from_numpy(random.integers(0, len(own), ALIGNED // 2))
+        return off(kind, torch.cat([rows, worst[kind][torch.from_numpy(random.integers(0, len(worst[kind]), ALIGNED // 2))]])).mean(), ALIGNED
+
+    train(run, batch, [lambda: torch.save(run.averaged()["text"], folder / "aligned.pt")])
+
+
+def _states(text: Any, ids: Any) -> Any:
+    with torch.no_grad():
+        return torch.cat([text(part)[0] for part in ids.split(128)])

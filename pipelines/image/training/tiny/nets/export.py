@@ -25,7 +25,8 @@ def export(folder: Path, target: Path) -> None:
     network, text = unet(), text_encoder(len(tokenizer))
     averaged = Run(folder, "unet", {"unet": network, "text": text}, Budget(1), 0.0).averaged()
     network.load_state_dict(averaged["unet"])
-    text.load_state_dict(averaged["text"])
+    aligned = folder / "aligned.pt"
+    text.load_state_dict(torch.load(aligned, weights_only=True) if aligned.exists() else averaged["text"])
     pictures = autoencoder(json.loads((folder / "scale.json").read_text(encoding="utf-8"))["scaling_factor"])
     pictures.load_state_dict(torch.load(folder / "autoencoder.pt", weights_only=True))
     pipe = StableDiffusionPipeline(vae=pictures, text_encoder=text, tokenizer=tokenizer, unet=network, scheduler=scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False)

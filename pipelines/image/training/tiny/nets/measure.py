@@ -146,6 +146,7 @@ def measure(folder: Path, model: Path, every: list[Concept], *, japanese: bool, 
     wanted = [concepts.index(concept) for concept in some for _ in range(SEEDS)]
     first, among = [top[0] == right for top, right in zip(best, wanted, strict=True)], [right in top for top, right in zip(best, wanted, strict=True)]
     table: dict[str, Any] = {"judge on held-out showings": round(own, 4), "top-1": share(first), "top-5": share(among)}
+    print(table, flush=True)
     table |= scenes(draw, concepts, japanese)
     table["settings"] = {"sampler": sampler, "steps": steps, "CFG": guidance, "concepts": len(some), "seeds": SEEDS}
     table["by concept"] = {name(concept): [sum(first[k * SEEDS : (k + 1) * SEEDS]), sum(among[k * SEEDS : (k + 1) * SEEDS])] for k, concept in enumerate(some)}
@@ -162,13 +163,13 @@ def counted(number: int, concept: Concept, japanese: bool) -> str:
 def scenes(draw: Drawing, concepts: list[Concept], japanese: bool) -> dict[str, float]:
     """Colour words, backgrounds and numbers that were obeyed (0 to 1)."""
     table = {}
-    pairs = [(word, concept) for concept in colourful(concepts, 9) for word in HUES]
+    pairs = [(word, concept) for concept in colourful(concepts, 6) for word in HUES]
     said = [COLOURS[word][0] + concept.japanese[0] if japanese else f"{word} {concept.english[0]}" for word, concept in pairs]
     table["colour"] = share([colour_of(picture) == word for picture, (word, _) in zip(draw(said), pairs, strict=True)])
-    pairs = [(word, concept) for concept in chosen(concepts, 8) for word in BACKGROUNDS]
+    pairs = [(word, concept) for concept in chosen(concepts, 5) for word in BACKGROUNDS]
     said = [f"{COLOURS[word][1]}の背景に{concept.japanese[0]}" if japanese else f"{concept.english[0]} on a {word} background" for word, concept in pairs]
     table["background"] = share([background_of(picture) == word for picture, (word, _) in zip(draw(said), pairs, strict=True)])
-    numbers = [(number, concept) for concept in single(concepts, 24) for number in (1, 2, 3)]
+    numbers = [(number, concept) for concept in single(concepts, 14) for number in (1, 2, 3)]
     said = [counted(number, concept, japanese) for number, concept in numbers]
     obeyed = [count_of(picture) == number for picture, (number, _) in zip(draw(said), numbers, strict=True)]
     for number in (1, 2, 3):

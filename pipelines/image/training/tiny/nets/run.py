@@ -18,7 +18,6 @@ import torch
 
 SAVE_SECONDS = 600
 LOG_STEPS = 50
-WARM_UP_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Budget:
 class Run:
     """Trains `modules` until its budget is used up. `PAUSE` in the folder waits, `STOP` saves and ends."""
 
-    def __init__(self, folder: Path, name: str, modules: dict[str, Any], budget: Budget, rate: float, *, scales: dict[str, float] | None = None, decay: float = 0.999) -> None:
-        self.folder, self.name, self.modules, self.budget, self.rate, self.decay = folder, name, modules, budget, rate, decay
+    def __init__(self, folder: Path, name: str, modules: dict[str, Any], budget: Budget, rate: float, *, scales: dict[str, float] | None = None, decay: float = 0.999, warm_up: int = 200) -> None:
+        self.folder, self.name, self.modules, self.budget, self.rate, self.decay, self.warm_up = folder, name, modules, budget, rate, decay, warm_up
         groups: list[dict[str, Any]] = [{"params": list(module.parameters()), "scale": (scales or {}).get(key, 1.0)} for key, module in modules.items()]
         self.leads = True  # a worker that follows neither logs nor saves
         self.parameters = [parameter for group in groups for parameter in group["params"]]
@@ -69,7 +68,7 @@ class Run:
         return self._before + (1 - self._before) * min(1.0, share)
 
     def learning_rate(self) -> float:
-        return self.rate * min(1.0, (self.steps + 1) / WARM_UP_STEPS) * (0.5 * (1 + math.cos(math.pi * self.progress())) * 0.98 + 0.02)
+        return self.rate * min(1.0, (self.steps + 1) / self.warm_up) * (0.5 * (1 + math.cos(math.pi * self.progress())) * 0.98 + 0.02)
 
     def step(self, loss: Any, samples: int) -> None:
         """One optimizer step on a loss; keeps the running average, the log and the state."""
