@@ -164,3 +164,11 @@ def test_of_two_files_of_one_name_the_fitting_one_is_taken(tmp_path: Path) -> No
     for width in (768, 1024):
         (found,) = Vocabulary(Catalog([tmp_path]), Widths((width,))).split("bad")
         assert isinstance(found, Embedding) and found.widths == (width,)
+
+
+def test_the_view_of_a_prompt_counts_an_embeddings_vectors_as_the_worker_does(queue: JobQueue) -> None:
+    from pipelines.image.generate import Generate
+
+    view = Generate().encoder_view("a (easybad_v1.2:1.2) cat", "sd1", queue.catalog)
+    assert [words for words, _ in view["chunks"][0]] == ["a", "EasyBad_v1.2", "cat"] and [weight for _, weight in view["chunks"][0]] == [1.0, 1.2, 1.0]
+    assert view["tokens"] == Generate().encoder_view("a cat", "sd1", queue.catalog)["tokens"] + 3

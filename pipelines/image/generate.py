@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipelines.image.control import control_bytes, named
 from pipelines.image.credits import write_credits
+from pipelines.image.embeddings import Vocabulary
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.footprint import footprint
@@ -29,6 +30,7 @@ from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
+from pipelines.image.widths import widths_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
 
 if TYPE_CHECKING:
@@ -111,7 +113,8 @@ class Generate:
 
     def encoder_view(self, prompt: str, model: str, catalog: Catalog) -> dict[str, Any]:
         """What the model's text encoder will read: {tokens, limit, chunks, sides, switches, networks, words}. Raises StudioErrors."""
-        return encoder_view(prompt, image_model(model, catalog))
+        entry = image_model(model, catalog)
+        return encoder_view(prompt, entry, Vocabulary(catalog, widths_of(entry)))
 
     def prompt_problem(self, prompt: str) -> StudioError | None:
         """What is wrong with a prompt while it is written."""

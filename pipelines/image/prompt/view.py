@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipelines.image.embeddings import Embedding, Vocabulary
 from pipelines.image.families import Family, family_of
 from pipelines.image.prompt.chunks import chunked
 from pipelines.image.prompt.grammar import networks, parse
@@ -16,7 +17,7 @@ READS = {"flux": 512, "sd3": 256}  # tokens that diffusers' pipelines give to th
 Weighted = list[tuple[Token, float]]
 
 
-def encoder_view(prompt: str, entry: ModelEntry) -> dict[str, Any]:
+def encoder_view(prompt: str, entry: ModelEntry, vocabulary: Vocabulary) -> dict[str, Any]:
     """`tokens` and `limit` are those of the longest of the prompts that AND joins or steps change, `chunks` its words with their weights. Raises BadInput."""
     family, tree = family_of(entry), parse(prompt)
     named = [str(network) for network in networks(tree)]
@@ -25,7 +26,7 @@ def encoder_view(prompt: str, entry: ModelEntry) -> dict[str, Any]:
     spans = schedule(tree, family.steps)
     words = words_of(Path(entry.path, "tokenizer")) if entry.format == "diffusers" else shipped()
     sides = list(dict.fromkeys(side for span in spans for side in span.sides))
-    cut = {side: _chunks(side, words) for side in sides} if words else {}
+    cut = {side: _chunks(side, words, vocabulary) for side in sides} if words else {}
     longest: list[Weighted] = max(cut.values(), key=lambda chunks: sum(map(len, chunks)), default=[[]])
     return {
         "tokens": sum(map(len, longest)), "limit": (words.length - 2) * max((len(chunks) for chunks in cut.values()), default=1) if words else 0, "chunks": [_words(chunk) for chunk in longest],
@@ -34,9 +35,19 @@ def encoder_view(prompt: str, entry: ModelEntry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _chunks(side: Side, words: Words) -> list[Weighted]:
+def _chunks(side: Side, words: Words, vocabulary: Vocabulary) -> list[Weighted]:
     comma = words.comma
-    return chunked(side.pieces, words.tokens, lambda token: token.number == comma, words.length - 2)
+
+    def split(text: str) -> list[str | list[Token]]:
+        return [part if isinstance(part, str) else _vectors(part) for part in vocabulary.split(text)]
+
+    return chunked(side.pieces, words.tokens, lambda token: token.number == comma, words.length - 2, split)
+
+
+def _vectors(embedding: Embedding) -> list[Token]:
+    """An embedding as the tokens that it takes the place of: its name at the first one."""
+    last = embedding.vectors - 1
+    return [Token(-1, embedding.entry.title if number == 0 else "", number == last) for number in range(embedding.vectors)]
 
 
 def _words(chunk: Weighted) -> list[list[Any]]:
