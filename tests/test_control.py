@@ -100,7 +100,11 @@ def bare(queue: JobQueue, kind: str, model: str = "sd1", parts: dict[str, Any] |
     pipe.set_progress_bar_config(disable=True)
     found, named = choose("Flow Euler" if model in ("sd3", "flux") else "DPM++ 2M", "Automatic", family_of(queue.catalog.find(model)).kind)
     pipe.scheduler = getattr(diffusers, found.scheduler).from_config(scheduler_config(dict(pipe.scheduler.config), found, named))
-    return np.asarray(pipe(prompt="a red cat", num_inference_steps=STEPS, guidance_scale=4.0, generator=torch.Generator().manual_seed(5), **call).images[0])
+    made = pipe(prompt="a red cat", num_inference_steps=STEPS, guidance_scale=4.0, generator=torch.Generator().manual_seed(5), **call).images
+    if call.get("output_type") == "latent":
+        with torch.no_grad():
+            made = diffusers.image_processor.VaeImageProcessor().postprocess(pipe.vae.decode(made / pipe.vae.config.scaling_factor).sample)
+    return np.asarray(made[0])
 
 
 def nets(queue: JobQueue, *names: str) -> list[Any]:
@@ -110,7 +114,7 @@ def nets(queue: JobQueue, *names: str) -> list[Any]:
 # -- ControlNet --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "name", "prefix"), [("sd1", "edges", "StableDiffusion"), ("sdxl", "edges-xl", "StableDiffusionXL")])
+@pytest.mark.parametrize(("model", "name", "prefix"), [("sd1", "edges", "StableDiffusion"), pytest.param("sdxl", "edges-xl", "StableDiffusionXL", marks=pytest.mark.slow)])
 def test_each_mode_is_bare_diffusers_with_a_controlnet(queue: JobQueue, guide: str, model: str, name: str, prefix: str) -> None:
     plain = drawn(queue, model=model)
     control = {"model": model, "control_model": f"controlnet/{name}", "control_image": guide, "control_weight": 0.8}
@@ -141,7 +145,7 @@ def test_two_units_with_their_share_of_the_steps_are_bare_diffusers(queue: JobQu
     assert same(mine, theirs)
 
 
-@pytest.mark.parametrize("field", ["control", "control2", "control3"])
+@pytest.mark.parametrize("field", ["control", *(pytest.param(name, marks=pytest.mark.slow) for name in ("control2", "control3"))])
 def test_every_field_of_a_unit_changes_the_picture(queue: JobQueue, guide: str, field: str) -> None:
     base = {f"{field}_model": "controlnet/edges", f"{field}_image": guide}
     first = drawn(queue, **base)
@@ -230,13 +234,14 @@ def refresh(queue: JobQueue) -> None:
 # -- T2I-Adapter -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:The decode_latents method is deprecated:FutureWarning")
 def test_a_t2i_adapter_is_bare_diffusers_and_serves_the_other_modes(queue: JobQueue, guide: str) -> None:
     plain = drawn(queue, model="crossed")
     values = {"model": "crossed", "control_model": "controlnet/sketch", "control_image": guide, "control_weight": 0.7}
     mine = drawn(queue, **values)
     net = part("T2IAdapter", queue.catalog.roots[0] / "controlnet" / "sketch")
-    assert same(mine, bare(queue, "StableDiffusionAdapterPipeline", "crossed", {"adapter": net}, image=drawing(), adapter_conditioning_scale=0.7, width=SIDE, height=SIDE)) and not same(mine, plain)
+    call = {"image": drawing(), "adapter_conditioning_scale": 0.7, "width": SIDE, "height": SIDE, "output_type": "latent"}  # its own decoding is a deprecated one
+    apart = np.abs(mine.astype(int) - bare(queue, "StableDiffusionAdapterPipeline", "crossed", {"adapter": net}, **call))
+    assert apart.max() <= 1 and (apart > 0).mean() < 0.005 and np.abs(mine.astype(int) - plain).max() > 3, "but for the rounding of single colours"
     begun = {"image": queue.desk.inputs.keep(png(picture())), "denoising_strength": 0.5}
     assert not same(drawn(queue, **begun, **values), drawn(queue, **begun, model="crossed"))
     assert not same(drawn(queue, **values, control_end=0.5), mine) and same(drawn(queue, model="crossed"), plain)
@@ -245,6 +250,7 @@ def test_a_t2i_adapter_is_bare_diffusers_and_serves_the_other_modes(queue: JobQu
 # -- the flow families -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "kind"), [("sd3", "StableDiffusion3ControlNetPipeline"), ("flux", "FluxControlNetPipeline")])
 def test_sd3_and_flux_are_guided_as_bare_diffusers_guides_them(queue: JobQueue, guide: str, family: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """diffusers draws the encoded guide at random; both sides take its mean here."""

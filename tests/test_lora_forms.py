@@ -214,6 +214,7 @@ def dora_output(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
 FORMS: dict[str, Callable[[np.ndarray], tuple[Arrays, np.ndarray]]] = {
     form.__name__: form for form in (lora, lora_without_alpha, locon, loha, loha_tucker, lokr, lokr_whole, ia3_output, ia3_input, full, oft, dora, dora_output)
 }  # fmt: skip
+QUICK = ("lora", "loha", "lokr", "oft", "dora")
 LAYERS = (
     "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k", "unet.up_blocks.0.attentions.1.transformer_blocks.0.ff.net.0.proj", "unet.mid_block.resnets.1.conv1", "unet.down_blocks.0.downsamplers.0.conv",
     "unet.up_blocks.0.attentions.0.proj_in", "text_encoder.encoder.layers.1.mlp.fc1", "text_encoder.encoder.layers.0.self_attn.q_proj",
@@ -236,7 +237,7 @@ def made(pipe: Any, form: Callable[[np.ndarray], tuple[Arrays, np.ndarray]], nam
     return tensors, changes
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FORMS])
 def test_a_form_is_the_model_merged_by_hand_and_comes_off_without_a_trace(queue: JobQueue, name: str) -> None:
     pipe, plain = pipe_of(queue, "sd1"), drawn(queue)
     tensors, changes = made(pipe, FORMS[name])
@@ -273,7 +274,7 @@ NAMINGS: dict[str, tuple[Callable[[str], str], dict[str, str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("naming", ["peft", *(pytest.param(name, marks=pytest.mark.slow) for name in ("diffusers", "bare"))])
 def test_the_names_of_diffusers_and_peft_are_read(queue: JobQueue, naming: str) -> None:
     pipe, (name, slots) = pipe_of(queue, "sd1"), NAMINGS[naming]
     tensors, changes = made(pipe, lora, name)
@@ -294,6 +295,7 @@ def test_old_attention_processors_are_read(queue: JobQueue) -> None:
     assert near(drawn(queue, prompt="a red cat<lora:processors>"), by_hand(pipe, changes))
 
 
+@pytest.mark.slow
 def test_sdxl_is_read_by_its_original_names_and_both_encoders(queue: JobQueue) -> None:
     """The network's layers as the release names them: each through an independent table of the tests."""
     from tests.ldm import UNET, unet_name
@@ -322,6 +324,7 @@ def test_sdxl_is_read_by_its_original_names_and_both_encoders(queue: JobQueue) -
     assert same(drawn(queue, model="sdxl"), plain)
 
 
+@pytest.mark.slow
 def test_flux_is_changed_by_its_own_names_and_by_kohyas_joined_ones(queue: JobQueue) -> None:
     pipe, plain = pipe_of(queue, "flux"), drawn(queue, model="flux")
     layers = ("transformer.transformer_blocks.0.attn.to_q", "transformer.single_transformer_blocks.0.proj_mlp", "text_encoder.encoder.layers.0.mlp.fc1")
@@ -437,6 +440,7 @@ def test_headers_tell_lycoris_files_apart_from_others() -> None:
     assert context_width({"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": [4, 48]}) == 48 and context_width({f"{key}.oft_blocks": [4, 8, 8]}) == 0
 
 
+@pytest.mark.slow
 def test_it_works_where_groups_of_layers_come_and_go(queue: JobQueue) -> None:
     """diffusers' group offloading stands in the network's forward and holds its weights; here both devices are the processor."""
     import torch

@@ -95,6 +95,7 @@ def test_with_a_refiner_it_is_diffusers_ensemble_of_experts(queue: JobQueue) -> 
     assert same(drawn(queue, **values, refiner="refiner", refiner_switch=1.0), plain) and not same(drawn(queue, **values, refiner="refiner", refiner_switch=0.2), mine)
 
 
+@pytest.mark.slow
 def test_two_checkpoints_share_the_steps_in_every_mode(queue: JobQueue) -> None:
     first, second = drawn(queue), drawn(queue, model="other")
     assert same(drawn(queue, refiner="other", refiner_switch=0.0), second), "from the first step on it is the other model's picture"

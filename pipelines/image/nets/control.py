@@ -137,7 +137,7 @@ def controlled(network: Any, guides: list[tuple[Guide, Image.Image]], step: Call
             given = dict(zip(POSITIONS, args, strict=False)) | named
             now = (step(), max(1, steps()))
             down, middle = _answers([(guide, hint) for guide, hint in control if guide.holds(*now)], given)
-            inner = _added([[part.repeat(len(given["sample"]), 1, 1, 1) for part in parts] for guide, parts in features if guide.holds(*now)])
+            inner = _added([[torch.cat([part] * len(given["sample"])) for part in parts] for guide, parts in features if guide.holds(*now)])
             more = {"down_block_additional_residuals": down, "mid_block_additional_residual": middle} if down else {}
             return forward(**given, **more, **({"down_intrablock_additional_residuals": inner} if inner else {}))
 
