@@ -13,7 +13,7 @@ from pipelines.image.footprint import Parts
 
 Held = Literal["all", "parts", "blocks", "layers"]
 UNET_NUMBERS, DECODER_NUMBERS = 500, 1150  # a pixel, guidance pair; measured at 512² in fp32: 506 MB and 990 to 1,210 MB
-PICTURE_NUMBERS = 9  # a pixel of the tiles, of the joined picture and of its copy
+PICTURE_NUMBERS = 12  # a pixel of the overlapping tiles, of their rows and of the whole
 ATTENTION_HEADS = 16  # of the first level, guidance pair, where attention is written out (not on CPU and CUDA)
 SMALL_SHARE = 0.2  # the tiny decoder and network
 TILE = 512
