@@ -111,6 +111,16 @@ def test_two_checkpoints_share_the_steps_in_every_mode(queue: JobQueue) -> None:
     assert same(drawn(queue), first), "nothing is left of it"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["Heun", "DPM2", "PLMS"])
+def test_samplers_that_look_twice_or_once_more_hand_over_at_the_same_share(queue: JobQueue, sampler: str) -> None:
+    values: dict[str, Any] = {"sampler": sampler, "schedule": "Automatic", "refiner": "other"}
+    early, late = (drawn(queue, **values, refiner_switch=share) for share in (0.6, 0.8))
+    alone = drawn(queue, sampler=sampler, schedule="Automatic")
+    assert not same(early, late) and not same(late, alone) and same(drawn(queue, **values, refiner_switch=1.0), alone)
+    assert np.abs(drawn(queue, **values, refiner_switch=0.0, prompt="a (red:1.3) cat", emphasis="No norm").astype(int) - drawn(queue, sampler=sampler, schedule="Automatic", model="other", prompt="a (red:1.3) cat", emphasis="No norm")).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [

@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any, get_args
 
+from pipelines.image.credits import read_credits
 from pipelines.image.params import ImageParams, Upscaler
 from pipelines.image.samplers import SAMPLERS, recognise
 from studio.api import BadInput
@@ -98,7 +99,7 @@ def read(text: str) -> dict[str, Any]:
         if pairs.get(label) in words:
             values[field] = words[left.pop(label)]
     values |= _sizes(pairs, left) | _sampler(pairs, left) | _upscaler(pairs, left)
-    values |= _conventions(pairs, values)
+    values |= _conventions(pairs, values) | _credits(pairs, left)
     if "hires_scale" in values and "hires_strength" not in values and "denoising_strength" in values:
         values["hires_strength"] = values.pop("denoising_strength")
     return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs} | left
@@ -180,6 +181,14 @@ def _conventions(pairs: dict[str, str], values: dict[str, Any]) -> dict[str, str
     if sampler is None or not sampler.tabled or "App" in pairs or "Distilled CFG Scale" in pairs or pairs.get("Version", "v")[:1] not in ("v", "f"):
         return {"noise_source": "NV"} if pairs.get("RNG") in ("NV", "GPU") else {}
     return {"conventions": "AUTOMATIC1111", "noise_source": "CPU" if pairs.get("RNG") == "CPU" else "NV"}
+
+
+def _credits(pairs: dict[str, str], left: dict[str, str]) -> dict[str, Any]:
+    """Second model, control units and reference picture; a unit that names no model is nothing that was left out."""
+    found = read_credits(pairs)
+    for label in [label for label in left if label in ("Refiner", "Refiner switch at") or label.startswith("ControlNet")]:
+        left.pop(label)
+    return found
 
 
 def _upscaler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:

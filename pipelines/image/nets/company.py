@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.second import handed_over
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, open_picture
+from pipelines.image.samplers import find
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, ModelBroken, ModelEntry, ModelSpec, RunContext
 
@@ -127,19 +129,20 @@ def alone(model: ImageModel, pipe: Any, params: ImageParams, ground: Ground | No
         return
     shown = pictures(company, params, ground, size)
     if getattr(pipe, "unet", None) is None:
-        around = controlled_flow(pipe, shown, step, lambda: steps_of(pipe, loops), params.cfg_scale)
+        around = controlled_flow(pipe, shown, step, lambda: steps_of(pipe, params, loops), params.cfg_scale)
     else:
-        around = controlled(pipe.unet, shown, step, lambda: steps_of(pipe, loops))
+        around = controlled(pipe.unet, shown, step, lambda: steps_of(pipe, params, loops))
     with around:
         yield
 
 
-def steps_of(pipe: Any, loops: int) -> int:
-    return max(1, int(getattr(pipe, "num_timesteps", 0) or loops))
+def steps_of(pipe: Any, params: ImageParams, loops: int) -> int:
+    """How many steps the loop takes, counted as `step` is: samplers that look twice count once."""
+    return max(1, math.ceil(int(getattr(pipe, "num_timesteps", 0) or loops) / find(params.sampler).evaluations))
 
 
 @contextlib.contextmanager
-def beside(model: ImageModel, pipe: Any, params: ImageParams, ground: Ground | None, size: tuple[int, int], loops: int, step: Callable[[], int], ctx: RunContext) -> Iterator[None]:
+def beside(model: ImageModel, pipe: Any, params: ImageParams, ground: Ground | None, size: tuple[int, int], loops: int, step: Callable[[], int], ctx: RunContext, before: int = 0) -> Iterator[None]:
     """The second model, outside of all that is done for the first; the control networks go on with one of the same family."""
     company: Company | None = model.company
     if company is None or (second := company.second) is None:
@@ -147,12 +150,12 @@ def beside(model: ImageModel, pipe: Any, params: ImageParams, ground: Ground | N
         return
     guides = params.cfg_scale > 1.0
     vocabulary = Vocabulary(ctx.catalog, widths_of(ctx.model(second.key)))
-    conditioning = condition(second, params.prompt, params.negative_prompt, loops, params.clip_skip, vocabulary)
+    conditioning = condition(second, params.prompt, params.negative_prompt, loops, params.clip_skip, vocabulary, before=before, emphasis=params.emphasis)
     shown = pictures(company, params, ground, size) if second.family.key == model.family.key else []
     with (
-        controlled(second.pipe.unet, shown, step, lambda: steps_of(pipe, loops)),
+        controlled(second.pipe.unet, shown, step, lambda: steps_of(pipe, params, loops)),
         guided(second.pipe.unet, conditioning, step, guides),
-        handed_over(pipe.unet, second.pipe.unet, conditioning, lambda: step() >= round(params.refiner_switch * steps_of(pipe, loops)), guides),
+        handed_over(pipe.unet, second.pipe.unet, conditioning, lambda: step() >= round(params.refiner_switch * steps_of(pipe, params, loops)), guides),
     ):
         yield
 

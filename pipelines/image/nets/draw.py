@@ -233,7 +233,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         with alone(model, pipe, params, drawing.ground, size, drawing.loops, step), contextlib.ExitStack() as around:
             if conditioning:
                 around.enter_context(guided(_network(pipe), conditioning, step, guides))
-            around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx))
+            around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx, drawing.before))
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
             if noise:
                 around.enter_context(drawn_from(noise, pipe))
