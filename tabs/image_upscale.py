@@ -41,12 +41,11 @@ class UpscalePage:
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-upscale-view")
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
-                    self.chosen = gr.State("")
                     self.save = gr.Button(words("Download"), size="sm", min_width=90)
 
     @property
     def streamed(self) -> list[Any]:
-        return [self.view, self.actions, self.chosen, self.told]
+        return [self.view, self.actions, self.told]
 
     @property
     def taken(self) -> list[Any]:
@@ -56,7 +55,7 @@ class UpscalePage:
     def listen(self) -> None:
         self.go.click(self.on_go, inputs_kwargs={"picture": self.picture} | self.controls, outputs=self.streamed, **STREAMING)
         self.stop.click(self.on_stop, [], [], **ui.QUICK)
-        self.save.click(None, [self.chosen], [], js="(id) => { if (id) window.seisei.image.save(id); return []; }")
+        self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
         page.load(self.on_follow, [], self.streamed, **STREAMING)
@@ -73,7 +72,7 @@ class UpscalePage:
             values = ui.read_values(self.Params, given) | {"image": self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())}
             job = self.studio.submit(UPSCALE, values, owner=owner)
         except StudioError as error:
-            yield [gr.skip(), gr.skip(), gr.skip(), f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</p>"]
+            yield [gr.skip(), gr.skip(), f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</p>"]
             return
         yield from self._follow(job, request)
 
@@ -85,8 +84,8 @@ class UpscalePage:
     def _show(self, run: Run, request: gr.Request, before: str = "") -> list[Any]:
         lang, words = ui.lang(request), self.studio.words
         finished = run.outputs and not run.running and not run.problem
-        shown = compared(f"/api/v1/image/inputs/{before}", f"/api/v1/outputs/{run.outputs[-1]}/file", words, lang) if finished and before else stage(run, words, lang, self._hello(lang))
-        return [shown, gr.update(visible=bool(finished)), run.outputs[-1] if run.outputs else "", ""]
+        shown = compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], words, lang) if finished and before else stage(run, words, lang, self._hello(lang))
+        return [shown, gr.update(visible=bool(finished)), ""]
 
     def _hello(self, lang: str) -> str:
         told = self.studio.words.say(lang, "Drop a picture on the left, or choose “Enlarge” below one of yours.")
