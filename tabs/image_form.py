@@ -13,7 +13,7 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
-from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, shown_picture
+from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
 
@@ -107,7 +107,7 @@ class Form:
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
             if holds_picture(self.fields[name]):
-                self.controls[name] = gr.Image(type="filepath", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
+                self.controls[name] = gr.Image(type="filepath", format="png", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
             else:
                 self.controls |= ui.controls(self.Params, self.studio, only=(name,))
 
@@ -180,7 +180,7 @@ class Form:
     def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
         field = self.fields[name]
         if holds_picture(field):
-            return shown_picture(self.studio, str(wanted.get(name, "")))
+            return picture_value(shown_picture(self.studio, str(wanted.get(name, ""))))
         return ui.show_value(wanted[name]) if name in wanted else ui.show_value(field.get_default(call_default_factory=True))
 
     def _for_model(self, name: str, value: Any, traits: dict[str, Any]) -> Any:

@@ -59,6 +59,14 @@ def shown_picture(studio: Studio, key: str) -> str | None:
         return None
 
 
+def picture_value(path: Path | str | None) -> Image.Image | None:
+    """A picture for a control, upright: Gradio takes no paths from outside its own folders."""
+    if not path:
+        return None
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGBA" if "A" in image.getbands() else "RGB")
+
+
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

@@ -14,6 +14,7 @@ from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import own_output
 from tabs.image_create import SHEET, STREAMING
 from tabs.image_follow import Follower
+from tabs.image_picture import picture_value, shown_picture
 from tabs.image_view import Run, compared, stage
 
 UPSCALE = "image.upscale"
@@ -31,7 +32,7 @@ class UpscalePage:
         words = self.studio.words
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
-                self.picture = gr.Image(type="filepath", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture")
+                self.picture = gr.Image(type="filepath", format="png", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture")
                 self.controls = ui.controls(self.Params, self.studio, only=[name for name, field in self.Params.model_fields.items() if ui.hint(field, "widget") != "hidden"])
                 with gr.Column(elem_classes="studio-foot"):
                     self.told = gr.HTML("", padding=False, elem_id="image-upscale-told")
@@ -62,7 +63,7 @@ class UpscalePage:
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 
     def on_take(self, chosen: str, request: gr.Request) -> list[Any]:
-        return [own_output(self.studio, chosen, request).path]
+        return [picture_value(own_output(self.studio, chosen, request).path)]
 
     def on_go(self, request: gr.Request, picture: str | None, **given: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
@@ -105,8 +106,4 @@ class UpscalePage:
         owner, store = ui.owner(request), self.studio.store
         values = store.recall(owner, f"restore:{UPSCALE}") or {}
         store.remember(owner, f"restore:{UPSCALE}", None)
-        try:
-            picture = str(self.studio.jobs.desk.inputs.path(values.get("image", "")))
-        except StudioError:
-            picture = None
-        return [picture, *(values.get(name, gr.skip()) for name in self.controls)]
+        return [picture_value(shown_picture(self.studio, str(values.get("image", "")))), *(values.get(name, gr.skip()) for name in self.controls)]
