@@ -32,7 +32,9 @@ class UpscalePage:
         words = self.studio.words
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
-                self.picture = gr.Image(type="filepath", format="png", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture")
+                self.picture = gr.Image(
+                    type="filepath", format="png", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture"
+                )
                 self.controls = ui.controls(self.Params, self.studio, only=[name for name, field in self.Params.model_fields.items() if ui.hint(field, "widget") != "hidden"])
                 with gr.Column(elem_classes="studio-foot"):
                     self.told = gr.HTML("", padding=False, elem_id="image-upscale-told")
