@@ -166,12 +166,12 @@ class Form:
         model = values.get("model") or (models[0][1] if models else "")
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
-        picture, mask = (shown_picture(self.studio, str(values.get(name) or "")) for name in ("image", "mask"))
+        picture = shown_picture(self.studio, str(values.get("image") or ""))
         shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
         basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
         wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
-        editor = [editor_value(Path(picture), mask) if picture else None, gr.update(open=bool(picture))]
+        editor = [editor_value(Path(picture)) if picture else None, gr.update(open=bool(picture))]
         above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), *editor, gr.update(open=bool(styles["value"])), styles]
         updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
         extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
