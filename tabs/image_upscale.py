@@ -64,8 +64,8 @@ class UpscalePage:
         page.load(self.on_follow, [], self.streamed, **STREAMING)
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 
-    def on_take(self, chosen: str, request: gr.Request) -> list[Any]:
-        return [picture_value(own_output(self.studio, chosen, request).path)]
+    def on_take(self, chosen: str, request: gr.Request) -> Any:
+        return picture_value(own_output(self.studio, chosen, request).path)
 
     def on_go(self, request: gr.Request, picture: str | None, **given: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
