@@ -1,5 +1,6 @@
 // The pictures of a run: a click makes one large, another or Escape shows all again; arrows go to the next. `element` and `trigger` are Gradio's.
 const { say, tell, dialog } = window.seisei;
+const VIEWS = '#image-view, #image-grid-view, #image-upscale-view';
 const sheet = () => element.querySelector('.image-sheet');
 const all = () => [...element.querySelectorAll('button[data-output]')].filter((button) => !button.hidden);
 function large(button) {
@@ -15,6 +16,7 @@ element.addEventListener('click', (event) => {
   if (!button) return;
   const again = button.hasAttribute('aria-current') && sheet().hasAttribute('data-large');
   large(again ? null : button);
+  (element.closest(VIEWS) || element).dataset.chosen = button.dataset.output;
   trigger('select', { value: button.dataset.output });
 });
 element.addEventListener('input', (event) => { if (event.target.matches('.image-compare input')) event.target.parentElement.style.setProperty('--at', event.target.value + '%'); });
@@ -54,7 +56,13 @@ async function compare(id) {
   }
   dialog('Compare', place, strip); show(others[0]);
 }
+// The picture that the buttons below a view mean: the one that was clicked, else its newest
+function chosen(view) {
+  const box = document.querySelector(view), here = [...box.querySelectorAll('button[data-output]')].filter((button) => !button.hidden).map((button) => button.dataset.output);
+  return here.includes(box.dataset.chosen) ? box.dataset.chosen : here.at(-1) || box.querySelector('[data-after]')?.dataset.after;
+}
 window.seisei.image = {
+  act: (name, view) => { const id = chosen(view); if (id) window.seisei.image[name](id); },
   compare,
   save: (id) => { const link = make('a', { href: file(id) + '?download', download: '' }); link.click(); },
   link: (id) => copy(location.origin + file(id), 'The link is copied.'),

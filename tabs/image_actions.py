@@ -32,7 +32,7 @@ class Actions:
     def listen(self, create: Any, upscale: Any) -> None:
         """`create` and `upscale` are the pages that go on with the picture."""
         for act, button in self.scripted.items():
-            button.click(None, [create.chosen], [], js=f"(id) => {{ if (id) window.seisei.image.{act}(id); return []; }}")
+            button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-view'); return []; }}")
         form = create.form
         self.favourite.click(self.on_star, [create.chosen], [self.favourite], **ui.QUICK)
         self.vary.click(create.on_vary, inputs_kwargs={"chosen": create.chosen}, outputs=create.streamed, **ui.QUIET, concurrency_limit=None, trigger_mode="multiple")

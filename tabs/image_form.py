@@ -13,7 +13,7 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
-from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, shown_picture
+from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
 
@@ -107,7 +107,7 @@ class Form:
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
             if holds_picture(self.fields[name]):
-                self.controls[name] = gr.Image(type="filepath", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
+                self.controls[name] = gr.Image(type="filepath", format="png", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
             else:
                 self.controls |= ui.controls(self.Params, self.studio, only=(name,))
 
@@ -166,12 +166,12 @@ class Form:
         model = values.get("model") or (models[0][1] if models else "")
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
-        picture, mask = (shown_picture(self.studio, str(values.get(name) or "")) for name in ("image", "mask"))
+        picture = shown_picture(self.studio, str(values.get("image") or ""))
         shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
         basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
         wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
-        editor = [editor_value(Path(picture), mask) if picture else None, gr.update(open=bool(picture))]
+        editor = [editor_value(Path(picture)) if picture else None, gr.update(open=bool(picture))]
         above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), *editor, gr.update(open=bool(styles["value"])), styles]
         updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
         extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
@@ -180,7 +180,7 @@ class Form:
     def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
         field = self.fields[name]
         if holds_picture(field):
-            return shown_picture(self.studio, str(wanted.get(name, "")))
+            return picture_value(shown_picture(self.studio, str(wanted.get(name, ""))))
         return ui.show_value(wanted[name]) if name in wanted else ui.show_value(field.get_default(call_default_factory=True))
 
     def _for_model(self, name: str, value: Any, traits: dict[str, Any]) -> Any:

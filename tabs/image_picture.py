@@ -26,17 +26,11 @@ def editor_pictures(studio: Studio, value: dict[str, Any] | None) -> tuple[str, 
     return inputs.keep(_png(picture.convert("RGBA" if "A" in picture.getbands() else "RGB"))), inputs.keep(_png(mask)) if mask is not None else ""
 
 
-def editor_value(path: Path, mask: str | None = None) -> dict[str, Any]:
-    """A picture for the editor, upright, with nothing painted or what a mask of its size says."""
+def editor_value(path: Path) -> dict[str, Any]:
+    """A picture for the editor, upright, nothing painted."""
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image).convert("RGBA")
-    layers = []
-    if mask:
-        with Image.open(mask) as image:
-            painted = Image.new("RGBA", upright.size, "white")
-            painted.putalpha(image.convert("L").resize(upright.size))
-            layers.append(painted)
-    return {"background": upright, "layers": layers, "composite": upright}
+    return {"background": upright, "layers": [], "composite": upright}
 
 
 def holds_picture(field: FieldInfo) -> bool:
@@ -57,6 +51,14 @@ def shown_picture(studio: Studio, key: str) -> str | None:
         return str(studio.jobs.desk.inputs.path(key)) if key else None
     except NotFound:
         return None
+
+
+def picture_value(path: Path | str | None) -> Image.Image | None:
+    """A picture for a control, upright: Gradio takes no paths from outside its own folders."""
+    if not path:
+        return None
+    with Image.open(path) as image:
+        return ImageOps.exif_transpose(image).convert("RGBA" if "A" in image.getbands() else "RGB")
 
 
 def _png(image: Image.Image) -> bytes:

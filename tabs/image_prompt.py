@@ -79,8 +79,8 @@ def reading(view: dict[str, Any], say: Any, lang: str) -> str:
     for found, title in ((sides if len(sides) > 1 else [], say(lang, "Joined by AND")), (view.get("switches"), say(lang, "Changes at steps")), (view.get("networks"), say(lang, "Networks"))):
         if found:
             lines.append(f"<p><b>{html.escape(title)}</b> {html.escape(_listed(found))}</p>")
-    if view.get("words"):
-        lines.append(f"<p>{html.escape(say(lang, str(view['words'])))}</p>")
+    if remark := str(view.get("words") or ""):
+        lines.append(f"<p>{html.escape(say(lang, remark))}</p>")
     return f"<div class='reading'>{''.join(lines)}</div>"
 
 

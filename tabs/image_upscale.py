@@ -14,6 +14,7 @@ from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import own_output
 from tabs.image_create import SHEET, STREAMING
 from tabs.image_follow import Follower
+from tabs.image_picture import picture_value, shown_picture
 from tabs.image_view import Run, compared, stage
 
 UPSCALE = "image.upscale"
@@ -31,7 +32,9 @@ class UpscalePage:
         words = self.studio.words
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
-                self.picture = gr.Image(type="filepath", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture")
+                self.picture = gr.Image(
+                    type="filepath", format="png", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture"
+                )
                 self.controls = ui.controls(self.Params, self.studio, only=[name for name, field in self.Params.model_fields.items() if ui.hint(field, "widget") != "hidden"])
                 with gr.Column(elem_classes="studio-foot"):
                     self.told = gr.HTML("", padding=False, elem_id="image-upscale-told")
@@ -41,12 +44,11 @@ class UpscalePage:
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-upscale-view")
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
-                    self.chosen = gr.State("")
                     self.save = gr.Button(words("Download"), size="sm", min_width=90)
 
     @property
     def streamed(self) -> list[Any]:
-        return [self.view, self.actions, self.chosen, self.told]
+        return [self.view, self.actions, self.told]
 
     @property
     def taken(self) -> list[Any]:
@@ -56,14 +58,14 @@ class UpscalePage:
     def listen(self) -> None:
         self.go.click(self.on_go, inputs_kwargs={"picture": self.picture} | self.controls, outputs=self.streamed, **STREAMING)
         self.stop.click(self.on_stop, [], [], **ui.QUICK)
-        self.save.click(None, [self.chosen], [], js="(id) => { if (id) window.seisei.image.save(id); return []; }")
+        self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
         page.load(self.on_follow, [], self.streamed, **STREAMING)
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 
-    def on_take(self, chosen: str, request: gr.Request) -> list[Any]:
-        return [own_output(self.studio, chosen, request).path]
+    def on_take(self, chosen: str, request: gr.Request) -> Any:
+        return picture_value(own_output(self.studio, chosen, request).path)
 
     def on_go(self, request: gr.Request, picture: str | None, **given: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
@@ -73,7 +75,7 @@ class UpscalePage:
             values = ui.read_values(self.Params, given) | {"image": self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())}
             job = self.studio.submit(UPSCALE, values, owner=owner)
         except StudioError as error:
-            yield [gr.skip(), gr.skip(), gr.skip(), f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</p>"]
+            yield [gr.skip(), gr.skip(), f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</p>"]
             return
         yield from self._follow(job, request)
 
@@ -85,8 +87,8 @@ class UpscalePage:
     def _show(self, run: Run, request: gr.Request, before: str = "") -> list[Any]:
         lang, words = ui.lang(request), self.studio.words
         finished = run.outputs and not run.running and not run.problem
-        shown = compared(f"/api/v1/image/inputs/{before}", f"/api/v1/outputs/{run.outputs[-1]}/file", words, lang) if finished and before else stage(run, words, lang, self._hello(lang))
-        return [shown, gr.update(visible=bool(finished)), run.outputs[-1] if run.outputs else "", ""]
+        shown = compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], words, lang) if finished and before else stage(run, words, lang, self._hello(lang))
+        return [shown, gr.update(visible=bool(finished)), ""]
 
     def _hello(self, lang: str) -> str:
         told = self.studio.words.say(lang, "Drop a picture on the left, or choose “Enlarge” below one of yours.")
@@ -106,8 +108,4 @@ class UpscalePage:
         owner, store = ui.owner(request), self.studio.store
         values = store.recall(owner, f"restore:{UPSCALE}") or {}
         store.remember(owner, f"restore:{UPSCALE}", None)
-        try:
-            picture = str(self.studio.jobs.desk.inputs.path(values.get("image", "")))
-        except StudioError:
-            picture = None
-        return [picture, *(values.get(name, gr.skip()) for name in self.controls)]
+        return [picture_value(shown_picture(self.studio, str(values.get("image", "")))), *(values.get(name, gr.skip()) for name in self.controls)]

@@ -75,9 +75,10 @@ def _progress(run: Run, words: Words, lang: str) -> str:
     return f'<progress{value} aria-label="{html.escape(told)}"></progress><span class="told">{html.escape(told)}</span>'
 
 
-def compared(before: str, after: str, words: Words, lang: str) -> str:
-    """Two pictures under one slider: left of it what was, right what came."""
+def compared(before: str, output: str, words: Words, lang: str) -> str:
+    """A picture's address and an output under one slider: left of it what was, right what came."""
     say = {name: html.escape(words.say(lang, name)) for name in ("Before", "After", "Before and after")}
-    pictures = f'<img src="{html.escape(after)}" alt="{say["After"]}"><img class="before" src="{html.escape(before)}" alt="{say["Before"]}">'
-    slider = f'<div class="image-compare">{pictures}<input type="range" min="0" max="100" value="50" aria-label="{say["Before and after"]}"></div>'
+    after = html.escape(output)
+    pictures = f'<img src="/api/v1/outputs/{after}/file" alt="{say["After"]}"><img class="before" src="{html.escape(before)}" alt="{say["Before"]}">'
+    slider = f'<div class="image-compare" data-after="{after}">{pictures}<input type="range" min="0" max="100" value="50" aria-label="{say["Before and after"]}"></div>'
     return f'<div class="image-stage">{slider}<span class="told">{say["Before"]} · {say["After"]}</span></div>'

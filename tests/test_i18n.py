@@ -52,7 +52,9 @@ def needed() -> set[str]:
     for pipeline in [pipeline for name in PIPELINES for pipeline in importlib.import_module(name).register_pipelines()]:
         found.add(pipeline.title)
         for field in pipeline.Params.model_fields.values():
-            found |= {field.title, field.description, dict(field.json_schema_extra or {}).get("ui", {}).get("group", "")} - {""}
+            found |= {field.title, field.description}
+            if pipeline.id.startswith("image."):  # whose form makes folds of the groups
+                found |= {(field.json_schema_extra or {}).get("ui", {}).get("group", "")} - {""}
             if get_origin(field.annotation) is Literal:
                 found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
     memory = importlib.import_module("pipelines.image.memory")
