@@ -41,7 +41,7 @@ def folder(root: Path, name: str, kind: str, side: int, *, levels: int = 4) -> M
     for part, values in (("model_index.json", {"_class_name": kind}), ("unet/config.json", {"sample_size": side}), ("vae/config.json", {"block_out_channels": [8] * levels})):
         (path / part).parent.mkdir(parents=True, exist_ok=True)
         (path / part).write_text(json.dumps(values))
-    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title())
+    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title(), kind)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("classic") == {}
     assert form._unused("small") == {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
     assert form._unused("flow") == {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
-    assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun"}
+    assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
 def test_fields_of_others_find_their_fold_and_many_are_parted_by_number() -> None:
@@ -251,7 +251,7 @@ def test_the_small_model_gets_the_tasks_that_it_can_do(studio: Studio) -> None:
 
 def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> None:
     page = GridPage(studio, None)
-    assert page.on_fill("Sampler", "flow") == "Flow Euler, Flow Heun" and "DPM++ 2M" in page.values_of("Sampler", "classic")
+    assert page.on_fill("Sampler", "flow") == "Flow Euler, Model's own, Flow Heun" and "DPM++ 2M" in page.values_of("Sampler", "classic")
     assert page.values_of("Model", "classic") == ["small", "classic", "flow"] and page.values_of("Seamless", "classic") == ["off", "on"]
     assert page.values_of("Upscaler", "small") == ["Real-ESRGAN", "Lanczos", "Nearest"]
     grid: Any = studio.pipelines["image.grid"]

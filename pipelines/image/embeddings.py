@@ -39,6 +39,8 @@ class Vocabulary:
         self.widths = widths
         self._names: dict[tuple[str, ...], ModelEntry] = {}
         for entry in catalog.entries("embedding"):
+            if not Path(entry.path).is_file():  # taken away since the folder was read: its name is a word like others
+                continue
             for name in {entry.title, entry.key.rpartition("/")[2], str(entry.details.get("token", ""))}:
                 words = tuple(word.lower() for word in _WORD.findall(name))
                 if words and (words not in self._names or not self.fits(self._names[words])):

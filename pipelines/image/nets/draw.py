@@ -315,12 +315,16 @@ def cached_steps(network: Any, threshold: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replaced(owner: Any, name: str, around: Callable[[Any], Any]) -> Iterator[None]:
-    """A method of one object is what `around` makes of it; afterwards nothing is left."""
+    """A method of one object is what `around` makes of it; afterwards it is what it was."""
+    before = vars(owner).get(name)
     setattr(owner, name, around(getattr(owner, name)))
     try:
         yield
     finally:
-        delattr(owner, name)
+        if before is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, before)
 
 
 @contextlib.contextmanager
