@@ -235,4 +235,4 @@ def test_stop_acts_inside_every_phase(queue: JobQueue, monkeypatch: pytest.Monke
 
 def test_the_preview_of_a_step_comes_without_a_pause(queue: JobQueue) -> None:
     job = submit(queue, steps=30, width=64, height=64)
-    assert any(isinstance(event, Preview) for event in job.events())
+    assert [event for event in job.events() if isinstance(event, Preview)]
