@@ -121,7 +121,7 @@ def test_the_whole_training_runs_stops_and_goes_on_and_its_model_draws(packages:
     from diffusers import StableDiffusionPipeline
 
     from pipelines.image.training.tiny import __main__ as tool
-    from pipelines.image.training.tiny.nets import autoencode, denoise, export
+    from pipelines.image.training.tiny.nets import autoencode, denoise, export, measure
     from pipelines.image.training.tiny.nets.run import Budget
 
     monkeypatch.setattr(tool, "PICTURES", 48)
@@ -137,11 +137,16 @@ def test_the_whole_training_runs_stops_and_goes_on_and_its_model_draws(packages:
     (tmp_path / "STOP").unlink()
     denoise.train_unet(tmp_path, Budget(96), 1)
     assert first == 0 and torch.load(tmp_path / "unet.state.pt", weights_only=True)["seen"] == 96
+    denoise.align(tmp_path, Budget(64))
     export.export(tmp_path, tmp_path / "model")
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None)
     pipe.set_progress_bar_config(disable=True)
     pictures = [pipe("赤い車", num_inference_steps=2, generator=torch.Generator().manual_seed(seed)).images[0] for seed in (1, 1, 2)]
     assert pictures[0].size == (SIDE, SIDE) and pictures[0].tobytes() == pictures[1].tobytes() != pictures[2].tobytes()
+    monkeypatch.setattr(measure, "LESSONS", 3)
+    table = measure.measure(tmp_path, tmp_path / "model", concepts(*packages), japanese=True, steps=1)
+    assert set(table["by concept"]) == {"りんご", "車"} and all(0 <= value <= 1 for value in table.values() if isinstance(value, float))
+    assert {"top-1", "top-5", "colour", "background", "count"} <= set(table)
     goes_on_from(tmp_path / "model", tmp_path / "second", pipe)
 
 

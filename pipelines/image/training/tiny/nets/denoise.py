@@ -22,6 +22,7 @@ from pipelines.image.training.tiny.tokens import load_tokenizer
 
 TEXT_BATCH, BATCH, DROPPED, ALIGNED = 64, 16, 0.1, 32
 LOOKED_AT = 5000
+HALFWAY = 0.5  # all the way, other names are right more often, but colours less
 NOISY = 0.75  # under 1: noisy steps, where the caption decides, are a little more frequent than the others
 
 
@@ -146,7 +147,8 @@ def align(folder: Path, budget: Budget) -> None:
     All captions of a sample are looked at once; half of each batch is from the quarter that is farthest off, because most are right already.
     """
     text = text_encoder(len(load_tokenizer(folder)))
-    text.load_state_dict(Run(folder, "unet", {"unet": unet(), "text": text}, Budget(1), 0.0).averaged()["text"])
+    before = {name: value.clone() for name, value in Run(folder, "unet", {"unet": unet(), "text": text}, Budget(1), 0.0).averaged()["text"].items()}
+    text.load_state_dict(before)
     run = Run(folder, "align", {"text": text}, budget, 4e-4, decay=0.98, warm_up=40)
     random = np.random.default_rng([5, run.steps])
     tokens = np.load(folder / "tokens.npy").astype(np.int64)
@@ -172,7 +174,7 @@ def align(folder: Path, budget: Budget) -> None:
         rows = torch.from_numpy(random.integers(0, len(own), ALIGNED // 2))
         return off(kind, torch.cat([rows, worst[kind][torch.from_numpy(random.integers(0, len(worst[kind]), ALIGNED // 2))]])).mean(), ALIGNED
 
-    train(run, batch, [lambda: torch.save(run.averaged()["text"], folder / "aligned.pt")])
+    train(run, batch, [lambda: torch.save({name: value.lerp(before[name], HALFWAY) for name, value in run.averaged()["text"].items()}, folder / "aligned.pt")])
 
 
 def _states(text: Any, ids: Any) -> Any:
