@@ -54,7 +54,7 @@ def concepts(pictures: Path, labels: Path) -> list[Concept]:
             continue  # the set's “cat” from nose to tail, where “cat” is the suggested cat face
         names = wanted.pop(label, None)
         called = (tuple(dict.fromkeys((*names[0], own))), names[1]) if names else ((own,), (japanese[code]["label"],))
-        found.append(Concept(code, files[code], own, *called, names is not None))
+        found.append(Concept(code, files[code], own, called[0], called[1], names is not None))
     if wanted:
         raise KeyError(f"no picture is called {', '.join(wanted)}")
     return found
