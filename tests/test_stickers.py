@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +25,8 @@ SIDE = 128
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
     root = tmp_path_factory.mktemp("stickers")
-    (root / "models").mkdir()
+    shutil.copytree(SHIPPED, root / "models" / "stickers")
     made = image_queue(root / "data", root / "models")
-    made.catalog._extra = lambda: register_models(Settings())  # as the studio's own start does
     made.start()
     yield made
     finish(made)
@@ -40,6 +40,7 @@ def drawn(queue: JobQueue, prompt: str, seed: int = 1) -> np.ndarray:
 
 def test_it_is_a_small_family_of_its_own(queue: JobQueue) -> None:
     family = family_of(queue.catalog.find("stickers"))
+    assert [entry.path for entry in register_models(Settings())] == [str(SHIPPED)]
     assert (family.key, family.size, family.factor) == ("tiny", SIDE, 8)
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 30_000_000
 
