@@ -102,7 +102,8 @@
       if (found && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
     }
     for (const box of (root.querySelectorAll ? root.querySelectorAll('[placeholder],[aria-label],[title]') : [])) for (const name of ['placeholder', 'aria-label', 'title']) {
-      const found = table[box.getAttribute(name)]; if (found) box.setAttribute(name, found); }
+      const told = box.getAttribute(name) || '', part = /^(number input|range slider) for (.+)$/.exec(told); // Gradio's own, around a label
+      const found = table[told] || (part && `${table[part[2]] || part[2]}: ${table[part[1]]}`); if (found) box.setAttribute(name, found); }
     for (const box of (root.querySelectorAll ? root.querySelectorAll('input[role=combobox]') : [])) { if (table[box.value] && document.activeElement !== box) box.value = table[box.value]; }
   }
   function follow() {

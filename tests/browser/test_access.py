@@ -91,7 +91,7 @@ SEEN = """() => {
   return found;
 }"""
 # Names, and what is the same in both languages
-NAMES = re.compile(r"SmolLM2|Instruct|Seisei|Studio|CPU|GB|MB|KB|GGUF|Apache|MIT|English|JSON|OpenAI|API|LoRA|VAE|URL|https?|AUTOMATIC1111|Forge|ComfyUI|text-generation-webui|Llama|llama\.cpp|Qwen|Gemma|TinySwallow|Hugging Face|Gradio|Markov|axe|[a-z_]+[/_.][\w./-]+|\b[A-Z]{1,4}\b|\b\w{1,3}\b")
+NAMES = re.compile(r"SmolLM2|Instruct|Seisei|Studio|CPU|GB|MB|KB|GGUF|Apache|MIT|English|JSON|OpenAI|API|LoRA|VAE|URL|https?|AUTOMATIC1111|Forge|ComfyUI|text-generation-webui|Llama|llama\.cpp|Qwen|Gemma|TinySwallow|Hugging Face|Gradio|Markov|axe|Real-ESRGAN|[a-z_]+[/_.][\w./-]+|\b[A-Z]{1,4}\b|\b\w{1,3}\b")
 ENGLISH = re.compile(r"\b[A-Za-z]{4,}\b")
 
 
