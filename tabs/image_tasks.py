@@ -10,8 +10,8 @@ from typing import Any
 from studio.i18n import Words
 
 EXAMPLES: dict[str, dict[str, tuple[str, ...]]] = {
-    "tiny": {"en": ("a red heart", "a panda on a yellow background", "two green apples", "a happy dog face", "a small blue star", "a cat and a sunflower"),
-             "ja": ("赤いハート", "黄色い背景のパンダ", "緑のりんご二つ", "うれしそうな犬の顔", "小さな青い星", "猫とひまわり")},
+    "tiny": {"en": ("a red heart", "a panda on a yellow background", "a red car", "three strawberries", "a robot", "an owl"),
+             "ja": ("赤いハート", "赤い車", "緑の背景にペンギン", "ロケット", "恐竜", "ひまわり")},
     "": {"en": ("a lighthouse on a cliff at dusk, oil painting", "portrait of an old fisherman, soft window light, 85mm", "a tiny house inside a glass jar, macro photo", "isometric game room, cozy, pixel art"),
          "ja": ("a lighthouse on a cliff at dusk, oil painting", "portrait of an old fisherman, soft window light, 85mm", "a tiny house inside a glass jar, macro photo", "isometric game room, cozy, pixel art")},
 }  # fmt: skip
@@ -55,7 +55,7 @@ TASKS = (
          {"en": {"prompt": "ghost", "negative_prompt": ""}, "ja": {"prompt": "おばけ", "negative_prompt": ""}},
          {"x_axis": "Variation seed", "x_values": "1-3", "y_axis": "Variation", "y_values": "0.15, 0.3, 0.45"}, fits=_varies),
     Task("pattern", "▦", "Pattern", "Its edges join: a tile for fabric or a background", {"prompt": "seamless pattern of autumn leaves, flat illustration, evenly spread", "negative_prompt": "frame, border, text", "tiling": True},
-         {"en": {"prompt": "two red hearts", "negative_prompt": ""}, "ja": {"prompt": "赤いハート二つ", "negative_prompt": ""}}),
+         {"en": {"prompt": "a red heart", "negative_prompt": ""}, "ja": {"prompt": "赤いハート", "negative_prompt": ""}}),
     Task("pixel", "▚", "Pixel art", "Enlarged in whole pixels", {"prompt": "pixel art, 16-bit game sprite of a small castle on a hill, limited palette", "negative_prompt": "photo, blurry, smooth", "upscaler": "Nearest"},
          {"en": {"prompt": "a castle", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "城", "negative_prompt": "", "count": 4, "upscale": 4.0}}),
     Task("product", "◧", "Product picture", "On a clean background, with studio light", {"prompt": "product photo of a ceramic coffee cup on a wooden table, soft studio light, plain background, 85mm", "negative_prompt": "text, watermark, people, clutter", "count": 2}, fits=_large),
