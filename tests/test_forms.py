@@ -164,9 +164,9 @@ def test_the_refiner_goes_over_a_picture(queue: JobQueue, ground: tuple[str, str
     mine = drawn(queue, entry.key, image=ground[0], denoising_strength=0.5)
     assert alike(mine, bare(queue, "refiner", image=picture, strength=0.5)) and (mine != np.asarray(picture)).any()
     assert alike(mine, drawn(queue, "refiner-folder", image=ground[0], denoising_strength=0.5))
-    with pytest.raises(BadInput, match="goes over a picture") as told:
+    with pytest.raises(BadInput, match="only finishes pictures") as told:
         drawn(queue, entry.key)
-    assert told.value.field == "image"
+    assert told.value.field == "model"
 
 
 def test_v_prediction_is_read_from_the_file(queue: JobQueue) -> None:

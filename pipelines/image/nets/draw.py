@@ -22,7 +22,7 @@ from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
-from pipelines.image.nets.placing import can_tile, set_tiling
+from pipelines.image.nets.placing import can_tile, decoder_of, set_tiling
 from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground
@@ -251,11 +251,6 @@ def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
     size = (drawing.width, drawing.height)
     image, strength = (drawing.image, drawing.strength) if drawing.image is not None else (Image.new("RGB", size, (127, 127, 127)), 1.0)
     return "inpaint", replace(drawing, image=image, mask=Image.new("L", size, 255), strength=strength, fresh=drawing.image is None)
-
-
-def decoder_of(pipe: Any) -> Any:
-    """What makes pictures of latents; Kandinsky calls it movq."""
-    return getattr(pipe, "vae", None) or pipe.movq
 
 
 def _network(pipe: Any) -> Any:

@@ -14,7 +14,7 @@ import torch
 
 from pipelines.image.families import Family
 from pipelines.image.memory import Held, Placement
-from pipelines.image.nets.placing import place_weights, set_slicing, set_tiling, share_hooks
+from pipelines.image.nets.placing import decoder_of, place_weights, set_slicing, set_tiling, share_hooks
 from pipelines.image.parts import Part
 from pipelines.image.samplers import Sampler, scheduler_config
 from pipelines.image.track import Pace
@@ -60,7 +60,7 @@ class ImageModel:
 
     def place(self, placement: Placement) -> None:
         """How the next picture is made; where the weights lie was settled when they were loaded."""
-        set_tiling(self.pipe.vae, self.family.factor, placement.tiled)
+        set_tiling(decoder_of(self.pipe), self.family.factor, placement.tiled)
         if placement.sliced != self.sliced:
             set_slicing(self.pipe, placement.sliced)
             self.sliced = placement.sliced

@@ -28,6 +28,11 @@ def place_weights(pipe: Any, held: Held, device: str) -> None:
             pipe.vae.to(memory_format=torch.channels_last)
 
 
+def decoder_of(pipe: Any) -> Any:
+    """What makes pictures of latents; Kandinsky calls it movq."""
+    return getattr(pipe, "vae", None) or pipe.movq
+
+
 def share_hooks(pipe: Any, other: Any) -> None:
     """Another pipeline object over the same parts lets them go in the same way."""
     for name in SHARED:
