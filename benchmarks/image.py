@@ -334,28 +334,13 @@ def layouts(folder: Path) -> bool:
 # -- all of it -------------------------------------------------------------------------------------------------
 
 
-def stickers(folder: Path) -> None:
-    """The shipped model; before it is there, one that SEISEI_STICKERS names is put into the data folder under its name."""
-    if (ROOT / "pipelines" / "image" / "weights" / "stickers" / "model_index.json").exists():
-        return
-    if "SEISEI_STICKERS" not in os.environ:
-        raise SystemExit("The small model is not there; SEISEI_STICKERS can name the folder of another.")
-    shutil.copytree(os.environ["SEISEI_STICKERS"], folder / "models" / STICKERS, dirs_exist_ok=True)
-
-
 def in_folder(claim: Callable[[Path], bool]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         return claim(Path(folder))
 
 
-def with_stickers(folder: Path) -> bool:
-    stickers(folder)
-    return first(folder)
-
-
 def in_studio(claim: Callable[[Running], bool]) -> bool:
     def claimed(folder: Path) -> bool:
-        stickers(folder)
         big_model(folder / "models" / "big")
         with studio_with_probe(folder) as studio:
             return claim(studio)
@@ -370,9 +355,9 @@ def with_flux(folder: Path) -> bool:
 
 
 PARTS: dict[str, Callable[[], bool]] = {
-    "first": lambda: in_folder(with_stickers),
-    "overhead": lambda: in_studio(lambda studio: all([overhead(studio, "big", 128, 4.0), overhead(studio, STICKERS, 64, 4.0)])),
-    "previews": lambda: in_studio(lambda studio: all([previews(studio, "big", 128), previews(studio, STICKERS, 64)])),
+    "first": lambda: in_folder(first),
+    "overhead": lambda: in_studio(lambda studio: all([overhead(studio, "big", 128, 4.0), overhead(studio, STICKERS, 128, 4.0)])),
+    "previews": lambda: in_studio(lambda studio: all([previews(studio, "big", 128), previews(studio, STICKERS, 128)])),
     "encoder": lambda: in_studio(lambda studio: encoder(studio, "big", 64)),
     "stop": lambda: in_studio(lambda studio: stop(studio, "big", option("side", 256))),
     "switches": lambda: in_folder(switches),
