@@ -84,13 +84,13 @@ def family_of(entry: ModelEntry) -> Family:
 @lru_cache(maxsize=256)
 def _folder_family(path: str, changed: int) -> Family:
     folder = Path(path)
-    index = _json(folder / "model_index.json")
+    index = read_json(folder / "model_index.json")
     name = str(index.get("_class_name", ""))
     if name not in CLASSES:
         return _other_family(folder, name)
     family = FAMILIES[CLASSES[name]]
-    network = _json(folder / "unet" / "config.json") or _json(folder / "transformer" / "config.json")
-    decoder = _json(folder / "vae" / "config.json")
+    network = read_json(folder / "unet" / "config.json") or read_json(folder / "transformer" / "config.json")
+    decoder = read_json(folder / "vae" / "config.json")
     channels = decoder.get("block_out_channels") or decoder.get("encoder_block_out_channels") or ()
     factor = 2 ** (len(channels) - 1) if channels else family.factor
     side = network.get("sample_size")
@@ -109,8 +109,8 @@ def _folder_family(path: str, changed: int) -> Family:
 
 def _other_family(folder: Path, name: str) -> Family:
     """One that diffusers knows beside the large ones: with its own scheduler, at the size that its configs tell."""
-    scheduler, decoder = _json(folder / "scheduler" / "scheduler_config.json"), _json(folder / "vae" / "config.json") or _json(folder / "movq" / "config.json")
-    network = _json(folder / "transformer" / "config.json") or _json(folder / "unet" / "config.json")
+    scheduler, decoder = read_json(folder / "scheduler" / "scheduler_config.json"), read_json(folder / "vae" / "config.json") or read_json(folder / "movq" / "config.json")
+    network = read_json(folder / "transformer" / "config.json") or read_json(folder / "unet" / "config.json")
     flow = "FlowMatch" in str(scheduler.get("_class_name", "")) or bool(scheduler.get("use_flow_sigmas")) or scheduler.get("prediction_type") == "flow_prediction"
     channels = decoder.get("block_out_channels") or decoder.get("encoder_block_out_channels") or decoder.get("dim_mult") or ()
     factor = 2 ** (len(channels) - 1) if channels else 8
@@ -132,7 +132,7 @@ def latents_of(entry: ModelEntry, family: Family) -> int:
     """How many channels the model's latents have; 0 where that is not told."""
     if entry.format != "diffusers":
         return 16 if family.key in ("flux", "sd3") else 4
-    config = _json(Path(entry.path, "vae", "config.json"))
+    config = read_json(Path(entry.path, "vae", "config.json"))
     return int(config.get("latent_channels") or (4 if config else 0))
 
 
@@ -143,7 +143,7 @@ MODULES = {"optimum-quanto": "optimum.quanto", "nvidia-modelopt": "modelopt"}
 def missing_package(folder: Path) -> str:
     """The package that a folder's quantised weights need and that is not installed; "" for none."""
     for path in sorted(folder.glob("*/config.json")):
-        method = str((_json(path).get("quantization_config") or {}).get("quant_method", ""))
+        method = str((read_json(path).get("quantization_config") or {}).get("quant_method", ""))
         method = method.removesuffix("_4bit").removesuffix("_8bit")
         package = PACKAGES.get(method, method)
         if package and not _is_installed(MODULES.get(package, package)):
@@ -158,7 +158,8 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """An object in a file; {} where there is none that can be read."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

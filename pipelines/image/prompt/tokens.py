@@ -5,13 +5,13 @@ Source: the byte-pair encoding of OpenAI's CLIP (Radford et al., 2021): lower ca
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pipelines.image.checkpoint import END, START, clip_merges, clip_words
+from pipelines.image.families import read_json
 
 CLIP_LENGTH = 77
 LONGEST = 10_000  # what transformers writes for "no limit" is far above
@@ -59,7 +59,7 @@ def words_of(folder: Path) -> Words | None:
 def _read(folder: Path, stamps: tuple[int, ...]) -> Words | None:
     from tokenizers import Tokenizer
 
-    config = _json(folder / "tokenizer_config.json")
+    config = read_json(folder / "tokenizer_config.json")
     length = config.get("model_max_length")
     length = int(length) if isinstance(length, (int, float)) and length < LONGEST else CLIP_LENGTH
     if (folder / "tokenizer.json").is_file():
@@ -70,7 +70,7 @@ def _read(folder: Path, stamps: tuple[int, ...]) -> Words | None:
     if not (folder / "vocab.json").is_file() or not (folder / "merges.txt").is_file():
         return None
     lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
-    return Words(clip_tokenizer(_json(folder / "vocab.json"), [line for line in lines if line and not line.startswith("#version")]), length)
+    return Words(clip_tokenizer(read_json(folder / "vocab.json"), [line for line in lines if line and not line.startswith("#version")]), length)
 
 
 @lru_cache(maxsize=1)
@@ -89,11 +89,3 @@ def clip_tokenizer(vocabulary: dict[str, int], merges: list[str]) -> Any:
     made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(WORDS), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
     made.add_special_tokens([AddedToken(mark, normalized=False, special=True) for mark in (START, END)])
     return made
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
