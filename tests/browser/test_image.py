@@ -80,10 +80,13 @@ def test_one_click_gives_the_first_picture_enlarged_and_nine_more_fill_a_sheet(o
     params, facts = first["metadata"]["params"], first["metadata"]["facts"]
     assert prompt(opened).input_value() == params["prompt"] == "a panda on a yellow background" and facts["width"] == 4 * params["width"]
     opened.locator("#image-advanced > button").click()
-    opened.get_by_label("number input for Steps").first.fill("3")
+    steps = opened.get_by_label("number input for Steps").first
+    opened.wait_for_function("() => document.querySelector('[aria-label=\"number input for Steps\"]')?.value === '20'")
+    steps.fill("3")
     opened.locator("#image-advanced .label-wrap", has_text="Enlarge").click()
     opened.get_by_label("number input for Enlarge").first.fill("1")
     opened.keyboard.press("Tab")
+    assert steps.input_value() == "3", "what was typed stays"
     opened.locator("#image-advanced > button").click()
     last = drawn(opened, studio, lambda: opened.click("#image-nine"), more=9)
     assert last["metadata"]["params"]["steps"] == 3 and opened.locator("#image-view .image-sheet img").count() == 9
