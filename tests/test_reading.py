@@ -111,7 +111,7 @@ A1111 = "a fox\nSteps: 12, Sampler: Restart, Schedule type: Turbo, CFG scale: 6.
         (SDNEXT, {"sampler": "DEIS", "guidance_rescale": 0.5, "clip_skip": 1, "cfg_scale": 6.0, "negative_prompt": "ice"}, {}),
         (CIVITAI, {"sampler": "Euler a", "steps": 30, "prompt": "a fox"}, {"Created Date": "2024-01-01T00:00:00", "Civitai metadata": "{}"}),
         (DYNAMIC, {"prompt": "a red fox", "negative_prompt": "ice", "steps": 20}, {}),
-        (A1111, {"sampler": "Automatic", "schedule": "Automatic", "hires_scale": 2.0, "hires_steps": 5, "hires_strength": 0.4, "upscaler": "Real-ESRGAN", "fill": "Noise", "invert_mask": True, "refiner": "big", "refiner_switch": 0.8}, {"Sampler": "Restart", "Schedule type": "Turbo"}),
+        (A1111, {"sampler": "Automatic", "schedule": "Automatic", "hires_scale": 2.0, "hires_steps": 5, "hires_strength": 0.4, "upscaler": "Real-ESRGAN", "fill": "Noise", "invert_mask": True, "refiner": "big", "refiner_switch": 0.8}, {"Sampler": "DPM adaptive", "Schedule type": "Turbo"}),
     ],
 )
 def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected: dict[str, Any], left: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from pipelines.image.checkpoint import PIPELINES, configs_of
 from pipelines.image.control import settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
+from pipelines.image.loops import FEWEST_FOR_ONE
 from pipelines.image.params import CONTROLS, MOST_PIXELS, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
@@ -119,6 +120,8 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
         raise BadInput(f"“{sampler.name}” does not follow AUTOMATIC1111's conventions.", hint=f"These do, with Stable Diffusion 1, 2 and XL: {fitting}.", field="conventions")
     if params.eta_seed_delta and not sampler.random:
         raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta")
+    if params.eta_seed_delta and sampler.loop == "restarted" and params.steps < FEWEST_FOR_ONE:
+        raise BadInput(f"“{sampler.name}” adds noise from {FEWEST_FOR_ONE} steps on.", hint="Set the eta noise seed delta to 0, or take more steps.", field="eta_seed_delta")
     if params.emphasis != "Original" and not family.weights:
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis")
 
