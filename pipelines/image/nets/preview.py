@@ -14,7 +14,10 @@ MOST_SIDE = 128
 
 
 def foretold(scheduler: Any, output: Any, timestep: Any, sample: Any, index: int | None = None) -> Any:
-    """Clean latents from the network's output at a step, of the sample's shape; `index` is the scheduler's own of that step, before it went on. Source: the parametrisations of Karras et al. 2022, Salimans and Ho 2022."""
+    """Clean latents from the network's output at a step, of the sample's shape; `index` is the scheduler's own of that step, before it went on.
+
+    Source: the parametrisations of Karras et al. 2022, Salimans and Ho 2022.
+    """
     if "FlowMatch" in type(scheduler).__name__:
         return sample - _sigma(scheduler, timestep, sample, index) * output
     kind = getattr(scheduler.config, "prediction_type", "epsilon")
