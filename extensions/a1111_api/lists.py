@@ -9,10 +9,11 @@ import psutil
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from studio.api import BadInput, ModelEntry, NotAllowed, Studio
+from studio.api import ModelEntry, NotAllowed, Studio
 
 from .asking import body, is_host, owner, say, text, whole, yes
 from .here import FIXED, GENERATE, UPSCALE, choices, first, options, set_options, sha256, titles, usable
+from .pictures import opened
 from .tasks import Tasks, eta_of, fraction_of, note_of, preview_of
 
 
@@ -113,8 +114,10 @@ class Lists:
     def not_made(self, request: Request) -> Any:
         return {"info": say(request, self.studio, "Embeddings and hypernetworks are not made here.")}
 
-    def interrogate(self, request: Request) -> Any:
-        raise BadInput("This studio does not do that: it has no model that describes pictures.", field="model")
+    async def interrogate(self, request: Request) -> Any:
+        """No model here describes pictures: a picture gets an empty caption, what is none its refusal."""
+        await run_in_threadpool(opened, (await body(request, self.studio)).get("image"))
+        return {"caption": ""}
 
 
 class Running:

@@ -22,6 +22,7 @@ from .pictures import encoded, read
 
 LOOKS = 0.03  # seconds between looks whether a job has ended and its client is still there
 REMEMBERED = 200  # ended tasks that /internal/progress still knows
+GOING = ("queued", "running")
 
 
 @dataclass(eq=False)
@@ -45,6 +46,13 @@ class Task:
     @property
     def running(self) -> bool:
         return self.job is not None and self.job.state == "running"
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it will be drawn any more, though its request may not have noticed yet: it looks now and then only."""
+        if self.job is None or self.job.state in GOING:
+            return False
+        return self.stopped or self.job.state != "done" or len(self.jobs) == self.parts
 
 
 class Tasks:
@@ -82,7 +90,7 @@ class Tasks:
 
     async def _end_of(self, request: Request, task: Task) -> None:
         """Looks now and then instead of keeping a thread: many may wait, and their progress and interrupt need threads too."""
-        while task.job.state in ("queued", "running"):
+        while task.job.state in GOING:
             if not task.gone and await request.is_disconnected():
                 task.stopped = task.gone = True
                 self.studio.jobs.cancel(task.job.id, by=task.owner)
@@ -103,9 +111,13 @@ class Tasks:
 
     def current(self, who: str) -> Task | None:
         """Of the caller's own: what runs, else what was asked for first; else a picture that the page makes for the same person."""
-        with self._lock:
-            mine = [task for task in self._tasks if task.owner == who]
+        mine = [task for task in self._going() if task.owner == who]
         return next((task for task in mine if task.running), mine[0] if mine else self._of_the_page(who))
+
+    def _going(self) -> list[Task]:
+        """Everybody's; a task is gone from here as soon as its last job has ended."""
+        with self._lock:
+            return [task for task in self._tasks if not task.over]
 
     def _of_the_page(self, who: str) -> Task | None:
         for row in self.studio.jobs.listing(who):
@@ -139,16 +151,14 @@ class Tasks:
         return {"progress": fraction_of(task), "eta_relative": eta_of(task), "state": state_of(task), "current_image": preview_of(task) if picture else None, "textinfo": note_of(task)}
 
     def named(self, who: str, id: str) -> Task | None:
-        with self._lock:
-            return next((task for task in self._tasks if task.owner == who and task.id == id), None)
+        return next((task for task in self._going() if task.owner == who and task.id == id), None)
 
     def ended(self, who: str, id: str) -> bool:
         with self._lock:
-            return (who, id) in self._ended
+            return (who, id) in self._ended or any(task.over for task in self._tasks if (task.owner, task.id) == (who, id))
 
     def waiting(self, who: str) -> list[str]:
-        with self._lock:
-            return [task.id for task in self._tasks if task.owner == who and not task.running]
+        return [task.id for task in self._going() if task.owner == who and not task.running]
 
 
 def place_of(task: Task) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
 from pipelines.image.generate import Generate, expanded
-from pipelines.image.params import PICTURE, ImageParams
+from pipelines.image.params import PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
@@ -103,14 +103,14 @@ class Grid:
 
     def expand_prompts(self, params: GridParams, expand: Callable[[str, int], str]) -> GridParams:
         """One for each cell, from the words that its axes made."""
-        params = params.model_copy(update={"prompts": [], "negative_prompts": []})
+        params = params.model_copy(update=dict.fromkeys(PER_PICTURE.values(), []))
         found = cells(params)
-        return expanded(params, [(values["prompt"], values["negative_prompt"], values["seed"]) for _, values in found], expand)
+        return expanded(params, [values for _, values in found], expand)
 
     def settle(self, params: GridParams, desk: Desk) -> GridParams:
         """Every cell is checked, before the first is drawn."""
         settled = Generate().settle(_base(params), desk)
-        whole = params.model_copy(update=settled.model_dump(exclude={"prompts", "negative_prompts"}) | {"count": 1})
+        whole = params.model_copy(update=settled.model_dump(exclude=set(PER_PICTURE.values())) | {"count": 1})
         for _, values in cells(params.model_copy(update={"seed": settled.seed})):
             Generate().settle(ImageParams.parse(values), desk)
         for key in params.done:
@@ -158,7 +158,7 @@ class Grid:
 
 def _base(params: GridParams) -> ImageParams:
     """The parameters of image.generate; the prompts are the cells' and not those of pictures of one cell."""
-    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields if name not in ("prompts", "negative_prompts")})
+    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields if name not in PER_PICTURE.values()})
 
 
 def _distinct(params: GridParams) -> list[ImageParams]:
@@ -193,7 +193,7 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
                 values = base
                 for which in order:
                     values = change(axes[which][0], chosen[which], values, axes[which][1], which)
-                own = {name: [getattr(params, name)[len(found)]] for name in ("prompts", "negative_prompts") if len(getattr(params, name)) > len(found)}
+                own = {name: [getattr(params, name)[len(found)]] for name in PER_PICTURE.values() if len(getattr(params, name)) > len(found)}
                 found.append(((x, y, z), values | own))
     return found
 

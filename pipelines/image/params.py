@@ -19,6 +19,7 @@ Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 Precision = Literal["Automatic", "Full", "Half"]
 Process = Literal["None", "Canny", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
+PER_PICTURE = {"prompt": "prompts", "negative_prompt": "negative_prompts", "hires_prompt": "hires_prompts", "hires_negative_prompt": "hires_negative_prompts"}  # words, and the field that holds each picture's own
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
 
 
@@ -99,6 +100,15 @@ class ImageParams(Params):
     hires_scale: float = Field(1.0, ge=1.0, le=4.0, title="High resolution", description="Draws the finished picture again, this much larger; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.25))
     hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
     hires_strength: float = Field(0.5, ge=0.0, le=1.0, title="Its denoising strength", description="How much the larger picture may differ.", json_schema_extra=ui(group="High resolution", advanced=True))
+    hires_width: int = Field(0, ge=0, le=8192, title="Its width", description="In pixels, instead of the factor; given with a height of other proportions, what is too much is cut off evenly. 0 is by the factor.", json_schema_extra=ui(group="High resolution", widget="number", advanced=True))
+    hires_height: int = Field(0, ge=0, le=8192, title="Its height", description="In pixels, instead of the factor; 0 is by the factor, or in proportion to its width.", json_schema_extra=ui(group="High resolution", widget="number", advanced=True))
+    hires_prompt: str = Field("", max_length=200_000, title="Its prompt", description="What the larger picture shows; empty takes the prompt.", json_schema_extra=ui(group="High resolution", widget="textarea", lines=2, advanced=True))
+    hires_negative_prompt: str = Field("", max_length=200_000, title="Its negative prompt", description="What the larger picture should not show; empty takes the negative prompt.", json_schema_extra=ui(group="High resolution", widget="textarea", lines=2, advanced=True))
+    hires_prompts: list[str] = Field([], max_length=400, title="Its prompt for each picture", description="Where the pictures have different ones; empty: all have its prompt.", json_schema_extra=ui(widget="hidden"))
+    hires_negative_prompts: list[str] = Field([], max_length=400, title="Its negative prompt for each picture", description="Where the pictures have different ones; empty: all have its negative prompt.", json_schema_extra=ui(widget="hidden"))
+    hires_sampler: str = Field(AUTOMATIC, max_length=60, title="Its sampler", description="Automatic is that of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True, choices=(AUTOMATIC, *NAMES)))
+    hires_schedule: str = Field(AUTOMATIC, max_length=60, title="Its schedule", description="Automatic is that of the first pass where its sampler knows it.", json_schema_extra=ui(group="High resolution", advanced=True, choices=(AUTOMATIC, *SCHEDULES)))
+    hires_model: str = Field("", title="Its model", description="Another model, of any family that draws from pictures, draws the larger picture; empty is the same.", json_schema_extra=ui(group="High resolution", widget="model", model_kind="image", advanced=True))
     upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
     upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art.", json_schema_extra=ui(group="High resolution", advanced=True))
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
@@ -137,26 +147,22 @@ class ImageParams(Params):
             raise ValueError("It must be 0, or from 1 to 4")
         return value
 
-    @field_validator("prompt", "negative_prompt")
+    @field_validator("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
     @classmethod
     def _printable(cls, value: str) -> str:
         if "\0" in value:
             raise ValueError("It holds a character that is no letter")
         return value
 
-    @field_validator("prompts", "negative_prompts")
+    @field_validator("prompts", "negative_prompts", "hires_prompts", "hires_negative_prompts")
     @classmethod
     def _all_printable(cls, values: list[str]) -> list[str]:
         return [cls._printable(value) for value in values]
 
     def of_picture(self, number: int) -> Self:
         """The same with the words of picture `number`, counted from 0, as its prompts."""
-        return self.model_copy(
-            update={
-                "prompt": self.prompts[number] if self.prompts else self.prompt, "prompts": [],
-                "negative_prompt": self.negative_prompts[number] if self.negative_prompts else self.negative_prompt, "negative_prompts": [],
-            }
-        )  # fmt: skip
+        own = {field: each[number] for field, name in PER_PICTURE.items() if (each := getattr(self, name))}
+        return self.model_copy(update=own | dict.fromkeys(PER_PICTURE.values(), []))
 
     @property
     def mode(self) -> Literal["text", "image", "inpaint"]:

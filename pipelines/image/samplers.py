@@ -34,15 +34,18 @@ class Sampler:
     aliases: tuple[str, ...] = ()
     discards: bool = False  # leaves the next-to-last noise level out, by AUTOMATIC1111's conventions
     tabled: bool = False  # its steps read the noise levels alone, so that it takes a table of our own
+    tables: tuple[str, ...] = TABLED  # which of them
+    loop: str = ""  # one of our own loops, where diffusers has no scheduler for it
 
     @property
     def accepted(self) -> tuple[str, ...]:
         """Schedules of diffusers' own, and those by our tables; one that ends above 0 is none for two evaluations a step."""
-        ours = [name for name in TABLED if self.evaluations == 1 or name != "KL Optimal"] if self.tabled else []
+        ours = [name for name in self.tables if self.evaluations == 1 or name != "KL Optimal"] if self.tabled else []
         return tuple(dict.fromkeys((*self.schedules, *ours)))
 
 
 OWN = "Model's own"
+EULER = "EulerDiscreteScheduler"
 DPM = "DPMSolverMultistepScheduler"
 DPM_PAPER = "Lu et al., DPM-Solver++, 2022"
 EDM_PAPER = "Karras et al., Elucidating the design space of diffusion models, 2022"
@@ -52,11 +55,15 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("DPM++ 2M SDE Heun", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2, "solver_type": "heun"}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu"), tabled=True),
     Sampler("DPM++ 3M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_3m_sde", "dpmpp_3m_sde", "dpmpp_3m_sde_gpu"), tabled=True),
     Sampler("Euler a", "EulerAncestralDiscreteScheduler", schedules=SPACED, random=True, paper=EDM_PAPER, aliases=("k_euler_a", "k_euler_ancestral", "euler_ancestral", "euler_a", "Euler Ancestral"), tabled=True),
-    Sampler("Euler", "EulerDiscreteScheduler", paper=EDM_PAPER, aliases=("k_euler",), tabled=True),
+    Sampler("Euler", EULER, paper=EDM_PAPER, aliases=("k_euler",), tabled=True),
     Sampler("Heun", "HeunDiscreteScheduler", evaluations=2, paper=EDM_PAPER, aliases=("k_heun", "heun"), tabled=True),
     Sampler("LMS", "LMSDiscreteScheduler", paper="Liu et al., Pseudo numerical methods for diffusion models, 2022", aliases=("k_lms", "lms", "LMSD"), tabled=True),
     Sampler("DPM2", "KDPM2DiscreteScheduler", automatic="Karras", evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2", "dpm_2", "kdpm_2", "KDPM2"), tabled=True, discards=True),
     Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", automatic="Karras", random=True, evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2_a", "dpm_2_ancestral", "k_dpm_2_ancestral", "kdpm_2_a", "kdpm_2_ancestral", "KDPM2 a")),
+    Sampler("DPM++ 2S a", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper=DPM_PAPER, aliases=("k_dpmpp_2s_a", "dpmpp_2s_ancestral", "k_dpmpp_2s_ancestral"), tabled=True, loop="two_stage"),
+    Sampler("DPM++ SDE", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper=DPM_PAPER, aliases=("k_dpmpp_sde", "dpmpp_sde", "dpmpp_sde_gpu"), tabled=True, loop="stochastic"),
+    Sampler("Restart", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper="Xu et al., Restart sampling for improving generative processes, 2023", aliases=("restart",), tabled=True, loop="restarted"),
+    Sampler("DPM fast", EULER, schedules=(), random=True, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_fast", "dpm_fast"), tabled=True, tables=("Uniform",), loop="fast"),
     Sampler("DEIS", "DEISMultistepScheduler", paper="Zhang and Chen, Fast sampling with exponential integrator, 2022", aliases=("deis_multistep",)),
     Sampler("UniPC", "UniPCMultistepScheduler", paper="Zhao et al., UniPC, 2023", aliases=("unipc", "uni_pc", "uni_pc_bh2")),
     Sampler("DDIM", "DDIMScheduler", schedules=SPACED, automatic="DDIM", paper="Song et al., Denoising diffusion implicit models, 2020", aliases=("ddim",)),
@@ -138,7 +145,7 @@ def choose(sampler: str, schedule: str, kind: Kind) -> tuple[Sampler, str]:
 
 def wants_table(sampler: Sampler, schedule: str, conventions: str, discard: bool = False) -> bool:
     """Whether the noise levels are those of our tables instead of diffusers' own."""
-    return sampler.tabled and (conventions != "diffusers" or discard or schedule not in sampler.schedules)
+    return bool(sampler.loop) or sampler.tabled and (conventions != "diffusers" or discard or schedule not in sampler.schedules)
 
 
 def scheduler_config(base: dict[str, Any], sampler: Sampler, schedule: str) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.image.again import sampling_again, scaled
 from pipelines.image.checkpoint import PIPELINES, configs_of
-from pipelines.image.control import left_out, settle_controls, settle_second
+from pipelines.image.control import left_out, named, settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
-from pipelines.image.params import CONTROLS, MOST_PIXELS, ImageParams
+from pipelines.image.loops import FEWEST_FOR_ONE
+from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
@@ -77,19 +79,17 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
     values |= _sampling(params, family) | _size(params, family, desk)
-    settled = params.model_copy(update=values)
+    settled = scaled(params.model_copy(update=values))
     check_prompts(settled)
-    for field, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
-        for text in dict.fromkeys(getattr(settled, each) or [getattr(settled, field)]):
-            _check_prompt(text, field, entry, family, desk.catalog)
-            _check_embeddings(text, settled, field, entry, family, desk.catalog)
+    for field in ("prompt", "negative_prompt"):
+        _check_words(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_form(settled, family)
     _check_size(settled, family)
-    if settled.hires_scale > 1 and family.key == "tiny":
-        raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale", fix=Fix.use("hires_scale", 1.0, "1"))
     _check_exactness(settled, family)
+    if settled.hires_scale > 1:
+        settled = settled.model_copy(update=_settle_again(settled, entry, family, desk.catalog))
     if settled.step_cache and (family.kind != "flow" or family.key == "sd3"):
         raise BadInput(f"Step caching is not for {family.title}.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache", fix=Fix.use("step_cache", 0.0, "0"))
     settled = settled.model_copy(update=settle_controls(settled, entry, family, desk.catalog) | settle_second(settled, entry, family, desk.catalog))
@@ -104,9 +104,57 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
 
 def check_prompts(params: ImageParams) -> None:
     """Raises BadInput where prompts are given for some of the pictures only."""
-    for field in ("prompts", "negative_prompts"):
+    for field in PER_PICTURE.values():
         if (given := len(getattr(params, field))) not in (0, params.count):
             raise BadInput(f"There are {given} prompts for {params.count} pictures.", hint="Give one for each picture, or none.", field=field)
+
+
+def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Any]:
+    """Model, sampler and words of the second pass, checked for the model that draws it."""
+    other, draws = (named(params.hires_model, "image", "hires_model", catalog), "hires_model") if params.hires_model else (entry, "hires_scale")
+    own = family_of(other)
+    if other.key != entry.key:
+        _check_model_again(params, other, own, family, catalog)
+    if "image" not in own.modes or own.form == "edit":
+        hint = "Set it to 1; use Enlarge instead." if draws == "hires_scale" else "Choose another model."
+        raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
+    if own.key == "tiny":
+        raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
+    if params.hires_width or params.hires_height:
+        _check_sides(params, ("hires_width", "hires_height"), own)
+    for field in ("hires_prompt", "hires_negative_prompt"):
+        first = field.removeprefix("hires_")
+        if getattr(params, field):
+            _check_words(params, field, other, own, catalog)
+        elif other.key != entry.key:  # the first pass's words, read by another model
+            _check_words(params.model_copy(update={field: getattr(params, first), PER_PICTURE[field]: getattr(params, PER_PICTURE[first])}), field, other, own, catalog)
+    return sampling_again(params, family, own) | {"hires_model": other.key if other.key != entry.key else ""}
+
+
+def _without(draws: str) -> Fix:
+    """No second pass, or none with another model."""
+    return Fix.use("hires_scale", 1.0, "1") if draws == "hires_scale" else left_out(draws)
+
+
+def _check_model_again(params: ImageParams, other: ModelEntry, own: Family, family: Family, catalog: Catalog) -> None:
+    """What can't go on with another model. Raises ModelBroken or BadInput at the field "hires_model"."""
+    try:
+        check_model(other, own, None, catalog)
+    except StudioError as error:
+        error.field = "hires_model"
+        raise
+    guided = any(getattr(params, f"{prefix}_model") for prefix in CONTROLS)
+    if params.refiner or params.reference_model or (guided and own.key != family.key):
+        raise BadInput("A second model, a reference picture and control networks of another family can't go on with another model in the second pass.", hint="Leave one of them out.", field="hires_model")
+    if params.step_cache and own.key != family.key:
+        raise BadInput("Step caching can't go on with a model of another family in the second pass.", hint="Set one of them to its default.", field="hires_model")
+
+
+def _check_words(params: ImageParams, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
+    """All prompts of that field."""
+    for text in dict.fromkeys(getattr(params, PER_PICTURE[field]) or [getattr(params, field)]):
+        _check_prompt(text, field, entry, family, catalog)
+        _check_embeddings(text, params, field, entry, family, catalog)
 
 
 def _check_exactness(params: ImageParams, family: Family) -> None:
@@ -121,6 +169,8 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
     if params.eta_seed_delta and not sampler.random:
         fix = Fix.use("eta_seed_delta", 0)
         raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta", fix=fix)
+    if params.eta_seed_delta and sampler.loop == "restarted" and params.steps < FEWEST_FOR_ONE:
+        raise BadInput(f"“{sampler.name}” adds noise from {FEWEST_FOR_ONE} steps on.", hint="Set the eta noise seed delta to 0, or take more steps.", field="eta_seed_delta", fix=Fix.use("eta_seed_delta", 0))
     if params.emphasis != "Original" and not family.weights:
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis", fix=Fix.use("emphasis", "Original"))
 
@@ -131,8 +181,6 @@ def _check_form(params: ImageParams, family: Family) -> None:
         if "image" in family.modes:
             raise BadInput(f"Models of this family ({family.title}) fill no masks.", hint="Take the mask away, or choose another model.", field="mask")
         raise BadInput(f"Models of this family ({family.title}) draw from text only.", hint="Take the picture away, or choose another model.", field="image")
-    if params.hires_scale > 1 and "image" not in family.modes:
-        raise BadInput(f"Models of this family ({family.title}) can't draw a picture again.", hint="Set it to 1; use Enlarge instead.", field="hires_scale", fix=Fix.use("hires_scale", 1.0, "1"))
     if params.image_cfg_scale and family.form != "edit":
         raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale", fix=Fix.use("image_cfg_scale", 0.0, "0"))
     if family.form != "edit":
@@ -245,18 +293,25 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
 
 
 def _check_size(params: ImageParams, family: Family) -> None:
-    unit = unit_of(family)
-    for field, side in (("width", params.width), ("height", params.height)):
-        if side % unit or side < unit:
-            lower = max(unit, side // unit * unit)
-            fix = Fix.use(field, lower if side - lower < unit / 2 else lower + unit)
-            raise BadInput(f"The {field} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
+    _check_sides(params, ("width", "height"), family)
     scale = params.hires_scale * params.upscale
     pixels = (params.width + params.extend_left + params.extend_right) * (params.height + params.extend_top + params.extend_bottom) * scale * scale
     if pixels > MOST_PIXELS:
+        unit = unit_of(family)
         width, height = (int(side * (MOST_PIXELS / pixels) ** 0.5 / unit) * unit for side in (params.width, params.height))
         fix = Fix({"width": width, "height": height}, f"Use {width} × {height}")
         raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width", fix=fix)
+
+
+def _check_sides(params: ImageParams, fields: tuple[str, str], family: Family) -> None:
+    """Raises BadInput. One side of the second pass may be left open."""
+    unit = unit_of(family)
+    for field in fields:
+        side, name = getattr(params, field), field.removeprefix("hires_")
+        if (side or field == name) and (side % unit or side < unit):
+            lower = max(unit, side // unit * unit)
+            fix = Fix.use(field, lower if side - lower < unit / 2 else lower + unit)
+            raise BadInput(f"The {name} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
 
 
 def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
@@ -268,7 +323,7 @@ def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, cata
     for network in networks(tree):
         if network.kind not in LORA_KINDS:
             raise BadInput(f"“{network}” names a kind of network that can't be used here.", hint="LoRAs are written <lora:name:1>.", field=field)
-        if field == "negative_prompt":
+        if "negative" in field:
             raise BadInput(f"“{network}” stands in the negative prompt, where it does nothing.", hint="Write it in the prompt; a weight below 0 turns it round.", field=field)
         lora = _lora_of(network, family, catalog, field).entry
         its, reads = int(lora.details.get("context", 0)), widths_of(entry).context
@@ -339,8 +394,9 @@ def worn_bytes(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> int:
     """What the prompt's networks and embeddings take beside the model; forms that change weights keep a copy of those. Never raises: what is wrong is told in `settle`."""
     try:
         family = family_of(entry)
-        loras = [find_lora(network, family, catalog).entry for network in networks(parse(params.prompt))]
-        spans = [span for text in (params.prompt, params.negative_prompt) for span in schedule(parse(text), params.steps or family.steps)]
+        texts = [params.prompt, params.negative_prompt, *([params.hires_prompt, params.hires_negative_prompt] if params.hires_scale > 1 and not params.hires_model else [])]
+        loras = [find_lora(network, family, catalog).entry for text in texts for network in networks(parse(text))]
+        spans = [span for text in texts for span in schedule(parse(text), params.steps or family.steps)]
         named = [found.entry for found in Vocabulary(catalog, widths_of(entry)).named(spans)]
     except StudioError:
         return 0

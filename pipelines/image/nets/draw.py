@@ -105,8 +105,7 @@ class Watch:
         return told
 
     def foretold(self) -> Any:
-        output, timestep, sample, _ = self.clean
-        return preview.foretold(self.pipe.scheduler, output, timestep, sample)
+        return preview.foretold(self.pipe.scheduler, *self.clean)
 
     def check(self) -> None:
         self.ctx.check()

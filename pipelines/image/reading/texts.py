@@ -36,13 +36,16 @@ def _values(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    """The model by its hash, else its name; a VAE by its name; nothing enlarged unless the text says so."""
+    """The model by its hash, else its name; that of a second pass and a VAE by their names; nothing enlarged unless the text says so."""
     values = {"upscale": 1.0} | values
     digest, name = str(values.pop("model_hash", "")), str(values.get("model", ""))
     for entry in catalog.entries("image"):
         if (digest and str(entry.details.get("sha256", "")).startswith(digest.lower())) or (name and _bare(name) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))):
             values["model"] = entry.key
             break
+    if again := str(values.pop("hires_model", "")):
+        found = next((entry.key for entry in catalog.entries("image") if _bare(again) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
+        values |= {"hires_model": found} if found else {"Hires checkpoint": again}
     if vae := str(values.pop("vae", "")):
         found = next((entry.key for entry in catalog.entries("vae") if _bare(vae) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
         values |= {"vae": found} if found else {"VAE": vae} if vae.lower() not in ("automatic", "none") else {}
