@@ -33,11 +33,11 @@ def architecture(shapes: Shapes) -> str:
 
 
 def about_upscaler(shapes: Shapes, title: str) -> dict[str, Any]:
-    """`scale` 0 where neither the shapes nor the name tell it; `width` of the first layer; `numbers` of all weights together."""
+    """`scale` 0 where neither the shapes nor the name tell it; `width` of the first layer; `folded`, how much smaller the picture is folded first; `numbers` of all weights together."""
     shapes = bare(shapes)
     scale = scale_of(shapes) or next((int(one or other) for one, other in NAMED.findall(title)), 0)
     width = next((shape[0] for name, shape in shapes.items() if len(shape) == 4), 64)
-    return {"scale": scale, "width": width, "numbers": sum(math.prod(shape) for shape in shapes.values())}
+    return {"scale": scale, "width": width, "folded": folded(shapes), "numbers": sum(math.prod(shape) for shape in shapes.values())}
 
 
 def scale_of(shapes: Shapes) -> int:
@@ -60,8 +60,13 @@ def _dense_scale(shapes: Shapes) -> int:
     ups = sum(bool(re.fullmatch(r"(conv_up|upconv)\d\.weight", name)) for name in shapes)
     old = [int(name.split(".")[1]) for name in shapes if re.fullmatch(r"model\.\d+\.weight", name)]
     doubled = ups if ups else (max(old, default=4) - 4) // 3
+    return int(2**doubled) // folded(shapes)
+
+
+def folded(shapes: Shapes) -> int:
+    """Real-ESRGAN's networks for 2 and 1 times begin so: the first layer sees 4 or 16 pixels at once."""
     first = shapes.get("conv_first.weight") or shapes.get("model.0.weight") or [0, 3]
-    return int(2**doubled) // {12: 2, 48: 4}.get(first[1], 1)
+    return {12: 2, 48: 4}.get(first[1], 1)
 
 
 def bare(shapes: Shapes) -> Shapes:

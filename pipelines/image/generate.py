@@ -30,6 +30,7 @@ from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
+from pipelines.image.upscalers import upscaler_bytes
 from pipelines.image.widths import widths_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
 
@@ -190,7 +191,7 @@ class Generate:
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, told, seed, picture, entry, ctx.catalog))
+                    keep(self._artifact(params, told, seed, picture, entry, ctx))
                     going.made += 1
                 if ctx.stopping == "finish":
                     break
@@ -237,7 +238,7 @@ class Generate:
         if scale <= 1:
             return picture
         begun.track.begin("enlarge")
-        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)))
+        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)), begun.notes)
         begun.track.learn()
         return made
 
@@ -247,12 +248,12 @@ class Generate:
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
         return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
 
-    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, catalog: Catalog) -> Artifact:
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
-        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, catalog), **about)
+        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
-        return Artifact("image", png(picture), ".png", title_of(told.prompt), facts)
+        return Artifact("image", png(picture, ctx.check), ".png", title_of(told.prompt), facts)
 
 
 def advice(family: Family) -> dict[str, Any]:
@@ -329,8 +330,9 @@ def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Par
 
 
 def company_bytes(params: ImageParams, catalog: Catalog) -> int:
-    """Of the control networks, the reference picture's adapter and the second model. Raises ModelMissing, BadInput."""
-    return control_bytes(params, catalog) + (named(params.refiner, "image", "refiner", catalog).bytes if params.refiner else 0)
+    """Of the control networks, the reference picture's adapter, the second model and the upscaler. Raises ModelMissing, BadInput."""
+    second = named(params.refiner, "image", "refiner", catalog).bytes if params.refiner else 0
+    return control_bytes(params, catalog) + second + upscaler_bytes(params.upscaler, (params.hires_scale, params.upscale), catalog, "cpu")
 
 
 def dress(model: ImageModel, params: ImageParams, catalog: Catalog) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, get_args
+from typing import Any
 
 from pipelines.image.credits import read_credits
-from pipelines.image.params import ImageParams, Upscaler
+from pipelines.image.params import ImageParams
 from pipelines.image.samplers import SAMPLERS, recognise
 from studio.api import BadInput
 
@@ -192,13 +192,12 @@ def _credits(pairs: dict[str, str], left: dict[str, str]) -> dict[str, Any]:
 
 
 def _upscaler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
+    """Its name as it stands there; which upscaler here that is, the catalogue tells."""
     found: dict[str, str] = {}
     for label in UPSCALERS:
-        name = pairs.get(label, "").lower()
-        known = next((ours for ours in get_args(Upscaler) if ours.lower() == name or ("esrgan" in name and "ESRGAN" in ours)), "")
-        if known:
+        if name := pairs.get(label, ""):
             left.pop(label, None)
-            found.setdefault("upscaler", known)
+            found.setdefault("upscaler", name)
     return found
 
 
