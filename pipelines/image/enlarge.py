@@ -80,10 +80,10 @@ def upscaler_spec(entry: ModelEntry, plan: Enlarging, ctx: RunContext) -> ModelS
 
 
 def resized(picture: Image.Image, scale: float, how: str, tell: Told, check: Callable[[], None]) -> Image.Image:
-    """By one of FILTERS, in bands of rows, so that Stop need not wait for a large picture; the result is that of resizing it at once."""
+    """By one of FILTERS, in bands of rows, so that Stop need not wait for a large picture; the result is that of resizing it at once. Whole pixels take no time."""
     width, height = (max(1, round(side * scale)) for side in picture.size)
     rows = max(1, BAND // width)
-    if height <= rows:
+    if height <= rows or how == "Nearest":
         return picture.resize((width, height), FILTERS[how])
     made, ratio = Image.new(picture.mode, (width, height)), picture.height / height
     for top in range(0, height, rows):

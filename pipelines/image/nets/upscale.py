@@ -20,6 +20,7 @@ from pipelines.image.nets.upscalers import Upscaler
 BLEND = 2  # pixels of the picture over which two tiles of a network that only convolves go into each other; their difference is rounding
 SMOOTH = 16  # the same where each tile is seen as a whole
 LANCZOS = 2  # what resizing looks at around a tile, in pixels of the picture
+NEARLY = 0.012  # a network's nothing and all are off by so much
 BLED = 8  # how far colours are spread into what can't be seen
 Box = tuple[int, int, int, int]
 Share = Callable[[float], None]
@@ -89,10 +90,11 @@ def _set(made: Image.Image, place: Tile, drawn: Image.Image, ratio: tuple[float,
     else:
         inside: Any = tuple(min(max(value, 0.0), side) for value, side in zip(part, drawn.size * 2, strict=True))
         shown = drawn.resize(size, Image.Resampling.LANCZOS, box=inside)
-    made.paste(shown, into[:2], _ramp(size, 2 * before * ratio[0], 2 * above * ratio[1]))
+    over = [round((own + mixed) * factor) - begin if mixed else 0 for own, mixed, factor, begin in zip((left, top), (before, above), ratio, into, strict=False)]  # how far the earlier tiles go into this one
+    made.paste(shown, into[:2], _ramp(size, *over))
 
 
-def _ramp(size: tuple[int, int], before: float, above: float) -> Image.Image:
+def _ramp(size: tuple[int, int], before: int, above: int) -> Image.Image:
     """How much of a tile is seen where: from nothing at the left and upper edge to all after so many pixels."""
     sides = [np.clip((np.arange(length) + 0.5) / begin, 0, 1) if begin else np.ones(length) for length, begin in zip(size, (before, above), strict=True)]
     return Image.fromarray((np.outer(sides[1], sides[0]) * 255).round().astype(np.uint8))
@@ -109,7 +111,7 @@ def draw(network: Upscaler, image: Image.Image) -> Image.Image:
     if low == high:
         seen = np.full((*colours.shape[:2], 1), round(low * 255), np.uint8)
     else:
-        seen = _numbers(_called(network, alpha.expand(-1, 3, -1, -1)).mean(1, keepdim=True))
+        seen = _numbers(_called(network, alpha.expand(-1, 3, -1, -1)).mean(1, keepdim=True) * (1 + 2 * NEARLY) - NEARLY)
     return Image.fromarray(np.concatenate([colours, seen], 2))
 
 
