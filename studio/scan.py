@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studio.entries import ModelEntry, ModelKind
+from studio.scan_upscaler import about_upscaler
+from studio.scan_upscaler import architecture as upscaler_of
 
 MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000
@@ -27,7 +29,7 @@ PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
-    "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
+    **dict.fromkeys(("upscale_models", "upscaler", "upscalers", "esrgan", "realesrgan", "swinir", "scunet", "dat", "hat"), "upscaler"), "stable-diffusion": "image", "checkpoints": "image",
     "unet": "image", "diffusion_models": "image", "text_encoder": "text_encoder", "text_encoders": "text_encoder", "clip": "text_encoder", "vae_approx": "vae", "vae-approx": "vae",
 }  # fmt: skip
 DIFFUSERS_KINDS: dict[str, ModelKind] = {
@@ -158,8 +160,11 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
     details: dict[str, Any] = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
     kind = "ip_adapter" if kind in ("controlnet", "other") and any(name.startswith("image_proj.") for name in tensors) else kind
-    details |= _about(kind, shapes)
-    if kind in ("lora", "text_encoder"):
+    kind = "upscaler" if kind == "other" and upscaler_of(shapes) else kind
+    details |= _about(kind, shapes) if kind != "upscaler" else about_upscaler(shapes, path.stem)
+    if kind == "upscaler":
+        family = upscaler_of(shapes)
+    elif kind in ("lora", "text_encoder"):
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
     problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""

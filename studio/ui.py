@@ -175,7 +175,8 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     value = field.get_default(call_default_factory=True) if value is None else value
     about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
     if models := hint(field, "model_kind"):
-        choices = [(entry.title, entry.key) for entry in studio.catalog.entries(models)]
+        named = hint(field, "choices") or []
+        choices = [(words(name), name) for name in named] + [(entry.title, entry.key) for entry in studio.catalog.entries(models) if not entry.problem and entry.key not in named]
         return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)
     if named := hint(field, "choices"):
         return gr.Dropdown([(words(name), name) for name in named], value=value, allow_custom_value=True, **about)

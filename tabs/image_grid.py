@@ -155,7 +155,8 @@ class GridPage(JobPage):
         if axis in ("Sampler", "Schedule"):
             return list(traits.get(f"{axis.lower()}s", []))
         if kind := ui.hint(field, "model_kind"):
-            return [quoted(entry.key) for entry in self.studio.catalog.entries(kind) if not entry.problem]
+            named = [str(name) for name in ui.hint(field, "choices") or []]
+            return [quoted(name) for name in dict.fromkeys((*named, *(entry.key for entry in self.studio.catalog.entries(kind) if not entry.problem)))]
         if get_origin(field.annotation) is not None:
             return [quoted(str(choice)) for choice in get_args(field.annotation)]
         if field.annotation is bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import Any, ClassVar
 
 import gradio as gr
 
 from studio import ui
-from studio.api import BadInput, Studio
+from studio.api import Studio
 from tabs.image_actions import own_output
 from tabs.image_page import JobPage
 from tabs.image_picture import picture_value, shown_picture
+from tabs.image_upscalers import pictures_given, upscaler_choices
 from tabs.image_view import Run, compared
 
 UPSCALE = "image.upscale"
@@ -33,8 +33,11 @@ class UpscalePage(JobPage):
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.picture = gr.Image(
-                    type="filepath", format="png", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture"
-                )
+                    type="filepath", format="png", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260,
+                    placeholder=words("Drop a picture here."), elem_id="image-upscale-picture",
+                )  # fmt: skip
+                with gr.Accordion(words("Several pictures"), open=False, elem_id="image-upscale-fold"):
+                    self.others = gr.File(file_count="multiple", file_types=["image"], label=words("More pictures"), height=140, elem_id="image-upscale-others")
                 self.controls = ui.controls(self.Params, self.studio, only=[name for name, field in self.Params.model_fields.items() if ui.hint(field, "widget") != "hidden"])
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("image-upscale-told")
@@ -55,23 +58,29 @@ class UpscalePage(JobPage):
         return [self.picture]
 
     def listen(self) -> None:
-        self.listen_job([self.go.click], {"picture": self.picture} | self.controls, {"image": self.picture})
+        self.listen_job([self.go.click], {"picture": self.picture, "others": self.others} | self.controls, {"image": self.picture, "more": self.others})
+        page = gr.context.Context.root_block
+        assert isinstance(page, gr.Blocks)
+        page.load(self.on_choices, [], [self.controls["upscaler"]], **ui.QUICK)
         self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 
     def on_take(self, chosen: str, request: gr.Request) -> Any:
         return picture_value(own_output(self.studio, chosen, request).path)
 
+    def on_choices(self, request: gr.Request) -> Any:
+        return gr.update(choices=upscaler_choices(self.studio, ui.lang(request)))
+
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        if not given["picture"]:
-            raise BadInput("There is no picture to enlarge.", hint="Drop one, or choose “Enlarge” below a picture.", field="image")
-        return ui.read_values(self.Params, given) | {"image": self.studio.jobs.desk.inputs.keep(Path(given["picture"]).read_bytes())}, {}
+        return ui.read_values(self.Params, given) | pictures_given(self.studio, given["picture"], given["others"]), {}
 
     def stage(self, run: Run, owner: str, lang: str) -> str:
-        """Finished: what it was and what came of it under one slider."""
-        before = str(self.follower.asked(run.job).get("image", ""))
+        """Finished: what it was and what came of it under one slider, with what there is to say of it; several as a sheet."""
+        asked = self.follower.asked(run.job)
+        before = "" if asked.get("more") else str(asked.get("image", ""))
         if run.outputs and before and not run.running and not run.problem:
-            return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang)
+            notes = "".join(f"<p class='studio-note'>{html.escape(self.studio.words.say(lang, note))}</p>" for note in run.notes)
+            return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang) + notes
         return super().stage(run, owner, lang)
 
     def shown(self, run: Run, request: gr.Request) -> list[Any]:

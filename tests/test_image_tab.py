@@ -245,7 +245,7 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
     page = GridPage(studio, None)
     assert page.on_fill("Sampler", "flow") == "Flow Euler, Model's own, Flow Heun" and "DPM++ 2M" in page.values_of("Sampler", "classic")
     assert page.values_of("Model", "classic") == ["small", "classic", "flow"] and page.values_of("Seamless", "classic") == ["off", "on"]
-    assert page.values_of("Upscaler", "small") == ["Real-ESRGAN", "Lanczos", "Nearest"]
+    assert page.values_of("Upscaler", "small") == ["Automatic", "Real-ESRGAN", "Lanczos", "Nearest"]
     grid: Any = studio.pipelines["image.grid"]
     fields = {str(field.title): name for name, field in studio.pipelines["image.generate"].Params.model_fields.items()}
     for axis in [axis for axis in grid.Params.model_fields["x_axis"].json_schema_extra["ui"]["choices"] if axis]:

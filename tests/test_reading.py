@@ -6,14 +6,14 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.image.infotext import CHOICES, read, write
-from pipelines.image.params import ImageParams, Upscaler
+from pipelines.image.params import UPSCALERS, ImageParams
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import SAMPLERS
 from studio.api import BadInput, Catalog
@@ -44,7 +44,7 @@ def random_params(pick: random.Random, prompt: str, negative: str) -> tuple[Imag
         "prompt": prompt, "negative_prompt": negative, "steps": pick.randint(1, 150), "cfg_scale": round(pick.uniform(0, 30), pick.randint(0, 9)), "width": pick.randint(1, 1024) * 8, "height": pick.randint(1, 1024) * 8, "seed": pick.randrange(2**32),
         "sampler": pick.choice([sampler.name for sampler in SAMPLERS]), "schedule": pick.choice(("Automatic", "Uniform", "Karras", "SGM Uniform", "Exponential", "Beta", "DDIM")), "clip_skip": pick.randint(1, 12), "tiling": pick.random() < 0.5,
         "guidance_rescale": some(0.0, pick.random()), "variation_strength": some(0.0, pick.random()), "variation_seed": some(0, pick.randrange(2**32)), "vae": some("", 'a "VAE", x: y'), "upscale": some(1.0, round(pick.uniform(1.1, 4), 3)),
-        "upscaler": pick.choice(get_args(Upscaler)), "conventions": pick.choice(("diffusers", "AUTOMATIC1111")), "noise_source": pick.choice(("CPU", "NV")), "eta_seed_delta": some(0, pick.randrange(2**31)),
+        "upscaler": pick.choice((*UPSCALERS, "ESRGAN/4x, sharp")), "conventions": pick.choice(("diffusers", "AUTOMATIC1111")), "noise_source": pick.choice(("CPU", "NV")), "eta_seed_delta": some(0, pick.randrange(2**31)),
         "discard_next_to_last_sigma": pick.random() < 0.5, "emphasis": pick.choice(("Original", "No norm", "Ignore", "None")),
     }  # fmt: skip
     if pick.random() < 0.3:

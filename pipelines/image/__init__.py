@@ -21,8 +21,10 @@ def register_pipelines() -> list[Pipeline]:
 
 @hookimpl
 def register_models(settings: StudioSettings) -> list[ModelEntry]:
-    """The small Stable Diffusion that is part of the studio."""
+    """The small Stable Diffusion and the upscaler that are part of the studio."""
+    from pipelines.image.upscalers import shipped
+
     if not (SHIPPED / "model_index.json").is_file():
-        return []
+        return [shipped()]
     size = sum(path.stat().st_size for path in SHIPPED.rglob("*.safetensors"))
-    return [ModelEntry("stickers", str(SHIPPED), "image", "diffusers", size, "Stickers (works offline)", "StableDiffusionPipeline", "float16", languages=["en", "ja"], source="built-in")]
+    return [shipped(), ModelEntry("stickers", str(SHIPPED), "image", "diffusers", size, "Stickers (works offline)", "StableDiffusionPipeline", "float16", languages=["en", "ja"], source="built-in")]

@@ -32,6 +32,7 @@ from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
+from pipelines.image.upscalers import upscaler_bytes
 from pipelines.image.widths import widths_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
 
@@ -192,7 +193,7 @@ class Generate:
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, told, seed, picture, entry, ctx.catalog))
+                    keep(self._artifact(params, told, seed, picture, entry, ctx))
                     going.made += 1
                 if ctx.stopping == "finish":
                     break
@@ -245,7 +246,7 @@ class Generate:
         if scale <= 1:
             return picture
         begun.track.begin("enlarge")
-        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)))
+        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)), begun.notes)
         begun.track.learn()
         return made
 
@@ -255,12 +256,12 @@ class Generate:
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
         return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
 
-    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, catalog: Catalog) -> Artifact:
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
-        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, catalog), **about)
+        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
-        return Artifact("image", png(picture), ".png", title_of(told.prompt), facts)
+        return Artifact("image", png(picture, ctx.check), ".png", title_of(told.prompt), facts)
 
 
 def advice(family: Family) -> dict[str, Any]:
@@ -290,12 +291,12 @@ def seeds_of(params: ImageParams) -> list[int]:
 def expanded(params: Spoken, written: list[dict[str, Any]], expand: Callable[[str, int], str]) -> Spoken:
     """With the words that became of each picture's, which `written` holds with its seed; without, where nothing changed. Negative prompts have draws of their own."""
     changed: dict[str, list[str]] = {}
-    for field, each in PER_PICTURE.items():
-        before = [one[field] for one in written]
+    for name, each in PER_PICTURE.items():
+        before = [one[name] for one in written]
         try:
-            after = [expand(words, one["seed"] + (SEEDS if "negative" in field else 0)) for words, one in zip(before, written, strict=True)]
+            after = [expand(words, one["seed"] + (SEEDS if "negative" in name else 0)) for words, one in zip(before, written, strict=True)]
         except StudioError as error:
-            error.field = field if error.field == "prompt" else error.field
+            error.field = name if error.field == "prompt" else error.field
             raise
         if after != before:
             changed[each] = after
@@ -340,9 +341,10 @@ def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Par
 
 
 def company_bytes(params: ImageParams, catalog: Catalog) -> int:
-    """Of the control networks, the reference picture's adapter, the second model and that of the second pass. Raises ModelMissing, BadInput."""
+    """Of the control networks, the reference picture's adapter, the second model, that of the second pass and the upscaler. Raises ModelMissing, BadInput."""
     others = {"refiner": params.refiner, "hires_model": params.hires_model if params.hires_scale > 1 else ""}
-    return control_bytes(params, catalog) + sum(named(name, "image", field, catalog).bytes for field, name in others.items() if name)
+    named_bytes = sum(named(name, "image", field, catalog).bytes for field, name in others.items() if name)
+    return control_bytes(params, catalog) + named_bytes + upscaler_bytes(params.upscaler, (params.hires_scale, params.upscale), catalog, "cpu")
 
 
 def dress(model: ImageModel, params: ImageParams, catalog: Catalog) -> None:

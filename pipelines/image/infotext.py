@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, get_args
+from typing import Any
 
 from pipelines.image.credits import read_credits
-from pipelines.image.params import ImageParams, Upscaler
+from pipelines.image.params import ImageParams
 from pipelines.image.samplers import AUTOMATIC, SAMPLERS, recognise
 from studio.api import BadInput
 
@@ -31,7 +31,10 @@ WHERE_SET: Table = (
     ("Extend left", "extend_left", int), ("Extend right", "extend_right", int), ("Extend up", "extend_top", int), ("Extend down", "extend_bottom", int),
 )  # fmt: skip
 WITH_PICTURE: Table = (("Denoising strength", "denoising_strength", float), ("Resize mode", "resize", str))
-WITH_HIRES: Table = (("Hires prompt", "hires_prompt", str), ("Hires negative prompt", "hires_negative_prompt", str), ("Hires sampler", "hires_sampler", str), ("Hires schedule type", "hires_schedule", str), ("Hires checkpoint", "hires_model", str))
+WITH_HIRES: Table = (
+    ("Hires prompt", "hires_prompt", str), ("Hires negative prompt", "hires_negative_prompt", str), ("Hires sampler", "hires_sampler", str),
+    ("Hires schedule type", "hires_schedule", str), ("Hires checkpoint", "hires_model", str),
+)  # fmt: skip
 WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
 ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -210,13 +213,12 @@ def _credits(pairs: dict[str, str], left: dict[str, str]) -> dict[str, Any]:
 
 
 def _upscaler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
+    """Its name as it stands there; which upscaler here that is, the catalogue tells."""
     found: dict[str, str] = {}
     for label in UPSCALERS:
-        name = pairs.get(label, "").lower()
-        known = next((ours for ours in get_args(Upscaler) if ours.lower() == name or ("esrgan" in name and "ESRGAN" in ours)), "")
-        if known:
+        if name := pairs.get(label, ""):
             left.pop(label, None)
-            found.setdefault("upscaler", known)
+            found.setdefault("upscaler", name)
     return found
 
 

@@ -7,11 +7,12 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator
 
 from pipelines.image.samplers import AUTOMATIC, NAMES, SCHEDULES
+from pipelines.image.upscalers import CHOICES as UPSCALERS
 from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
-Upscaler = Literal["Real-ESRGAN", "Lanczos", "Nearest"]
+UPSCALER_TOLD = "What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art. Automatic takes the quickest network for the size."
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
 Conventions = Literal["diffusers", "AUTOMATIC1111"]
 NoiseSource = Literal["CPU", "NV"]
@@ -110,7 +111,7 @@ class ImageParams(Params):
     hires_schedule: str = Field(AUTOMATIC, max_length=60, title="Its schedule", description="Automatic is that of the first pass where its sampler knows it.", json_schema_extra=ui(group="High resolution", advanced=True, choices=(AUTOMATIC, *SCHEDULES)))
     hires_model: str = Field("", title="Its model", description="Another model, of any family that draws from pictures, draws the larger picture; empty is the same.", json_schema_extra=ui(group="High resolution", widget="model", model_kind="image", advanced=True))
     upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
-    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art.", json_schema_extra=ui(group="High resolution", advanced=True))
+    upscaler: str = Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="High resolution", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
     step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where little changes: 0 is off, 0.1 careful, 0.3 quick and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))

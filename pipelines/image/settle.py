@@ -21,6 +21,7 @@ from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
 from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
+from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Desk, Fix, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
@@ -78,6 +79,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     values["vae"] = vae.key if vae else ""
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
+    if params.hires_scale > 1 or values["upscale"] > 1:
+        values["upscaler"] = settled_upscaler(params.upscaler, params.hires_scale if params.hires_scale > 1 else values["upscale"], desk.catalog)
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = scaled(params.model_copy(update=values))
     check_prompts(settled)
@@ -276,6 +279,11 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
     except NotFound as error:
         error.field = field
         raise
+    return check_file(path, field)
+
+
+def check_file(path: Path, field: str) -> tuple[int, int]:
+    """The same of a file. Raises BadInput."""
     try:
         with Image.open(path) as image:
             if getattr(image, "n_frames", 1) > 1:

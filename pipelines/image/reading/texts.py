@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.image import infotext
+from pipelines.image import infotext, upscalers
 from pipelines.image.reading import comfy, fooocus, invoke
 from pipelines.image.reading.values import as_json
 from studio.api import BadInput, Catalog
@@ -36,7 +36,7 @@ def _values(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    """The model by its hash, else its name; that of a second pass and a VAE by their names; nothing enlarged unless the text says so."""
+    """The model by its hash, else its name; that of a second pass, a VAE and an upscaler by their names; nothing enlarged unless the text says so."""
     values = {"upscale": 1.0} | values
     digest, name = str(values.pop("model_hash", "")), str(values.get("model", ""))
     for entry in catalog.entries("image"):
@@ -49,6 +49,9 @@ def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     if vae := str(values.pop("vae", "")):
         found = next((entry.key for entry in catalog.entries("vae") if _bare(vae) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
         values |= {"vae": found} if found else {"VAE": vae} if vae.lower() not in ("automatic", "none") else {}
+    if upscaler := str(values.pop("upscaler", "")):
+        own = upscalers.named(upscaler, catalog)
+        values |= {"upscaler": own} if own else {"Hires upscaler" if float(values.get("hires_scale", 1)) > 1 else "Postprocess upscaler": upscaler}
     return values
 
 
