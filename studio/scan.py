@@ -46,6 +46,10 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
 GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
 GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
+SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
+    "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
+    "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector", "ConditionalDetrForObjectDetection": "detector",
+}  # fmt: skip
 HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -403,9 +407,27 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
     if part := str(config.get("_class_name", "")):
         found = next((kind for start, kind in PARTS.items() if part.startswith(start)), None)
         return ModelEntry(key_of(root, folder), str(folder), folder_kind(root, folder) or found or "other", "diffusers", total, folder.name, part, problem=problem)
-    details = {"widths": [int(config.get(name, 0)) for name in ("projection_dim", "hidden_size")]} if names[0] == "CLIPVisionModelWithProjection" else {}
+    details = _about_folder(str(names[0]), config)
+    if seeing := seeing_kind(str(names[0]), config):
+        return ModelEntry(key_of(root, folder), str(folder), seeing, "transformers", total, folder.name, str(names[0]), dtype, problem=problem, details=details)
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
+
+
+def _about_folder(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """What a folder of transformers tells of itself by its config."""
+    if name == "CLIPVisionModelWithProjection":
+        return {"widths": [int(config.get(part, 0)) for part in ("projection_dim", "hidden_size")]}
+    labels = config.get("id2label")
+    return {"joints": len(labels)} if SEEING.get(name) == "pose" and isinstance(labels, dict) else {}
+
+
+def seeing_kind(name: str, config: dict[str, Any]) -> ModelKind | None:
+    """What a class of transformers sees in pictures: depth, joints, or persons; detectors that know no persons are none."""
+    kind = SEEING.get(name)
+    labels = config.get("id2label")
+    persons = isinstance(labels, dict) and any(str(label).lower() == "person" for label in labels.values())
+    return kind if kind != "detector" or persons else None
 
 
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:

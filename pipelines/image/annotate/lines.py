@@ -72,13 +72,13 @@ def scribble(soft: Grey, low: float, high: float, check: Check = lambda: None) -
 
 
 def _ridges(smooth: Grey) -> Grey:
-    """Where it is at its highest in the direction in which it is most curved downwards; one pixel less on each side."""
+    """Where it is at its highest in the direction in which it is most curved downwards, and all in all so curved: on the flank of a line that direction lies along it. One pixel less on each side."""
     middle = smooth[1:-1, 1:-1]
     across = smooth[1:-1, 2:] - 2 * middle + smooth[1:-1, :-2]
     down = smooth[2:, 1:-1] - 2 * middle + smooth[:-2, 1:-1]
     both = (smooth[2:, 2:] - smooth[2:, :-2] - smooth[:-2, 2:] + smooth[:-2, :-2]) / 4
     along = np.arctan2(2 * both, across - down) / 2  # of the larger curvature: the ridge's own direction
-    return crest_of(smooth, -np.sin(along), np.cos(along))
+    return crest_of(smooth, -np.sin(along), np.cos(along)) & (across + down < 0)
 
 
 def _thick(thin: Grey, width: int) -> Image.Image:

@@ -11,14 +11,13 @@ from pipelines.image.edges import ROWS, sobel, with_border
 
 Grey = np.ndarray
 RELIEF = 0.5  # how far the nearest stands out over the farthest, in shorter sides of the picture
-FARTHEST = 1e-3  # of all distances: what is nearer to 0 is no distance
+FLAT = 1e-6  # rounding makes such differences
 
 
-def nearness(told: Grey, far: bool) -> Grey:
-    """[h, w] to 0 (the farthest) … 1 (the nearest). `far`: what is told are distances, whose inverse is taken as the other networks tell it; a flat one is all far."""
-    near = 1 / np.maximum(told, FARTHEST * max(float(told.max()), FARTHEST)) if far else told
-    low, high = float(near.min()), float(near.max())
-    return (near - low) / (high - low) if high - low > 1e-6 * max(1.0, abs(high)) else np.zeros_like(near)
+def nearness(told: Grey) -> Grey:
+    """[H, W], large where it is near, to 0 (the farthest) … 1 (the nearest); what is all the same is all far."""
+    low, high = float(told.min()), float(told.max())
+    return (told - low) / (high - low) if high - low > FLAT * max(1.0, abs(high)) else np.zeros_like(told)
 
 
 def grey_of(near: Grey) -> Image.Image:
