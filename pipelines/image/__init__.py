@@ -12,11 +12,12 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
+    from pipelines.image.annotate.pipeline import Annotate
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid()]
+    return [Generate(), Upscale(), Grid(), Annotate()]
 
 
 @hookimpl

@@ -12,9 +12,10 @@ from PIL import Image
 
 from pipelines.image.again import sampling_again, scaled
 from pipelines.image.checkpoint import PIPELINES, configs_of
-from pipelines.image.control import left_out, named, settle_controls, settle_second
+from pipelines.image.control import settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
+from pipelines.image.lookup import left_out, named
 from pipelines.image.loops import FEWEST_FOR_ONE
 from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
