@@ -290,12 +290,12 @@ def seeds_of(params: ImageParams) -> list[int]:
 def expanded(params: Spoken, written: list[dict[str, Any]], expand: Callable[[str, int], str]) -> Spoken:
     """With the words that became of each picture's, which `written` holds with its seed; without, where nothing changed. Negative prompts have draws of their own."""
     changed: dict[str, list[str]] = {}
-    for field, each in PER_PICTURE.items():
-        before = [one[field] for one in written]
+    for name, each in PER_PICTURE.items():
+        before = [one[name] for one in written]
         try:
-            after = [expand(words, one["seed"] + (SEEDS if "negative" in field else 0)) for words, one in zip(before, written, strict=True)]
+            after = [expand(words, one["seed"] + (SEEDS if "negative" in name else 0)) for words, one in zip(before, written, strict=True)]
         except StudioError as error:
-            error.field = field if error.field == "prompt" else error.field
+            error.field = name if error.field == "prompt" else error.field
             raise
         if after != before:
             changed[each] = after
