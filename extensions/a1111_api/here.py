@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from studio.api import BadInput, ModelEntry, Studio, StudioError
 
-GENERATE, UPSCALE = "image.generate", "image.upscale"
+GENERATE, UPSCALE, GRID, ANNOTATE = "image.generate", "image.upscale", "image.grid", "image.annotate"
 REMEMBERED = "a1111_api:options"
 PLAIN = "Lanczos"
 # Options that can be changed, each caller's own; the checkpoint's "" is the studio's first
@@ -42,6 +42,10 @@ class Here:
     settings_in: Callable[[str], dict[str, Any]]
     options: dict[str, Any] = field(default_factory=lambda: dict(CHANGEABLE))
     fields: frozenset[str] = frozenset()  # of the image pipeline
+    grid_fields: frozenset[str] = frozenset()  # of the one that draws grids, if there is one
+    processes: tuple[str, ...] = ()  # how a control picture can be prepared
+    controls: list[ModelEntry] = field(default_factory=list)
+    references: list[ModelEntry] = field(default_factory=list)
 
     def checkpoint(self, name: str) -> str:
         """The model's key for a title, a file's name or a hash; "" for "". Raises BadInput."""
@@ -101,7 +105,9 @@ def look(studio: Studio, owner: str) -> Here:
     return Here(
         samplers=choices(studio, GENERATE, "sampler"), upscalers=choices(studio, UPSCALE, "upscaler"),
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
-        options=options(studio, owner), fields=frozenset(generate.Params.model_fields), advised=advised, settings_in=settings_in,
+        options=options(studio, owner), fields=frozenset(generate.Params.model_fields), grid_fields=frozenset(studio.pipelines[GRID].Params.model_fields) if GRID in studio.pipelines else frozenset(),
+        processes=choices(studio, GENERATE, "control_process") if "control_process" in generate.Params.model_fields else (), controls=usable(studio, "controlnet"), references=usable(studio, "ip_adapter"),
+        advised=advised, settings_in=settings_in,
     )  # fmt: skip
 
 

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from studio.api import ModelEntry, NotAllowed, Studio
 
 from .asking import body, is_host, owner, say, text, whole, yes
-from .here import FIXED, GENERATE, UPSCALE, choices, first, options, set_options, sha256, titles, usable
+from .control import SCRIPT
+from .here import FIXED, GENERATE, UPSCALE, choices, first, look, options, set_options, sha256, titles, usable
 from .pictures import opened
+from .scripts import SCRIPTS
 from .tasks import Tasks, eta_of, fraction_of, note_of, preview_of
 
 
@@ -103,7 +105,17 @@ class Lists:
         return None
 
     def scripts(self, request: Request) -> Any:
-        return {"txt2img": [], "img2img": []}
+        names = self._scripts(request)
+        return {"txt2img": names, "img2img": names}
+
+    def script_info(self, request: Request) -> Any:
+        """Their arguments are read by their places, not told one by one."""
+        names = self._scripts(request)
+        return [{"name": name, "is_alwayson": name == SCRIPT, "is_img2img": of_picture, "args": []} for of_picture in (False, True) for name in names]
+
+    def _scripts(self, request: Request) -> list[str]:
+        here = look(self.studio, owner(request))
+        return [*(SCRIPTS if "x_axis" in here.grid_fields else ()), *([SCRIPT] if "control_model" in here.fields else [])]
 
     def nothing(self, request: Request) -> Any:
         return []

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from studio.api import Loading, NotFound, Output, Preview, Progress, Queued, Studio
 
 from .asking import owner
-from .here import GENERATE
+from .here import GENERATE, GRID
 from .pictures import encoded, read
 
 LOOKS = 0.03  # seconds between looks whether a job has ended and its client is still there
@@ -135,7 +135,7 @@ class Tasks:
 
     def _finish(self, task: Task) -> None:
         """A job that waits is taken from the queue."""
-        self.studio.jobs.cancel(task.job.id, by=task.owner, mode="finish" if task.job.pipeline.id == GENERATE else "cancel")
+        self.studio.jobs.cancel(task.job.id, by=task.owner, mode="finish" if task.job.pipeline.id in (GENERATE, GRID) else "cancel")
 
     def skip(self, who: str) -> None:
         """Go on with the next picture; the last one is finished as far as it is."""
@@ -164,6 +164,8 @@ class Tasks:
 def place_of(task: Task) -> dict[str, int]:
     """Which picture of the running job, and which step of it."""
     told = task.job.latest(Progress) if task.running else None
+    if told is not None and told.total and task.job.pipeline.id == GRID:  # it tells of the present cell
+        return {"job_no": min(task.pictures - 1, len(task.job.outputs)), "sampling_step": told.step, "sampling_steps": told.total}
     each = max(1, task.pictures // task.parts)
     steps = int(getattr(task.job.params, "steps", 0)) if task.job is not None else 0
     if told is None or told.total < 1:
@@ -179,6 +181,8 @@ def fraction_of(task: Task) -> float:
     if task.running:
         steps, loading = task.job.latest(Progress), task.job.latest(Loading)
         part = steps.step / steps.total if steps and steps.total else max(0.0, loading.fraction) if loading and task.job.pipeline.id != GENERATE else 0.0
+        if task.job.pipeline.id == GRID:
+            part = (min(task.pictures - 1, len(task.job.outputs)) + part) / task.pictures
         part = max(0.01, part)
     return min(0.99, (done + part) / task.parts)
 

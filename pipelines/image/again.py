@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.image.families import Family
 from pipelines.image.params import ImageParams
-from pipelines.image.samplers import AUTOMATIC, choose, find
+from pipelines.image.samplers import AUTOMATIC, choose, find, split
 from studio.api import BadInput
 
 MOST = 4.0
@@ -44,7 +44,7 @@ def sampling_again(params: ImageParams, family: Family, other: Family) -> dict[s
     if named == AUTOMATIC:
         named = params.sampler if other.kind == family.kind else other.sampler
     try:
-        if spread == AUTOMATIC and other.kind == family.kind and params.schedule in find(named, other.kind).accepted:
+        if spread == AUTOMATIC and not split(named)[1] and other.kind == family.kind and params.schedule in find(named, other.kind).accepted:
             spread = params.schedule
         sampler, schedule = choose(named, spread, other.kind)
     except BadInput as error:

@@ -32,8 +32,8 @@ WHERE_SET: Table = (
 )  # fmt: skip
 WITH_PICTURE: Table = (("Denoising strength", "denoising_strength", float), ("Resize mode", "resize", str))
 WITH_HIRES: Table = (
-    ("Hires prompt", "hires_prompt", str), ("Hires negative prompt", "hires_negative_prompt", str), ("Hires sampler", "hires_sampler", str),
-    ("Hires schedule type", "hires_schedule", str), ("Hires checkpoint", "hires_model", str),
+    ("Hires prompt", "hires_prompt", str), ("Hires negative prompt", "hires_negative_prompt", str), ("Hires sampler", "hires_sampler", str), ("Hires schedule type", "hires_schedule", str),
+    ("Hires checkpoint", "hires_model", str),
 )  # fmt: skip
 WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
 ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))

@@ -18,6 +18,7 @@ class LoopedScheduler(EulerDiscreteScheduler):
 
     loop = ""
     going: Loop | None = None
+    _step_index: int | None
 
     def take(self, levels: Levels, trained: Levels, device: Any = None) -> None:
         """The falling levels, the last one behind the last step; `trained` are the model's own."""
@@ -54,7 +55,7 @@ class LoopedScheduler(EulerDiscreteScheduler):
             following = self.going.send((state, clean))[0]
         except StopIteration as end:
             following = end.value
-        self._step_index += 1
+        self._step_index = (self._step_index or 0) + 1
         following = following.to(model_output.dtype)
         return EulerDiscreteSchedulerOutput(prev_sample=following, pred_original_sample=clean) if return_dict else (following, clean)
 
