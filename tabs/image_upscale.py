@@ -33,8 +33,8 @@ class UpscalePage(JobPage):
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.picture = gr.Image(
-                    type="filepath", format="png", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260,
-                    placeholder=words("Drop a picture here."), elem_id="image-upscale-picture",
+                    type="filepath", format="png", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."),
+                    elem_id="image-upscale-picture",
                 )  # fmt: skip
                 with gr.Accordion(words("Several pictures"), open=False, elem_id="image-upscale-fold"):
                     self.others = gr.File(file_count="multiple", file_types=["image"], label=words("More pictures"), height=140, elem_id="image-upscale-others")

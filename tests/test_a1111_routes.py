@@ -29,6 +29,7 @@ from studio.rest import mount
 from tests.house import finish
 from tests.image_models import image_queue, make_sd1
 from tests.sentences import sentences
+from tests.upscaler_models import save
 
 FOLDER = Path(__file__).resolve().parent.parent / "extensions" / "a1111_api"
 SMALL = {"prompt": "a red cat", "steps": 2, "seed": 7, "width": 32, "height": 32}
@@ -38,6 +39,7 @@ SMALL = {"prompt": "a red cat", "steps": 2, "seed": 7, "width": 32, "height": 32
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, Starlette]]:
     data = tmp_path_factory.mktemp("a1111")
     make_sd1(data / "models" / "stable-diffusion" / "tiny")
+    save(data / "models" / "ESRGAN", "2x_compact")
     queue = image_queue(data, data / "models")
     queue.start()
     Hooks().load_folder(FOLDER)
@@ -173,6 +175,16 @@ def test_a_mask_of_another_size_is_brought_to_its_picture(ann: TestClient) -> No
     assert drawn.size == (64, 64) and drawn.getpixel((2, 2)) == ramp(64).getpixel((2, 2)) and drawn.getpixel((32, 32)) != ramp(64).getpixel((32, 32))
     turned = asked(ann, "img2img", **SMALL, init_images=[sent(ramp(64))], mask=sent(mask), mask_blur=0, denoising_strength=0.9, inpainting_fill=1, inpainting_mask_invert=1)
     assert picture(turned["images"][0]).getpixel((32, 32)) == ramp(64).getpixel((32, 32))
+
+
+def test_one_s_own_upscalers_are_listed_and_used(ann: TestClient) -> None:
+    listed = {item["name"]: item for item in ann.get("/sdapi/v1/upscalers").json()}
+    assert list(listed) == ["None", "Automatic", "Real-ESRGAN", "Lanczos", "Nearest", "2x_compact"] and listed["2x_compact"]["scale"] == 2 and listed["2x_compact"]["model_path"].endswith("2x_compact.safetensors")
+    assert [item["name"] for item in ann.get("/sdapi/v1/realesrgan-models").json()] == ["2x_compact"]
+    made = {name: picture(asked(ann, "extra-single-image", image=sent(ramp()), upscaling_resize=2, upscaler_1=name)["image"]) for name in ("2x_compact", "2x_compact.pth", "Real-ESRGAN", "Automatic")}
+    assert made["2x_compact"].size == (64, 64) and made["2x_compact"].tobytes() == made["2x_compact.pth"].tobytes() == made["Automatic"].tobytes() != made["Real-ESRGAN"].tobytes()
+    batch = asked(ann, "extra-batch-images", imageList=[{"data": sent(ramp()), "name": "a"}] * 2, upscaling_resize=2, upscaler_1="2x_compact")
+    assert [picture(image).tobytes() for image in batch["images"]] == [made["2x_compact"].tobytes()] * 2
 
 
 def test_enlarging_to_a_size_and_blending_two_upscalers(ann: TestClient, studio: Studio) -> None:

@@ -25,8 +25,9 @@ FIXED: dict[str, Any] = {
     "sd_lora": "None", "sd_hypernetwork": "None", "img2img_color_correction": False, "initial_noise_multiplier": 1.0, "s_churn": 0.0, "s_noise": 1.0,
 }  # fmt: skip
 HASHED = re.compile(r"^(.*?)\s*\[([0-9a-f]{6,64})\]$", re.IGNORECASE)
-SUFFIX = re.compile(r"\.(safetensors|ckpt|pt|gguf)$", re.IGNORECASE)
+SUFFIX = re.compile(r"\.(safetensors|ckpt|pth|pt|gguf)$", re.IGNORECASE)
 SAME = ("", "none", "automatic")
+SAME_FILES = {"r-esrgan 4x+": "realesrgan_x4plus", "r-esrgan 4x+ anime6b": "realesrgan_x4plus_anime_6b"}
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ class Here:
         return sampler, schedule
 
     def upscaler(self, name: str) -> str:
-        """Latent and plain resizing are Lanczos, any ESRGAN is the one that comes along. Raises BadInput."""
+        """Latent and plain resizing are Lanczos; the original's names of Real-ESRGAN's networks are those files where they are here, any other ESRGAN is the one that comes along. Raises BadInput."""
         known = {own.lower(): own for own in self.upscalers}
         lower = name.lower()
+        lower = SAME_FILES.get(lower, lower) if SAME_FILES.get(lower) in known else SUFFIX.sub("", lower)
         if lower in known:
             return known[lower]
         if lower in ("", "none", "nearest") or lower.startswith("latent"):
@@ -103,7 +105,7 @@ def look(studio: Studio, owner: str) -> Here:
         return dict(generate.read_parameters(text, catalog)) if hasattr(generate, "read_parameters") else {}
 
     return Here(
-        samplers=choices(studio, GENERATE, "sampler"), upscalers=choices(studio, UPSCALE, "upscaler"),
+        samplers=choices(studio, GENERATE, "sampler"), upscalers=upscalers(studio),
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
         options=options(studio, owner), fields=frozenset(generate.Params.model_fields), grid_fields=frozenset(studio.pipelines[GRID].Params.model_fields) if GRID in studio.pipelines else frozenset(),
         processes=choices(studio, GENERATE, "control_process") if "control_process" in generate.Params.model_fields else (), controls=usable(studio, "controlnet"), references=usable(studio, "ip_adapter"),
@@ -117,6 +119,21 @@ def choices(studio: Studio, pipeline: str, name: str) -> tuple[str, ...]:
     hints = about.json_schema_extra if isinstance(about.json_schema_extra, dict) else {}
     shown: Any = hints.get("ui", {})
     return tuple(shown.get("choices", ()) or get_args(about.annotation))
+
+
+def upscalers(studio: Studio) -> tuple[str, ...]:
+    """By the names that are given back: what the pipeline always has, then the files by their titles."""
+    return tuple(dict.fromkeys((*choices(studio, UPSCALE, "upscaler"), *networks(studio))))
+
+
+def networks(studio: Studio) -> dict[str, ModelEntry]:
+    """The upscalers that are files, by their titles."""
+    return titles(usable(studio, "upscaler"))
+
+
+def scale_of(entry: ModelEntry | None) -> int:
+    """By how much a network enlarges by itself; plain resizing does what it is asked."""
+    return int(entry.details.get("scale", 0)) or 4 if entry else 4
 
 
 def usable(studio: Studio, kind: str) -> list[ModelEntry]:

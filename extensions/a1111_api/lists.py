@@ -13,7 +13,7 @@ from studio.api import ModelEntry, NotAllowed, Studio
 
 from .asking import body, is_host, owner, say, text, whole, yes
 from .control import SCRIPT
-from .here import FIXED, GENERATE, UPSCALE, choices, first, look, options, set_options, sha256, titles, usable
+from .here import FIXED, GENERATE, choices, first, look, networks, options, scale_of, set_options, sha256, titles, upscalers, usable
 from .pictures import opened
 from .scripts import SCRIPTS
 from .tasks import Tasks, eta_of, fraction_of, note_of, preview_of
@@ -49,11 +49,13 @@ class Lists:
         return [{"name": name.lower().replace(" ", "_"), "label": name, "aliases": None, "default_rho": 7.0 if name == "Karras" else -1, "need_inner_model": False} for name in names]
 
     def upscalers(self, request: Request) -> Any:
-        names = ("None", *choices(self.studio, UPSCALE, "upscaler"))
-        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4} for name in names]
+        """Those that are always there, then the files; each with its own scale."""
+        files = networks(self.studio)
+        found = [(name, files.get(name)) for name in ("None", *upscalers(self.studio))]
+        return [{"name": name, "model_name": entry and entry.title, "model_path": entry and place(entry, request), "model_url": None, "scale": scale_of(entry)} for name, entry in found]
 
     def networks_that_enlarge(self, request: Request) -> Any:
-        return [{"name": name, "path": None, "scale": 4} for name in choices(self.studio, UPSCALE, "upscaler") if "esrgan" in name.lower()]
+        return [{"name": name, "path": place(entry, request), "scale": scale_of(entry)} for name, entry in networks(self.studio).items() if entry.architecture in ("ESRGAN", "Compact")]
 
     def checkpoints(self, request: Request) -> Any:
         return [
