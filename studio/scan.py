@@ -42,6 +42,7 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
 GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
+T5_GGUF = {"t5": "t5", "t5encoder": "t5"}
 GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
 Shapes = dict[str, list[int]]
@@ -162,9 +163,18 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     if kind in ("lora", "text_encoder"):
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
-    problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
-    problem = problem or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
+    problem = small_weights(shapes, kind, family) or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def small_weights(shapes: Shapes, kind: ModelKind, family: str) -> str:
+    """The sentence about weights of a form that is not read; "" for all others. Scaled 8-bit ones have their scale beside them, one for all of a matrix or one for each row."""
+    scales = [shape for name, shape in shapes.items() if name.endswith((".scale_weight", ".weight_scale"))]
+    if any(name.endswith((".qweight", ".weight_scale_2")) or ".quant_state." in name for name in shapes) or any(len(shape) > 1 and shape[-1] > 1 for shape in scales):
+        return "Its weights are packed 4-bit ones or scaled in blocks, which is not read here. Get it as fp16, bf16, fp8 or GGUF."
+    if scales and kind != "text_encoder" and family not in ("flux", "sd3"):
+        return "Scaled 8-bit weights are read of FLUX, Stable Diffusion 3 and their text encoders. Get this one as fp16, bf16 or plain fp8."
+    return ""
 
 
 def _about(kind: ModelKind, shapes: Shapes) -> dict[str, Any]:
@@ -300,7 +310,8 @@ def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     if architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
         problem = "" if architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
         return ModelEntry(key, str(path), "image", "gguf", size, path.stem, architecture, dtype, problem=problem, details={"tensors": tensors})
-    kind: ModelKind = "other" if architecture in ("clip", "t5", "t5encoder") else "llm"
+    kind: ModelKind = "text_encoder" if architecture in T5_GGUF else "other" if architecture == "clip" else "llm"
+    architecture = T5_GGUF.get(architecture, architecture)
     return ModelEntry(key, str(path), kind, "gguf", size, path.stem, architecture, dtype, context, list(languages), details=details)
 
 
