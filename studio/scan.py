@@ -197,12 +197,33 @@ def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
 
 
 def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
-    """Of a ControlNet in one file, in diffusers' layout or the original one: its class, and how wide the text is that it reads; {} for other forms."""
-    if any("task_embedding" in name or "control_add_embedding" in name for name in shapes):
-        return {"class": "ControlNetUnionModel"}
-    if not any("controlnet_cond_embedding." in name or "input_hint_block." in name for name in shapes):
-        return {}
-    return {"class": "ControlNetModel", "context": next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)}
+    """Of what guides in one file, in diffusers' layout or the original one: its class, how wide the text is that it reads, how many kinds of pictures it takes; {} for other forms."""
+    context = next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)
+    if "task_embedding" in shapes:
+        return {"class": "ControlNetUnionModel", "context": context, "kinds": shapes["task_embedding"][0]}
+    if any("controlnet_cond_embedding." in name or "input_hint_block.0." in name for name in shapes):
+        return {"class": "ControlNetModel", "context": context}
+    if "controlnet_blocks.0.weight" in shapes:
+        return _about_flow_control(shapes)
+    if is_adapter(set(shapes)):
+        folded = next((shapes[name][1] for name in ("adapter.conv_in.weight", "conv_in.weight") if name in shapes), 0)
+        return {"class": "T2IAdapter", "xl": folded in (256, 768)}
+    return {}
+
+
+def _about_flow_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Of Stable Diffusion 3 and FLUX, in diffusers' layout; those that take a mask besides the picture are another form."""
+    wide = {"wide": shapes["controlnet_blocks.0.weight"][0]}
+    if "controlnet_x_embedder.weight" in shapes:
+        kinds = shapes.get("controlnet_mode_embedder.weight", [0])[0]
+        return wide | ({"class": "FluxControlNetUnionModel", "kinds": kinds} if kinds else {"class": "FluxControlNetModel"})
+    into, own = shapes.get("pos_embed_input.proj.weight", [0, 0]), shapes.get("pos_embed.proj.weight", [0, 0])
+    return wide | {"class": "SD3ControlNetModel"} if into[1] and own[1] in (0, into[1]) else {}
+
+
+def is_adapter(names: set[str]) -> bool:
+    """A T2I-Adapter, by diffusers' names or those of its release."""
+    return bool(names & {"adapter.body.0.resnets.0.block1.weight", "body.0.block1.weight"})
 
 
 def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
@@ -283,7 +304,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "text_encoder"
     if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
         return "lora"
-    if any("control_model" in name or "controlnet" in name for name in names):
+    if any("control_model" in name or "controlnet" in name for name in names) or "task_embedding" in names or is_adapter(names):
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
@@ -404,9 +425,12 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
     """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
     name = str(config["_class_name"])
-    shown = "FluxControlNetUnionModel" if config.get("num_mode") else name
+    shown = "FluxControlNetUnionModel" if config.get("num_mode") else "" if config.get("extra_conditioning_channels") else name
     context = config.get("cross_attention_dim", 0)
     details = {"class": shown, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    wide = config.get("attention_head_dim"), config.get("num_attention_heads")
+    details |= {"wide": wide[0] * wide[1]} if isinstance(wide[0], int) and isinstance(wide[1], int) else {}
+    details |= {"kinds": int(kinds)} if (kinds := config.get("num_mode") or config.get("num_control_type")) else {}
     return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 

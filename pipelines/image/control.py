@@ -8,10 +8,13 @@ from typing import Any
 
 from pipelines.image.families import Family, family_of
 from pipelines.image.params import CONTROLS, ImageParams
+from pipelines.image.unions import check_kind, number_of
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, ModelBroken, ModelEntry, ModelMissing
 
 CLASSES = {"ControlNetModel": ("sd1", "sd2", "sdxl", "tiny"), "T2IAdapter": ("sd1", "sd2", "sdxl", "tiny"), "SD3ControlNetModel": ("sd3",), "FluxControlNetModel": ("flux",)}
+CLASSES |= {"ControlNetUnionModel": ("sdxl",), "FluxControlNetUnionModel": ("flux",)}
+FLOW = ("SD3ControlNetModel", "FluxControlNetModel", "FluxControlNetUnionModel")
 SECONDS = {"sd1": ("sd1", "sd2"), "sd2": ("sd1", "sd2"), "tiny": ("tiny",), "sdxl": ("sdxl", "sdxl_refiner")}  # whose latents they share
 REFERENCED = ("sd1", "sd2", "sdxl", "tiny")
 
@@ -27,13 +30,19 @@ class Unit:
     weight: float
     start: float
     end: float
+    kind: str = "Automatic"
+
+    @property
+    def number(self) -> int:
+        """What a network of several kinds is told of the picture; -1 for one of one kind."""
+        return number_of(self.entry, self.kind, self.process)
 
 
 def units(params: ImageParams, catalog: Catalog) -> list[Unit]:
     """Those that have a model. Raises ModelMissing, ModelBroken, BadInput."""
     found = []
     for prefix in CONTROLS:
-        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end")}
+        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end", "kind")}
         if value["model"]:
             entry = named(str(value.pop("model")), "controlnet", f"{prefix}_model", catalog)
             found.append(Unit(prefix, entry, **value))
@@ -58,6 +67,7 @@ def settle_controls(params: ImageParams, model: ModelEntry, family: Family, cata
     for unit in units(params, catalog):
         found[f"{unit.prefix}_model"] = unit.entry.key
         _check_fit(unit.entry, model, family, f"{unit.prefix}_model")
+        check_kind(unit.entry, unit.kind, unit.process, unit.prefix)
         if not unit.image and not params.image:
             raise BadInput("There is no picture that guides the drawing.", hint="Give a control picture, or leave its model out.", field=f"{unit.prefix}_image")
         if unit.start >= unit.end:
@@ -123,6 +133,9 @@ def _check_fit(entry: ModelEntry, model: ModelEntry, family: Family, field: str)
     its, reads = int(entry.details.get("context", 0)), widths_of(model).context
     if its and reads and its != reads:
         _other_family(entry, family, its, reads, field)
+    mine, whole = int(entry.details.get("wide", 0)), widths_of(model).inner
+    if kind in FLOW and mine and whole and mine != whole:
+        raise BadInput(f"“{entry.title}” is for another size of {family.title}: it is {mine} wide, this one {whole}.", hint="Leave it out, or choose a model of its size.", field=field)
     if kind == "T2IAdapter" and bool(entry.details.get("xl")) != (family.key == "sdxl"):
         raise BadInput(f"“{entry.title}” is for another family of models than {family.title}.", hint="Leave it out, or choose a model of its family.", field=field)
 

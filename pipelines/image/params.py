@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator
 
 from pipelines.image.samplers import AUTOMATIC, NAMES, SCHEDULES
+from pipelines.image.unions import ControlKind
 from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
@@ -37,6 +38,10 @@ def _control_image(number: int) -> Any:
 
 def _control_process(number: int) -> Any:
     return _control(number, "preparation", "None", "What is made of the picture first: its edges, its opposite, or its lightness.")
+
+
+def _control_kind(number: int) -> Any:
+    return _control(number, "kind", "Automatic", "What the picture shows, for control networks that take several kinds; automatic goes by the preparation.")
 
 
 def _control_weight(number: int) -> Any:
@@ -111,18 +116,21 @@ class ImageParams(Params):
     control_model: str = _control_model(1)
     control_image: str = _control_image(1)
     control_process: Process = _control_process(1)
+    control_kind: ControlKind = _control_kind(1)
     control_weight: float = _control_weight(1)
     control_start: float = _control_start(1)
     control_end: float = _control_end(1)
     control2_model: str = _control_model(2)
     control2_image: str = _control_image(2)
     control2_process: Process = _control_process(2)
+    control2_kind: ControlKind = _control_kind(2)
     control2_weight: float = _control_weight(2)
     control2_start: float = _control_start(2)
     control2_end: float = _control_end(2)
     control3_model: str = _control_model(3)
     control3_image: str = _control_image(3)
     control3_process: Process = _control_process(3)
+    control3_kind: ControlKind = _control_kind(3)
     control3_weight: float = _control_weight(3)
     control3_start: float = _control_start(3)
     control3_end: float = _control_end(3)
