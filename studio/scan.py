@@ -46,6 +46,7 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
 GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
+T5_GGUF = {"t5": "t5", "t5encoder": "t5"}
 GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
 SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
@@ -176,9 +177,18 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     elif kind in ("lora", "text_encoder"):
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
-    problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
-    problem = problem or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
+    problem = small_weights(shapes, kind, family) or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def small_weights(shapes: Shapes, kind: ModelKind, family: str) -> str:
+    """The sentence about weights of a form that is not read; "" for all others. Scaled 8-bit ones have their scale beside them, one for all of a matrix or one for each row."""
+    scales = [shape for name, shape in shapes.items() if name.endswith((".scale_weight", ".weight_scale"))]
+    if any(name.endswith((".qweight", ".weight_scale_2")) or ".quant_state." in name for name in shapes) or any(len(shape) > 1 and shape[-1] > 1 for shape in scales):
+        return "Its weights are packed 4-bit ones or scaled in blocks, which is not read here. Get it as fp16, bf16, fp8 or GGUF."
+    if scales and kind != "text_encoder" and family not in ("flux", "sd3"):
+        return "Scaled 8-bit weights are read of FLUX, Stable Diffusion 3 and their text encoders. Get this one as fp16, bf16 or plain fp8."
+    return ""
 
 
 def _about(kind: ModelKind, shapes: Shapes) -> dict[str, Any]:
@@ -201,12 +211,33 @@ def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
 
 
 def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
-    """Of a ControlNet in one file, in diffusers' layout or the original one: its class, and how wide the text is that it reads; {} for other forms."""
-    if any("task_embedding" in name or "control_add_embedding" in name for name in shapes):
-        return {"class": "ControlNetUnionModel"}
-    if not any("controlnet_cond_embedding." in name or "input_hint_block." in name for name in shapes):
-        return {}
-    return {"class": "ControlNetModel", "context": next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)}
+    """Of what guides in one file, in diffusers' layout or the original one: its class, how wide the text is that it reads, how many kinds of pictures it takes; {} for other forms."""
+    context = next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)
+    if "task_embedding" in shapes:
+        return {"class": "ControlNetUnionModel", "context": context, "kinds": shapes["task_embedding"][0]}
+    if any("controlnet_cond_embedding." in name or "input_hint_block.0." in name for name in shapes):
+        return {"class": "ControlNetModel", "context": context}
+    if "controlnet_blocks.0.weight" in shapes:
+        return _about_flow_control(shapes)
+    if is_adapter(set(shapes)):
+        folded = next((shapes[name][1] for name in ("adapter.conv_in.weight", "conv_in.weight") if name in shapes), 0)
+        return {"class": "T2IAdapter", "xl": folded in (256, 768)}
+    return {}
+
+
+def _about_flow_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Of Stable Diffusion 3 and FLUX, in diffusers' layout; those that take a mask besides the picture are another form."""
+    wide = {"wide": shapes["controlnet_blocks.0.weight"][0]}
+    if "controlnet_x_embedder.weight" in shapes:
+        kinds = shapes.get("controlnet_mode_embedder.weight", [0])[0]
+        return wide | ({"class": "FluxControlNetUnionModel", "kinds": kinds} if kinds else {"class": "FluxControlNetModel"})
+    into, own = shapes.get("pos_embed_input.proj.weight", [0, 0]), shapes.get("pos_embed.proj.weight", [0, 0])
+    return wide | {"class": "SD3ControlNetModel"} if into[1] and own[1] in (0, into[1]) else {}
+
+
+def is_adapter(names: set[str]) -> bool:
+    """A T2I-Adapter, by diffusers' names or those of its release."""
+    return bool(names & {"adapter.body.0.resnets.0.block1.weight", "body.0.block1.weight"})
 
 
 def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
@@ -287,7 +318,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "text_encoder"
     if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
         return "lora"
-    if any("control_model" in name or "controlnet" in name for name in names):
+    if any("control_model" in name or "controlnet" in name for name in names) or "task_embedding" in names or is_adapter(names):
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
@@ -327,7 +358,8 @@ def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     if architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
         problem = "" if architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
         return ModelEntry(key, str(path), "image", "gguf", size, path.stem, architecture, dtype, problem=problem, details={"tensors": tensors})
-    kind: ModelKind = "other" if architecture in ("clip", "t5", "t5encoder") else "llm"
+    kind: ModelKind = "text_encoder" if architecture in T5_GGUF else "other" if architecture == "clip" else "llm"
+    architecture = T5_GGUF.get(architecture, architecture)
     return ModelEntry(key, str(path), kind, "gguf", size, path.stem, architecture, dtype, context, list(languages), details=details)
 
 
@@ -438,9 +470,12 @@ def seeing_kind(name: str, config: dict[str, Any]) -> ModelKind | None:
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
     """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
     name = str(config["_class_name"])
-    shown = "FluxControlNetUnionModel" if config.get("num_mode") else name
+    shown = "FluxControlNetUnionModel" if config.get("num_mode") else "" if config.get("extra_conditioning_channels") else name
     context = config.get("cross_attention_dim", 0)
     details = {"class": shown, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    wide = config.get("attention_head_dim"), config.get("num_attention_heads")
+    details |= {"wide": wide[0] * wide[1]} if isinstance(wide[0], int) and isinstance(wide[1], int) else {}
+    details |= {"kinds": int(kinds)} if (kinds := config.get("num_mode") or config.get("num_control_type")) else {}
     return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 

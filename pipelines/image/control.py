@@ -10,10 +10,13 @@ from pipelines.image.annotate.models import KINDS, bytes_of, check_detail, settl
 from pipelines.image.families import Family, family_of
 from pipelines.image.lookup import left_out, named
 from pipelines.image.params import CONTROLS, ImageParams
+from pipelines.image.unions import check_kind, number_of
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Fix, ModelEntry, ModelMissing
 
 CLASSES = {"ControlNetModel": ("sd1", "sd2", "sdxl", "tiny"), "T2IAdapter": ("sd1", "sd2", "sdxl", "tiny"), "SD3ControlNetModel": ("sd3",), "FluxControlNetModel": ("flux",)}
+CLASSES |= {"ControlNetUnionModel": ("sdxl",), "FluxControlNetUnionModel": ("flux",)}
+FLOW = ("SD3ControlNetModel", "FluxControlNetModel", "FluxControlNetUnionModel")
 SECONDS = {"sd1": ("sd1", "sd2"), "sd2": ("sd1", "sd2"), "tiny": ("tiny",), "sdxl": ("sdxl", "sdxl_refiner")}  # whose latents they share
 REFERENCED = ("sd1", "sd2", "sdxl", "tiny")
 
@@ -33,18 +36,24 @@ class Unit:
     depth_model: str = ""
     pose_model: str = ""
     person_model: str = ""
+    kind: str = "Automatic"
 
     @property
     def preparation(self) -> Preparation:
         """Lines are light on black."""
         return Preparation(self.process, self.detail, depth_model=self.depth_model, pose_model=self.pose_model, person_model=self.person_model)
 
+    @property
+    def number(self) -> int:
+        """What a network of several kinds is told of the picture; -1 for one of one kind."""
+        return number_of(self.entry, self.kind, self.process)
+
 
 def units(params: ImageParams, catalog: Catalog) -> list[Unit]:
     """Those that have a model. Raises ModelMissing, ModelBroken, BadInput."""
     found = []
     for prefix in CONTROLS:
-        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end", "detail")}
+        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end", "detail", "kind")}
         if value["model"]:
             entry = named(str(value.pop("model")), "controlnet", f"{prefix}_model", catalog)
             found.append(Unit(prefix, entry, **value, **{name: getattr(params, name) for name in KINDS}))
@@ -63,6 +72,7 @@ def settle_controls(params: ImageParams, model: ModelEntry, family: Family, cata
         found[f"{unit.prefix}_model"] = unit.entry.key
         check_detail(unit.process, unit.detail, f"{unit.prefix}_detail")
         _check_fit(unit.entry, model, family, f"{unit.prefix}_model")
+        check_kind(unit.entry, unit.kind, unit.process, unit.prefix)
         if not unit.image and not params.image:
             raise BadInput("There is no picture that guides the drawing.", hint="Give a control picture, or leave its model out.", field=f"{unit.prefix}_image", fix=left_out(f"{unit.prefix}_model"))
         if unit.start >= unit.end:
@@ -129,6 +139,9 @@ def _check_fit(entry: ModelEntry, model: ModelEntry, family: Family, field: str)
     its, reads = int(entry.details.get("context", 0)), widths_of(model).context
     if its and reads and its != reads:
         _other_family(entry, family, its, reads, field)
+    mine, whole = int(entry.details.get("wide", 0)), widths_of(model).inner
+    if kind in FLOW and mine and whole and mine != whole:
+        raise BadInput(f"“{entry.title}” is for another size of {family.title}: it is {mine} wide, this one {whole}.", hint="Leave it out, or choose a model of its size.", field=field)
     if kind == "T2IAdapter" and bool(entry.details.get("xl")) != (family.key == "sdxl"):
         raise BadInput(f"“{entry.title}” is for another family of models than {family.title}.", hint="Leave it out, or choose a model of its family.", field=field, fix=left_out(field))
 

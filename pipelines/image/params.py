@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator
 
 from pipelines.image.samplers import AUTOMATIC, NAMES, SCHEDULES
+from pipelines.image.unions import ControlKind
 from pipelines.image.upscalers import CHOICES as UPSCALERS
 from studio.api import Params, ui
 
@@ -43,6 +44,10 @@ def _control_process(number: int) -> Any:
 
 def _control_detail(number: int) -> Any:
     return _control(number, "detail", 0.5, "How much of the faint and the small is kept by preparations that find edges, lines, normals or poses, or blur.", step=0.05, ge=0.0, le=1.0)
+
+
+def _control_kind(number: int) -> Any:
+    return _control(number, "kind", "Automatic", "What the picture shows, for control networks that take several kinds; automatic goes by the preparation.")
 
 
 def _control_weight(number: int) -> Any:
@@ -140,6 +145,7 @@ class ImageParams(Params):
     control_image: str = _control_image(1)
     control_process: Process = _control_process(1)
     control_detail: float = _control_detail(1)
+    control_kind: ControlKind = _control_kind(1)
     control_weight: float = _control_weight(1)
     control_start: float = _control_start(1)
     control_end: float = _control_end(1)
@@ -147,6 +153,7 @@ class ImageParams(Params):
     control2_image: str = _control_image(2)
     control2_process: Process = _control_process(2)
     control2_detail: float = _control_detail(2)
+    control2_kind: ControlKind = _control_kind(2)
     control2_weight: float = _control_weight(2)
     control2_start: float = _control_start(2)
     control2_end: float = _control_end(2)
@@ -154,6 +161,7 @@ class ImageParams(Params):
     control3_image: str = _control_image(3)
     control3_process: Process = _control_process(3)
     control3_detail: float = _control_detail(3)
+    control3_kind: ControlKind = _control_kind(3)
     control3_weight: float = _control_weight(3)
     control3_start: float = _control_start(3)
     control3_end: float = _control_end(3)

@@ -19,6 +19,7 @@ from PIL import Image
 from pipelines.image.annotate.prepare import plain
 from pipelines.image.checkpoint import UNET, read_shapes, unet_config
 from pipelines.image.control import Unit
+from pipelines.image.nets.control_files import load_special
 from pipelines.image.nets.handover import replaced
 from pipelines.image.nets.parts import original_path
 from pipelines.image.params import ImageParams
@@ -52,18 +53,20 @@ def load_unit(path: Path, kind: str, dtype: Any, device: str) -> Any:
     import diffusers
 
     if path.is_dir():
-        net = getattr(diffusers, kind).from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True)
+        net = getattr(diffusers, kind.replace("FluxControlNetUnion", "FluxControlNet")).from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True)
     else:
-        net = _single(path, dtype)
+        net = _single(path, kind, dtype)
     return net.to(device).requires_grad_(False).eval()
 
 
-def _single(path: Path, dtype: Any) -> Any:
+def _single(path: Path, kind: str, dtype: Any) -> Any:
     """A ControlNet in one file; its sizes are read from the header."""
     import diffusers
     from safetensors.torch import load_file
 
     shapes, tensors = read_shapes(path), load_file(path)
+    if kind != "ControlNetModel":
+        return load_special(kind, shapes, tensors, diffusers_config).to(dtype)
     own = any(name.startswith("controlnet_down_blocks.") for name in shapes)
     prefix = "" if own else next(prefix for prefix in ORIGINAL if f"{prefix}input_hint_block.0.weight" in shapes)
     net = diffusers.ControlNetModel(**(diffusers_config(shapes) if own else original_config(shapes, prefix)))
@@ -167,12 +170,22 @@ def _answers(control: list[tuple[Guide, Any]], given: dict[str, Any]) -> tuple[t
     sizes = {name: value for name, value in named.items() if name in ("text_embeds", "time_ids")}
     for guide, hint in control:
         sample = given["sample"][:, : guide.net.config.in_channels]  # an inpainting network sees mask and picture beside
+        shown = hint.repeat(len(sample), 1, 1, 1)
         down, middle = guide.net(
-            sample, given["timestep"], encoder_hidden_states=given["encoder_hidden_states"], controlnet_cond=hint.repeat(len(sample), 1, 1, 1), conditioning_scale=guide.unit.weight,
+            sample, given["timestep"], encoder_hidden_states=given["encoder_hidden_states"], **_shown(guide, shown), conditioning_scale=guide.unit.weight,
             guess_mode=False, added_cond_kwargs=sizes or None, return_dict=False,
         )  # fmt: skip
         total = (tuple(one + other for one, other in zip(total[0], down, strict=True)), total[1] + middle) if total[0] else (tuple(down), middle)
     return total
+
+
+def _shown(guide: Guide, hint: Any) -> dict[str, Any]:
+    """The picture, and for networks of several kinds which one it is."""
+    if guide.unit.number < 0:
+        return {"controlnet_cond": hint}
+    kinds = torch.zeros(len(hint), guide.net.config.num_control_type, device=hint.device, dtype=hint.dtype)
+    kinds[:, guide.unit.number] = 1
+    return {"controlnet_cond": [hint], "control_type": kinds, "control_type_idx": [guide.unit.number]}
 
 
 def _added(features: list[list[Any]]) -> list[Any]:
