@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,7 +12,8 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
-from tabs.image_picture import editor_pictures, given_value, holds_picture, kept_picture, picture_value, shown_picture
+from tabs.image_editor import PictureEditor
+from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
 
@@ -36,7 +35,6 @@ COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",)}  # trait: fields or groups that need it
 
 
-PAINTED = (Path(__file__).parent / "image_painted.js").read_text(encoding="utf-8")
 NUMBERED = re.compile(r"(\w[\w ]* \d) ")
 
 
@@ -49,13 +47,13 @@ class Form:
         self.fields = self.Params.model_fields
         self.controls: dict[str, Any] = {}
         self.groups: dict[str, Any] = {}
-        self.prompt_box, self.styles, self.cards = PromptBox(studio), StylesPanel(studio), CardsPanel(studio)
+        self.prompt_box, self.styles, self.cards, self.picture = PromptBox(studio), StylesPanel(studio), CardsPanel(studio), PictureEditor(studio)
 
     # -- drawing ---------------------------------------------------------------------------------------------
 
     def build(self, below_prompt: Callable[[], None]) -> None:
         words = self.studio.words
-        self.defaults, self.painted, self.masked = gr.State({}), gr.State({}), gr.State(0.0)  # the model's advice; keys of the picture and mask that a job gave back; when it was a mask
+        self.defaults = gr.State({})
         self.prompt_box.build()
         below_prompt()
         self.model = gr.Dropdown([], label=words("Model"), allow_custom_value=True, elem_id="image-model")
@@ -77,11 +75,7 @@ class Form:
         self.extras = ui.extras(self.studio, advice.PIPELINE)
 
     def _build_picture(self, words: Any) -> None:
-        self.editor = gr.ImageEditor(
-            type="pil", format="png", label=words("Picture"), show_label=False, sources=["upload", "clipboard"], height=320, layers=False, transforms=[], elem_id="image-editor",
-            brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
-        )  # fmt: skip
-        self.again = gr.Button("", elem_id="image-mask-again", elem_classes="seisei-unseen")
+        self.picture.build()
         self._draw((*PICTURE, *self._more("Picture")))
         with gr.Accordion(words("Mask"), open=False):
             self._draw((*MASK, *self._more("Mask")))
@@ -129,18 +123,18 @@ class Form:
     @property
     def given(self) -> dict[str, Any]:
         light = {"prompt": self.prompt_box.prompt, "negative_prompt": self.prompt_box.negative, "model": self.model, "shape": self.shape, "megapixels": self.megapixels, "count": self.count}
-        return light | {"editor": self.editor, "painted": self.painted, "styles": self.styles.chosen} | self.controls | self.extras
+        return light | {"editor": self.picture.view, "painted": self.picture.given, "styles": self.styles.chosen} | self.controls | self.extras
 
     @property
     def named(self) -> dict[str, Any]:
         """Components of parameters that `given` has under other names."""
-        return {"image": self.editor, "mask": self.editor}
+        return {"image": self.picture.view, "mask": self.picture.view}
 
     @property
     def filled(self) -> list[Any]:
         """What `shown` gives values for, in its order."""
         box = self.prompt_box
-        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.painted, self.masked, self.styles.fold, self.styles.chosen]
+        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.from_picture, *self.picture.filled, self.styles.fold, self.styles.chosen]
         return [*above, *self.controls.values(), *self.extras.values(), *self.advised]
 
     @property
@@ -150,7 +144,7 @@ class Form:
 
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """As ImageParams want it. Raises BadInput."""
-        image, mask = editor_pictures(self.studio, given["editor"], given["painted"])
+        image, mask = self.picture.keys(given["editor"], given["painted"])
         values = ui.read_values(self.Params, {name: kept_picture(self.studio, self.fields[name], given[name]) for name in self.controls}) | self._unused(given["model"])
         if given["shape"] == advice.AS_PICTURE and image:
             values |= {"width": 0, "height": 0}
@@ -174,17 +168,16 @@ class Form:
         model = values.get("model") or (models[0][1] if models else "")
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
-        keys = {name: str(values.get(name) or "") for name in ("image", "mask")}
-        picture = given_value(self.studio, **keys)
-        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
+        picture = self.picture.shown(str(values.get("image") or ""), str(values.get("mask") or ""))
+        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture[0] else "Square 1:1"
         basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
         wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
-        editor = [picture, gr.update(open=bool(picture)), keys if picture else {}, time.time() if picture and picture["layers"] else gr.skip()]
-        above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), *editor, gr.update(open=bool(styles["value"])), styles]
+        above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1)]
+        folds = [gr.update(open=bool(picture[0])), *picture, gr.update(open=bool(styles["value"])), styles]
         updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
         extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
-        return [*above, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]
+        return [*above, *folds, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]
 
     def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
         field = self.fields[name]
@@ -237,15 +230,6 @@ class Form:
         seeds = (output.metadata.get("facts", {}).get("seed") for output in self.studio.store.outputs(owner=ui.owner(request), kind="image", limit=20))
         return next((seed for seed in seeds if isinstance(seed, int)), -1)
 
-    def on_upload(self, value: dict[str, Any] | None, painted: dict[str, Any]) -> Any:
-        """Somebody's new picture gives its shape; one that a job gave back comes with the job's."""
-        back = painted.get("image", "")
-        return gr.skip() if back and editor_pictures(self.studio, value, painted)[0] == back else advice.AS_PICTURE
-
-    def on_painted(self, painted: dict[str, Any]) -> Any:
-        """The mask once more, for the page's script."""
-        return given_value(self.studio, painted["image"], painted["mask"]) if painted.get("mask") else gr.skip()
-
     def listen(self) -> None:
         followed = [self.controls[name] for name in advice.FOLLOWED]
         sizes = followed[-2:]
@@ -253,9 +237,7 @@ class Form:
         gr.on([self.shape.input, self.megapixels.input], self.on_shape, [self.model, self.shape, self.megapixels], sizes, **ui.QUICK)
         gr.on([item.input for item in sizes], lambda: advice.OWN_SHAPE, [], [self.shape], **ui.QUICK)
         self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
-        self.editor.upload(self.on_upload, [self.editor, self.painted], [self.shape], **ui.QUICK)
-        self.masked.change(None, [], [], js=PAINTED)
-        self.again.click(self.on_painted, [self.painted], [self.editor], **ui.QUICK)
+        self.picture.listen(self.shape, advice.AS_PICTURE)
         self.random.click(lambda: -1, [], [self.controls["seed"]], **ui.QUICK)
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)
