@@ -1,7 +1,8 @@
 """How closely pictures by AUTOMATIC1111's conventions follow loops written from the papers: `python benchmarks/exactness.py` prints the table of docs/image-exactness.md.
 
 The loops are k-diffusion's published equations in float64, with the network and the encoder of a tiny random Stable Diffusion; levels and noise are made here anew.
-Sources: Karras et al., 2022 (algorithms 1 and 2; ancestral steps after Song et al., 2020); Lu et al., DPM-Solver, 2022 (algorithms 1, 2, 3 and section 3.4) and DPM-Solver++, 2022 (algorithms 1 and 2); Xu et al., Restart sampling, 2023 (algorithm 2); Liu et al., 2022 (linear multistep).
+Sources: Karras et al., 2022 (algorithms 1 and 2; ancestral steps after Song et al., 2020); Lu et al., DPM-Solver, 2022 (algorithms 1, 2, 3 and section 3.4)
+and DPM-Solver++, 2022 (algorithms 1 and 2); Xu et al., Restart sampling, 2023 (algorithm 2); Liu et al., 2022 (linear multistep).
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 ALL = ("Uniform", "SGM Uniform", "Simple", "Karras", "Exponential", "Beta", "Align Your Steps", "KL Optimal")
-SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (("Euler", ALL), ("Euler a", ALL), ("DPM++ 2M", ALL), ("Heun", ("Uniform", "Karras")), ("LMS", ("Uniform", "Karras")), ("DPM2", ("Uniform", "Karras")), ("DPM++ 2S a", ("Uniform", "Karras", "Exponential")), ("DPM++ SDE", ("Uniform", "Karras", "Beta")), ("Restart", ("Uniform", "Karras")), ("DPM fast", ("Uniform",)))
+SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Euler", ALL), ("Euler a", ALL), ("DPM++ 2M", ALL), ("Heun", ("Uniform", "Karras")), ("LMS", ("Uniform", "Karras")), ("DPM2", ("Uniform", "Karras")),
+    ("DPM++ 2S a", ("Uniform", "Karras", "Exponential")), ("DPM++ SDE", ("Uniform", "Karras", "Beta")), ("Restart", ("Uniform", "Karras")), ("DPM fast", ("Uniform",)),
+)  # fmt: skip
 ABOUT = {"model": "tiny", "prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 20, "cfg_scale": 7.0, "upscale": 1.0, "seed": 1}
 SHOWN = (
     ("Euler", "Karras"), ("DPM++ 2M", "Uniform"), ("DPM++ 2M", "Karras"), ("DPM++ 2M", "KL Optimal"), ("DPM++ 2M", "Beta"), ("DPM++ 2M", "SGM Uniform"),
@@ -278,7 +282,10 @@ def solver_fast(clean: Any, x: Any, table: np.ndarray, draw: Any) -> Any:
     return x
 
 
-LOOPS = {"DPM++ 2S a": two_stage, "DPM++ SDE": stochastic, "Restart": restart, "DPM fast": solver_fast, "Euler": euler, "Euler a": euler_ancestral, "DPM++ 2M": multistep, "Heun": heun, "LMS": linear_multistep, "DPM2": midpoint}
+LOOPS = {
+    "DPM++ 2S a": two_stage, "DPM++ SDE": stochastic, "Restart": restart, "DPM fast": solver_fast,
+    "Euler": euler, "Euler a": euler_ancestral, "DPM++ 2M": multistep, "Heun": heun, "LMS": linear_multistep, "DPM2": midpoint,
+}  # fmt: skip
 
 
 def main() -> None:
