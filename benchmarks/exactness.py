@@ -1,7 +1,8 @@
 """How closely pictures by AUTOMATIC1111's conventions follow loops written from the papers: `python benchmarks/exactness.py` prints the table of docs/image-exactness.md.
 
 The loops are k-diffusion's published equations in float64, with the network and the encoder of a tiny random Stable Diffusion; levels and noise are made here anew.
-Sources: Karras et al., 2022 (algorithms 1 and 2; ancestral steps after Song et al., 2020); Lu et al., DPM-Solver, 2022 (algorithms 1, 2, 3 and section 3.4) and DPM-Solver++, 2022 (algorithms 1 and 2); Xu et al., Restart sampling, 2023 (algorithm 2); Liu et al., 2022 (linear multistep).
+Sources: Karras et al., 2022 (algorithms 1 and 2; ancestral steps after Song et al., 2020); Lu et al., DPM-Solver, 2022 (algorithms 1, 2, 3 and section 3.4)
+and DPM-Solver++, 2022 (algorithms 1 and 2); Xu et al., Restart sampling, 2023 (algorithm 2); Chung et al., CFG++, 2024; Liu et al., 2022 (linear multistep).
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 ALL = ("Uniform", "SGM Uniform", "Simple", "Karras", "Exponential", "Beta", "Align Your Steps", "KL Optimal")
-SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (("Euler", ALL), ("Euler a", ALL), ("DPM++ 2M", ALL), ("Heun", ("Uniform", "Karras")), ("LMS", ("Uniform", "Karras")), ("DPM2", ("Uniform", "Karras")), ("DPM++ 2S a", ("Uniform", "Karras", "Exponential")), ("DPM++ SDE", ("Uniform", "Karras", "Beta")), ("Restart", ("Uniform", "Karras")), ("DPM fast", ("Uniform",)))
+SAMPLERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Euler", ALL), ("Euler a", ALL), ("DPM++ 2M", ALL), ("Heun", ("Uniform", "Karras")), ("LMS", ("Uniform", "Karras")), ("DPM2", ("Uniform", "Karras")),
+    ("DPM++ 2S a", ("Uniform", "Karras", "Exponential")), ("DPM++ SDE", ("Uniform", "Karras", "Beta")), ("Restart", ("Uniform", "Karras")), ("DPM fast", ("Uniform",)), ("DDIM CFG++", ("DDIM",)),
+)  # fmt: skip
 ABOUT = {"model": "tiny", "prompt": "a red cat", "negative_prompt": "fog", "width": 32, "height": 32, "steps": 20, "cfg_scale": 7.0, "upscale": 1.0, "seed": 1}
 SHOWN = (
     ("Euler", "Karras"), ("DPM++ 2M", "Uniform"), ("DPM++ 2M", "Karras"), ("DPM++ 2M", "KL Optimal"), ("DPM++ 2M", "Beta"), ("DPM++ 2M", "SGM Uniform"),
     ("DPM++ 2M", "Align Your Steps"), ("Euler a", "Karras"), ("Euler a", "Uniform"),
     ("Euler a", "KL Optimal"), ("LMS", "Karras"), ("Heun", "Karras"), ("DPM2", "Karras"),
-    ("DPM++ 2S a", "Karras"), ("DPM++ SDE", "Karras"), ("Restart", "Karras"), ("DPM fast", "Uniform"),
+    ("DPM++ 2S a", "Karras"), ("DPM++ SDE", "Karras"), ("Restart", "Karras"), ("DPM fast", "Uniform"), ("DDIM CFG++", "DDIM"),
 )  # fmt: skip
 AYS = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029)
 
@@ -46,6 +50,8 @@ def levels(schedule: str, steps: int, trained: np.ndarray) -> np.ndarray:
         found = [high * (low / high) ** (number / (steps - 1)) for number in range(steps)]
     elif schedule == "Simple":
         found = [trained[len(trained) - 1 - int(number * len(trained) / steps)] for number in range(steps)]
+    elif schedule == "DDIM":
+        found = [trained[number] for number in range(1, len(trained), len(trained) // steps)][::-1]
     elif schedule == "SGM Uniform":
         found = [between(last * (1 - number / steps)) for number in range(steps)]
     elif schedule == "Beta":
@@ -71,15 +77,30 @@ def independent(model: Any, sampler: str, schedule: str, *, steps: int, seed: in
         states = torch.cat(words)
 
         def clean(x: Any, level: float) -> Any:
+            base, wanted = both(x, level)
+            return x - level * (base + cfg_scale * (wanted - base))
+
+        def both(x: Any, level: float) -> Any:
+            """The noise by the negative prompt, and by the prompt."""
             step = float(np.interp(math.log(level), np.log(trained), np.arange(len(trained))))
             scaled = (x / math.sqrt(level**2 + 1)).float()
-            base, wanted = pipe.unet(torch.cat([scaled, scaled]), torch.tensor(step), states, return_dict=False)[0].double().chunk(2)
-            return x - level * (base + cfg_scale * (wanted - base))
+            return pipe.unet(torch.cat([scaled, scaled]), torch.tensor(step), states, return_dict=False)[0].double().chunk(2)
+
+        def plus_plus(x: Any, table: np.ndarray) -> Any:
+            """CFG++, algorithm 2, in the paper's own scale of samples: the guided clean picture, noised with the unguided noise."""
+            x = x / table[0]  # noise alone, of variance 1
+            for level, following in zip(table[:-1], [*table[1:-1], trained[0]], strict=True):
+                kept, next_kept = 1 / (1 + level**2), 1 / (1 + following**2)
+                base, wanted = both(x / math.sqrt(kept), level)
+                noise = base + cfg_scale / 12.5 * (wanted - base)
+                x = math.sqrt(next_kept) * (x - math.sqrt(1 - kept) * noise) / math.sqrt(kept) + math.sqrt(1 - next_kept) * base
+            return x / math.sqrt(next_kept)
 
         shape = (4, side // model.family.factor, side // model.family.factor)
         draw = _noise(seed, shape, source)
         table = levels(schedule, steps, trained) if sampler != "DPM2" else np.delete(levels(schedule, steps + 1, trained), -2)
-        x = LOOPS[sampler](clean, torch.from_numpy(draw()).double() * table[0], table, draw)
+        x = torch.from_numpy(draw()).double() * table[0]
+        x = plus_plus(x, table) if sampler == "DDIM CFG++" else LOOPS[sampler](clean, x, table, draw)
         picture = pipe.vae.decode((x / pipe.vae.config.scaling_factor).float(), return_dict=False)[0]
     pixels = (picture[0].permute(1, 2, 0) / 2 + 0.5).clamp(0, 1).numpy()
     return (pixels * 255).round().astype(int), x.numpy()
@@ -278,7 +299,10 @@ def solver_fast(clean: Any, x: Any, table: np.ndarray, draw: Any) -> Any:
     return x
 
 
-LOOPS = {"DPM++ 2S a": two_stage, "DPM++ SDE": stochastic, "Restart": restart, "DPM fast": solver_fast, "Euler": euler, "Euler a": euler_ancestral, "DPM++ 2M": multistep, "Heun": heun, "LMS": linear_multistep, "DPM2": midpoint}
+LOOPS = {
+    "DPM++ 2S a": two_stage, "DPM++ SDE": stochastic, "Restart": restart, "DPM fast": solver_fast,
+    "Euler": euler, "Euler a": euler_ancestral, "DPM++ 2M": multistep, "Heun": heun, "LMS": linear_multistep, "DPM2": midpoint,
+}  # fmt: skip
 
 
 def main() -> None:

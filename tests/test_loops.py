@@ -100,7 +100,17 @@ def test_they_draw_from_pictures_and_in_masks(queue: JobQueue, name: str) -> Non
     assert (plain != np.asarray(ramp)).any() and (masked[:8] == np.asarray(ramp)[:8]).all() and (masked[8:24, 8:24] != np.asarray(ramp)[8:24, 8:24]).any()
     assert (drawn(queue, **begun) == plain).all() and (drawn(queue, **begun, seed=6) != plain).any()
     steps = 20 if name == "Restart" else 4
+    if name == "DDIM CFG++":  # it adds no noise
+        return
     assert (drawn(queue, sampler=name, steps=steps, eta_seed_delta=31337) != drawn(queue, sampler=name, steps=steps)).any()
+
+
+def test_plus_plus_needs_an_answer_to_the_negative_prompt(queue: JobQueue) -> None:
+    with pytest.raises(BadInput, match="needs guidance") as told:
+        drawn(queue, sampler="DDIM CFG++", cfg_scale=1.0)
+    assert told.value.field == "cfg_scale"
+    near, far = (drawn(queue, sampler="DDIM CFG++", negative_prompt=words) for words in ("fog", "a dog"))
+    assert (near != far).any() and (drawn(queue, sampler="DDIM CFG++", prompt="a cat AND a dog:0.5") != drawn(queue, sampler="DDIM CFG++", prompt="a cat")).any()
 
 
 def test_noise_of_restarts_that_there_are_none_of_is_refused(queue: JobQueue) -> None:

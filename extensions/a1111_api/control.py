@@ -39,7 +39,8 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 OF_CANNY: dict[str, tuple[Any, ...]] = {"threshold_a": (-1, 64, 100), "threshold_b": (-1, 64, 200)}
 # The types by which its pages sort modules and models: how both names begin or what they hold
 TYPES = {
-    "All": "", "Canny": "canny", "Depth": "depth", "IP-Adapter": FOLLOWS, "Lineart": "lineart", "NormalMap": "normal", "OpenPose": "openpose", "Recolor": "recolor", "Scribble": "scribble", "SoftEdge": "softedge", "Tile": "blur",
+    "All": "", "Canny": "canny", "Depth": "depth", "IP-Adapter": FOLLOWS, "Lineart": "lineart", "NormalMap": "normal", "OpenPose": "openpose", "Recolor": "recolor", "Scribble": "scribble", "SoftEdge": "softedge",
+    "Tile": "blur",
 }  # fmt: skip
 
 

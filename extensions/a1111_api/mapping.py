@@ -41,6 +41,8 @@ FROM_TEXT = {
     "prompt": "prompt", "negative_prompt": "negative_prompt", "seed": "seed", "variation_seed": "subseed", "variation_strength": "subseed_strength", "seed_width": "seed_resize_from_w",
     "seed_height": "seed_resize_from_h", "sampler": "sampler_name", "schedule": "scheduler", "steps": "steps", "cfg_scale": "cfg_scale", "width": "width", "height": "height", "tiling": "tiling",
     "denoising_strength": "denoising_strength", "mask_blur": "mask_blur", "hires_scale": "hr_scale", "hires_steps": "hr_second_pass_steps", "hires_strength": "denoising_strength",
+    "hires_width": "hr_resize_x", "hires_height": "hr_resize_y", "hires_prompt": "hr_prompt", "hires_negative_prompt": "hr_negative_prompt", "hires_sampler": "hr_sampler_name", "hires_schedule": "hr_scheduler",
+    "hires_model": "hr_checkpoint_name", "upscaler": "hr_upscaler",
 }  # fmt: skip
 # Fields that change nothing here, with the values that ask for nothing; what else was asked for is told back as "ignored"
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
@@ -60,7 +62,7 @@ def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
     if told := text(sent, "infotext"):
         found = here.settings_in(told)
         said = {theirs: found[ours] for ours, theirs in FROM_TEXT.items() if ours in found}
-        said["enable_hr"] = found.get("hires_scale", 1) > 1
+        said["enable_hr"] = found.get("hires_scale", 1) > 1 or bool({"hires_width", "hires_height"} & set(found))
         own = {"sd_model_checkpoint": found.get("model"), "CLIP_stop_at_last_layers": found.get("clip_skip"), "sd_vae": found.get("vae")}
         said["override_settings"] = {name: value for name, value in own.items() if value} | table(sent, "override_settings")
         sent = {name: value for name, value in sent.items() if name != "override_settings"}

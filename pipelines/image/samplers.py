@@ -45,6 +45,7 @@ class Sampler:
 
 
 OWN = "Model's own"
+UNGUIDED = "unguided"  # the loop that takes its noise from the negative prompt alone
 EULER = "EulerDiscreteScheduler"
 DPM = "DPMSolverMultistepScheduler"
 DPM_PAPER = "Lu et al., DPM-Solver++, 2022"
@@ -67,6 +68,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("DEIS", "DEISMultistepScheduler", paper="Zhang and Chen, Fast sampling with exponential integrator, 2022", aliases=("deis_multistep",)),
     Sampler("UniPC", "UniPCMultistepScheduler", paper="Zhao et al., UniPC, 2023", aliases=("unipc", "uni_pc", "uni_pc_bh2")),
     Sampler("DDIM", "DDIMScheduler", schedules=SPACED, automatic="DDIM", paper="Song et al., Denoising diffusion implicit models, 2020", aliases=("ddim",)),
+    Sampler("DDIM CFG++", EULER, schedules=(), automatic="DDIM", paper="Chung et al., CFG++: manifold-constrained classifier free guidance, 2024", aliases=("ddim_cfgpp", "ddim_cfg_pp"), tabled=True, tables=("DDIM",), loop=UNGUIDED),
     Sampler("DDPM", "DDPMScheduler", schedules=SPACED, automatic="DDIM", random=True, paper="Ho et al., Denoising diffusion probabilistic models, 2020"),
     Sampler("PLMS", "PNDMScheduler", {"skip_prk_steps": True}, schedules=SPACED, automatic="DDIM", paper="Liu et al., 2022", aliases=("plms", "pndm")),
     Sampler("LCM", "LCMScheduler", schedules=("DDIM",), automatic="DDIM", random=True, paper="Luo et al., Latent consistency models, 2023", aliases=("lcm",)),

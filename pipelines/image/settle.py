@@ -21,7 +21,7 @@ from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImagePara
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
+from pipelines.image.samplers import AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
 from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Desk, Fix, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
@@ -132,7 +132,9 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
             _check_words(params, field, other, own, catalog)
         elif other.key != entry.key:  # the first pass's words, read by another model
             _check_words(params.model_copy(update={field: getattr(params, first), PER_PICTURE[field]: getattr(params, PER_PICTURE[first])}), field, other, own, catalog)
-    return sampling_again(params, family, own) | {"hires_model": other.key if other.key != entry.key else ""}
+    sampling = sampling_again(params, family, own)
+    _check_guided(params, find(sampling.get("hires_sampler", params.sampler), own.kind), own, "hires_sampler")
+    return sampling | {"hires_model": other.key if other.key != entry.key else ""}
 
 
 def _without(draws: str) -> Fix:
@@ -170,6 +172,7 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
     if params.conventions != "diffusers" and not sampler.tabled:
         fitting = ", ".join(item.name for item in SAMPLERS if item.tabled)
         raise BadInput(f"“{sampler.name}” does not follow AUTOMATIC1111's conventions.", hint=f"These do, with Stable Diffusion 1, 2 and XL: {fitting}.", field="conventions", fix=Fix.use("conventions", "diffusers"))
+    _check_guided(params, sampler, family, "sampler")
     if params.eta_seed_delta and not sampler.random:
         fix = Fix.use("eta_seed_delta", 0)
         raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta", fix=fix)
@@ -177,6 +180,14 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
         raise BadInput(f"“{sampler.name}” adds noise from {FEWEST_FOR_ONE} steps on.", hint="Set the eta noise seed delta to 0, or take more steps.", field="eta_seed_delta", fix=Fix.use("eta_seed_delta", 0))
     if params.emphasis != "Original" and not family.weights:
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis", fix=Fix.use("emphasis", "Original"))
+
+
+def _check_guided(params: ImageParams, sampler: Sampler, family: Family, field: str) -> None:
+    """Refuses CFG++ where there is no answer to the negative prompt to take its noise from."""
+    if sampler.loop == UNGUIDED and params.cfg_scale <= 1:
+        raise BadInput(f"“{sampler.name}” needs guidance.", hint="Set the CFG scale above 1, or choose another sampler.", field="cfg_scale")
+    if sampler.loop == UNGUIDED and family.form == "edit":
+        raise BadInput(f"“{sampler.name}” does not go with this model.", hint="Choose another sampler.", field=field)
 
 
 def _check_form(params: ImageParams, family: Family) -> None:

@@ -20,6 +20,7 @@ from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
+from pipelines.image.nets.looped import overheard
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
 from pipelines.image.nets.placing import can_tile, decoder_of, set_tiling
@@ -28,7 +29,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
-from pipelines.image.samplers import choose, wants_table
+from pipelines.image.samplers import UNGUIDED, choose, wants_table
 from pipelines.image.sigmas import table
 from pipelines.image.track import Pace, Track
 from pipelines.image.widths import widths_of
@@ -233,6 +234,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             if conditioning:
                 around.enter_context(guided(_network(pipe), conditioning, step, guides))
             around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx, drawing.before))
+            if sampler.loop == UNGUIDED:
+                around.enter_context(overheard(_network(pipe), pipe.scheduler))
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
             if noise:
                 around.enter_context(drawn_from(noise, pipe))

@@ -1,16 +1,22 @@
-"""A diffusers scheduler that goes one of our own loops: the pipelines call it like any other, once for each time that the network runs."""
+"""Diffusers schedulers that go our own loops: the pipelines call them like any other, once for each time that the network runs."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteSchedulerOutput
 from diffusers.utils.torch_utils import randn_tensor
 
-from pipelines.image.loops import LOOPS, Loop, looked_at
+from pipelines.image.loops import LOOPS, Loop, looked_at, towards
+from pipelines.image.nets.handover import replaced
 from pipelines.image.sigmas import Levels, step_of
+
+SHARE = 1 / 12.5
 
 
 class LoopedScheduler(EulerDiscreteScheduler):
@@ -23,11 +29,14 @@ class LoopedScheduler(EulerDiscreteScheduler):
     def take(self, levels: Levels, trained: Levels, device: Any = None) -> None:
         """The falling levels, the last one behind the last step; `trained` are the model's own."""
         self.levels, self.trained = [float(level) for level in levels], trained
-        seen = looked_at(self.loop, self.levels)
+        seen = self._seen()
         self.sigmas = torch.tensor([*seen, self.levels[-1]], dtype=torch.float32)
         self.timesteps = self._steps(seen).to(device)
         self.num_inference_steps, self.going = len(levels) - 1, None
         self._step_index = self._begin_index = None
+
+    def _seen(self) -> list[float]:
+        return looked_at(self.loop, self.levels)
 
     def _steps(self, seen: list[float]) -> Any:
         return torch.from_numpy(step_of(seen, self.trained)).to(torch.float32)  # type: ignore[arg-type]
@@ -36,7 +45,7 @@ class LoopedScheduler(EulerDiscreteScheduler):
         """From a picture it begins in the middle; a loop may lay out the rest in another way then, which is written over what the pipeline has cut out already."""
         super().set_begin_index(begin_index)
         self.levels = self.levels[begin_index // self.order :]
-        seen = looked_at(self.loop, self.levels)
+        seen = self._seen()
         self.sigmas[begin_index:-1] = torch.tensor(seen)
         self.timesteps[begin_index:] = self._steps(seen)
 
@@ -65,3 +74,48 @@ class LoopedScheduler(EulerDiscreteScheduler):
         if kind == "v_prediction":
             return state / (level**2 + 1) - output * level / (level**2 + 1) ** 0.5
         return output if kind == "sample" else state - level * output
+
+
+class UnguidedNoiseScheduler(LoopedScheduler):
+    """DDIM whose clean picture is guided by a small share, and whose noise is that of the negative prompt alone, which `overheard` tells as `base`.
+
+    Source: Chung et al., CFG++, 2024 (algorithm 2). The share of the CFG scale and the last level, the model's lowest, are AUTOMATIC1111's.
+    """
+
+    base: Any = None
+
+    def take(self, levels: Levels, trained: Levels, device: Any = None) -> None:
+        super().take(np.append(levels[:-1], trained[0]), trained, device)
+
+    def _seen(self) -> list[float]:
+        return self.levels[:-1]
+
+    @property
+    def init_noise_sigma(self) -> Any:
+        return (self.sigmas[0] ** 2 + 1) ** 0.5
+
+    def step(self, model_output: Any, timestep: Any, sample: Any, generator: Any = None, return_dict: bool = True) -> Any:  # type: ignore[override]
+        if self._step_index is None:
+            self._init_step_index(timestep)
+        state, base = sample.to(torch.float32), self.base.to(torch.float32)
+        level, following = self.sigmas[self._step_index].item(), self.sigmas[self._step_index + 1].item()  # type: ignore[operator]
+        clean, unguided = (self._clean(output, state, level) for output in (base + (model_output.to(torch.float32) - base) * SHARE, base))
+        made = (clean + (towards(state, unguided, level, following) - unguided)).to(model_output.dtype)
+        self._step_index = (self._step_index or 0) + 1
+        return EulerDiscreteSchedulerOutput(prev_sample=made, pred_original_sample=clean) if return_dict else (made, clean)
+
+
+@contextlib.contextmanager
+def overheard(network: Any, scheduler: Any) -> Iterator[None]:
+    """While open, the scheduler hears what the network says to the negative prompt: the first half of its rows."""
+
+    def make(forward: Callable[..., Any]) -> Callable[..., Any]:
+        def heard(*args: Any, **named: Any) -> Any:
+            told = forward(*args, **named)
+            scheduler.base = told[0].chunk(2)[0]
+            return told
+
+        return heard
+
+    with replaced(network, make):
+        yield
