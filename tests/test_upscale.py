@@ -20,7 +20,7 @@ from studio.convert import convert
 from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
-from tests.image_models import image_queue
+from tests.image_models import image_queue, make_sd1
 from tests.upscaler_models import FORMS, detailed, module, ncnn_files, png, save
 
 NO_SEAM = 2  # of 255
@@ -93,6 +93,16 @@ def test_headers_tell_form_and_scale(models: Path) -> None:
     assert {name: (found[name].architecture, found[name].details["scale"]) for name in FORMS} == FORMS
     assert found["RealESRGAN_x2"].details["folded"] == 2 and found["4x_pickled"].format == "pickle"
     assert not [entry for entry in Catalog([models]).entries() if entry.kind == "other"], "also where the folder does not say it"
+
+
+@pytest.mark.parametrize("folder", ["ESRGAN", "RealESRGAN", "SwinIR", "DAT", "HAT", "ScuNET", "upscale_models", "upscaler"])
+def test_other_programs_folders_are_known(folder: str, tmp_path: Path) -> None:
+    from studio.oldstudio import look
+
+    (tmp_path / "models" / folder).mkdir(parents=True)
+    (tmp_path / "models" / folder / "4x.pth").write_bytes(b"PK")
+    (tmp_path / "webui.py").touch()
+    assert [(entry.kind, entry.format) for entry in Catalog(look(tmp_path).models).entries()] == [("upscaler", "pickle")]
 
 
 def test_a_pickle_becomes_the_same_network(models: Path, tmp_path: Path) -> None:
@@ -232,6 +242,55 @@ def test_each_field_changes_the_result_and_the_file_tells_it(queue: JobQueue) ->
         with pytest.raises(BadInput if field != "upscaler" else ModelMissing) as refused:
             queue.submit("image.upscale", {"image": key, "upscaler": "Lanczos"} | values, owner="local")
         assert refused.value.field == field
+
+
+@pytest.fixture(scope="module")
+def drawing(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[JobQueue]:
+    """With a model that draws beside the upscalers."""
+    make_sd1(models / "sd1")
+    made = image_queue(tmp_path_factory.mktemp("drawing"), models)
+    made.start()
+    yield made
+    finish(made)
+
+
+BASE: dict[str, Any] = {"model": "sd1", "prompt": "a red cat", "width": 32, "height": 32, "steps": 1, "seed": 5, "cfg_scale": 1.0, "sampler": "Euler"}
+
+
+def test_a_drawn_picture_is_enlarged_as_the_page_would(drawing: JobQueue) -> None:
+    plain = result(drawing, drawing.submit("image.generate", BASE | {"upscale": 1.0}, owner="local").wait())
+    job = drawing.submit("image.generate", BASE | {"upscale": 2.0, "upscaler": "SwinIR_x2"}, owner="local").wait()
+    made = result(drawing, job)
+    assert made.size == (64, 64) and made.tobytes() == result(drawing, enlarge(drawing, plain, upscaler="SwinIR_x2")).tobytes()
+    text = extract(Path(drawing.store.output(job.outputs[0]).path))["facts"]["parameters"]
+    assert job.params.model_dump()["upscaler"] == "upscale_models/SwinIR_x2" and "Postprocess upscaler: upscale_models/SwinIR_x2" in text
+    pipeline: Any = drawing.pipelines["image.generate"]
+    assert pipeline.read_parameters(text, drawing.catalog)["upscaler"] == "upscale_models/SwinIR_x2"
+    with pytest.raises(ModelMissing) as missing:
+        drawing.submit("image.generate", BASE | {"upscale": 2.0, "upscaler": "nowhere"}, owner="local")
+    assert missing.value.field == "upscaler"
+    assert drawing.submit("image.generate", BASE | {"upscale": 1.0, "upscaler": "nowhere"}, owner="local").wait().state == "done", "a name that is not used stands in no one's way"
+    weights = [drawing.verdict(pipeline, pipeline.Params.parse(BASE | {"upscale": scale, "upscaler": "SwinIR_x2"})).weight_bytes for scale in (1.0, 2.0)]
+    assert weights[1] - weights[0] == 4 * find("SwinIR_x2", drawing.catalog).details["numbers"]
+
+
+def test_upscalers_are_an_axis(drawing: JobQueue) -> None:
+    values = BASE | {"upscale": 2.0, "x_axis": "Upscaler", "x_values": "Nearest, SwinIR_x2, Real-ESRGAN"}
+    job = drawing.submit("image.grid", values, owner="local").wait()
+    assert job.state == "done" and len({result(drawing, job, number).tobytes() for number in range(3)}) == 3
+    with pytest.raises(ModelMissing):
+        drawing.submit("image.grid", values | {"x_values": "Nearest, nowhere"}, owner="local")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("4x_old_esrgan", "upscale_models/4x_old_esrgan"), ("4x_old_esrgan.pth", "upscale_models/4x_old_esrgan"), ("R-ESRGAN 4x+", SHIPPED), ("lanczos", "Lanczos"), ("Latent (nearest-exact)", "")],
+)
+def test_names_in_pictures_of_other_programs_find_what_is_here(written: str, meant: str, models: Path) -> None:
+    from pipelines.image.reading.texts import read_texts
+
+    values = read_texts({"parameters": f"a fox\nSteps: 4, Sampler: Euler, Seed: 1, Size: 8x8, Hires upscale: 2, Hires upscaler: {written}"}, Catalog([models]))
+    assert values.get("upscaler", "") == meant and values.get("Hires upscaler", "") == ("" if meant else written)
 
 
 # -- pictures of every kind ------------------------------------------------------------------------------------
