@@ -207,8 +207,7 @@ def test_automatic_takes_the_quickest_network_made_for_the_size(models: Path) ->
     empty, full = Catalog([]), Catalog([models])
     assert automatic(2, empty).key == automatic(4, empty).key == SHIPPED
     assert automatic(2, full).key == "other/2x_compact" and automatic(3, full).details["scale"] == 3
-    own = int(automatic(4, full).details["scale"])
-    assert own == 4 and settled("Automatic", 2, full) == "other/2x_compact"
+    assert automatic(4, full).key == automatic(3.5, full).key == SHIPPED and settled("Automatic", 2, full) == "other/2x_compact"
 
 
 def test_upscalers_are_found_by_the_names_that_people_write(models: Path) -> None:
@@ -291,6 +290,16 @@ def test_names_in_pictures_of_other_programs_find_what_is_here(written: str, mea
 
     values = read_texts({"parameters": f"a fox\nSteps: 4, Sampler: Euler, Seed: 1, Size: 8x8, Hires upscale: 2, Hires upscaler: {written}"}, Catalog([models]))
     assert values.get("upscaler", "") == meant and values.get("Hires upscaler", "") == ("" if meant else written)
+
+
+def test_settings_of_earlier_pictures_are_taken() -> None:
+    from pipelines.image.params import ImageParams
+    from pipelines.image.upscale import UpscaleParams
+
+    for kind, values in ((UpscaleParams, {"image": "", "scale": 2.0}), (ImageParams, {"upscale": 2.0})):
+        for name in ("Real-ESRGAN", "Lanczos", "Nearest"):
+            params, refused = kind.restore(values | {"upscaler": name}, 1)
+            assert not refused and settled(params.model_dump()["upscaler"], 2, Catalog([])) == name
 
 
 # -- pictures of every kind ------------------------------------------------------------------------------------
@@ -438,6 +447,15 @@ def test_tiles_are_smaller_where_memory_is_small() -> None:
     assert enlarging(shipped(), 1_000_000, 4, "cuda", 2**34).tile == 512 and enlarging(shipped(), 0, 4, "cuda", 2**34).weights * 2 == plenty.weights
     deep = ModelEntry("x", "x", "upscaler", "safetensors", 33_000_000, "x", "ESRGAN", details={"scale": 4, "width": 64, "numbers": 16_700_000})
     assert enlarging(deep, 1_000_000, 4, "cpu", 2**34).working > 3 * plenty.working, "a network that draws at the large size needs more"
+
+
+def test_half_precision_is_for_cuda_and_networks_that_can() -> None:
+    import torch
+
+    from pipelines.image.nets.upscalers import dtype_for
+
+    wanted = {("cuda", True): torch.float16, ("cuda", False): torch.float32, ("mps", True): torch.float32, ("cpu", True): torch.float32}
+    assert {asked: dtype_for(*asked) for asked in wanted} == wanted and network().weight.dtype == torch.float32
 
 
 def test_memory_that_ends_is_tried_once_more_in_smaller_tiles(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,11 +80,11 @@ def settled(name: str, scale: float, catalog: Catalog, field: str = "upscaler") 
 
 
 def automatic(scale: float, catalog: Catalog) -> ModelEntry:
-    """Of the quick networks the one made for this scale, else for the next larger one; of two alike the lighter one."""
+    """Of the quick networks the one made for this scale, else for the next larger one; of two alike the one that comes along, then the lighter one."""
 
-    def rank(entry: ModelEntry) -> tuple[bool, int, int]:
+    def rank(entry: ModelEntry) -> tuple[bool, int, bool, int]:
         own = int(entry.details.get("scale", 0))
-        return own < scale, own if own >= scale else -own, int(entry.details.get("numbers", 0))
+        return own < scale, own if own >= scale else -own, entry.key != SHIPPED, int(entry.details.get("numbers", 0))
 
     fitting = [entry for entry in networks(catalog) if int(entry.details.get("scale", 0)) > 1 and int(entry.details.get("numbers", QUICK_NUMBERS)) <= QUICK_NUMBERS]
     return min(fitting, key=rank)
