@@ -9,6 +9,7 @@ Source: Wang et al., Real-ESRGAN, 2021, for the compact network.
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from torch import nn
 
 DEEP, DEEPER, DEEPER_FROM = 40, 52, 200
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
-LOOKED = 32  # around a tile of a network that looks at the whole of it: its windows are 8 to 32 wide
+LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 
 
@@ -118,8 +119,8 @@ def _known(tensors: dict[str, Any]) -> Upscaler:
     if found.input_channels not in (1, 3) or found.output_channels != found.input_channels:
         raise ValueError(f"it takes pictures of {found.input_channels} channels and gives {found.output_channels}")
     convolves = type(found.model).__name__ in CONVOLVING
-    seen, unit = seen_by(found.model) if convolves else LOOKED, max(1, found.size_requirements.multiple_of)
-    return Upscaler(found.model, found, found.scale, seen, found.input_channels, convolves, unit, found.supports_half)
+    seen, unit = (seen_by(found.model), 1) if convolves else (LOOKED, WINDOW)
+    return Upscaler(found.model, found, found.scale, seen, found.input_channels, convolves, math.lcm(unit, max(1, found.size_requirements.multiple_of)), found.supports_half)
 
 
 def seen_by(module: nn.Module) -> int:
