@@ -60,7 +60,8 @@ def seams() -> bool:
         network = loaded(entry)
         whole, tiled = (np.asarray(enlarge(network, picture, network.scale, lambda share: None, lambda: None, tile=tile)).astype(int) for tile in (512, 128))
         off = abs(tiled - whole)
-        good = told(f"{entry.title}, {picture.width} × {picture.height} in tiles of 128: largest difference {off.max()} of 255 (allowed {NO_SEAM}), {(off > 1).mean():.1e} of the numbers by more than 1", off.max() <= NO_SEAM) and good
+        sentence = f"{entry.title}, {picture.width} × {picture.height} in tiles of 128: largest difference {off.max()} of 255 (allowed {NO_SEAM}); {(off > 1).mean():.1e} of the numbers differ by more than 1"
+        good = told(sentence, off.max() <= NO_SEAM) and good
     return good
 
 
@@ -134,7 +135,8 @@ PARTS = {"seams": seams, "time": times, "large": large}
 def main() -> None:
     refuse_busy_machine()
     chosen = [name for name in sys.argv[1:] if not name.startswith("-")] or list(PARTS)
-    raise SystemExit(0 if all([PARTS[name]() for name in chosen]) else 1)
+    good = [PARTS[name]() for name in chosen]
+    raise SystemExit(0 if all(good) else 1)
 
 
 if __name__ == "__main__":

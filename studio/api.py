@@ -45,7 +45,7 @@ from studio.memory.devices import has_bfloat16
 from studio.memory.manager import give_back
 from studio.metadata import parameters_text
 from studio.params import ExtensionParams, Params, ui
-from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
+from studio.pipeline import Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
 from studio.settings import Settings
 
 __all__ = [
@@ -69,6 +69,7 @@ __all__ = [
     "InternalError",
     "Lane",
     "Loading",
+    "Looks",
     "ModelBroken",
     "ModelEntry",
     "ModelManager",

@@ -8,24 +8,24 @@ from typing import Any
 from studio.api import BadInput, ModelEntry, Studio
 
 NAMED = {  # what the pipeline offers beside files
-    "Automatic": "Automatic – the quickest network for this size", "Real-ESRGAN": "Real-ESRGAN – clean edges, quick, for drawings and photos",
-    "Lanczos": "Lanczos – plain resizing, adds nothing", "Nearest": "Nearest – whole pixels, for pixel art",
+    "Automatic": "Automatic – quickest for this size", "Real-ESRGAN": "Real-ESRGAN – quick, clean edges",
+    "Lanczos": "Lanczos – plain resizing", "Nearest": "Nearest – whole pixels, pixel art",
 }  # fmt: skip
-FETCHED = {"realesrgan_x4plus": "{name} – finest for photos, slow without a GPU", "realesrgan_x4plus_anime_6b": "{name} – finest for drawings, slow without a GPU"}
-OTHER, UNKNOWN, CLEANS = "{name} – your own, {scale} times", "{name} – your own", "{name} – your own, cleans at the same size"
+FETCHED = {"realesrgan_x4plus": "{name} – finest for photos, slow", "realesrgan_x4plus_anime_6b": "{name} – finest for drawings, slow"}
+OTHER, CLEANS = "{name} – {scale} times", "{name} – cleans, same size"
 
 
 def upscaler_choices(studio: Studio, lang: str) -> list[tuple[str, str]]:
     """(label, value): those that are always there, then the files that can be read."""
     say = studio.words.say
-    named = [(say(lang, label), name) for name, label in NAMED.items()]
-    return named + [(say(lang, line(entry), name=entry.title, scale=entry.details.get("scale", 0)), entry.key) for entry in studio.catalog.entries("upscaler") if not entry.problem and entry.key not in NAMED]
+    files = [entry for entry in studio.catalog.entries("upscaler") if not entry.problem and entry.key not in NAMED]
+    told = [(say(lang, line(entry), name=entry.title, scale=entry.details["scale"]) if entry.details.get("scale") else entry.title, entry.key) for entry in files]
+    return [*((say(lang, label), name) for name, label in NAMED.items()), *told]
 
 
 def line(entry: ModelEntry) -> str:
-    """Which sentence is said of a file."""
-    scale = int(entry.details.get("scale", 0))
-    return FETCHED.get(entry.title.lower(), CLEANS if scale == 1 else OTHER if scale else UNKNOWN)
+    """Which sentence is said of a file whose scale is known."""
+    return FETCHED.get(entry.title.lower(), CLEANS if entry.details["scale"] == 1 else OTHER)
 
 
 def pictures_given(studio: Studio, picture: str | None, others: list[str] | None) -> dict[str, Any]:

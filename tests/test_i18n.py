@@ -66,7 +66,7 @@ def needed() -> set[str]:
     found |= {*grid.HINTS.values(), grid.NUMBERS, grid.CHOICES, *importlib.import_module("tabs.image_cards").KINDS.values(), *importlib.import_module("tabs.image_actions").SCRIPTED}
     found |= {text for task in tasks.TASKS for text in (task.title, task.about)} | {importlib.import_module("tabs.image_follow").duration(seconds)[0] for seconds in (1, 1000, 9000)}
     listed = importlib.import_module("tabs.image_upscalers")
-    found |= {*listed.NAMED.values(), *listed.FETCHED.values(), listed.OTHER, listed.UNKNOWN, listed.CLEANS, importlib.import_module("pipelines.image.enlarge").IN_SMALLER_TILES}
+    found |= {*listed.NAMED.values(), *listed.FETCHED.values(), listed.OTHER, listed.CLEANS, importlib.import_module("pipelines.image.enlarge").IN_SMALLER_TILES}
     found |= {word for path in sorted((ROOT / "tabs").glob("image*.js")) for word in re.findall(r"say\('([^']+)'", path.read_text(encoding="utf-8"))} | {"Embedding", "Wildcard", "Style", "Turn the shape", "Favourite", "Draw nine", "Compare"}
     for name in ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}

@@ -42,13 +42,15 @@ def open_picture(path: Path, mode: str = "RGB") -> Image.Image:
 
 def open_whole(path: Path) -> Image.Image:
     """RGB, or RGBA where something can be seen through; upright, with the colour profile of pictures on screens."""
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
+    with Image.open(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        image.load()
         profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None  # those of print and of greys do not fit what comes out
         clear = "A" in image.getbands() or "transparency" in image.info
         if image.mode.startswith("I") or image.mode == "F":
-            image = image.point(lambda value: value / 256).convert("L") if image.mode.startswith("I") else image.convert("L")
-        whole = image.convert("RGBA" if clear else "RGB")
+            return (image.point(lambda value: value / 256) if image.mode.startswith("I") else image).convert("L").convert("RGB")
+        wanted = "RGBA" if clear else "RGB"
+        whole: Image.Image = image if image.mode == wanted else image.convert(wanted)  # a large picture is not copied
         whole.info = {"icc_profile": profile} if profile else {}
         return whole
 

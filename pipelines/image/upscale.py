@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from pipelines.image.settle import check_file, check_picture
 from pipelines.image.upscalers import AUTOMATIC, CHOICES, PICTURE_BYTES, PLAIN, does_nothing, enlarging, find, settled
 from studio.api import Artifact, BadInput, Catalog, Desk, Fix, Lane, Need, Params, Result, RunContext, StudioError, ui
 
-MOST_PIXELS = 200_000_000  # of a finished picture
+MOST_PIXELS = 178_000_000  # of a finished picture: larger ones are refused by what shows them
 USUAL_PIXELS = 1_000_000  # of a picture that was not looked at
 MOST_PICTURES = 400
 
@@ -64,7 +65,10 @@ class Upscale:
         return Need(plan.weights, plan.working + saved, facts={"upscaler": name, "tile": plan.tile, "scale": entry.details.get("scale", 0)})
 
     def pace_key(self, params: UpscaleParams, catalog: Catalog) -> str:
-        return settled(params.upscaler, params.scale, catalog)
+        try:
+            return settled(params.upscaler, params.scale, catalog)
+        except StudioError:
+            return params.upscaler  # its file is gone meanwhile
 
     def seconds(self, params: UpscaleParams, catalog: Catalog, pace: dict[str, float]) -> float:
         pixels = sum(params._pixels) or USUAL_PIXELS * len(params.pictures)
@@ -100,18 +104,21 @@ class Upscale:
         notes: list[str] = []
         spent = Spent()
         keys = params.pictures
+        done = len(ctx.kept)
         for number, key in enumerate(keys):
-            if number < len(ctx.kept):
-                continue
             told = partial(self._tell, ctx, number, len(keys))
             try:
+                check_result(check_file(ctx.input(key), "image"), params.scale)
+                if done:  # by an earlier run of this job that was broken off
+                    done -= 1
+                    continue
                 artifact = self._one(params.model_copy(update={"image": key, "more": []}), told, spent, notes, ctx)
             except StudioError as error:
                 if len(keys) == 1:
                     raise
                 notes += [f"Picture {number + 1}: {error.message}"]
             else:
-                ctx.output(artifact)
+                ctx.output(replace(artifact, origin={}) if len(keys) == 1 else artifact)
         return Result([], {"notes": list(dict.fromkeys(notes)), "pace": spent.pace})
 
     def _tell(self, ctx: RunContext, number: int, count: int, share: float) -> None:
@@ -120,9 +127,7 @@ class Upscale:
         ctx.progress(round((number + min(share, 0.99)) * 100), count * 100, note, (number + share) / count)
 
     def _one(self, params: UpscaleParams, told: Callable[[float], None], spent: Spent, notes: list[str], ctx: RunContext) -> Artifact:
-        path = ctx.input(params.image)
-        check_result(check_file(path, "image"), params.scale)
-        picture = open_whole(path)
+        picture = open_whole(ctx.input(params.image))
         told(0.0)
         large = enlarged(picture, params.upscaler, params.scale, ctx, spent.heard(told), notes)
         spent.drawn(picture.width * picture.height)

@@ -19,8 +19,8 @@ ALIASES = {  # what other programs call the files that the studio fetches
 }  # fmt: skip
 TILES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 MOST_TILE = {"cpu": 256, "mps": 256}  # of Stop: a layer of a larger tile takes too long on a processor
-AROUND = {"Compact": 24}  # pixels that a tile sees around it, at most
-MOST_AROUND = 64
+AROUND = {"Compact": 24, "ESRGAN": 64, "SPAN": 64}  # pixels that a tile sees around it, at most
+MOST_AROUND = 96
 CONVOLVED = ("ESRGAN", "SPAN")  # other forms hold several copies of their layers at once
 PICTURE_BYTES = 4  # of one pixel as pillow holds it
 
@@ -80,11 +80,11 @@ def settled(name: str, scale: float, catalog: Catalog, field: str = "upscaler") 
 
 
 def automatic(scale: float, catalog: Catalog) -> ModelEntry:
-    """Of the quick networks the one made for this scale, else for the next larger one; of two alike the lighter one."""
+    """Of the quick networks the one made for this scale, else for the next larger one; of two alike the one that comes along, then the lighter one."""
 
-    def rank(entry: ModelEntry) -> tuple[bool, int, int]:
+    def rank(entry: ModelEntry) -> tuple[bool, int, bool, int]:
         own = int(entry.details.get("scale", 0))
-        return own < scale, own if own >= scale else -own, int(entry.details.get("numbers", 0))
+        return own < scale, own if own >= scale else -own, entry.key != SHIPPED, int(entry.details.get("numbers", 0))
 
     fitting = [entry for entry in networks(catalog) if int(entry.details.get("scale", 0)) > 1 and int(entry.details.get("numbers", QUICK_NUMBERS)) <= QUICK_NUMBERS]
     return min(fitting, key=rank)

@@ -40,8 +40,8 @@ def border(network: Upscaler) -> tuple[int, int]:
 
 
 def tiles(width: int, height: int, tile: int, around: int, unit: int = 1) -> Iterator[Tile]:
-    """Of nearly the same size, row by row; what is given begins and ends at multiples of `unit`, or with the picture."""
-    across, down = (max(1, math.ceil(side / tile)) for side in (width, height))
+    """Of nearly the same size, row by row; what is given begins and ends at multiples of `unit`, or with the picture. What fits into one tile with its surroundings is not parted."""
+    across, down = (1 if side <= tile + 2 * around else math.ceil(side / tile) for side in (width, height))
     columns, rows = [round(width * n / across) for n in range(across + 1)], [round(height * n / down) for n in range(down + 1)]
     for top, bottom in zip(rows, rows[1:], strict=False):
         for left, right in zip(columns, columns[1:], strict=False):

@@ -9,6 +9,7 @@ Source: Wang et al., Real-ESRGAN, 2021, for the compact network.
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from torch import nn
 
 DEEP, DEEPER, DEEPER_FROM = 40, 52, 200
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
-LOOKED = 32  # around a tile of a network that looks at the whole of it: its windows are 8 to 32 wide
+LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
 
 
@@ -56,6 +57,7 @@ class Upscaler:
     channels: int = 3
     convolves: bool = True
     unit: int = 1
+    half: bool = True  # whether it keeps its colours in half precision
 
     @property
     def weight(self) -> Any:
@@ -80,8 +82,13 @@ def load_upscaler(path: Path, device: str) -> Upscaler:
 
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
     made = _compact(tensors) or _known(tensors)
-    made.module.to(device).eval().requires_grad_(False)
+    made.module.to(device, dtype_for(device, made.half)).eval().requires_grad_(False)
     return made
+
+
+def dtype_for(device: str, half: bool) -> Any:
+    """Half precision where it is quicker and known to work."""
+    return torch.float16 if device == "cuda" and half else torch.float32
 
 
 def _compact(tensors: dict[str, Any]) -> Upscaler | None:
@@ -90,7 +97,10 @@ def _compact(tensors: dict[str, Any]) -> Upscaler | None:
     if not numbers or {name.split(".")[0] for name in tensors} != {"body"} or tensors.get("body.1.weight", torch.zeros(1, 1)).dim() != 1:
         return None
     last = max(numbers)
-    scale = round((tensors[f"body.{last}.weight"].shape[0] / 3) ** 0.5)
+    out = tensors[f"body.{last}.weight"].shape[0]
+    scale = round((out / 3) ** 0.5)
+    if 3 * scale * scale != out or tensors["body.0.weight"].shape[1] != 3:
+        return None
     network = Compact((last - 2) // 2, tensors["body.0.weight"].shape[0], scale)
     network.load_state_dict(tensors)
     return Upscaler(network, network, scale, last // 2 + 1)
@@ -109,7 +119,8 @@ def _known(tensors: dict[str, Any]) -> Upscaler:
     if found.input_channels not in (1, 3) or found.output_channels != found.input_channels:
         raise ValueError(f"it takes pictures of {found.input_channels} channels and gives {found.output_channels}")
     convolves = type(found.model).__name__ in CONVOLVING
-    return Upscaler(found.model, found, found.scale, seen_by(found.model) if convolves else LOOKED, found.input_channels, convolves, max(1, found.size_requirements.multiple_of))
+    seen, unit = (seen_by(found.model), 1) if convolves else (LOOKED, WINDOW)
+    return Upscaler(found.model, found, found.scale, seen, found.input_channels, convolves, math.lcm(unit, max(1, found.size_requirements.multiple_of)), found.supports_half)
 
 
 def seen_by(module: nn.Module) -> int:
