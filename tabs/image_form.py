@@ -12,6 +12,7 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
+from tabs.image_control import ANNOTATE, ControlPreview
 from tabs.image_editor import PictureEditor
 from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
@@ -48,6 +49,7 @@ class Form:
         self.controls: dict[str, Any] = {}
         self.groups: dict[str, Any] = {}
         self.prompt_box, self.styles, self.cards, self.picture = PromptBox(studio), StylesPanel(studio), CardsPanel(studio), PictureEditor(studio)
+        self.previews: list[ControlPreview] = []
 
     # -- drawing ---------------------------------------------------------------------------------------------
 
@@ -94,12 +96,19 @@ class Form:
                 if part:
                     with gr.Accordion(words(part), open=False):
                         self._draw(some)
+                        self._preview(some[0])
                 else:
                     self._draw(some)
             if title == "Seed":
                 with gr.Row(elem_classes="studio-quiet"):
                     self.random = gr.Button(words("Random"), size="sm", min_width=80)
                     self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
+
+    def _preview(self, name: str) -> None:
+        """A control unit can show what it will see."""
+        if ANNOTATE in self.studio.pipelines and name.startswith("control"):
+            self.previews.append(ControlPreview(self.studio, self, name.partition("_")[0]))
+            self.previews[-1].build()
 
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
@@ -242,6 +251,8 @@ class Form:
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)
         self.cards.listen(self)
+        for preview in self.previews:
+            preview.listen()
 
 
 def parted(names: Iterable[str], fields: dict[str, Any]) -> dict[str, list[str]]:
