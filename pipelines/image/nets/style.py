@@ -76,6 +76,16 @@ class Painter:
         return x
 
 
+@torch.inference_mode()
+def paint_bytes(painter: Painter, pixels: Any, style: Tensor, each: Callable[[float], None]) -> Any:
+    """[height, width, 3] of bytes to the same; sides are filled up to multiples of 4 by mirroring."""
+    height, width = pixels.shape[:2]
+    x = torch.from_numpy(pixels.copy()).to(painter.device).permute(2, 0, 1)[None].float().div_(255)
+    if height % FACTOR or width % FACTOR:
+        x = F.pad(x, (0, -width % FACTOR, 0, -height % FACTOR), mode="reflect")
+    return painter.paint(x, style, each)[0, :, :height, :width].mul_(255).round_().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
 def convolved(x: Tensor, layer: Layer) -> Tensor:
     """An enlarging layer doubles each pixel and then convolves; done on the small picture with one set of weights for each of the four new pixels, that is quicker."""
     if layer.enlarges:
@@ -113,14 +123,15 @@ def load(path: Path, device: str) -> Painter:
 
 def _layer(name: str, tensors: dict[str, Tensor]) -> Layer:
     stage, *numbers = name.split(".")
-    way: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "contract": {"stride": 1 if numbers[0] == "0" else 2},
         "residual": {"first": numbers[-1] == "0", "second": numbers[-1] == "1"},
         "expand": {"enlarges": numbers[0] != "2", "last": numbers[0] == "2"},
-    }[stage]
+    }
+    way = ways[stage]
     maps = [(tensors[f"{name}.{part}.weight"], tensors.get(f"{name}.{part}.bias")) if f"{name}.{part}.weight" in tensors else None for part in ("scale", "shift")]
     weight = enlarging(tensors[f"{name}.weight"]) if way.get("enlarges") else tensors[f"{name}.weight"]
-    return Layer(name, weight.contiguous(memory_format=torch.channels_last), tensors.get(f"{name}.bias"), *maps, **way)
+    return Layer(name, weight.contiguous(memory_format=torch.channels_last), tensors.get(f"{name}.bias"), maps[0], maps[1], **way)
 
 
 def enlarging(weight: Tensor) -> Tensor:
