@@ -151,8 +151,11 @@ def check_size(params: Any, facts: Facts) -> None:
         raise BadInput("Moving pictures are not enlarged.", hint="Set it to 1, or give a longer side.", field="upscale")
     for pixels, name in ((width * height, "size"), (seen[0] * seen[1], "stroke"), (width * height * max(1.0, params.upscale) ** 2, "upscale")):
         if pixels * facts.frames > most:
-            told = f"The result would have {pixels * facts.frames / 1e6:.0f} megapixels" + (f" in {facts.frames} frames" if facts.frames > 1 else "")
-            raise BadInput(f"{told}; {most / 1e6:.0f} can be painted.", hint="Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size.", field=name)
+            told, can = f"{pixels * facts.frames / 1e6:.0f}", f"{most / 1e6:.0f}"
+            hint = "Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size."
+            if facts.frames > 1:
+                raise BadInput(f"The {facts.frames} frames would have {told} megapixels together; {can} can be painted.", hint=hint, field=name)
+            raise BadInput(f"The result would have {told} megapixels; {can} can be painted.", hint=hint, field=name)
 
 
 def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: str, check: Callable[[], None]) -> Artifact:
