@@ -15,9 +15,10 @@ def register_pipelines() -> list[Pipeline]:
     from pipelines.image.annotate.pipeline import Annotate
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
+    from pipelines.image.style import styles
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid(), Annotate()]
+    return [Generate(), Upscale(), Grid(), *styles(), Annotate()]
 
 
 @hookimpl

@@ -22,7 +22,7 @@ Precision = Literal["Automatic", "Full", "Half"]
 Process = Literal["None", "Canny", "Soft edges", "Scribble", "Lines", "Depth", "Normal", "Pose", "Blur", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
 PER_PICTURE = {"prompt": "prompts", "negative_prompt": "negative_prompts", "hires_prompt": "hires_prompts", "hires_negative_prompt": "hires_negative_prompts"}  # words, and the field that holds each picture's own
-PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
+PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
 
 
 def _control(number: int, part: str, value: Any, description: str, *, widget: Any = "auto", model_kind: str = "", step: float = 0, **bounds: Any) -> Any:
