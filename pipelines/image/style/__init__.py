@@ -1,0 +1,15 @@
+"""Styles: a picture painted anew in the manner of another one, by several methods under the same controls."""
+
+from __future__ import annotations
+
+from studio.api import Pipeline
+
+
+def styles() -> list[Pipeline]:
+    """The methods, and the one that takes many pictures."""
+    from pipelines.image.style.any import AnyStyle
+    from pipelines.image.style.batch import Batch
+    from pipelines.image.style.blend import Blend
+    from pipelines.image.style.diffuse import Diffuse
+
+    return [Blend(), AnyStyle(), Diffuse(), Batch()]
