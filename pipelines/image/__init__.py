@@ -12,12 +12,13 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
+    from pipelines.image.dream import Dream
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
     from pipelines.image.style import styles
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid(), *styles()]
+    return [Generate(), Upscale(), Grid(), *styles(), Dream()]
 
 
 @hookimpl
