@@ -13,12 +13,13 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
     from pipelines.image.annotate.pipeline import Annotate
+    from pipelines.image.dream import Dream
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
     from pipelines.image.style import styles
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid(), *styles(), Annotate()]
+    return [Generate(), Upscale(), Grid(), *styles(), Dream(), Annotate()]
 
 
 @hookimpl
