@@ -18,6 +18,7 @@ from PIL import Image
 
 from pipelines.image.style.any import AnyParams, AnyStyle
 from pipelines.image.style.blend import Blend, BlendParams
+from pipelines.image.style.content import resized
 from pipelines.image.style.names import STYLES, read_styles
 from studio.api import BadInput, Catalog, NotFound, Saved, StudioError
 from studio.jobs import Job, JobQueue
@@ -232,6 +233,15 @@ def test_the_original_is_not_touched(queue: JobQueue, content: str) -> None:
     before = queue.desk.inputs.path(content).read_bytes()
     painted(queue, image=content, strength=0.0)
     assert queue.desk.inputs.path(content).read_bytes() == before and content.startswith(hashlib.sha256(before).hexdigest())
+
+
+def test_large_pictures_are_resized_in_bands_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, calls = painting(3), []
+    for size in ((333, 222), (40, 27)):
+        whole = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).astype(int)
+        monkeypatch.setattr("pipelines.image.style.content.BAND", size[0] * 5)
+        assert np.abs(np.asarray(resized(image, size, lambda: calls.append(1))) - whole).max() <= 1
+    assert len(calls) == -(-222 // 5) + -(-27 // 5)
 
 
 # -- moving pictures -------------------------------------------------------------------------------------------

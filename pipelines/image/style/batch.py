@@ -18,6 +18,7 @@ from pipelines.image.style.content import read_facts
 from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
 
 MOST_FILES = 2000
+MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
 Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse"]
 OWN = ("image", "mask")  # settings of a method that belong to one picture
 OF_A_PICTURE = ("image", "size", "stroke", "upscale")  # fields where it may be the picture that does not fit
@@ -43,6 +44,8 @@ class Batch:
         keys, names, refused = [], [], []
         for path in sorted(file for given in paths for file in (given.rglob("*") if given.is_dir() else [given]) if file.is_file()):
             try:
+                if path.stat().st_size > MOST_BYTES:
+                    raise BadInput(f"The file is larger than {MOST_BYTES >> 20} MB.", hint="Use a smaller file.")
                 keys.append(inputs.keep(path.read_bytes()))
                 names.append(path.name)
             except (StudioError, OSError) as error:
@@ -87,7 +90,7 @@ class Batch:
         told = BadInput("There are no pictures to paint.")
         for number in range(len(params.images)):
             try:
-                settled = method.settle(_seeded(method.Params.parse(values_of(params, number))), desk)  # type: ignore[attr-defined]
+                settled = method.settle(seeded(method.Params.parse(values_of(params, number))), desk)  # type: ignore[attr-defined]
                 return {name: value for name, value in settled.model_dump(mode="json").items() if name not in OWN}
             except (BadInput, NotFound) as error:
                 if error.field not in OF_A_PICTURE:
@@ -126,17 +129,17 @@ class Batch:
             ctx.output(Artifact(made.kind, made.data, made.suffix, title, made.facts | {"file": name_of(params, number)}, {"pipeline": params.method, "params": values}))
 
 
-def method_of(params: BatchParams) -> Pipeline:
+def method_of(params: Any) -> Pipeline:
     """Raises BadInput where it is not here."""
-    from pipelines.image.style import styles
+    from pipelines.image import register_pipelines
 
-    found = next((method for method in styles() if method.id == params.method), None)
+    found = next((method for method in register_pipelines() if method.id == params.method), None)
     if found is None:
         raise BadInput(f"The method “{params.method}” is not installed.", hint="Choose another one.", field="method")
     return found
 
 
-def _seeded(params: Params) -> Params:
+def seeded(params: Params) -> Params:
     """One random seed for all pictures, so that they can be painted again."""
     return params.model_copy(update={"seed": random.randrange(2**31)}) if getattr(params, "seed", 0) == -1 else params
 

@@ -6,6 +6,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from studio.api import BadInput, Desk, NotFound
 LEAST_SIDE = 16
 MOST_STYLED = 64_000_000  # pixels of a still result
 MOST_MOVING = 100_000_000  # pixels of all frames
+BAND = 2_000_000  # pixels that are resized at a time
 USUAL_MILLISECONDS = 100  # of a frame that says nothing; browsers do the same
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
@@ -46,6 +48,9 @@ class Frame:
     picture: Image.Image  # RGB
     alpha: Image.Image | None  # L
 
+    def resized(self, size: tuple[int, int], check: Callable[[], None]) -> Frame:
+        return Frame(resized(self.picture, size, check), resized(self.alpha, size, check) if self.alpha else None)
+
 
 def facts_of(key: str, field: str, desk: Desk) -> Facts:
     """Raises NotFound or BadInput at the field for what can't be painted."""
@@ -60,21 +65,28 @@ def facts_of(key: str, field: str, desk: Desk) -> Facts:
 def read_facts(path: Path, field: str = "image") -> Facts:
     """Raises BadInput; the whole file is read once, so that a broken one is told here."""
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_INPUT_PIXELS:
-                raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
-            image.load()
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            frames = int(getattr(image, "n_frames", 1))
-    except BadInput:
-        raise
+        facts = _read(path, path.stat().st_mtime_ns)
     except Image.DecompressionBombError as error:
         raise BadInput(f"The picture has more than {MOST_INPUT_PIXELS / 1e6:.0f} megapixels.", hint="Make it smaller.", field=field) from error
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field=field) from error
-    if min(width, height) < LEAST_SIDE:
-        raise BadInput(f"The picture is {width} × {height} pixels; each side must have at least {LEAST_SIDE}.", hint="Give a larger one.", field=field)
+    if (pixels := facts.width * facts.height) > MOST_INPUT_PIXELS:
+        raise BadInput(f"The picture has {pixels / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
+    if min(facts.width, facts.height) < LEAST_SIDE:
+        raise BadInput(f"The picture is {facts.width} × {facts.height} pixels; each side must have at least {LEAST_SIDE}.", hint="Give a larger one.", field=field)
+    return facts
+
+
+@lru_cache(64)
+def _read(path: Path, changed: int) -> Facts:
+    """Remembered: a grid asks for each of its cells. A picture that is too large is not read further than its header."""
+    with Image.open(path) as image:
+        width, height = image.size
+        if width * height > MOST_INPUT_PIXELS:
+            return Facts(width, height)
+        image.load()
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        frames = int(getattr(image, "n_frames", 1))
     return Facts(height, width, frames) if turned else Facts(width, height, frames)
 
 
@@ -118,8 +130,19 @@ def frame_of(image: Image.Image) -> Frame:
     return Frame(Image.fromarray(picture.astype(np.uint8)), Image.fromarray(np.ascontiguousarray(whole[..., 3])))
 
 
-def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+def resized(image: Image.Image, size: tuple[int, int], check: Callable[[], None] = lambda: None) -> Image.Image:
+    """Large ones in bands, with `check` called before each: it may raise to stop."""
+    if image.size == size:
+        return image
+    rows, ratio = max(1, BAND // size[0]), image.height / size[1]
+    if size[1] <= rows and image.width * image.height <= BAND:
+        return image.resize(size, Image.Resampling.LANCZOS)
+    made = Image.new(image.mode, size)
+    for top in range(0, size[1], rows):
+        check()
+        bottom = min(size[1], top + rows)
+        made.paste(image.resize((size[0], bottom - top), Image.Resampling.LANCZOS, box=(0, top * ratio, image.width, bottom * ratio)), (0, top))
+    return made
 
 
 def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:

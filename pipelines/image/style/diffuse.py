@@ -18,7 +18,7 @@ from pipelines.image.families import Family, family_of
 from pipelines.image.generate import Generate
 from pipelines.image.params import PICTURE, ImageParams
 from pipelines.image.settle import check_picture, image_model
-from pipelines.image.style.content import Facts, Frame, facts_of, opened, png, resized, result_size
+from pipelines.image.style.content import Facts, facts_of, opened, png, resized, result_size
 from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.params import StyleParams
@@ -112,8 +112,8 @@ class Diffuse:
     def run(self, params: DiffuseParams, ctx: RunContext) -> Result:
         facts, _, frames = opened(ctx.input(params.image))
         check_still(params, facts)
-        frame, size = next(frames), result_size(facts, params.size)
-        frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
+        size = result_size(facts, params.size)
+        frame = next(frames).resized(size, ctx.check)
         drawing = self._settled(params, Desk(ctx.catalog, Given(ctx)))  # type: ignore[arg-type]
         made: list[Artifact] = []
         told = Generate().draw(drawing, ctx, made.append)

@@ -98,7 +98,7 @@ class Painting(Generic[P]):
         check_size(params, facts)
         size, seen = result_size(facts, params.size), network_size(facts, params)
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
-        with ctx.models.use(self._spec(ctx), working=way.working) as model:
+        with ctx.models.use(self._spec(ctx), working=way.working + 4 * size[0] * size[1] * facts.frames) as model:
             style = self.style(model, params, ctx)
             where, pace = where_of(params, size, ctx), {"pixels": float(facts.frames * size[0] * size[1])}
 
@@ -109,15 +109,15 @@ class Painting(Generic[P]):
                 pace["pixel"] = (time.monotonic() - started) / (seen[0] * seen[1])
                 return made
 
-            pictures = [painted(Frame(resized(one.picture, size), resized(one.alpha, size) if one.alpha else None), number) for number, one in enumerate(frames)]
+            pictures = [painted(one.resized(size, ctx.check), number) for number, one in enumerate(frames)]
         ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
         return Result([artifact_of(pictures, moving, path, self.name(params), ctx.check)], {"pace": pace, "strips": way.strip > 0})
 
     def _paint(self, model: Model, frame: Frame, style: Any, seen: tuple[int, int], strip: int, told: Callable[[float], None], params: P, where: Where, ctx: RunContext) -> Image.Image:
         """`seen` is the size at which the network sees the picture."""
-        pixels = np.asarray(resized(frame.picture, seen))
+        pixels = np.asarray(resized(frame.picture, seen, ctx.check))
         made = Image.fromarray(_strips(model, pixels, style, strip, told) if strip else _whole(model, pixels, style, told))
-        return finished(frame, resized(made, frame.picture.size), params, where, ctx)
+        return finished(frame, resized(made, frame.picture.size, ctx.check), params, where, ctx)
 
     def _spec(self, ctx: RunContext) -> ModelSpec[Model]:
         def load(report: Any) -> Model:
