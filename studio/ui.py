@@ -53,6 +53,33 @@ def toast(studio: Studio, error: StudioError, request: gr.Request | None) -> gr.
     return gr.Error(html.escape(error_text(studio, error, lang(request))), duration=12, print_exception=False)
 
 
+def at(field: str, *more: str) -> list[str]:
+    """The classes of a control by which a refusal of its field finds it; `controls` gives them by itself."""
+    return [f"field-{field}", *more]
+
+
+class Problem:
+    """Where a page says what was refused: at the control of the field, else here. `build` puts it above the button that was pressed; an event's output is what `told` makes.
+
+    A control is found by its class (`at`), which `controls` gives; the page's script opens the folds around it.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def build(self, elem_id: str = "") -> Any:
+        self.view = gr.HTML("", padding=False, elem_id=elem_id or None)
+        return self.view
+
+    def listen(self, fields: dict[str, Any]) -> None:
+        """Components by field, which a fix can fill."""
+        self.fields = fields
+
+    def told(self, error: StudioError, language: str) -> str:
+        """The sentence as HTML."""
+        return f"<p class='studio-error' role='alert'>{html.escape(error_text(self.studio, error, language))}</p>"
+
+
 def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any]) -> None:
     """Fill a tab's controls when a file or an output gives its settings back; `place` names the tabs to open, outermost first.
 

@@ -33,12 +33,12 @@ class ImageTab:
         with gr.Tabs(elem_id="image-modes"):
             with gr.Tab(words("Create"), id="create"):
                 create.build()
-            with gr.Tab(words("Grid"), id="grid"):
+            with gr.Tab(words("Grid"), id="grid") as opened:
                 grid.build()
             with gr.Tab(words("Upscale"), id="upscale"):
                 upscale.build()
         create.listen(upscale)
-        grid.listen()
+        grid.listen(opened.select)
         upscale.listen()
         ui.last_results("image.")
 

@@ -23,7 +23,7 @@ from tabs import image_advice as advice
 from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
-from tabs.image_follow import PACE, duration, estimate, work
+from tabs.image_follow import duration
 from tabs.image_form import parted
 from tabs.image_grid import GridPage
 from tabs.image_picture import holds_picture
@@ -266,15 +266,25 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
             assert need.facts["cells"] >= 2, (axis, text)
 
 
-def test_a_grid_s_cells_and_work_are_counted_before_it_is_drawn(studio: Studio) -> None:
+def test_a_grid_s_cells_are_counted_and_it_takes_what_its_largest_cell_takes(studio: Studio) -> None:
     grid: Any = studio.pipelines["image.grid"]
-    need = grid.need(grid.Params.parse({"prompt": "a cat", "model": "classic", "width": 512, "height": 512, "x_axis": "Steps", "x_values": "10, 30", "y_axis": "Seed", "y_values": "1-3"}), studio.catalog)
-    assert need.facts["cells"] == 6 and need.facts["work"] == pytest.approx(3 * (10 + 30) * 0.25)
+    base = {"prompt": "a cat", "model": "classic", "width": 512, "height": 512, "y_axis": "Seed", "y_values": "1-3"}
+    need = grid.need(grid.Params.parse(base | {"x_axis": "Width", "x_values": "256, 1024"}), studio.catalog)
+    largest = studio.pipelines["image.generate"].need(ImageParams.parse({"prompt": "a cat", "model": "classic", "width": 1024, "height": 512}), studio.catalog)
+    assert need.facts["cells"] == 6 and need.working_bytes == largest.working_bytes > 0
     assert grid.need(grid.Params.parse({"model": "classic", "x_axis": "Steps"}), studio.catalog).notes == ["The axis “Steps” has no values."]
 
 
-def test_time_is_estimated_by_the_pace_of_one_s_own_pictures(studio: Studio) -> None:
-    assert estimate(studio, "me", "classic", 5.0) == -1
-    studio.store.remember("me", PACE, {"classic": 2.0})
-    assert estimate(studio, "me", "classic", work(20, 512, 1024)) == 20.0 and estimate(studio, "you", "classic", 5.0) == -1
+def test_a_grid_s_time_is_that_of_its_cells_at_the_pace_of_single_pictures(studio: Studio) -> None:
+    grid, single = (studio.pipelines[f"image.{name}"] for name in ("grid", "generate"))
+    params = grid.Params.parse({"prompt": "a cat", "model": "classic", "x_axis": "Steps", "x_values": "10, 30"})
+    assert studio.jobs.verdict(grid, params).seconds == -1
+    one = ImageParams.parse({"prompt": "a cat", "model": "classic"})
+    studio.store.remember("", studio.jobs._pace_key(single, one), {"step": 1e-6, "decode": 2e-6})
+    told = [studio.jobs.verdict(single, one.model_copy(update={"steps": steps})).seconds for steps in (10, 30)]
+    assert studio.jobs.verdict(grid, params).seconds == pytest.approx(sum(told)) and told[0] == pytest.approx(512 * 512 * (10 * 1e-6 + 2e-6))
+    assert studio.jobs.verdict(grid, params.model_copy(update={"x_axis": "Model", "x_values": "classic, small"})).seconds == -1, "two models go at two paces"
+
+
+def test_a_duration_is_said_as_one_would_say_it() -> None:
     assert duration(0.2) == ("about {n} s", "1") and duration(119) == ("about {n} min", "2") and duration(9000) == ("about {n} h", "2.5")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from PIL import Image, ImageDraw, ImageFont
@@ -19,6 +20,8 @@ from pipelines.image.settle import check_picture
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
 
 MOST_SHEET_PIXELS = 60_000_000
+SEEDS = ("seed", "variation_seed")
+MIXED = "several models"
 SIZES = {"x": 0, "y": 1, "z": 2}
 
 
@@ -43,6 +46,22 @@ class GridParams(ImageParams):
     done: list[str] = Field([], max_length=MOST_CELLS, title="Finished cells", description="Pictures of the first cells, from a grid that was broken off: they are not drawn again.", json_schema_extra=ui(widget="hidden"))
 
 
+@dataclass
+class Told:
+    """What the cells had to say: for each remark how many cells, and the newest pace."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    pace: dict[str, float] = field(default_factory=dict)
+
+    def take(self, summary: dict[str, Any]) -> None:
+        for note in summary["notes"]:
+            self.counts[note] = self.counts.get(note, 0) + 1
+        self.pace = summary["pace"] or self.pace
+
+    def notes(self, of: int) -> list[str]:
+        return [f"{count} of {of} pictures: {note}" for note, count in self.counts.items()]
+
+
 class Grid:
     """The cells are image.generate jobs inside this one; a grid that was broken off goes on after the last cell that was kept."""
 
@@ -52,17 +71,35 @@ class Grid:
     Params: ClassVar[type[Params]] = GridParams
 
     def need(self, params: GridParams, catalog: Catalog) -> Need:
-        """Also, as facts, how many cells there are and their work: steps times megapixels; as a note what is wrong with the axes."""
-        need = Generate().need(_base(params), catalog)
+        return self.place(params, catalog, "cpu", sys.maxsize)
+
+    def place(self, params: GridParams, catalog: Catalog, device: str, room: int) -> Need:
+        """What the cell takes that takes most; as a fact how many cells there are, as a note what is wrong with the axes."""
+        need = Generate().place(_base(params), catalog, device, room)
         if need.missing:
             return need
         try:
-            todo = [values for _, values in cells(params)]
+            found = [Generate().place(cell, catalog, device, room) for cell in _distinct(params)]
+            count = len(cells(params))
         except StudioError as error:
             return replace(need, notes=[error.message])
-        advised = need.facts["advice"]
-        sizes = [(values["steps"] or advised["steps"], values["width"] or advised["width"], values["height"] or advised["height"]) for values in todo]
-        return replace(need, facts=need.facts | {"cells": len(todo), "work": sum(steps * width * height for steps, width, height in sizes) / 2**20})
+        if missing := next((one.missing for one in found if one.missing), ""):
+            return replace(need, missing=missing)
+        largest = max(found, key=lambda one: one.weight_bytes + one.working_bytes)
+        return replace(largest, notes=list(dict.fromkeys(note for one in found for note in one.notes)), facts=need.facts | {"cells": count, "placement": largest.facts["placement"]})
+
+    def pace_key(self, params: GridParams, catalog: Catalog) -> str:
+        """That of its pictures; where the cells have several, one that nothing else has: no pace is learned from them."""
+        try:
+            found = {Generate().pace_key(cell, catalog) for cell in _distinct(params)}
+        except StudioError:
+            return MIXED
+        return found.pop() if len(found) == 1 else MIXED
+
+    def seconds(self, params: GridParams, catalog: Catalog, pace: dict[str, float]) -> float:
+        """Of the cells that are still to be drawn."""
+        todo = cells(params)[len(params.done) :]
+        return sum(Generate().seconds(ImageParams.parse(values), catalog, pace) for _, values in todo)
 
     def expand_prompts(self, params: GridParams, expand: Callable[[str, int], str]) -> GridParams:
         """One for each cell, from the words that its axes made."""
@@ -86,11 +123,12 @@ class Grid:
         axes = values_of(params)
         pictures: list[Image.Image] = [open_picture(path) for path in (*(ctx.input(key) for key in params.done), *ctx.kept)]
         todo = cells(params)
+        told = Told()
         for number, (labels, values) in enumerate(todo):
             if number < len(pictures):
                 continue
             try:
-                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", ctx)
+                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", told, ctx)
             except StudioError as error:
                 error.message = f"{' · '.join(label for label in labels if label)}: {error.message}"
                 raise
@@ -101,14 +139,15 @@ class Grid:
                 break
         if not pictures:
             return Result([], {"cells": 0, "of": len(todo)})
+        summary = {"cells": len(pictures), "of": len(todo), "notes": told.notes(len(todo))} | ({"pace": told.pace} if self.pace_key(params, ctx.catalog) != MIXED else {})
         sheet = Artifact("image", png(draw_sheet(pictures, axes)), ".png", "Grid", {"cells": len(pictures)})
-        return Result([sheet], {"cells": len(pictures), "of": len(todo)})
+        return Result([sheet], summary)
 
-    def _cell(self, values: dict[str, Any], note: str, ctx: RunContext) -> Image.Image | None:
+    def _cell(self, values: dict[str, Any], note: str, told: Told, ctx: RunContext) -> Image.Image | None:
         """The picture, kept; None where it was skipped."""
         ctx.loading(note)
         made: list[Artifact] = []
-        Generate().draw(ImageParams.parse(values), ctx, made.append)
+        told.take(Generate().draw(ImageParams.parse(values), ctx, made.append))
         if not made:
             return None
         artifact = made[0]
@@ -120,6 +159,12 @@ class Grid:
 def _base(params: GridParams) -> ImageParams:
     """The parameters of image.generate; the prompts are the cells' and not those of pictures of one cell."""
     return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields if name not in ("prompts", "negative_prompts")})
+
+
+def _distinct(params: GridParams) -> list[ImageParams]:
+    """The cells without those that differ in their seeds only: these take the same."""
+    found = {tuple(sorted((name, str(value)) for name, value in values.items() if name not in SEEDS)): values for _, values in cells(params)}
+    return [ImageParams.parse(values) for values in found.values()]
 
 
 def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
