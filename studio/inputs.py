@@ -21,8 +21,10 @@ class Inputs:
         suffix = next((suffix for start, suffix in KINDS.items() if data.startswith(start)), "")
         if suffix == ".webp" and data[8:12] != b"WEBP":
             suffix = ""
-        if suffix in ("", ".gif"):
-            raise BadInput("This picture moves." if suffix else "This is no picture that can be read.", hint="Give a PNG, JPEG or WebP file.", field="image")
+        if suffix == ".gif" and not (data[6:8].strip(b"\0") and data[8:10].strip(b"\0")):  # no width or no height
+            suffix = ""
+        if not suffix:
+            raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image")
         key = hashlib.sha256(data).hexdigest() + suffix
         path = self.folder / key
         if not path.exists():

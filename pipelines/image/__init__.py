@@ -14,9 +14,10 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 def register_pipelines() -> list[Pipeline]:
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
+    from pipelines.image.style import styles
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid()]
+    return [Generate(), Upscale(), Grid(), *styles()]
 
 
 @hookimpl

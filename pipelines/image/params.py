@@ -19,7 +19,7 @@ Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 Precision = Literal["Automatic", "Full", "Half"]
 Process = Literal["None", "Canny", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
-PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp))?$"
+PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
 
 
 def _control(number: int, part: str, value: Any, description: str, *, widget: Any = "auto", model_kind: str = "", step: float = 0, **bounds: Any) -> Any:

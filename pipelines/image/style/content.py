@@ -1,0 +1,121 @@
+"""The picture that is painted: still or moving, upright, what can be seen through it kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, ImageSequence
+
+from pipelines.image.settle import MOST_INPUT_PIXELS
+from studio.api import BadInput, Desk, NotFound
+
+LEAST_SIDE = 16
+MOST_STYLED = 64_000_000  # pixels of a still result
+MOST_MOVING = 100_000_000  # pixels of all frames
+USUAL_MILLISECONDS = 100  # of a frame that says nothing; browsers do the same
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """From the file's header."""
+
+    width: int
+    height: int
+    frames: int = 1
+
+
+@dataclass
+class Moving:
+    """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it."""
+
+    durations: list[int] = field(default_factory=list)
+    loop: int = -1
+
+
+@dataclass(frozen=True)
+class Frame:
+    picture: Image.Image  # RGB
+    alpha: Image.Image | None  # L
+
+
+def facts_of(key: str, field: str, desk: Desk) -> Facts:
+    """Raises NotFound or BadInput at the field for what can't be painted."""
+    try:
+        path = desk.inputs.path(key)
+    except NotFound as error:
+        error.field = field
+        raise
+    return read_facts(path, field)
+
+
+def read_facts(path: Path, field: str = "image") -> Facts:
+    """Raises BadInput; the whole file is read once, so that a broken one is told here."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MOST_INPUT_PIXELS:
+                raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
+            image.load()
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            frames = int(getattr(image, "n_frames", 1))
+    except BadInput:
+        raise
+    except UNREADABLE as error:
+        raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field=field) from error
+    if min(width, height) < LEAST_SIDE:
+        raise BadInput(f"The picture is {width} × {height} pixels; each side must have at least {LEAST_SIDE}.", hint="Give a larger one.", field=field)
+    return Facts(height, width, frames) if turned else Facts(width, height, frames)
+
+
+def result_size(facts: Facts, size: int) -> tuple[int, int]:
+    """Width and height; `size` is the longer side, 0 the picture's own."""
+    scale = size / max(facts.width, facts.height) if size else 1.0
+    return max(LEAST_SIDE, round(facts.width * scale)), max(LEAST_SIDE, round(facts.height * scale))
+
+
+def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
+    """One after the other; `moving` learns how long each is shown. Raises BadInput where the file is broken in its middle."""
+    try:
+        with Image.open(path) as image:
+            moving.loop = int(image.info.get("loop", -1))
+            for one in ImageSequence.Iterator(image):
+                one.load()
+                moving.durations.append(int(one.info.get("duration", 0)) or USUAL_MILLISECONDS)
+                yield frame_of(ImageOps.exif_transpose(one))
+    except UNREADABLE as error:
+        raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image") from error
+
+
+def frame_of(image: Image.Image) -> Frame:
+    """Colours of what can't be seen at all are unknown to the eye: they become the mean of the rest, so that no edge is painted there."""
+    if image.mode.startswith("I") or image.mode == "F":
+        image = image.point(lambda value: value / 256).convert("L") if image.mode.startswith("I") else image.convert("L")
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return Frame(image.convert("RGB"), None)
+    whole = np.asarray(image.convert("RGBA"))
+    seen = whole[..., 3] > 0
+    picture = np.where(seen[..., None], whole[..., :3], np.uint8(whole[..., :3][seen].mean(0)) if seen.any() else np.uint8(255))
+    return Frame(Image.fromarray(picture.astype(np.uint8)), Image.fromarray(np.ascontiguousarray(whole[..., 3])))
+
+
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:
+    """An animated file of the frames, with their times: a GIF stays one, all else becomes WebP."""
+    import io
+
+    about: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "duration": moving.durations}
+    if suffix == ".gif":
+        about |= {"format": "GIF", "disposal": 2} | ({"loop": moving.loop} if moving.loop >= 0 else {})
+    else:
+        about |= {"format": "WEBP", "quality": 90, "method": 2, "loop": moving.loop if moving.loop >= 0 else 1}
+    file = io.BytesIO()
+    frames[0].save(file, **about)
+    return file.getvalue()

@@ -1,0 +1,56 @@
+"""What is done to every styled picture, whatever the method: its colours, its strength, where it applies, what can be seen through; enlarged at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from pipelines.image.enlarge import enlarged
+from pipelines.image.pictures import open_picture
+from pipelines.image.style.colours import kept
+from pipelines.image.style.content import Frame, resized
+from pipelines.image.style.params import StyleParams
+from studio.api import RunContext
+
+MOST_BLUR = 64  # pixels that pillow blurs in one go; a wider edge is blurred small
+
+
+@dataclass(frozen=True)
+class Where:
+    """How much of the style there is at each pixel: L, of the result's size; None is everywhere."""
+
+    mask: Image.Image | None
+
+    def laid(self, content: Image.Image, styled: Image.Image, strength: float) -> Image.Image:
+        if self.mask is None:
+            return styled if strength >= 1 else Image.blend(content, styled, strength)
+        return Image.composite(styled, content, self.mask.point(lambda value: round(value * strength)))
+
+
+def where_of(params: StyleParams, size: tuple[int, int], ctx: RunContext) -> Where:
+    """The mask, soft at its edge: the blur is told in pixels of the picture that it was drawn on."""
+    if not params.mask:
+        return Where(None)
+    mask = open_picture(ctx.input(params.mask), "L")
+    if params.mask_blur:
+        small = mask.reduce(max(1, params.mask_blur // MOST_BLUR + (params.mask_blur > MOST_BLUR)))
+        mask = small.filter(ImageFilter.GaussianBlur(params.mask_blur * small.width / mask.width)).resize(mask.size, Image.Resampling.BICUBIC)
+    return Where(resized(mask, size))
+
+
+def finished(frame: Frame, styled: Image.Image, params: StyleParams, where: Where, ctx: RunContext, told: Callable[[float], None] | None = None) -> Image.Image:
+    """RGB, or RGBA where the picture has something to see through. `frame` and `styled` have the result's size. Raises Stopped."""
+    if params.colours != "Style":
+        styled = Image.fromarray(kept(np.asarray(frame.picture), np.asarray(styled), params.colours, ctx.check))
+    made = where.laid(frame.picture, styled, params.strength)
+    alpha = frame.alpha
+    if params.upscale > 1:
+        made = enlarged(made, params.upscaler, params.upscale, ctx, told)
+        alpha = resized(alpha, made.size) if alpha else None
+    if alpha is not None:
+        made = made.copy() if made is frame.picture else made
+        made.putalpha(alpha)
+    return made

@@ -1,0 +1,176 @@
+"""What the two painting networks have in common: what is refused, the frames one after the other, the pace, the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from pipelines.image.pictures import png
+from pipelines.image.settle import check_picture
+from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, frames_of, moved, read_facts, resized, result_size
+from pipelines.image.style.finish import Where, finished, where_of
+from pipelines.image.style.params import StyleParams
+from pipelines.image.style.tiles import way_of
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, ui
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "style"
+USUAL_PIXELS = 1_500_000  # of a picture whose size is not known yet
+REMEMBERED = 64  # styles that were read from pictures
+P = TypeVar("P", bound=StyleParams)
+
+
+def stroke_field() -> Any:
+    told = "How large strokes and shapes are: 1 is as the network paints; larger ones are coarser and quicker."
+    return Field(1.0, ge=0.25, le=4.0, title="Stroke size", description=told, json_schema_extra=ui(group="Style", step=0.25))
+
+
+@dataclass
+class Model:
+    """The network that paints, the one that reads styles (if any), and the styles it has read, by their pictures' keys."""
+
+    painter: Any
+    reader: Any = None
+    read: dict[str, Any] = field(default_factory=dict)
+
+
+class Painting(Generic[P]):
+    """A method that paints in one pass."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    lane: ClassVar[Lane] = "device"
+    Params: ClassVar[type[Params]]
+    paint_weights: ClassVar[str]
+    read_weights: ClassVar[str] = ""
+
+    def style(self, model: Model, params: P, ctx: RunContext) -> Any:
+        """The style's vector for the painter, a tensor."""
+        raise NotImplementedError
+
+    def name(self, params: P) -> str:
+        """Of the style, for the gallery."""
+        raise NotImplementedError
+
+    def check_style(self, params: P, desk: Desk) -> None:
+        """Raises BadInput at the field that is wrong."""
+
+    def missing(self, params: P) -> str:
+        return "" if params.image else "There is no picture to paint anew."
+
+    def need(self, params: P, catalog: Catalog) -> Need:
+        pixels = _guessed(params, USUAL_PIXELS) / stroke_of(params) ** 2
+        return Need(self._bytes(), way_of(round(pixels), "cpu", 2**40).working, missing=self.missing(params))
+
+    def pace_key(self, params: P, catalog: Catalog) -> str:
+        return self.id
+
+    def seconds(self, params: P, catalog: Catalog, pace: dict[str, float]) -> float:
+        """Of a picture as large as the last one, where the size is left to the picture."""
+        return pace["pixel"] * _guessed(params, pace["pixels"]) / stroke_of(params) ** 2
+
+    def settle(self, params: P, desk: Desk) -> P:
+        if missing := self.missing(params):
+            raise BadInput(missing, hint="Give one.", field="style" if params.image else "image")
+        facts = facts_of(params.image, "image", desk)
+        check_size(params, facts)
+        if params.mask and (mask := check_picture(params.mask, "mask", desk)) != (facts.width, facts.height):
+            raise BadInput(f"The mask is {mask[0]} × {mask[1]} pixels, the picture {facts.width} × {facts.height}.", hint="Draw the mask on this picture.", field="mask")
+        self.check_style(params, desk)
+        return params
+
+    def run(self, params: P, ctx: RunContext) -> Result:
+        path = ctx.input(params.image)
+        facts = read_facts(path)
+        size, seen = result_size(facts, params.size), network_size(facts, params)
+        way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
+        with ctx.models.use(self._spec(ctx), working=way.working) as model:
+            style = self.style(model, params, ctx)
+            where, moving, pace = where_of(params, size, ctx), Moving(), {"pixels": float(facts.frames * size[0] * size[1])}
+
+            def painted(frame: Frame, number: int) -> Image.Image:
+                started = time.monotonic()
+                told = lambda share: ctx.progress(number, facts.frames, "Painting", (number + share) / facts.frames)  # noqa: E731
+                made = self._paint(model, frame, style, seen, way.strip, told, params, where, ctx)
+                pace["pixel"] = (time.monotonic() - started) / (seen[0] * seen[1])
+                return made
+
+            pictures = [painted(Frame(resized(one.picture, size), resized(one.alpha, size) if one.alpha else None), number) for number, one in enumerate(frames_of(path, moving))]
+        ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
+        return Result([artifact_of(pictures, moving, path, self.name(params))], {"pace": pace, "strips": way.strip > 0})
+
+    def _paint(self, model: Model, frame: Frame, style: Any, seen: tuple[int, int], strip: int, told: Callable[[float], None], params: P, where: Where, ctx: RunContext) -> Image.Image:
+        """`seen` is the size at which the network sees the picture."""
+        pixels = np.asarray(resized(frame.picture, seen))
+        made = Image.fromarray(_strips(model, pixels, style, strip, told) if strip else _whole(model, pixels, style, told))
+        return finished(frame, resized(made, frame.picture.size), params, where, ctx)
+
+    def _spec(self, ctx: RunContext) -> ModelSpec[Model]:
+        def load(report: Any) -> Model:
+            import torch
+
+            from pipelines.image.nets.style import load as load_painter
+            from pipelines.image.nets.style_reader import load as load_reader
+
+            torch.set_num_threads(ctx.threads)
+            painter = load_painter(WEIGHTS / f"{self.paint_weights}.safetensors", ctx.device)
+            return Model(painter, load_reader(WEIGHTS / f"{self.read_weights}.safetensors", ctx.device) if self.read_weights else None)
+
+        return ModelSpec(self.title, self._bytes(), load)
+
+    def _bytes(self) -> int:
+        """In memory: the files hold half as much."""
+        return 2 * sum((WEIGHTS / f"{name}.safetensors").stat().st_size for name in (self.paint_weights, self.read_weights) if name)
+
+
+def stroke_of(params: Any) -> float:
+    return float(params.stroke)
+
+
+def network_size(facts: Facts, params: Any) -> tuple[int, int]:
+    """At which the network sees the picture: the larger the strokes, the smaller."""
+    return tuple(max(LEAST_SIDE, round(side / stroke_of(params))) for side in result_size(facts, params.size))  # type: ignore[return-value]
+
+
+def check_size(params: Any, facts: Facts) -> None:
+    """Raises BadInput where the result, or what the network would see, is too large; or a moving one is to be enlarged."""
+    width, height = result_size(facts, params.size)
+    seen = network_size(facts, params) if hasattr(params, "stroke") else (width, height)
+    most = MOST_MOVING if facts.frames > 1 else MOST_STYLED
+    if facts.frames > 1 and params.upscale > 1:
+        raise BadInput("Moving pictures are not enlarged.", hint="Set it to 1, or give a longer side.", field="upscale")
+    for pixels, name in ((width * height, "size"), (seen[0] * seen[1], "stroke"), (width * height * max(1.0, params.upscale) ** 2, "upscale")):
+        if pixels * facts.frames > most:
+            told = f"The result would have {pixels * facts.frames / 1e6:.0f} megapixels" + (f" in {facts.frames} frames" if facts.frames > 1 else "")
+            raise BadInput(f"{told}; {most / 1e6:.0f} can be painted.", hint="Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size.", field=name)
+
+
+def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: str) -> Artifact:
+    """A PNG, or an animated file."""
+    facts = {"width": pictures[0].width, "height": pictures[0].height}
+    if len(pictures) == 1:
+        return Artifact("image", png(pictures[0]), ".png", title, facts)
+    suffix = ".gif" if path.suffix == ".gif" else ".webp"
+    return Artifact("image", moved(pictures, moving, suffix), suffix, title, facts | {"frames": len(pictures)})
+
+
+def _guessed(params: StyleParams, usual: float) -> float:
+    return params.size**2 * 0.75 if params.size else usual
+
+
+def _whole(model: Model, pixels: Any, style: Any, told: Callable[[float], None]) -> Any:
+    from pipelines.image.nets.style import paint_bytes
+
+    return paint_bytes(model.painter, pixels, style, told)
+
+
+def _strips(model: Model, pixels: Any, style: Any, strip: int, told: Callable[[float], None]) -> Any:
+    from pipelines.image.nets.style_strips import paint
+
+    return paint(model.painter, pixels, style, told, strip=strip)
