@@ -14,7 +14,7 @@ from tabs.image_actions import own_output
 from tabs.image_follow import duration
 from tabs.image_page import JobPage
 from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
-from tabs.image_samples import photo, photo_strip, samples
+from tabs.image_samples import keep_samples, photo, photo_strip, samples
 from tabs.image_style_form import SAMPLES
 from tabs.image_view import Run, compared
 
@@ -112,8 +112,8 @@ class LabView(JobPage):
         fields, inputs = self.Params.model_fields, self.studio.jobs.desk.inputs
         if not given["picture"]:
             raise BadInput("There is no picture.", hint="Drop one, or click a sample photo.", field="image")
-        found = next((one for one in samples("photos") if one.key == given["source"]), None)
-        image = inputs.keep(found.path.read_bytes()) if found else given["source"] or inputs.keep(Path(given["picture"]).read_bytes())
+        keep_samples(inputs, [given["source"]])
+        image = given["source"] or inputs.keep(Path(given["picture"]).read_bytes())
         values = ui.read_values(self.Params, {name: kept_picture(self.studio, fields[name], given[name]) for name in self.controls}) | {"image": image}
         used = self._used(values)
         return {name: value for name, value in values.items() if used is None or name in used}, {}

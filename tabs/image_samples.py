@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from studio.api import Inputs
 from studio.i18n import Words
 
 FOLDER = Path(__file__).parent / "samples"
@@ -49,6 +51,14 @@ def photo(id: str) -> Sample | None:
 def painting(key: str) -> Sample | None:
     """A style picture by its key."""
     return next((one for one in samples("paintings") if one.key == key), None)
+
+
+def keep_samples(inputs: Inputs, keys: Iterable[str]) -> None:
+    """A job finds its pictures among the inputs: those of these keys that come along are put there."""
+    wanted = set(keys)
+    for one in (*samples("photos"), *samples("paintings")):
+        if one.key in wanted:
+            inputs.keep(one.path.read_bytes())
 
 
 def photo_strip(words: Words, lang: str, chosen: str = "") -> str:

@@ -119,7 +119,7 @@ class StyleCards:
 
     def groups(self, owner: str) -> dict[str, list[Card]]:
         own, shipped, named = mine(self.studio, owner), paintings(), built_in(self.studio)
-        return {"My styles": own, "Used before": used(self.studio, owner, [*own, *shipped, *named]), "Paintings and patterns": shipped, "26 styles": named}
+        return {"My styles": own, "Used before": used(self.studio, owner, [*own, *shipped, *named]), "Paintings and pictures": shipped, "26 styles": named}
 
     def all(self, owner: str) -> list[Mix]:
         """Every style that has a card, each once."""

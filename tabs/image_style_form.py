@@ -11,7 +11,7 @@ from PIL import Image
 from studio import ui
 from studio.api import BadInput, Studio
 from tabs.image_picture import editor_pictures, holds_picture, picture_value, shown_picture
-from tabs.image_samples import photo_strip, samples
+from tabs.image_samples import keep_samples, photo_strip, samples
 from tabs.image_style_mix import ANY, BATCH, METHODS, method_of, read_mix, style_values
 
 SEEN = ("strength", "colours")
@@ -89,11 +89,11 @@ class StyleForm:
         return {"picture": self.picture, "editor": self.editor, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
 
     def image(self, picture: str | None, source: str) -> str:
-        """The picture's key; "" where there is none. What the studio put there itself is not taken for a new one."""
-        inputs = self.studio.jobs.desk.inputs
-        if picture and (known := next((one for one in samples("photos") if one.key == source), None)):
-            return inputs.keep(known.path.read_bytes())
-        return source if picture and source else inputs.keep(Path(picture).read_bytes()) if picture else ""
+        """The picture's key; "" where there is none. What the studio put there itself is not taken for a new one. Raises BadInput."""
+        if not picture:
+            return ""
+        keep_samples(self.studio.jobs.desk.inputs, [source])
+        return source or self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())
 
     def settings(self, pipeline: str, given: dict[str, Any]) -> dict[str, Any]:
         """Everything but the pictures: what the controls hold and the style. Raises BadInput."""
@@ -102,14 +102,8 @@ class StyleForm:
             raise BadInput("There is no style.", hint="Choose a painting on the right.", field="style")
         title = next(title for title, ids in METHODS.items() if pipeline in ids)
         held = {name: given[key] for name in self._fields(pipeline) for key in (name, f"{title}:{name}") if key in self.controls}
-        self._keep_paintings(mix)
+        keep_samples(self.studio.jobs.desk.inputs, [part["style"] for part in mix])
         return ui.read_values(kind, held) | style_values(mix, kind.model_fields)
-
-    def _keep_paintings(self, mix: list[dict[str, Any]]) -> None:
-        """A job finds its pictures among the inputs."""
-        for one in samples("paintings"):
-            if any(part["style"] == one.key for part in mix):
-                self.studio.jobs.desk.inputs.keep(one.path.read_bytes())
 
     def pipeline(self, given: dict[str, Any]) -> str:
         return method_of(given["mix"] or [], given["method"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.api import Stats, Studio, StudioError
-from tabs.image_samples import FIRST, FOLDER, photo
+from tabs.image_samples import FIRST, FOLDER, keep_samples, photo
 from tabs.image_style_mix import Mix, is_named, named_text, tile
 
 STRIP = "image.style_strip"
@@ -58,7 +58,7 @@ class Strip:
     def make(self, owner: str, source: str, mixes: list[Mix]) -> Iterator[set[str]]:
         """Make those that are missing; what is ready after each few. Nothing where the studio is too busy: thumbnails are no reason to complain."""
         ready = self.ready(source)
-        missing = {named_text(mix) if is_named(mix[0]) else picture_text(mix): tile(mix) for mix in mixes if mix and tile(mix) not in ready}
+        missing = {named_text(mix) if is_named(mix[0]) else picture_text(mix): tile(mix) for mix in mixes if tile(mix) not in ready and self._there(mix)}
         if STRIP not in self.studio.pipelines or not KEY.fullmatch(source) or not missing:
             return
         try:
@@ -71,6 +71,12 @@ class Strip:
             if isinstance(event, Stats) and event.values.get("style") in missing and self._keep(source, missing[event.values["style"]], event.values):
                 ready.add(missing[event.values["style"]])
                 yield ready
+
+    def _there(self, mix: Mix) -> bool:
+        """Whether its pictures are still among the inputs."""
+        inputs = self.studio.jobs.desk.inputs
+        keep_samples(inputs, [part["style"] for part in mix])
+        return bool(mix) and all(is_named(part) or (inputs.folder / part["style"]).is_file() for part in mix)
 
     def _keep(self, source: str, name: str, values: dict[str, Any]) -> bool:
         path = self.folder / source / f"{name}.webp"
