@@ -6,7 +6,10 @@ from studio.api import Pipeline
 
 
 def styles() -> list[Pipeline]:
+    """The methods, and the one that takes many pictures."""
     from pipelines.image.style.any import AnyStyle
+    from pipelines.image.style.batch import Batch
     from pipelines.image.style.blend import Blend
+    from pipelines.image.style.diffuse import Diffuse
 
-    return [Blend(), AnyStyle()]
+    return [Blend(), AnyStyle(), Diffuse(), Batch()]

@@ -20,7 +20,7 @@ THUMBS = Path(__file__).resolve().parent / "thumbs"
 
 
 class BlendParams(StyleParams):
-    styles: str = Field(STYLES[19], max_length=2000, title="Styles", description="One by its name, or several with their weights: “Dusk: 0.7, Blue swirls: 0.3”.", json_schema_extra=ui(group="Style"))
+    styles: str = Field(STYLES[19], max_length=2000, title="Styles", description="One by its name, or several with their weights: “Dusk: 0.7, Copper etching: 0.3”.", json_schema_extra=ui(group="Style"))
     stroke: float = stroke_field()
 
 

@@ -97,10 +97,10 @@ def _cos(degrees: Array) -> Array:
 
 
 LIGHTNESS, MATCHED = "Lightness only", "Matched"
-SAMPLES = 1_000_000  # pixels that statistics are taken from
+SAMPLES = 300_000  # pixels that statistics are taken from
 CELLS = 27  # along the longer side, whose mean colours become those of the picture
 STEPS = np.linspace(0, 1, 257)
-BAND = 1_000_000  # pixels that are changed at a time
+BAND = 60_000  # pixels that are changed at a time
 
 
 def kept(content: Array, styled: Array, way: str, check: Callable[[], None] = lambda: None) -> Array:

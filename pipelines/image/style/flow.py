@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from pipelines.image.pictures import png
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, frames_of, moved, read_facts, resized, result_size
+from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, frames_of, moved, png, read_facts, resized, result_size
 from pipelines.image.style.finish import Where, finished, where_of
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.tiles import way_of
@@ -87,7 +86,8 @@ class Painting(Generic[P]):
 
     def run(self, params: P, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path)
+        facts = read_facts(path, whole=False)
+        check_size(params, facts)
         size, seen = result_size(facts, params.size), network_size(facts, params)
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
         with ctx.models.use(self._spec(ctx), working=way.working) as model:
@@ -103,7 +103,7 @@ class Painting(Generic[P]):
 
             pictures = [painted(Frame(resized(one.picture, size), resized(one.alpha, size) if one.alpha else None), number) for number, one in enumerate(frames_of(path, moving))]
         ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
-        return Result([artifact_of(pictures, moving, path, self.name(params))], {"pace": pace, "strips": way.strip > 0})
+        return Result([artifact_of(pictures, moving, path, self.name(params), ctx.check)], {"pace": pace, "strips": way.strip > 0})
 
     def _paint(self, model: Model, frame: Frame, style: Any, seen: tuple[int, int], strip: int, told: Callable[[float], None], params: P, where: Where, ctx: RunContext) -> Image.Image:
         """`seen` is the size at which the network sees the picture."""
@@ -151,11 +151,11 @@ def check_size(params: Any, facts: Facts) -> None:
             raise BadInput(f"{told}; {most / 1e6:.0f} can be painted.", hint="Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size.", field=name)
 
 
-def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: str) -> Artifact:
+def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: str, check: Callable[[], None]) -> Artifact:
     """A PNG, or an animated file."""
     facts = {"width": pictures[0].width, "height": pictures[0].height}
     if len(pictures) == 1:
-        return Artifact("image", png(pictures[0]), ".png", title, facts)
+        return Artifact("image", png(pictures[0], check), ".png", title, facts)
     suffix = ".gif" if path.suffix == ".gif" else ".webp"
     return Artifact("image", moved(pictures, moving, suffix), suffix, title, facts | {"frames": len(pictures)})
 

@@ -7,14 +7,14 @@ import re
 from studio.api import BadInput
 
 STYLES = (
-    "Pastel morning", "Ink and yellow", "Grey sketch", "Neon strokes", "Burgundy and gold", "Fauvist strokes", "Night dots", "Midnight and flame",
-    "Bright pencil", "Slate mosaic", "Copper etching", "Golden engraving", "Impressionist light", "Jungle leaves", "Pale blue wash", "Stained mosaic",
-    "Violet weave", "Red lattice", "Woodcut sand", "Blue swirls", "Red glow", "Cut paper", "Expressionist grey", "Dusk", "Japanese print", "Rough oil",
+    "Pastel morning", "Ink and yellow", "Soft charcoal", "Neon strokes", "Burgundy and gold", "Fauvist strokes", "Night dots", "Midnight and flame",
+    "Bright pencil", "Slate mosaic", "Copper etching", "Golden engraving", "Impressionist light", "Jungle leaves", "Pale blue wash", "Pale mosaic",
+    "Violet weave", "Red lattice", "Sand woodcut", "Blue and yellow strokes", "Red glow", "Cut paper", "Expressionist grey", "Dusk", "Japanese print", "Rough oil",
 )  # fmt: skip
 
 
 def read_styles(text: str) -> list[tuple[int, float]]:
-    """(number, weight) with weights whose sum is 1, from "Dusk" or "Dusk: 0.7, Blue swirls: 0.3"; numbers from 0 also stand for names. Raises BadInput."""
+    """(number, weight) with weights whose sum is 1, from "Dusk" or "Dusk: 0.7, Copper etching: 0.3"; numbers from 0 also stand for names. Raises BadInput."""
     found: dict[int, float] = {}
     for part in (part.strip() for part in text.split(",")):
         if not part:
