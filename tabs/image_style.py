@@ -19,7 +19,7 @@ from tabs.image_picture import editor_value
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
-from tabs.image_style_mix import ANY, BATCH, Mix, mix_of, read_mix, single
+from tabs.image_style_mix import ANY, BATCH, MODEL, Mix, mix_of, read_mix, single
 from tabs.image_style_strip import Strip, told
 from tabs.image_view import Run, compared, slider
 
@@ -97,7 +97,7 @@ class StylePage(JobPage):
             self._paints(event)
         form.picture.clear(self.on_upload, [], form.pictured, **ui.QUICK)
         form.brush.expand(self.on_brush, [form.picture, form.source, form.brushed], [form.editor, form.brushed], **ui.QUICK)
-        form.method.change(lambda method: [gr.update(visible=title == method) for title in form.own], [form.method], list(form.own.values()), **ui.QUICK)
+        form.method.change(form.on_method, [form.method], form.switched, **ui.QUICK)
         gr.on([form.method.change, form.mix.change, form.picture.change], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         form.folder.upload(lambda files: files, [form.folder], [form.files], **ui.QUICK)
         form.batch.click(self.on_batch, inputs_kwargs=given | {"files": form.files}, outputs=self.streamed, **STREAMING)
@@ -165,8 +165,10 @@ class StylePage(JobPage):
 
     def _refused(self, refused: list[dict[str, str]], lang: str) -> str:
         """The files that are no pictures, each with its reason."""
-        lines = "".join(f"<li>{html.escape(one['name'])}: {html.escape(self.studio.words.say(lang, one['why']))}</li>" for one in refused)
-        return f"<div class='studio-note' role='status'>{html.escape(self.studio.words.say(lang, 'Left out:'))}<ul>{lines}</ul></div>" if lines else ""
+        say = self.studio.words.say
+        reasons = [(one["name"], one["why"]) for one in refused]
+        lines = "".join(f"<li>{html.escape(name)}: {html.escape(say(lang, why))}</li>" for name, why in reasons)
+        return f"<div class='studio-note' role='status'>{html.escape(say(lang, 'Left out:'))}<ul>{lines}</ul></div>" if lines else ""
 
     def follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
         """Until it ends, or a newer one has taken its place."""
@@ -275,4 +277,6 @@ class StylePage(JobPage):
             return html.escape(say(lang, need.missing))
         key, number = duration(need.seconds)
         parts = [say(lang, key, n=number)] if need.seconds >= 0 else []
+        if pipeline == MODEL and given["mix"] and not self.form.adapted():
+            parts.append(say(lang, "There is no IP-Adapter here: words tell the manner, under Advanced, not the painting."))
         return html.escape(" · ".join(parts + [say(lang, note) for note in need.notes]))

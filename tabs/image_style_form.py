@@ -12,11 +12,12 @@ from studio import ui
 from studio.api import BadInput, Studio
 from tabs.image_picture import editor_pictures, holds_picture, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo_strip, samples
-from tabs.image_style_mix import ANY, BATCH, METHODS, method_of, read_mix, style_values
+from tabs.image_style_mix import ANY, BATCH, METHODS, MODEL, method_of, read_mix, style_values
 
 SEEN = ("strength", "colours")
 BRUSH = ("mask_blur",)
 GIVEN = {"image", "mask", "styles", "style", "style2", "style3", "style_weight", "style2_weight", "style3_weight"}
+REFERENCE = ("style", "reference_weight")  # of the image model, which follows a picture by an IP-Adapter only
 SAMPLES = """
 // A sample photo is taken by a click.
 element.addEventListener('click', (event) => {
@@ -65,10 +66,10 @@ class StyleForm:
             with gr.Row(elem_classes="studio-quiet"):
                 self.folder = gr.UploadButton(words("A whole folder"), file_count="directory", type="filepath", size="sm", min_width=110)
                 self.batch = gr.Button(words("Paint them all"), size="sm", min_width=110, elem_id="image-style-all")
-        with gr.Accordion(words("Advanced"), open=False, elem_id="image-style-advanced"):
-            self._shared(tuple(name for name in self.shared if name not in self.controls))
+        with gr.Accordion(words("Advanced"), open=False, elem_id="image-style-advanced") as self.advanced:
             for title in self.methods:
                 self._only(title)
+            self._shared(tuple(name for name in self.shared if name not in self.controls))
 
     def _shared(self, names: tuple[str, ...]) -> None:
         if wanted := [name for name in names if name in self.shared]:
@@ -103,7 +104,22 @@ class StyleForm:
         title = next(title for title, ids in METHODS.items() if pipeline in ids)
         held = {name: given[key] for name in self._fields(pipeline) for key in (name, f"{title}:{name}") if key in self.controls}
         keep_samples(self.studio.jobs.desk.inputs, [part["style"] for part in mix])
+        if pipeline == MODEL and not self.adapted():
+            return ui.read_values(kind, held) | {name: kind.model_fields[name].default for name in REFERENCE}
         return ui.read_values(kind, held) | style_values(mix, kind.model_fields)
+
+    def adapted(self) -> bool:
+        """Whether an image model can follow a style picture here; else words alone tell it the manner."""
+        return any(not entry.problem for entry in self.studio.catalog.entries("ip_adapter"))
+
+    @property
+    def switched(self) -> list[Any]:
+        """What `on_method` fills."""
+        return [*self.own.values(), self.advanced]
+
+    def on_method(self, method: str) -> list[Any]:
+        """What only this method has; the image model needs words."""
+        return [*(gr.update(visible=title == method) for title in self.own), gr.update(open=True) if MODEL in METHODS[method] else gr.skip()]
 
     def pipeline(self, given: dict[str, Any]) -> str:
         return method_of(given["mix"] or [], given["method"])

@@ -29,7 +29,7 @@ def read_mix(given: Any) -> Mix:
     """What a page sent. Raises BadInput for what is no mix."""
     try:
         parts = json.loads(given) if isinstance(given, str) else given
-        mix = [{"style": str(part["style"]), "weight": min(1.0, max(0.0, float(part["weight"])))} for part in parts]
+        mix: Mix = [{"style": str(part["style"]), "weight": min(1.0, max(0.0, float(part["weight"])))} for part in parts]
     except (ValueError, TypeError, KeyError) as error:
         raise BadInput("This is no style.", hint="Choose a painting.", field="style") from error
     if len(mix) > MOST or len({is_named(part) for part in mix}) > 1 or not all(is_named(part) or KEY.fullmatch(part["style"]) for part in mix):
