@@ -64,7 +64,7 @@ class CreatePage(JobPage):
     def listen(self, upscale: Any) -> None:
         form, given = self.form, self.form.given
         light = {name: component for name, component in given.items() if name in MEASURED}
-        self.listen_job([self.go.click, form.prompt_box.prompt.submit], given).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
+        self.listen_job([self.go.click, form.prompt_box.prompt.submit], given, form.named).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
         self.nine.click(self.on_nine, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         for button, mode in ((self.skip, "skip"), (self.finish, "finish")):
             button.click(self.stopper(mode), [], [], **ui.QUICK)
@@ -109,7 +109,7 @@ class CreatePage(JobPage):
         remember_prompt(self.studio, owner, str(given["prompt"] or ""))
 
     def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
-        return self.form.prompt_box.fault(error, str(given["prompt"] or "") if error.field == "prompt" else "", lang)
+        return self.problem.told(error, lang, self.form.prompt_box.place(error, str(given["prompt"] or ""), lang) if error.field == "prompt" else "")
 
     def hello(self, owner: str, lang: str) -> str:
         return self._ideas(self._last_model(owner), lang)

@@ -129,6 +129,11 @@ class Form:
         return light | {"editor": self.editor, "styles": self.styles.chosen} | self.controls | self.extras
 
     @property
+    def named(self) -> dict[str, Any]:
+        """Components of parameters that `given` has under other names."""
+        return {"image": self.editor, "mask": self.editor}
+
+    @property
     def filled(self) -> list[Any]:
         """What `shown` gives values for, in its order."""
         box = self.prompt_box

@@ -79,7 +79,7 @@ class GridPage(JobPage):
     def listen(self, opened: Any) -> None:
         """`opened` is the event of the page being looked at: its count follows what was changed in Create."""
         form = self.create.form
-        self.listen_job([self.go.click], form.given | self.axes)
+        self.listen_job([self.go.click], form.given | self.axes, form.named)
         self.go_on.click(self.on_go_on, [], self.streamed, **STREAMING)
         self.finish.click(self.stopper("finish"), [], [], **ui.QUICK)
         for which in "xyz":

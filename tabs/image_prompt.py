@@ -63,13 +63,17 @@ class PromptBox:
     def fault(self, error: StudioError, prompt: str, lang: str) -> str:
         """The sentence, and the letters around the place, which a click goes to."""
         sentence = html.escape(ui.error_text(self.studio, error, lang))
+        return f"<div class='studio-error' role='alert'><p>{sentence}</p>{self.place(error, prompt, lang)}</div>"
+
+    def place(self, error: StudioError, prompt: str, lang: str) -> str:
+        """The letters around the fault's place as a button; "" where it has none."""
         place = getattr(error, "place", None)
-        if not isinstance(place, int):
-            return f"<p class='studio-error' role='alert'>{sentence}</p>"
+        if not isinstance(place, int) or not prompt:
+            return ""
         before, sign, after = prompt[max(0, place - MARKED) : place], prompt[place : place + 1] or "␣", prompt[place + 1 : place + 1 + MARKED]
         shown = f"{html.escape(before)}<mark>{html.escape(sign)}</mark>{html.escape(after)}"
         go = html.escape(self.studio.words.say(lang, "Go to the place"))
-        return f"<div class='studio-error' role='alert'><p>{sentence}</p><button type='button' data-place='{place}' aria-label='{go}' title='{go}'>{shown}</button></div>"
+        return f"<button type='button' data-place='{place}' aria-label='{go}' title='{go}'>{shown}</button>"
 
 
 def reading(view: dict[str, Any], say: Any, lang: str) -> str:

@@ -55,7 +55,7 @@ class UpscalePage(JobPage):
         return [self.picture]
 
     def listen(self) -> None:
-        self.listen_job([self.go.click], {"picture": self.picture} | self.controls)
+        self.listen_job([self.go.click], {"picture": self.picture} | self.controls, {"image": self.picture})
         self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from studio.entries import ModelEntry
 from studio.executor import InlineExecutor
 from studio.jobs import JobQueue
 from studio.plugins import Hooks
@@ -206,3 +208,12 @@ def make_flow_controlnets(models: Path) -> None:
     for name, net in (("sd3", sd3), ("flux", flux)):
         shake(net, ("controlnet_blocks", "controlnet_single_blocks", "controlnet_x_embedder", "pos_embed_input"))
         net.save_pretrained(models / "controlnet" / f"{name}-edges")
+
+
+def headers(root: Path, name: str, kind: str, side: int, *, levels: int = 4) -> ModelEntry:
+    """A model of which only the headers are there."""
+    path = root / name
+    for part, values in (("model_index.json", {"_class_name": kind}), ("unet/config.json", {"sample_size": side}), ("vae/config.json", {"block_out_channels": [8] * levels})):
+        (path / part).parent.mkdir(parents=True, exist_ok=True)
+        (path / part).write_text(json.dumps(values))
+    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title(), kind)

@@ -31,18 +31,9 @@ from tabs.image_prompt import PromptBox, reading, suggestions
 from tabs.image_styles import StylesPanel, styles_of, without
 from tabs.image_tasks import TASKS, examples, ideas
 from tests.house import finish
-from tests.image_models import image_queue
+from tests.image_models import headers, image_queue
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def folder(root: Path, name: str, kind: str, side: int, *, levels: int = 4) -> ModelEntry:
-    """A model of which only the headers are there."""
-    path = root / name
-    for part, values in (("model_index.json", {"_class_name": kind}), ("unet/config.json", {"sample_size": side}), ("vae/config.json", {"block_out_channels": [8] * levels})):
-        (path / part).parent.mkdir(parents=True, exist_ok=True)
-        (path / part).write_text(json.dumps(values))
-    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title(), kind)
 
 
 @pytest.fixture
@@ -54,7 +45,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     shown.parent.mkdir(parents=True)
     Image.new("RGB", (30, 40), "teal").save(shown)
     entries = [
-        folder(tmp_path, "small", "StableDiffusionPipeline", 16), folder(tmp_path, "classic", "StableDiffusionPipeline", 64), folder(tmp_path, "flow", "FluxPipeline", 128),
+        headers(tmp_path, "small", "StableDiffusionPipeline", 16), headers(tmp_path, "classic", "StableDiffusionPipeline", 64), headers(tmp_path, "flow", "FluxPipeline", 128),
         ModelEntry("lora/ink", str(shown.with_suffix(".safetensors")), "lora", "safetensors", 10, "ink <b>", "sd1", details={"preview": str(shown), "trigger_words": ["ink wash", "paper"]}),
         ModelEntry("lora/big", "/else/big.safetensors", "lora", "safetensors", 10, "big", "sdxl"), ModelEntry("embeddings/soft", "/else/soft.safetensors", "embedding", "safetensors", 10, "soft"),
         ModelEntry("lora/broken", "/else/broken.safetensors", "lora", "safetensors", 10, "broken", problem="It is damaged."),

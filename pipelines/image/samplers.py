@@ -5,10 +5,11 @@ Sources: AUTOMATIC1111's list of samplers and schedule types; diffusers' table "
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from studio.api import BadInput
+from studio.api import BadInput, Fix
 
 Kind = Literal["noise", "flow"]  # models that foretell noise or v; models that foretell a flow
 AUTOMATIC = "Automatic"
@@ -82,7 +83,9 @@ def find(name: str, kind: Kind = "noise") -> Sampler:
     for sampler in sorted(SAMPLERS, key=lambda sampler: sampler.kind != kind):
         if wanted in (sampler.name.lower(), *(alias.lower() for alias in sampler.aliases)):
             return sampler
-    raise BadInput(f"There is no sampler “{name}”.", hint=f"Use one of: {', '.join(NAMES)}.", field="sampler")
+    known = {word.lower(): sampler.name for sampler in SAMPLERS if sampler.kind in (kind, "any") for word in (sampler.name, *sampler.aliases)}
+    near = difflib.get_close_matches(wanted, known, 1)
+    raise BadInput(f"There is no sampler “{name}”.", hint=f"Use one of: {', '.join(NAMES)}.", field="sampler", fix=Fix.use("sampler", known[near[0]] if near else AUTOMATIC))
 
 
 def split(name: str) -> tuple[str, str]:
@@ -112,7 +115,8 @@ def schedule_name(name: str) -> str:
     """The schedule's name here for one of the ecosystem's. Raises BadInput."""
     found = LABELS.get(name.lower().replace(" ", "_")) or next((own for own in (AUTOMATIC, *SCHEDULES) if own.lower() == name.lower()), "")
     if not found:
-        raise BadInput(f"There is no schedule “{name}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *SCHEDULES))}.", field="schedule")
+        fix = Fix.use("schedule", (difflib.get_close_matches(name, SCHEDULES, 1) or [AUTOMATIC])[0])
+        raise BadInput(f"There is no schedule “{name}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *SCHEDULES))}.", field="schedule", fix=fix)
     return found
 
 
@@ -121,14 +125,14 @@ def choose(sampler: str, schedule: str, kind: Kind) -> tuple[Sampler, str]:
     found = find(sampler, kind)
     if found.kind not in (kind, "any"):
         fitting = [item.name for item in SAMPLERS if item.kind in (kind, "any")]
-        raise BadInput(f"“{found.name}” does not go with this model.", hint=f"Use one of: {', '.join(fitting)}.", field="sampler")
+        raise BadInput(f"“{found.name}” does not go with this model.", hint=f"Use one of: {', '.join(fitting)}.", field="sampler", fix=Fix.use("sampler", AUTOMATIC))
     named = schedule_name(schedule if schedule != AUTOMATIC else split(sampler)[1] or AUTOMATIC)
     if named == AUTOMATIC:
         return found, found.automatic
     if kind == "flow" and named == "Simple":
         named = "Uniform"  # steps of equal size, which is what the name means there
     if named not in found.accepted:
-        raise BadInput(f"“{found.name}” knows no schedule “{named}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *found.accepted))}.", field="schedule")
+        raise BadInput(f"“{found.name}” knows no schedule “{named}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *found.accepted))}.", field="schedule", fix=Fix.use("schedule", AUTOMATIC))
     return found, named
 
 

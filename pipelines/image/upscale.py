@@ -10,7 +10,7 @@ from pipelines.image.enlarge import enlarged
 from pipelines.image.params import MOST_PIXELS, PICTURE, Upscaler
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Fix, Lane, Need, Params, Result, RunContext, ui
 
 
 class UpscaleParams(Params):
@@ -33,7 +33,9 @@ class Upscale:
     def settle(self, params: UpscaleParams, desk: Desk) -> UpscaleParams:
         width, height = check_picture(params.image, "image", desk)
         if (pixels := width * height * params.scale**2) > MOST_PIXELS * 4:
-            raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS * 4 / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="scale")
+            largest = max(1.0, int(2 * (MOST_PIXELS * 4 / (width * height)) ** 0.5) / 2)  # in steps of a half
+            fix = Fix.use("scale", largest, f"{largest:g}")
+            raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS * 4 / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="scale", fix=fix)
         return params
 
     def run(self, params: UpscaleParams, ctx: RunContext) -> Result:
