@@ -1,6 +1,7 @@
 """Reading a models folder: headers only. Broken files are listed with the sentence that says why; pickles are never opened.
 
-Sources: the safetensors format (8-byte length, JSON header, data offsets), GGUF 3, transformers' config.json, diffusers' model_index.json.
+Sources: the safetensors format (8-byte length, JSON header, data offsets), GGUF 3, transformers' config.json, diffusers' model_index.json,
+the HDF5 superblock (HDF5 File Format Specification 3.0, section II.A).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ FOLDER_KINDS: dict[str, ModelKind] = {
     "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
     "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
     "unet": "image", "diffusion_models": "image", "text_encoder": "text_encoder", "text_encoders": "text_encoder", "clip": "text_encoder", "vae_approx": "vae", "vae-approx": "vae",
+    "vision": "vision",
 }  # fmt: skip
 DIFFUSERS_KINDS: dict[str, ModelKind] = {
     "ControlNetModel": "controlnet", "ControlNetUnionModel": "controlnet", "SD3ControlNetModel": "controlnet", "FluxControlNetModel": "controlnet", "T2IAdapter": "controlnet",
@@ -44,6 +46,11 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
 GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
 GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
+SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
+    "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
+    "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector", "ConditionalDetrForObjectDetection": "detector",
+}  # fmt: skip
+HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
@@ -72,7 +79,7 @@ def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
     for name in files:
         path = folder / name
         suffix = path.suffix.lower()
-        if suffix not in (".gguf", ".safetensors", *PICKLES):
+        if suffix not in (".gguf", ".safetensors", *PICKLES) and not (suffix == ".h5" and folder_kind(root, path) == "vision"):
             continue
         try:
             about = path.stat()
@@ -113,19 +120,21 @@ def _file(root: Path, name: str, suffix: str, size: int, changed: int) -> ModelE
         return ModelEntry(key, name, folder_kind(root, path) or "other", "pickle", size, path.stem, problem=sentence)
     try:
         with path.open("rb") as file:
+            if suffix == ".h5":
+                return _hdf5(key, path, file, size)
             return _gguf(key, path, file, size) if suffix == ".gguf" else _safetensors(root, key, path, file, size)
     except OSError as error:
         problem = f"The file can't be read ({error.strerror})."
     except (ValueError, struct.error, KeyError, TypeError, RecursionError, OverflowError, MemoryError) as error:
         problem = f"The file is damaged or no model ({error}). Download it again."
-    kind: ModelKind = "llm" if suffix == ".gguf" else "other"
-    return ModelEntry(key, name, kind, "gguf" if suffix == ".gguf" else "safetensors", size, path.stem, problem=problem)
+    kind: ModelKind = "llm" if suffix == ".gguf" else "vision" if suffix == ".h5" else "other"
+    return ModelEntry(key, name, kind, "gguf" if suffix == ".gguf" else "hdf5" if suffix == ".h5" else "safetensors", size, path.stem, problem=problem)
 
 
 def key_of(root: Path, path: Path) -> str:
     """Stable and readable: the file's stem below text/ and the like, else its path below the root without suffix."""
     relative = path.relative_to(root)
-    short = relative.with_suffix("") if path.suffix.lower() in (".gguf", ".safetensors", *PICKLES) else relative
+    short = relative.with_suffix("") if path.suffix.lower() in (".gguf", ".safetensors", ".h5", *PICKLES) else relative
     return short.name if len(short.parts) <= 2 and short.parts[0] in ("text", short.name) else short.as_posix()
 
 
@@ -282,6 +291,19 @@ def kind_of(names: set[str], family: str) -> ModelKind:
     return "other"
 
 
+def _hdf5(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
+    """Layers in an HDF5 file, as Keras saves them: whether it is one, and whole. Its numbers are of eight bytes in every version that is written today."""
+    head = file.read(64)
+    if not head.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise ValueError("it does not begin as an HDF5 file")
+    if (version := head[8]) not in HDF5_END:
+        raise ValueError(f"HDF5 version {version} is not known")
+    (need,) = struct.unpack_from("<Q", head, HDF5_END[version])
+    if size < need:
+        raise ValueError(f"it has {size:,} bytes, its header says {need:,}: the download was cut off")
+    return ModelEntry(key, str(path), "vision", "hdf5", size, path.stem, details={"version": version})
+
+
 def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     if file.read(4) != b"GGUF":
         raise ValueError("it does not begin as a GGUF file")
@@ -385,9 +407,27 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
     if part := str(config.get("_class_name", "")):
         found = next((kind for start, kind in PARTS.items() if part.startswith(start)), None)
         return ModelEntry(key_of(root, folder), str(folder), folder_kind(root, folder) or found or "other", "diffusers", total, folder.name, part, problem=problem)
-    details = {"widths": [int(config.get(name, 0)) for name in ("projection_dim", "hidden_size")]} if names[0] == "CLIPVisionModelWithProjection" else {}
+    details = _about_folder(str(names[0]), config)
+    if seeing := seeing_kind(str(names[0]), config):
+        return ModelEntry(key_of(root, folder), str(folder), seeing, "transformers", total, folder.name, str(names[0]), dtype, problem=problem, details=details)
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
+
+
+def _about_folder(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """What a folder of transformers tells of itself by its config."""
+    if name == "CLIPVisionModelWithProjection":
+        return {"widths": [int(config.get(part, 0)) for part in ("projection_dim", "hidden_size")]}
+    labels = config.get("id2label")
+    return {"joints": len(labels)} if SEEING.get(name) == "pose" and isinstance(labels, dict) else {}
+
+
+def seeing_kind(name: str, config: dict[str, Any]) -> ModelKind | None:
+    """What a class of transformers sees in pictures: depth, joints, or persons; detectors that know no persons are none."""
+    kind = SEEING.get(name)
+    labels = config.get("id2label")
+    persons = isinstance(labels, dict) and any(str(label).lower() == "person" for label in labels.values())
+    return kind if kind != "detector" or persons else None
 
 
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +16,7 @@ from studio.api import BadInput, DownloadFailed
 from studio.doctor import report
 from studio.errors import PortTaken
 from studio.net import free_port, is_free
-from studio.provision import torch_attempts
+from studio.provision import Provision, torch_attempts
 from studio.settings import Settings, load_settings, save_settings
 from studio.starter import StarterModel, _unpack, is_present, starter_models
 
@@ -119,6 +120,24 @@ def test_a_starter_model_is_used_only_when_whole(tmp_path: Path) -> None:
 def test_the_manifest_is_complete() -> None:
     for model in starter_models():
         assert len(model.sha256) == 64 and model.bytes > 1_000_000 and model.license and model.version
+
+
+def test_a_starter_model_that_cannot_be_had_keeps_no_other_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is told of as soon as it is there, so that a person can chat while larger ones arrive; the step says what is missing."""
+    models = [replace(starter(tmp_path, b"weights"), id=name, title=name, file=f"text/{name}.gguf") for name in ("a", "b", "c")]
+    events: list[str] = []
+
+    def fetch(model: StarterModel, folder: Path, report: object) -> None:
+        if model.id == "b":
+            raise DownloadFailed("b could not be downloaded: no route.", hint="Check the connection.")
+        events.append(model.id)
+
+    monkeypatch.setattr("studio.provision.starter_models", lambda: models)
+    monkeypatch.setattr("studio.provision.fetch", fetch)
+    provision = Provision(Settings(data_dir=str(tmp_path)), on_ready=lambda: events.append("ready"))
+    provision._run(provision._steps["starter"], provision._starter)
+    step = provision.steps()[0]
+    assert events == ["a", "ready", "c", "ready"] and step["state"] == "failed" and step["note"] == "b could not be downloaded: no route. Check the connection."
 
 
 def test_the_report_keeps_secrets(tmp_path: Path) -> None:

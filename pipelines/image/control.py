@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.image.annotate.methods import PLAIN, USUAL, Preparation
+from pipelines.image.annotate.models import KINDS, bytes_of, check_detail, settle_models, work_of
 from pipelines.image.families import Family, family_of
+from pipelines.image.lookup import left_out, named
 from pipelines.image.params import CONTROLS, ImageParams
 from pipelines.image.widths import widths_of
-from studio.api import BadInput, Catalog, Fix, ModelBroken, ModelEntry, ModelMissing
+from studio.api import BadInput, Catalog, Fix, ModelEntry, ModelMissing
 
 CLASSES = {"ControlNetModel": ("sd1", "sd2", "sdxl", "tiny"), "T2IAdapter": ("sd1", "sd2", "sdxl", "tiny"), "SD3ControlNetModel": ("sd3",), "FluxControlNetModel": ("flux",)}
 SECONDS = {"sd1": ("sd1", "sd2"), "sd2": ("sd1", "sd2"), "tiny": ("tiny",), "sdxl": ("sdxl", "sdxl_refiner")}  # whose latents they share
@@ -27,42 +29,39 @@ class Unit:
     weight: float
     start: float
     end: float
+    detail: float = USUAL
+    depth_model: str = ""
+    pose_model: str = ""
+    person_model: str = ""
+
+    @property
+    def preparation(self) -> Preparation:
+        """Lines are light on black."""
+        return Preparation(self.process, self.detail, depth_model=self.depth_model, pose_model=self.pose_model, person_model=self.person_model)
 
 
 def units(params: ImageParams, catalog: Catalog) -> list[Unit]:
     """Those that have a model. Raises ModelMissing, ModelBroken, BadInput."""
     found = []
     for prefix in CONTROLS:
-        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end")}
+        value = {name: getattr(params, f"{prefix}_{name}") for name in ("model", "image", "process", "weight", "start", "end", "detail")}
         if value["model"]:
             entry = named(str(value.pop("model")), "controlnet", f"{prefix}_model", catalog)
-            found.append(Unit(prefix, entry, **value))
+            found.append(Unit(prefix, entry, **value, **{name: getattr(params, name) for name in KINDS}))
     return found
 
 
-def named(name: str, kind: str, field: str, catalog: Catalog) -> ModelEntry:
-    """The entry by key, title or file name, large or small letters. Raises ModelMissing with near names, ModelBroken."""
-    known = {each.lower(): entry for entry in catalog.entries(kind) for each in (entry.key.rpartition("/")[2], entry.title, entry.key)}
-    entry = known.get(name.lower())
-    if entry is None:
-        near = list({known[word].key: known[word] for word in difflib.get_close_matches(name.lower(), known, 3, 0.5)}.values())
-        titles = [one.title for one in near]
-        fix = Fix.use(field, near[0].key, near[0].title) if near else left_out(field)
-        raise ModelMissing(f"The model “{name}” is not on this computer.", hint=f"Did you mean {', '.join(titles)}?" if titles else "Choose another model, or add one in the Models tab.", field=field, fix=fix)
-    if entry.problem:
-        raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or leave it out.", field=field, fix=left_out(field))
-    return entry
-
-
-def left_out(field: str) -> Fix:
-    return Fix({field: ""}, "Leave it out")
+def prepared_by(found: list[Unit], params: ImageParams, catalog: Catalog) -> dict[str, str]:
+    """The keys of the models that their pictures are prepared with. Raises ModelMissing, ModelBroken, BadInput."""
+    return settle_models({f"{unit.prefix}_process": unit.process for unit in found}, {name: getattr(params, name) for name in KINDS}, catalog)
 
 
 def settle_controls(params: ImageParams, model: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Any]:
     """The keys of what is named. Raises StudioErrors at the field that is wrong."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = dict(prepared_by(units(params, catalog), params, catalog))
     for unit in units(params, catalog):
         found[f"{unit.prefix}_model"] = unit.entry.key
+        check_detail(unit.process, unit.detail, f"{unit.prefix}_detail")
         _check_fit(unit.entry, model, family, f"{unit.prefix}_model")
         if not unit.image and not params.image:
             raise BadInput("There is no picture that guides the drawing.", hint="Give a control picture, or leave its model out.", field=f"{unit.prefix}_image", fix=left_out(f"{unit.prefix}_model"))
@@ -140,9 +139,13 @@ def _other_family(entry: ModelEntry, family: Family, its: int, reads: int, field
 
 
 def control_bytes(params: ImageParams, catalog: Catalog) -> int:
-    """Bytes of all models that guide. Raises what `units` raises."""
-    found = {unit.entry.key: unit.entry.bytes for unit in units(params, catalog)}
+    """Bytes of all models that guide, and of what prepares their pictures, with its work. Raises what `units` raises."""
+    guides = units(params, catalog)
+    found = {unit.entry.key: unit.entry.bytes for unit in guides}
     if params.reference_model:
         adapter = named(params.reference_model, "ip_adapter", "reference_model", catalog)
         found |= {adapter.key: adapter.bytes, (encoder := image_encoder(adapter, catalog)).key: encoder.bytes}
-    return sum(found.values())
+    models = prepared_by(guides, params, catalog)
+    preparing = [Preparation(unit.process, depth_model=models["depth_model"], pose_model=models["pose_model"], person_model=models["person_model"]) for unit in guides]
+    work = max((work_of(each.method, params.width * params.height * params.hires_scale**2) for each in preparing if each.method not in PLAIN), default=0)
+    return sum(found.values()) + bytes_of(preparing, catalog) + work

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
-from pipelines.image.control import control_bytes, named
+from pipelines.image.control import control_bytes
 from pipelines.image.credits import write_credits
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.footprint import footprint
 from pipelines.image.infotext import write
+from pipelines.image.lookup import named
 from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
 from pipelines.image.memory import choose as choose_placement
 from pipelines.image.params import ImageParams
@@ -175,7 +176,7 @@ class Generate:
 
         plan = plan_of(params)
         spec, working = model_spec(entry, family, params, going.placement, ctx), going.placement.working + worn_bytes(params, entry, ctx.catalog)
-        with ctx.models.use(spec, working=working) as model, accompanied(model, params, ctx, second_of(params, ctx)):
+        with ctx.models.use(spec, working=working) as model, accompanied(model, params, ctx, second_of(params, ctx), going.notes):
             attach(model, preview_decoder(family.key, ctx.catalog))
             model.place(going.placement)
             track = Track(pieces(params, params.count - going.made), model.pace)

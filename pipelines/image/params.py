@@ -17,7 +17,7 @@ Conventions = Literal["diffusers", "AUTOMATIC1111"]
 NoiseSource = Literal["CPU", "NV"]
 Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 Precision = Literal["Automatic", "Full", "Half"]
-Process = Literal["None", "Canny", "Invert", "Luminance"]
+Process = Literal["None", "Canny", "Soft edges", "Scribble", "Lines", "Depth", "Normal", "Pose", "Blur", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
 
@@ -36,7 +36,11 @@ def _control_image(number: int) -> Any:
 
 
 def _control_process(number: int) -> Any:
-    return _control(number, "preparation", "None", "What is made of the picture first: its edges, its opposite, or its lightness.")
+    return _control(number, "preparation", "None", "What is made of the picture first: its edges, lines, depth or poses, its opposite, or its lightness.")
+
+
+def _control_detail(number: int) -> Any:
+    return _control(number, "detail", 0.5, "How much of the faint and the small is kept by preparations that find edges, lines, normals or poses, or blur.", step=0.05, ge=0.0, le=1.0)
 
 
 def _control_weight(number: int) -> Any:
@@ -49,6 +53,19 @@ def _control_start(number: int) -> Any:
 
 def _control_end(number: int) -> Any:
     return _control(number, "end", 1.0, "Up to which share of the steps it guides.", step=0.05, ge=0.0, le=1.0)
+
+
+SEEING = {
+    "depth_model": ("depth", "Depth model", "Tells how far things are, for Depth and Normal; empty takes the first there is."),
+    "pose_model": ("pose", "Pose model", "Finds the joints of persons, for Pose; empty takes the first there is."),
+    "person_model": ("detector", "Person detector", "Finds the persons for Pose; empty takes the first there is, without one the whole picture is one person."),
+}
+
+
+def model_field(name: str) -> Any:
+    """A network that looks at pictures, for their preparation."""
+    kind, title, description = SEEING[name]
+    return Field("", title=title, description=description, json_schema_extra=ui(group="Control", widget="model", model_kind=kind, advanced=True))
 
 
 class ImageParams(Params):
@@ -111,21 +128,27 @@ class ImageParams(Params):
     control_model: str = _control_model(1)
     control_image: str = _control_image(1)
     control_process: Process = _control_process(1)
+    control_detail: float = _control_detail(1)
     control_weight: float = _control_weight(1)
     control_start: float = _control_start(1)
     control_end: float = _control_end(1)
     control2_model: str = _control_model(2)
     control2_image: str = _control_image(2)
     control2_process: Process = _control_process(2)
+    control2_detail: float = _control_detail(2)
     control2_weight: float = _control_weight(2)
     control2_start: float = _control_start(2)
     control2_end: float = _control_end(2)
     control3_model: str = _control_model(3)
     control3_image: str = _control_image(3)
     control3_process: Process = _control_process(3)
+    control3_detail: float = _control_detail(3)
     control3_weight: float = _control_weight(3)
     control3_start: float = _control_start(3)
     control3_end: float = _control_end(3)
+    depth_model: str = model_field("depth_model")
+    pose_model: str = model_field("pose_model")
+    person_model: str = model_field("person_model")
     reference_model: str = Field("", title="Reference model", description="An IP-Adapter that lets the picture follow another one's content and style; empty is off.", json_schema_extra=ui(group="Reference picture", widget="model", model_kind="ip_adapter", advanced=True))
     reference_image: str = Field("", pattern=PICTURE, title="Reference picture", description="The picture to follow.", json_schema_extra=ui(group="Reference picture", widget="picture"))
     reference_weight: float = Field(0.6, ge=0.0, le=2.0, title="Reference weight", description="How closely it is followed.", json_schema_extra=ui(group="Reference picture", step=0.05, advanced=True))

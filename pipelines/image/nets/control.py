@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pipelines.image.annotate.prepare import plain
 from pipelines.image.checkpoint import UNET, read_shapes, unet_config
 from pipelines.image.control import Unit
-from pipelines.image.edges import prepared
 from pipelines.image.nets.handover import replaced
 from pipelines.image.nets.parts import original_path
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, to_size
 
 ORIGINAL = ("control_model.", "")
+NO_BOX = (0, 0, 0, 0)
 POSITIONS = ("sample", "timestep", "encoder_hidden_states")
 
 
@@ -35,6 +36,11 @@ class Guide:
     unit: Unit
     net: Any
     picture: Image.Image
+    prepare: Callable[[Image.Image], Image.Image] | None = None  # by networks that the job lends; without, by what needs none
+    made: dict[Any, Image.Image] = field(default_factory=dict)  # its picture prepared, by size and part: all pictures of a job have the same
+
+    def prepared(self, image: Image.Image) -> Image.Image:
+        return self.prepare(image) if self.prepare else plain(image, self.unit.preparation)
 
     def holds(self, step: int, steps: int) -> bool:
         """As diffusers counts: the step begins after `start` and is over by `end`."""
@@ -112,14 +118,21 @@ def diffusers_config(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
 
 def picture_of(guide: Guide, params: ImageParams, ground: Ground | None, size: tuple[int, int]) -> Image.Image:
     """The unit's picture at the size that is drawn, prepared: where only the masked part is drawn, that part of it; where a picture is extended, nothing in the new part."""
-    image, process = guide.picture, guide.unit.process
-    if ground is not None and ground.whole is not None and ground.box != (0, 0, 0, 0):
+    box = ground.box if ground is not None and ground.whole is not None else NO_BOX
+    if (size, box) not in guide.made:
+        guide.made[size, box] = _prepared(guide, params, ground, size)
+    return guide.made[size, box]
+
+
+def _prepared(guide: Guide, params: ImageParams, ground: Ground | None, size: tuple[int, int]) -> Image.Image:
+    image = guide.picture
+    if ground is not None and ground.whole is not None and ground.box != NO_BOX:
         image = to_size(image, *ground.whole.size, params.resize).crop(ground.box)
     extends = (params.extend_left, params.extend_top, params.extend_right, params.extend_bottom)
     if not any(extends):
-        return prepared(to_size(image, *size, params.resize), process)
+        return guide.prepared(to_size(image, *size, params.resize))
     whole = Image.new("RGB", (params.width + extends[0] + extends[2], params.height + extends[1] + extends[3]))
-    whole.paste(prepared(to_size(image, params.width, params.height, params.resize), process), extends[:2])
+    whole.paste(guide.prepared(to_size(image, params.width, params.height, params.resize)), extends[:2])
     return to_size(whole, *size, "Stretch")
 
 
