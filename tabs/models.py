@@ -114,8 +114,8 @@ class ModelsTab:
         say, lang = self.studio.words.say, ui.lang(request)
         loaded = {model["key"].split(" @")[0] for model in self.studio.jobs.worker_status()["loaded"]}
         starters = starter_models()
-        licences = {Path(model.file).stem: model.license for model in starters}
-        cards = "".join(self._card(entry, entry.key in loaded, licences.get(entry.key, ""), lang) for entry in self.studio.catalog.entries())
+        licences = {str(self.studio.settings.models_path / model.file): model.license for model in starters}
+        cards = "".join(self._card(entry, entry.key in loaded, licences.get(entry.path, ""), lang) for entry in self.studio.catalog.entries())
         empty = f"<p class='studio-empty'>{html.escape(say(lang, 'No model yet. The starter model arrives by itself; add others on the left.'))}</p>"
         rows = "".join(self._starter(model, lang) for model in starters)
         here, start = html.escape(say(lang, "On this computer")), html.escape(say(lang, "Starter models"))

@@ -59,8 +59,11 @@ class Trunk(nn.Module):
                 before = width
         self.register_buffer("means", torch.tensor(MEANS).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, pictures: Any, wanted: Collection[str], pooling: Pooling = "max") -> dict[str, Any]:
-        """[B, 3, h, w] RGB in 0 … 1 to {layer: [B, C, h / 2^(block - 1), w / 2^(block - 1)]}, halves rounded up, in the network's own type."""
+    def forward(self, pictures: Any, wanted: Collection[str], pooling: Pooling = "max", *, edges: bool = True) -> dict[str, Any]:
+        """[B, 3, h, w] RGB in 0 … 1 to {layer: [B, C, h / 2^(block - 1), w / 2^(block - 1)]}, halves rounded up, in the network's own type.
+
+        Around the picture stand zeros, as the network was trained, which it sees as an edge; without `edges` each layer's border goes on outside.
+        """
         weight = self.conv1_1.weight
         x = (pictures.float() * 255 - self.means).to(weight.dtype)
         if weight.is_contiguous(memory_format=torch.channels_last):
@@ -69,7 +72,8 @@ class Trunk(nn.Module):
         for name in LAYERS:
             if name.endswith("_1") and name != LAYERS[0]:
                 x = _halved(x, pooling)
-            x = nn.functional.relu(getattr(self, name)(x))
+            layer = getattr(self, name)
+            x = nn.functional.relu(layer(x) if edges else nn.functional.conv2d(nn.functional.pad(x, (1, 1, 1, 1), mode="replicate"), layer.weight, layer.bias))
             if name in wanted:
                 found[name] = x
                 if len(found) == len(wanted):
