@@ -43,7 +43,7 @@ class LabView(JobPage):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.picture = gr.Image(
                     type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."),
-                    elem_id=f"image-{self.name}-picture", elem_classes=ui.at("image"),
+                    elem_id=f"image-{self.name}-picture",
                 )  # fmt: skip
                 self.samples = gr.HTML("", js_on_load=SAMPLES, padding=False, elem_id=f"image-{self.name}-samples")
                 self._build_controls(words)
@@ -74,7 +74,7 @@ class LabView(JobPage):
             field = self.Params.model_fields[name]
             if holds_picture(field):
                 title = self.studio.words(field.title)
-                self.controls[name] = gr.Image(type="filepath", image_mode=None, label=title, sources=["upload", "clipboard"], buttons=[], height=160, elem_classes=ui.at(name))
+                self.controls[name] = gr.Image(type="filepath", image_mode=None, label=title, sources=["upload", "clipboard"], buttons=[], height=160)
             else:
                 self.controls |= ui.controls(self.Params, self.studio, only=[name])
 

@@ -63,7 +63,7 @@ class StylePage(JobPage):
             with gr.Column(scale=1, min_width=250, elem_classes="style-side"):
                 self.own_style = gr.Image(
                     type="filepath", image_mode=None, label=words("Your own painting"), sources=["upload", "clipboard"], buttons=[], height=120, placeholder=words("Drop any picture as the style."),
-                    elem_id="image-style-own", elem_classes=ui.at("style"),
+                    elem_id="image-style-own",
                 )  # fmt: skip
                 self.cards.build()
                 self.strip_view = gr.HTML("", js_on_load=STRIP, padding=False, elem_classes="seisei-unseen", elem_id="image-style-strip")
@@ -88,7 +88,7 @@ class StylePage(JobPage):
 
     def listen(self, tab: Any, create: Any, upscale: Any) -> None:
         form, given = self.form, self.form.given
-        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style}))
+        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files}))
         self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         self._paints(self.own_style.upload(self.on_own, [self.own_style], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         gr.on([form.controls["strength"].release, form.controls["colours"].input], self.on_tweak, inputs_kwargs=given, outputs=self.streamed, **STREAMING)

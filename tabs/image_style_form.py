@@ -50,19 +50,18 @@ class StyleForm:
         self.mix, self.source, self.brushed = gr.State([]), gr.State(""), gr.State("")
         self.picture = gr.Image(
             type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."), elem_id="image-style-picture",
-            elem_classes=ui.at("image"),
         )  # fmt: skip
         self.samples = gr.HTML("", js_on_load=SAMPLES, padding=False, elem_id="image-style-samples")
         self.method = gr.Dropdown([(words(title), title) for title in self.methods], value=self.methods[0], label=words("Method"), elem_id="image-style-method")
         self._shared(SEEN)
         with gr.Accordion(words("Brush: where it applies"), open=False, elem_id="image-style-brush") as self.brush:
             self.editor = gr.ImageEditor(
-                type="pil", label=words("Mask"), show_label=False, sources=[], height=300, layers=False, transforms=[], elem_id="image-style-editor", elem_classes=ui.at("mask"),
+                type="pil", label=words("Mask"), show_label=False, sources=[], height=300, layers=False, transforms=[], elem_id="image-style-editor",
                 brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Give a picture first."),
             )  # fmt: skip
             self._shared(BRUSH)
         with gr.Accordion(words("Several pictures"), open=False, visible=BATCH in self.studio.pipelines, elem_id="image-style-batch"):
-            self.files = gr.File(file_count="multiple", type="filepath", label=words("Pictures"), height=140, elem_id="image-style-files", elem_classes=ui.at("images"))
+            self.files = gr.File(file_count="multiple", type="filepath", label=words("Pictures"), height=140, elem_id="image-style-files")
             with gr.Row(elem_classes="studio-quiet"):
                 self.folder = gr.UploadButton(words("A whole folder"), file_count="directory", type="filepath", size="sm", min_width=110)
                 self.batch = gr.Button(words("Paint them all"), size="sm", min_width=110, elem_id="image-style-all")

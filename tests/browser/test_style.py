@@ -94,9 +94,9 @@ def test_a_click_on_a_painting_paints_at_once_and_another_one_differs(opened: An
     one = painted(studio, lambda: card(opened, "The Starry Night").click())
     assert time.monotonic() - started < 20, "on a busy machine; a second on a quiet one"
     follow(opened, one)
-    other = painted(studio, lambda: card(opened, "Blue swirls").click())
+    other = painted(studio, lambda: card(opened, "Blue and yellow strokes").click())
     follow(opened, other)
-    assert one["pipeline"] == "image.style_any" and other["pipeline"] == "image.style_blend" and other["metadata"]["params"]["styles"] == "Blue swirls"
+    assert one["pipeline"] == "image.style_any" and other["pipeline"] == "image.style_blend" and other["metadata"]["params"]["styles"] == "Blue and yellow strokes"
     assert np.abs(pixels(studio, one) - pixels(studio, other)).mean() > 10
     assert opened.locator(f"{CARDS} section", has_text="Used before").locator(".card").count() >= 2
 
@@ -107,7 +107,9 @@ def test_a_newer_click_takes_the_place_of_one_that_is_not_finished(opened: Any, 
     for name in names:
         card(opened, name).click()
         opened.wait_for_timeout(60)
-    opened.wait_for_function("(name) => document.querySelector('#image-style-view .image-compare[data-after]') && document.querySelector('#image-style-cards .card[aria-pressed=true]')?.textContent.includes(name)", arg=names[-1])
+    opened.wait_for_function(
+        "(name) => document.querySelector('#image-style-view .image-compare[data-after]') && document.querySelector('#image-style-cards .card[aria-pressed=true]')?.textContent.includes(name)", arg=names[-1]
+    )
     deadline = time.monotonic() + 60
     while studio.get("/api/v1/jobs"):
         assert time.monotonic() < deadline
@@ -194,9 +196,9 @@ def test_many_files_are_painted_and_what_is_no_picture_is_named(opened: Any, stu
 
 
 def test_settings_come_back_from_a_result(opened: Any, studio: Running) -> None:
-    chosen = next(output for output in newest(studio, 200) if output["metadata"]["params"].get("styles") == "Blue swirls")
+    chosen = next(output for output in newest(studio, 200) if output["metadata"]["params"].get("styles") == "Blue and yellow strokes")
     opened.evaluate(f"window.seisei.use('/api/v1/outputs/{chosen['id']}/restore')")
-    opened.locator(f"{CARDS} .card[aria-pressed=true]", has_text="Blue swirls").first.wait_for()
+    opened.locator(f"{CARDS} .card[aria-pressed=true]", has_text="Blue and yellow strokes").first.wait_for()
     again = painted(studio, lambda: opened.click("#image-style-go"))
     assert again["metadata"]["params"] == chosen["metadata"]["params"]
     assert np.abs(pixels(studio, again) - pixels(studio, chosen)).max() == 0
