@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from pipelines.image.params import PICTURE
 from pipelines.image.style.content import read_facts
-from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, Need, NotFound, Params, Pipeline, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
 
 MOST_FILES = 2000
 Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse"]
@@ -49,11 +50,15 @@ class Batch:
         return keys, names, refused
 
     def need(self, params: BatchParams, catalog: Catalog) -> Need:
+        return self.place(params, catalog, "cpu", sys.maxsize)
+
+    def place(self, params: BatchParams, catalog: Catalog, device: str, room: int) -> Need:
         if not params.images:
             return Need(missing="There are no pictures to paint.")
         try:
             method = method_of(params)
-            need = method.need(method.Params.parse(values_of(params, 0)), catalog)
+            values = method.Params.parse(values_of(params, 0))
+            need = method.place(values, catalog, device, room) if isinstance(method, Places) else method.need(values, catalog)
         except StudioError as error:
             return Need(missing=error.message)
         return replace(need, facts=need.facts | {"pictures": len(params.images)})

@@ -68,6 +68,8 @@ def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts
             frames = int(getattr(image, "n_frames", 1))
     except BadInput:
         raise
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"The picture has more than {MOST_INPUT_PIXELS / 1e6:.0f} megapixels.", hint="Make it smaller.", field=field) from error
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field=field) from error
     if min(width, height) < LEAST_SIDE:

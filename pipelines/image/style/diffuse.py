@@ -6,6 +6,7 @@ Sources: Meng et al., SDEdit, 2021 (from the picture with noise added); Ye et al
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -54,10 +55,13 @@ class Diffuse:
         return params.model_copy(update={"prompt": expand(params.prompt, params.seed)})
 
     def need(self, params: DiffuseParams, catalog: Catalog) -> Need:
+        return self.place(params, catalog, "cpu", sys.maxsize)
+
+    def place(self, params: DiffuseParams, catalog: Catalog, device: str, room: int) -> Need:
         if not params.image:
             return Need(missing="There is no picture to paint anew.")
         try:
-            return Generate().need(self._drawing(params, catalog), catalog)
+            return Generate().place(self._drawing(params, catalog), catalog, device, room)
         except StudioError as error:
             return Need(missing=error.message)
 

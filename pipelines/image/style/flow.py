@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,8 +65,11 @@ class Painting(Generic[P]):
         return "" if params.image else "There is no picture to paint anew."
 
     def need(self, params: P, catalog: Catalog) -> Need:
+        return self.place(params, catalog, "cpu", sys.maxsize)
+
+    def place(self, params: P, catalog: Catalog, device: str, room: int) -> Need:
         pixels = _guessed(params, USUAL_PIXELS) / stroke_of(params) ** 2
-        return Need(self._bytes(), way_of(round(pixels), "cpu", 2**40).working, missing=self.missing(params))
+        return Need(self._bytes(), way_of(round(pixels), device, room - self._bytes()).working, missing=self.missing(params))
 
     def pace_key(self, params: P, catalog: Catalog) -> str:
         return self.id
