@@ -80,9 +80,9 @@ def make_vitpose(folder: Path, *, experts: int = 1, joints: tuple[str, ...] = CO
     torch.manual_seed(5)
     backbone = VitPoseBackboneConfig(image_size=[64, 48], hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_experts=experts, part_features=8, out_indices=[2])
     net = VitPoseForPoseEstimation(VitPoseConfig(backbone_config=backbone, id2label=dict(enumerate(joints)), label2id={name: number for number, name in enumerate(joints)}))
-    with torch.no_grad():  # a trained one's heat is near 1 where a joint is, this one's anywhere
-        net.head.conv.weight.mul_(40)
-        net.head.conv.bias.fill_(0.5)
+    with torch.no_grad():  # of a trained one the heat goes from 0 to 1
+        net.head.conv.weight.mul_(2)
+        net.head.conv.bias.fill_(0.1)
     return saved(folder, net, VitPoseImageProcessorPil(size={"height": 64, "width": 48}))
 
 
