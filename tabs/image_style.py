@@ -26,10 +26,10 @@ from tabs.image_view import Run, compared, slider
 FORM = "image.style.form"
 STRIP = """
 // Tells the cards which thumbnails are there.
-new MutationObserver(() => {
+watch('value', () => {
   const told = element.querySelector('[data-strip]')?.dataset.strip;
   if (told) window.seisei.styles?.(JSON.parse(told));
-}).observe(element, { childList: true, subtree: true });
+});
 """
 
 
