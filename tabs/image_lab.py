@@ -19,6 +19,7 @@ from tabs.image_style_form import SAMPLES
 from tabs.image_view import Run, compared
 
 DREAM, ANNOTATE = "image.dream", "image.annotate"
+GUIDE = "() => { window.seisei.image.go('create'); setTimeout(() => document.querySelector('#image-advanced')?.scrollIntoView({ block: 'start' }), 400); return []; }"
 VIEWS = {  # pipeline: its page's name, the button, the parameters in sight, what an empty page says
     DREAM: ("Dream", "Dream", 3, "Click a photo, or drop one: the network draws into it what it believes to see."),
     ANNOTATE: ("Annotate", "Annotate", 3, "Click a photo, or drop one: its edges, depth or pose are drawn, to look at or to guide a ControlNet."),
@@ -54,7 +55,7 @@ class LabView(JobPage):
                         self.build_go(self.label, f"image-{self.name}-go")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.build_view(f"image-{self.name}-view")
-                with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
+                with gr.Row(visible=False, elem_classes=["studio-quiet", "image-actions"]) as self.actions:
                     self.save = gr.Button(words("Download"), size="sm", min_width=90)
                     self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
                     self.guide = gr.Button(words("Use as control picture"), size="sm", min_width=150, elem_id=f"image-{self.name}-guide")
@@ -103,7 +104,7 @@ class LabView(JobPage):
             button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-{self.name}-view'); return []; }}")
         go = "() => { window.seisei.image.go('create'); return []; }"
         self.begin.click(create.on_begin, [self.chosen], [form.editor, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js=go)
-        self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], form.advanced, form.groups["Control"]], **ui.QUICK).then(None, [], [], js=go)
+        self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], form.advanced, form.groups["Control"]], **ui.QUICK).then(None, [], [], js=GUIDE)
         ui.on_restore(self.studio, self.pipeline, ["image", "lab", self.name], self.on_restore, [*self.pictured, *self.controls.values()])
 
     # -- a job -----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // Style cards: a click paints at once; with "Blend several" up to three of one sort are mixed by weight. `element` and `trigger` are Gradio's.
 const { say, tell } = window.seisei;
 const MOST = 3;
-let blend = null, top = 0;
+let blend = null;
 const root = () => element.querySelector('.style-cards');
 const mix = () => JSON.parse(root()?.dataset.mix || '[]');
 const of = (card) => JSON.parse(card.dataset.style);
@@ -64,7 +64,6 @@ element.addEventListener('keydown', (event) => {
   if (to === undefined || !all[to]) return;
   event.preventDefault(); all[to].focus();
 });
-element.addEventListener('scroll', (event) => { if (event.target.matches?.('.style-cards')) top = event.target.scrollTop; }, true);
 // Thumbnails of one's own picture, as they get ready
 let known = { source: '', ready: [] };
 function tiles() {
@@ -76,6 +75,6 @@ function tiles() {
   }
 }
 window.seisei.styles = (told) => { known = told; tiles(); };
-let last = null;
-new MutationObserver(() => { if (root() !== last) { last = root(); if (last) last.scrollTop = top; blend = mix().length > 1 || blend; } draw(); }).observe(element, { childList: true, subtree: true });
+// Gradio changes what is drawn in its place, attributes too: pressed cards and thumbnails are put right again
+watch('value', () => { blend = mix().length > 1 || blend; draw(); });
 draw();

@@ -69,7 +69,7 @@ class StylePage(JobPage):
                 self.strip_view = gr.HTML("", js_on_load=STRIP, padding=False, elem_classes="seisei-unseen", elem_id="image-style-strip")
 
     def _build_actions(self, words: Any) -> None:
-        with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="image-style-actions") as self.actions:
+        with gr.Row(visible=False, elem_classes=["studio-quiet", "image-actions"], elem_id="image-style-actions") as self.actions:
             self.save = gr.Button(words("Download"), size="sm", min_width=90)
             self.enlarge = gr.Button(words("Enlarge"), size="sm", min_width=80)
             self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
