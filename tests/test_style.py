@@ -339,3 +339,10 @@ def test_stop_takes_effect_in_the_middle_of_a_large_picture(queue: JobQueue) -> 
     thread.join()
     assert job.state == "cancelled" and not job.outputs and not any(isinstance(event, Saved) for event in job.events())
     assert took < 5, "the whole would take longer"
+
+
+def test_styles_and_manners_have_their_japanese() -> None:
+    from pipelines.image.style.presets import PRESETS
+    from studio.i18n import read_catalogue
+
+    assert not {*STYLES, *PRESETS} - set(read_catalogue("ja"))

@@ -6,6 +6,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Facts:
 class Moving:
     """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it."""
 
+    frames: int = 1
     durations: list[int] = field(default_factory=list)
     loop: int = -1
 
@@ -55,15 +57,14 @@ def facts_of(key: str, field: str, desk: Desk) -> Facts:
     return read_facts(path, field)
 
 
-def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts:
-    """Raises BadInput; the `whole` file is read once, so that a broken one is told here."""
+def read_facts(path: Path, field: str = "image") -> Facts:
+    """Raises BadInput; the whole file is read once, so that a broken one is told here."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_INPUT_PIXELS:
                 raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
-            if whole:
-                image.load()
+            image.load()
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             frames = int(getattr(image, "n_frames", 1))
     except BadInput:
@@ -87,6 +88,7 @@ def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
     """One after the other; `moving` learns how long each is shown. Raises BadInput where the file is broken in its middle."""
     try:
         with Image.open(path) as image:
+            moving.frames = int(getattr(image, "n_frames", 1))
             moving.loop = int(image.info.get("loop", -1))
             for one in ImageSequence.Iterator(image):
                 one.load()
@@ -94,6 +96,14 @@ def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
                 yield frame_of(ImageOps.exif_transpose(one))
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image") from error
+
+
+def opened(path: Path) -> tuple[Facts, Moving, Iterator[Frame]]:
+    """What is known once the first frame is read, and all frames. Raises BadInput."""
+    moving = Moving()
+    frames = frames_of(path, moving)
+    first = next(frames)
+    return Facts(*first.picture.size, moving.frames), moving, chain([first], frames)
 
 
 def frame_of(image: Image.Image) -> Frame:

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, frames_of, moved, png, read_facts, resized, result_size
+from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, moved, opened, png, resized, result_size
 from pipelines.image.style.finish import Where, finished, where_of
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.tiles import way_of
@@ -90,13 +90,13 @@ class Painting(Generic[P]):
 
     def run(self, params: P, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts, moving, frames = opened(path)
         check_size(params, facts)
         size, seen = result_size(facts, params.size), network_size(facts, params)
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
         with ctx.models.use(self._spec(ctx), working=way.working) as model:
             style = self.style(model, params, ctx)
-            where, moving, pace = where_of(params, size, ctx), Moving(), {"pixels": float(facts.frames * size[0] * size[1])}
+            where, pace = where_of(params, size, ctx), {"pixels": float(facts.frames * size[0] * size[1])}
 
             def painted(frame: Frame, number: int) -> Image.Image:
                 started = time.monotonic()
@@ -105,7 +105,7 @@ class Painting(Generic[P]):
                 pace["pixel"] = (time.monotonic() - started) / (seen[0] * seen[1])
                 return made
 
-            pictures = [painted(Frame(resized(one.picture, size), resized(one.alpha, size) if one.alpha else None), number) for number, one in enumerate(frames_of(path, moving))]
+            pictures = [painted(Frame(resized(one.picture, size), resized(one.alpha, size) if one.alpha else None), number) for number, one in enumerate(frames)]
         ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
         return Result([artifact_of(pictures, moving, path, self.name(params), ctx.check)], {"pace": pace, "strips": way.strip > 0})
 
@@ -151,8 +151,11 @@ def check_size(params: Any, facts: Facts) -> None:
         raise BadInput("Moving pictures are not enlarged.", hint="Set it to 1, or give a longer side.", field="upscale")
     for pixels, name in ((width * height, "size"), (seen[0] * seen[1], "stroke"), (width * height * max(1.0, params.upscale) ** 2, "upscale")):
         if pixels * facts.frames > most:
-            told = f"The result would have {pixels * facts.frames / 1e6:.0f} megapixels" + (f" in {facts.frames} frames" if facts.frames > 1 else "")
-            raise BadInput(f"{told}; {most / 1e6:.0f} can be painted.", hint="Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size.", field=name)
+            told, can = f"{pixels * facts.frames / 1e6:.0f}", f"{most / 1e6:.0f}"
+            hint = "Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size."
+            if facts.frames > 1:
+                raise BadInput(f"The {facts.frames} frames would have {told} megapixels together; {can} can be painted.", hint=hint, field=name)
+            raise BadInput(f"The result would have {told} megapixels; {can} can be painted.", hint=hint, field=name)
 
 
 def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: str, check: Callable[[], None]) -> Artifact:
