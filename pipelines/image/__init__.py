@@ -13,13 +13,14 @@ SHIPPED = Path(__file__).parent / "weights" / "stickers"
 @hookimpl
 def register_pipelines() -> list[Pipeline]:
     from pipelines.image.annotate.pipeline import Annotate
+    from pipelines.image.dream import Dream
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
     from pipelines.image.style import styles
     from pipelines.image.style_strip import StyleStrip
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid(), *styles(), StyleStrip(), Annotate()]
+    return [Generate(), Upscale(), Grid(), *styles(), StyleStrip(), Annotate(), Dream()]
 
 
 @hookimpl

@@ -11,5 +11,6 @@ def styles() -> list[Pipeline]:
     from pipelines.image.style.batch import Batch
     from pipelines.image.style.blend import Blend
     from pipelines.image.style.diffuse import Diffuse
+    from pipelines.image.style.optimise import Optimise
 
-    return [Blend(), AnyStyle(), Diffuse(), Batch()]
+    return [Blend(), AnyStyle(), Optimise(), Diffuse(), Batch()]
