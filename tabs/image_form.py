@@ -13,6 +13,7 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
+from tabs.image_control import ANNOTATE, ControlPreview
 from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
@@ -47,6 +48,7 @@ class Form:
         self.fields = self.Params.model_fields
         self.controls: dict[str, Any] = {}
         self.groups: dict[str, Any] = {}
+        self.previews: list[ControlPreview] = []
         self.prompt_box, self.styles, self.cards = PromptBox(studio), StylesPanel(studio), CardsPanel(studio)
 
     # -- drawing ---------------------------------------------------------------------------------------------
@@ -97,12 +99,19 @@ class Form:
                 if part:
                     with gr.Accordion(words(part), open=False):
                         self._draw(some)
+                        self._preview(some[0])
                 else:
                     self._draw(some)
             if title == "Seed":
                 with gr.Row(elem_classes="studio-quiet"):
                     self.random = gr.Button(words("Random"), size="sm", min_width=80)
                     self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
+
+    def _preview(self, name: str) -> None:
+        """A control unit can show what it will see."""
+        if ANNOTATE in self.studio.pipelines and name.startswith("control"):
+            self.previews.append(ControlPreview(self.studio, self, name.partition("_")[0]))
+            self.previews[-1].build()
 
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
@@ -245,6 +254,8 @@ class Form:
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)
         self.cards.listen(self)
+        for preview in self.previews:
+            preview.listen()
 
 
 def parted(names: Iterable[str], fields: dict[str, Any]) -> dict[str, list[str]]:

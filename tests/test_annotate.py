@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +73,7 @@ def context(queue: JobQueue) -> FakeContext:
 def scene(width: int = 80, height: int = 64) -> Image.Image:
     y, x = np.mgrid[:height, :width]
     light: np.ndarray = np.where(np.hypot(x - 30, y - 30) < 17, 220, 60) + 25 * np.sin(x / 2) * np.cos(y / 3)
+    light[:, width * 3 // 4 :] += np.linspace(90, 5, height)[:, None]  # an edge that fades
     light[:, width * 3 // 4 :] += np.linspace(90, 5, height)[:, None]  # an edge that fades
     return Image.fromarray(np.stack([light, light * 0.7, 255 - light], -1).clip(0, 255).astype(np.uint8))
 

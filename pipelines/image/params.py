@@ -40,7 +40,7 @@ def _control_process(number: int) -> Any:
 
 
 def _control_detail(number: int) -> Any:
-    return _control(number, "detail", 0.5, "How much of the faint and the small is kept by preparations that find edges, lines, normals or poses, or blur.", step=0.05, ge=0.0, le=1.0)
+    return _control(number, "detail", 0.5, "How much of the faint and the small the preparation keeps; 0.5 is usual.", step=0.05, ge=0.0, le=1.0)
 
 
 def _control_weight(number: int) -> Any:

@@ -27,10 +27,10 @@ def settle_models(methods: dict[str, str], given: dict[str, str], catalog: Catal
         if method in EDGES:
             _at(field, catalog)
         elif method in DEPTHS:
-            none = ModelMissing("There is no depth model on this computer.", hint="Put the folder of one, in safetensors, into models/depth: Depth Anything, DPT, ZoeDepth or GLPN. Or choose another preparation.", field=field)
+            none = ModelMissing("There is no depth model on this computer.", hint="Put the folder of one into models/depth: Depth Anything, DPT, ZoeDepth or GLPN, in safetensors.", field=field)
             found["depth_model"] = _one("depth_model", given, catalog, none)
         elif method == "Pose":
-            none = ModelMissing("There is no pose model on this computer.", hint="Put the folder of a ViTPose model, in safetensors, into models/pose. Or choose another preparation.", field=field)
+            none = ModelMissing("There is no pose model on this computer.", hint="Put the folder of a ViTPose model, in safetensors, into models/pose.", field=field)
             found["pose_model"] = _one("pose_model", given, catalog, none)
             _check_joints(catalog.find(found["pose_model"]))
             found["person_model"] = named(given["person_model"], "detector", "person_model", catalog).key if given["person_model"] else first("detector", catalog)

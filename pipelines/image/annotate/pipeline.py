@@ -25,7 +25,7 @@ STEPS = 100
 class AnnotateParams(Params):
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to look at.", json_schema_extra=ui(widget="hidden"))
     method: Method = Field("Lines", title="Method", description="What is made of it: soft edges or scribbles by a network, thin edges, ink lines, how far things are, which way they face, or the skeletons of persons.")
-    detail: float = Field(USUAL, ge=0.0, le=1.0, title="Detail", description="How much of the faint and the small is kept; for edges, lines, normals, poses and blur.", json_schema_extra=ui(step=0.05))
+    detail: float = Field(USUAL, ge=0.0, le=1.0, title="Detail", description="How much of the faint and the small is kept; 0.5 is usual. Depth, Invert and Luminance have none.", json_schema_extra=ui(step=0.05))
     low: int = Field(
         0, ge=0, le=1500, title="Weak edges from", description="Canny's lower threshold: they are kept where they go on from strong ones; 0 goes by the detail.", json_schema_extra=ui(widget="number", advanced=True)
     )
