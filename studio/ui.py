@@ -69,6 +69,7 @@ class Problem:
 
     def listen(self, fields: dict[str, Any]) -> None:
         """The components by field. Call it when the page is drawn: the folds around a control are opened when it is refused."""
+        fields = {name: component for name, component in fields.items() if not isinstance(component, gr.State)}
         named = {name.rpartition(":")[2]: component for name, component in fields.items()} | fields
         self._places = {name: _place(component) for name, component in named.items()}
         self._tabs = [tab.id for tab in _around(self.view, gr.Tab)]

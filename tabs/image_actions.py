@@ -36,7 +36,7 @@ class Actions:
         form = create.form
         self.favourite.click(self.on_star, [create.chosen], [self.favourite], **ui.QUICK)
         self.vary.click(create.on_vary, inputs_kwargs={"chosen": create.chosen}, outputs=create.streamed, **ui.QUIET, concurrency_limit=None, trigger_mode="multiple")
-        self.begin.click(create.on_begin, [create.chosen], [form.editor, form.from_picture, form.shape], **ui.QUICK)
+        self.begin.click(create.on_begin, [create.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK)
         self.again.click(self.on_seed, [create.chosen], [form.controls["seed"]], **ui.QUICK)
         self.ideas.click(lambda: ["", True, gr.update(visible=False)], [], [create.chosen, create.blank, self.row], **ui.QUICK).then(create.on_ideas, [form.model, create.blank], [create.view], **ui.QUICK)
         self.enlarge.click(upscale.on_take, [create.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")

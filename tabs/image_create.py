@@ -18,7 +18,7 @@ from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_promp
 from tabs.image_follow import GRID, duration
 from tabs.image_form import EXTEND, Form
 from tabs.image_page import STREAMING, JobPage
-from tabs.image_picture import editor_value
+from tabs.image_picture import editor_value, picture_value
 from tabs.image_tasks import examples, ideas, task
 from tabs.image_view import Run, stage
 
@@ -217,7 +217,9 @@ class CreatePage(JobPage):
         yield from self.follow(job, request)
 
     def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
-        return [editor_value(Path(own_output(self.studio, chosen, request).path)), gr.update(open=True), advice.AS_PICTURE]
+        picture = picture_value(own_output(self.studio, chosen, request).path)
+        assert picture is not None
+        return [editor_value(picture), gr.update(open=True), advice.AS_PICTURE]
 
 
 def size(number: int) -> str:

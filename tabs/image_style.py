@@ -15,7 +15,7 @@ from studio.api import Studio, StudioError
 from tabs.image_actions import own_output
 from tabs.image_follow import duration
 from tabs.image_page import STREAMING, JobPage
-from tabs.image_picture import editor_value
+from tabs.image_picture import editor_value, known_picture
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
@@ -124,7 +124,7 @@ class StylePage(JobPage):
         self.view.select(self.on_pick, [], [self.chosen], **ui.QUICK)
         self._thumbs(self.again.click(self.on_again, [self.chosen], self.form.pictured, **ui.QUICK))
         self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
-        self.begin.click(create.on_begin, [self.chosen], [form.editor, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
+        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
 
     # -- a job -----------------------------------------------------------------------------------------------
 
@@ -227,7 +227,8 @@ class StylePage(JobPage):
     def on_brush(self, picture: str | None, source: str, brushed: str) -> list[Any]:
         """The picture to paint the mask over, once for each picture."""
         key = self._key(picture, source)
-        return [gr.skip(), gr.skip()] if not key or key == brushed else [editor_value(self.studio.jobs.desk.inputs.path(key)), key]
+        ground = known_picture(self.studio, key) if key and key != brushed else None
+        return [editor_value(ground), key] if ground else [gr.skip(), gr.skip()]
 
     def _key(self, picture: str | None, source: str) -> str:
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from studio import ui
 from studio.api import BadInput, Studio
@@ -47,7 +47,7 @@ class StyleForm:
 
     def build(self) -> None:
         words = self.studio.words
-        self.mix, self.source, self.brushed = gr.State([]), gr.State(""), gr.State("")
+        self.mix, self.source, self.brushed, self.mask = gr.State([]), gr.State(""), gr.State(""), gr.State("")
         self.picture = gr.Image(
             type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."), elem_id="image-style-picture",
         )  # fmt: skip
@@ -59,6 +59,7 @@ class StyleForm:
                 type="pil", label=words("Mask"), show_label=False, sources=[], height=300, layers=False, transforms=[], elem_id="image-style-editor",
                 brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Give a picture first."),
             )  # fmt: skip
+            self.mask_view = gr.HTML("", padding=False, elem_id="image-style-mask")
             self._shared(BRUSH)
         with gr.Accordion(words("Several pictures"), open=False, visible=BATCH in self.studio.pipelines, elem_id="image-style-batch"):
             self.files = gr.File(file_count="multiple", type="filepath", label=words("Pictures"), height=140, elem_id="image-style-files")
@@ -86,7 +87,7 @@ class StyleForm:
 
     @property
     def given(self) -> dict[str, Any]:
-        return {"picture": self.picture, "editor": self.editor, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
+        return {"picture": self.picture, "editor": self.editor, "mask": self.mask, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
 
     def image(self, picture: str | None, source: str) -> str:
         """The picture's key; "" where there is none. What the studio put there itself is not taken for a new one. Raises BadInput."""
@@ -128,24 +129,24 @@ class StyleForm:
         image = self.image(given["picture"], given["source"])
         if not image:
             raise BadInput("There is no picture to paint.", hint="Drop one, or click a sample photo.", field="image")
-        return self.settings(self.pipeline(given), given) | {"image": image, "mask": editor_pictures(self.studio, given["editor"])[1]}
+        return self.settings(self.pipeline(given), given) | {"image": image, "mask": editor_pictures(self.studio, given["editor"])[1] or given["mask"]}
 
     # -- filling ---------------------------------------------------------------------------------------------
 
     @property
     def pictured(self) -> list[Any]:
         """What `with_picture` fills."""
-        return [self.picture, self.source, self.editor, self.brushed, self.brush, self.samples]
+        return [self.picture, self.source, self.editor, self.brushed, self.brush, self.samples, self.mask, self.mask_view]
 
     def with_picture(self, key: str, lang: str) -> list[Any]:
         """A picture that the studio puts there, with nothing painted over it."""
         found = next((one for one in samples("photos") if one.key == key), None)
         path = str(found.path) if found else shown_picture(self.studio, key)
-        return [picture_value(path), key if path else "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang, found.id if found else "")]
+        return [picture_value(path), key if path else "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang, found.id if found else ""), "", ""]
 
     def with_upload(self, lang: str) -> list[Any]:
         """The same where somebody gave a picture, which stays as it is."""
-        return [gr.skip(), "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang)]
+        return [gr.skip(), "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang), "", ""]
 
     @property
     def filled(self) -> list[Any]:
@@ -160,16 +161,11 @@ class StyleForm:
         updates = [held.get(key if ":" not in key else key.split(":", 1)[1], gr.skip()) if ":" not in key or key.startswith(f"{title}:") else gr.skip() for key in self.controls]
         pictured = self.with_picture(str(values.get("image", "")), lang)
         if mask := shown_picture(self.studio, str(values.get("mask", ""))):
-            pictured[2:5] = [masked_value(pictured[0], Path(mask)), pictured[1], gr.update(open=True)]
+            pictured[4:5] = [gr.update(open=True)]
+            pictured[6:8] = [Path(mask).name, self._mask_told(Path(mask).name, lang)]
         return [*pictured, mix, title, *updates]
 
-
-def masked_value(picture: Image.Image | None, mask: Path) -> dict[str, Any] | None:
-    """For the editor: the picture with the mask painted over it."""
-    if picture is None:
-        return None
-    ground = picture.convert("RGBA")
-    with Image.open(mask) as file:
-        painted = file.convert("L").resize(ground.size)
-    layer = Image.merge("RGBA", [Image.new("L", ground.size, 255)] * 3 + [painted])
-    return {"background": ground, "layers": [layer], "composite": Image.alpha_composite(ground, layer)}
+    def _mask_told(self, key: str, lang: str) -> str:
+        """A mask that settings brought back; the editor shows only what is painted now."""
+        told = html.escape(self.studio.words.say(lang, "This mask came with the settings; it is used until another one is painted."))
+        return f'<figure class="style-mask"><img alt="" src="/api/v1/image/inputs/{html.escape(key)}"><figcaption>{told}</figcaption></figure>'

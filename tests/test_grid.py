@@ -14,20 +14,15 @@ from pipelines.image.grid import GridParams, cells
 from pipelines.image.pictures import open_picture
 from studio.api import BadInput, StudioError
 from studio.jobs import Job, JobQueue
-from tests.house import finish
-from tests.image_models import image_queue, make_sd1
+from tests.image_models import drawing, make_sd1
 
 SIDE = 32
 
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("grid")
-    make_sd1(root / "models" / "tiny")
-    made = image_queue(root / "data", root / "models")
-    made.start()
-    yield made
-    finish(made)
+    with drawing(tmp_path_factory.mktemp("grid"), {"tiny": make_sd1}) as made:
+        yield made
 
 
 BASE: dict[str, Any] = {"prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 3, "seed": 5, "cfg_scale": 5.0, "sampler": "Euler", "upscale": 1.0}

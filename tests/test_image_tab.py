@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from pipelines.image.params import PICTURE, ImageParams
+from pipelines.image.pictures import png
 from studio import ui
 from studio.api import BadInput, ModelEntry, Studio
 from studio.downloads import Downloads
@@ -23,6 +25,7 @@ from tabs import image_advice as advice
 from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
+from tabs.image_editor import PictureEditor
 from tabs.image_follow import duration
 from tabs.image_form import parted
 from tabs.image_grid import GridPage
@@ -105,6 +108,46 @@ def test_one_s_own_model_comes_before_the_one_that_comes_along(studio: Studio) -
     studio.catalog._extra = lambda: [shipped, classic]
     studio.catalog.refresh()
     assert [key for _, key in advice.usable_models(studio)] == ["classic", "stickers"]
+
+
+# -- the picture and its mask --------------------------------------------------------------------------------
+
+
+def kept(studio: Studio, image: Image.Image) -> str:
+    return studio.jobs.desk.inputs.keep(png(image))
+
+
+def test_what_a_job_gives_back_to_the_editor_keeps_its_keys_and_what_is_painted_over_it_is_added(studio: Studio) -> None:
+    editor = PictureEditor(studio)
+    soft = Image.linear_gradient("L").resize((40, 30))
+    image, mask = kept(studio, Image.effect_noise((40, 30), 60).convert("RGB")), kept(studio, soft)
+    value, given, when = editor.shown(image, mask)
+    assert value["layers"][0].size == value["background"].size == (40, 30) and value["composite"] is None and when > 0
+    assert editor.keys(value, given) == (image, mask), "a soft mask stays soft"
+    stroke = Image.new("RGBA", (40, 30))
+    stroke.paste("white", (0, 0, 10, 10))
+    both = editor.keys(value | {"layers": [*value["layers"], stroke]}, given)
+    with Image.open(studio.jobs.desk.inputs.path(both[1])) as painted:
+        assert both[0] == image and painted.getpixel((5, 5)) == 255 == painted.getpixel((20, 29)) and painted.getpixel((20, 0)) == 0
+    assert editor.keys(value | {"layers": []}, given) == (image, "") and editor.keys(None, given) == ("", "")
+    other = Image.new("RGBA", (40, 30), "red")
+    assert editor.keys({"background": other, "layers": []}, given)[0] not in ("", image)
+
+
+def test_a_mask_of_another_size_is_not_put_over_a_picture_and_a_lost_picture_leaves_nothing(studio: Studio) -> None:
+    editor = PictureEditor(studio)
+    image, mask = kept(studio, Image.new("RGB", (40, 30), "teal")), kept(studio, Image.new("L", (20, 20), 255))
+    assert editor.shown(image, mask)[0]["layers"] == [] and editor.shown("0" * 64 + ".png", mask)[:2] == [None, {}]
+
+
+def test_a_turned_photograph_comes_upright_with_its_mask(studio: Studio) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(buffer, "JPEG", exif=exif)
+    image, mask = studio.jobs.desk.inputs.keep(buffer.getvalue()), kept(studio, Image.new("L", (30, 40), 255))
+    value, given, _ = PictureEditor(studio).shown(image, mask)
+    assert value["background"].size == (30, 40) and PictureEditor(studio).keys(value, given) == (image, mask)
 
 
 # -- styles --------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def test_the_form_reads_what_its_controls_hold_for_each_method(studio: Studio) -
     form = StyleForm(studio)
     form.build()  # without gr.Blocks, which leaves event loops open
     source = samples("photos")[0].key
-    given: dict[str, Any] = {name: component.value for name, component in form.controls.items()} | {"picture": "shown.png", "source": source, "editor": None, "method": "Quick", "mix": single("n:Dusk"), "Quick:stroke": 2.0, "strength": 0.5}
+    given: dict[str, Any] = {name: component.value for name, component in form.controls.items()} | {"picture": "shown.png", "source": source, "editor": None, "mask": "", "method": "Quick", "mix": single("n:Dusk"), "Quick:stroke": 2.0, "strength": 0.5}
     values = form.values(given)
     assert values["styles"] == "Dusk" and values["image"] == source and (values["stroke"], values["strength"], values["mask"]) == (2.0, 0.5, "")
     studio.submit(BLEND, values, owner="me")

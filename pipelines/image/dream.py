@@ -96,7 +96,7 @@ class Dream:
 
     def run(self, params: DreamParams, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts = read_facts(path)
         check(params, facts)
         frame, size = next(frames_of(path, Moving())), dreamt_size(params, facts)
         alpha = resized(frame.alpha, size) if frame.alpha and params.frames == 1 else None
@@ -220,7 +220,7 @@ def artifact_of(pictures: list[Image.Image], alpha: Image.Image | None, params: 
     last = pictures[-1]
     facts: dict[str, Any] = {"width": last.width, "height": last.height}
     if len(pictures) > 1:
-        return Artifact("image", moved(pictures, Moving([FRAME_MILLISECONDS] * len(pictures), 0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
+        return Artifact("image", moved(pictures, Moving(len(pictures), [FRAME_MILLISECONDS] * len(pictures), 0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
     if alpha is not None:
         last.putalpha(alpha)
     return Artifact("image", png(last, lambda: None), ".png", "Dream", facts)

@@ -75,7 +75,7 @@ class Optimise:
 
     def run(self, params: OptimiseParams, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts = read_facts(path)
         check_still(params, facts)
         frame, size = next(frames_of(path, Moving())), result_size(facts, params.size)
         frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
