@@ -86,6 +86,7 @@ def test_a_first_visit_sees_a_photo_that_is_styled_and_thumbnails_in_every_style
     shown = opened.locator(f"{CARDS} .card img").evaluate_all("(all) => Promise.all(all.map((img) => { img.loading = 'eager'; return img.decode().then(() => img.naturalWidth); }))")
     assert len(shown) >= 30 and min(shown) >= 200
     assert newest(studio) == [], "nothing was computed for it"
+    assert opened.locator("#image-style-go").locator("xpath=ancestor::*[contains(@class, 'studio-left')]").locator("[data-testid=block-info] >> visible=true").count() <= 3, "no wall of controls"
 
 
 def test_a_click_on_a_painting_paints_at_once_and_another_one_differs(opened: Any, studio: Running) -> None:
@@ -124,7 +125,11 @@ def test_one_s_own_picture_is_painted_and_stands_in_every_card(opened: Any, stud
     made = painted(studio, lambda: opened.set_input_files("#image-style-picture input[type=file]", mine))
     key = made["metadata"]["params"]["image"]
     assert (studio.data / "inputs" / key).read_bytes() == mine.read_bytes(), "the original as it is"
-    opened.wait_for_function("(key) => { const all = [...document.querySelectorAll('#image-style-cards img[data-tile]')]; return all.length > 30 && all.every((img) => img.getAttribute('src').includes('/styles/' + key)); }", arg=key, timeout=3 * WAIT)
+    opened.wait_for_function(
+        "(key) => { const all = [...document.querySelectorAll('#image-style-cards img[data-tile]')]; return all.length > 30 && all.every((img) => img.getAttribute('src').includes('/styles/' + key)); }",
+        arg=key,
+        timeout=3 * WAIT,
+    )
     kept = list((studio.data / "cache" / "styles" / key).glob("*.webp"))
     assert len(kept) >= 30
     with Image.open(kept[0]) as small, Image.open(mine) as whole:
@@ -207,3 +212,46 @@ def test_nothing_chosen_is_refused_at_its_field(opened: Any) -> None:
     opened.locator("#image-style-picture img").wait_for(state="detached")
     opened.click("#image-style-go")
     opened.locator("#tab-image", has_text="There is no picture to paint.").wait_for()
+
+
+def test_stop_ends_a_long_painting_and_says_so(opened: Any, studio: Running) -> None:
+    opened.locator("#image-style-samples [data-sample=castle]").click()
+    opened.locator("#image-style-picture img").wait_for()
+    opened.locator("#image-style-advanced > button").click()
+    opened.get_by_label("Longer side").locator("visible=true").first.fill("6000")
+    opened.keyboard.press("Tab")
+    opened.click("#image-style-go")
+    opened.wait_for_selector(f"{VIEW} [aria-busy]")
+    opened.wait_for_function("() => document.querySelector('#image-style-view progress[value]')")
+    opened.locator("#tab-image .stop-action >> visible=true").first.click()
+    opened.wait_for_function("() => document.querySelector('#image-style-view').innerText.includes('Stopped')")
+    assert studio.get("/api/v1/jobs") == []
+
+
+def test_the_lab_draws_edges_and_hands_them_to_create_as_a_control_picture(opened: Any, studio: Running) -> None:
+    tab(opened, "Lab")
+    tab(opened, "Annotate")
+    opened.locator("#image-annotate-samples [data-sample=cup]").click()
+    opened.locator("#image-annotate-samples [data-sample=cup][aria-pressed=true]").wait_for()
+    opened.click("#image-annotate-go")
+    opened.locator("#image-annotate-view .image-compare[data-after]").wait_for(timeout=2 * WAIT)
+    made = newest(studio, 1, "image.annotate")[0]
+    found = pixels(studio, made)
+    assert found.min() < 40 and found.max() > 150 and made["metadata"]["params"]["method"] == "Lines"
+    opened.click("#image-annotate-guide")
+    opened.locator("#image-advanced img").first.wait_for()
+    tab(opened, "Lab")
+    opened.evaluate(f"window.seisei.use('/api/v1/outputs/{made['id']}/restore')")
+    opened.wait_for_function("() => document.querySelector('#seisei-told').innerText.includes('settings')")
+
+
+def test_the_lab_dreams_into_a_photo(opened: Any, studio: Running) -> None:
+    tab(opened, "Lab")
+    tab(opened, "Dream")
+    opened.locator("#image-dream-picture img").wait_for()
+    opened.click("#image-dream-go")
+    opened.locator("#image-dream-view .image-compare[data-after]").wait_for(timeout=6 * WAIT)
+    made = newest(studio, 1, "image.dream")[0]
+    with Image.open(studio.data / "inputs" / made["metadata"]["params"]["image"]) as picture:
+        before = np.asarray(picture.convert("RGB").resize((90, 60)), float)
+    assert 2 < np.abs(pixels(studio, made) - before).mean() < 80
