@@ -68,7 +68,7 @@ class Form:
         self.styles.build()
         with gr.Accordion(words("From a picture"), open=False, elem_id="image-from") as self.from_picture:
             self._build_picture(words)
-        with gr.Accordion(words("Advanced"), open=False, elem_id="image-advanced"):
+        with gr.Accordion(words("Advanced"), open=False, elem_id="image-advanced") as self.advanced:
             for group, names in GROUPS.items():
                 self._group(group, (*names, *self._more(group)), open=group == "Sampling")
             for group in dict.fromkeys(self._group_of(name) for name in self._left()):

@@ -17,9 +17,10 @@ def register_pipelines() -> list[Pipeline]:
     from pipelines.image.generate import Generate
     from pipelines.image.grid import Grid
     from pipelines.image.style import styles
+    from pipelines.image.style_strip import StyleStrip
     from pipelines.image.upscale import Upscale
 
-    return [Generate(), Upscale(), Grid(), *styles(), Dream(), Annotate()]
+    return [Generate(), Upscale(), Grid(), *styles(), StyleStrip(), Dream(), Annotate()]
 
 
 @hookimpl
