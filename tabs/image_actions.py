@@ -58,6 +58,17 @@ class Actions:
         return int(own_output(self.studio, chosen, request).metadata.get("facts", {}).get("seed", -1))
 
 
+def own_words(params: dict[str, Any], seed: int) -> dict[str, Any]:
+    """What one picture of a batch was drawn from, where choices and wildcards gave each its own words: they are not drawn anew for another seed."""
+    number = (seed - int(params.get("seed", seed))) % 2**32
+    found: dict[str, Any] = {"prompts": [], "negative_prompts": []}
+    for name, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
+        words = params.get(each) or []
+        if number < len(words):
+            found[name] = words[number]
+    return found
+
+
 def own_output(studio: Studio, output_id: str, request: gr.Request) -> Output:
     """The chosen picture; a page can name any, so the owner is looked at. Raises a message for the page."""
     try:

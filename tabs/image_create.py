@@ -13,7 +13,7 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_actions import Actions, own_output
+from tabs.image_actions import Actions, own_output, own_words
 from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
 from tabs.image_follow import GRID, duration
 from tabs.image_form import EXTEND, Form
@@ -204,6 +204,7 @@ class CreatePage(JobPage):
         output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
         seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
+        params |= own_words(params, seed)
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
         if advice.traits(self.studio, str(params.get("model", ""))).get("variation") and not params.get("image"):
             params |= {"seed": seed, "variation_strength": 0.3, "variation_seed": other}

@@ -33,7 +33,8 @@ ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PI
 BELOW_PICTURE = ("Picture", "Mask")
 MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in their titles
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
-SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",)}  # trait: fields or groups that need it
+SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",)}  # trait: fields or groups that need it
+TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 
 
 NUMBERED = re.compile(r"(\w[\w ]* \d) ")
@@ -199,8 +200,8 @@ class Form:
         if name in ("sampler", "schedule"):
             names = ["Automatic", *traits.get(f"{name}s", [])]
             return gr.update(value=value, choices=[(self.studio.words(one), one) for one in names])
-        if name in SHOWN_BY["encoder"]:
-            return gr.update(value=value, visible=traits.get("encoder", True))
+        if trait := TRAITS.get(name):
+            return gr.update(value=value, visible=traits.get(trait, True))
         return value
 
     def _visible(self, traits: dict[str, Any]) -> list[Any]:
@@ -212,7 +213,7 @@ class Form:
     @property
     def moved(self) -> list[Any]:
         """What `on_model` fills."""
-        return [self.prompt_box.negative, *(self.controls[name] for name in (*advice.FOLLOWED, *SHOWN_BY["encoder"])), *self.advised]
+        return [self.prompt_box.negative, *(self.controls[name] for name in (*advice.FOLLOWED, *TRAITS)), *self.advised]
 
     def on_model(self, model: str, shape: str, megapixels: str, before: dict[str, Any], *values: Any) -> list[Any]:
         """The advised values, but for what the person changed; what the model can't use goes out of sight."""
@@ -225,7 +226,7 @@ class Form:
         if kept["sampler"] not in traits["samplers"]:
             kept |= {name: basis[name] for name in ("sampler", "schedule")}
         updates = [self._for_model(name, kept[name], traits) for name in advice.FOLLOWED]
-        reads = [gr.update(visible=traits["encoder"])] * len(SHOWN_BY["encoder"])
+        reads = [gr.update(visible=traits[trait]) for trait in TRAITS.values()]
         return [gr.update(visible=traits["negative"]), *updates, *reads, basis, *self._visible(traits)]
 
     def on_shape(self, model: str, shape: str, megapixels: str) -> list[Any]:
@@ -247,6 +248,7 @@ class Form:
         gr.on([item.input for item in sizes], lambda: advice.OWN_SHAPE, [], [self.shape], **ui.QUICK)
         self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
         self.picture.listen(self.shape, advice.AS_PICTURE)
+        self.prompt_box.listen(self.model)
         self.random.click(lambda: -1, [], [self.controls["seed"]], **ui.QUICK)
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 from pipelines.image.axes import MATRIX, PROMPTS, REPLACE, read
 from pipelines.image.grid import GridParams, cells
+from pipelines.image.legend import font_for, label
 from pipelines.image.pictures import open_picture
 from studio.api import BadInput, StudioError
 from studio.jobs import Job, JobQueue
@@ -58,6 +60,22 @@ def test_what_can_not_be_drawn_is_refused_before_the_first_cell(queue: JobQueue,
     with pytest.raises(BadInput) as told:
         queue.submit("image.grid", BASE | values, owner="local")
     assert told.value.field == field
+
+
+def test_whole_prompts_need_none_beside_them(queue: JobQueue) -> None:
+    job = run(queue, prompt="", x_axis=PROMPTS, x_values="a cat\na dog", steps=1)
+    assert len(job.outputs) == 3
+    with pytest.raises(BadInput, match="prompt is empty"):
+        run(queue, prompt="", x_axis="Steps", x_values="1, 2")
+
+
+def test_the_legend_names_its_settings_and_has_letters_for_what_was_written() -> None:
+    assert [label("CFG scale", "7"), label("Seamless", "on"), label("Upscaler", "Lanczos"), label("Sampler", "Euler a"), label(REPLACE, "dog"), label("", "")] == ["CFG scale: 7", "Seamless: on", "Upscaler: Lanczos", "Euler a", "dog", ""]
+    plain, wide = font_for(["CFG scale: 7"], 16), font_for(["キツネ", "犬"], 16)
+    assert plain.getname()[0] == ImageFont.load_default(16).getname()[0]
+    if wide.getname() == plain.getname():
+        pytest.skip("no font with Japanese letters is installed")
+    assert wide.getmask("犬").getbbox() != wide.getmask("\uffff").getbbox() and bytes(wide.getmask("犬")) != bytes(wide.getmask("猫"))
 
 
 def test_axes_work_on_each_others_prompts() -> None:

@@ -58,7 +58,7 @@ def needed() -> set[str]:
             if get_origin(field.annotation) is Literal:
                 found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
     memory = importlib.import_module("pipelines.image.memory")
-    found |= {*memory.HELD_WORDS.values(), memory.TILED_WORDS, memory.SLICED_WORDS, memory.SMALLER, memory.IN_TILES, memory.NO_UNITS} - {""}
+    found |= {*memory.HELD_WORDS.values(), memory.TILED_WORDS, memory.SLICED_WORDS, memory.SMALLER, memory.IN_TILES, memory.IN_FULL, memory.NO_UNITS} - {""}
     found.add(importlib.import_module("pipelines.image.annotate.prepare").NO_PERSON)
     sizes, grid, tasks = (importlib.import_module(f"tabs.image_{name}") for name in ("advice", "grid", "tasks"))
     found |= {*importlib.import_module("pipelines.image.axes").AXES} - {""}

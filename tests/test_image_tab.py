@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from studio.api import BadInput, ModelEntry, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from tabs import image_advice as advice
+from tabs.image_actions import own_words
 from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
@@ -88,9 +89,10 @@ def test_what_a_person_changed_is_kept_when_the_model_changes() -> None:
 
 def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> None:
     form = CreatePage(studio).form
-    assert form._unused("classic") == {}
-    assert form._unused("small") == {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
-    assert form._unused("flow") == {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0}
+    assert form._unused("classic") == flow | other
+    assert form._unused("small") == flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
+    assert form._unused("flow") == other | {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
@@ -243,6 +245,22 @@ def test_a_fault_is_marked_at_its_character(studio: Studio) -> None:
     prompt = "a cat, (red <dog"
     told = PromptBox(studio).fault(pipeline.prompt_problem(prompt), prompt, "en")
     assert 'data-place="7"' not in told and "data-place='7'" in told and "a cat, <mark>(</mark>red &lt;dog" in told
+
+
+def test_the_negative_prompt_is_counted_and_its_fault_is_its_own(studio: Studio) -> None:
+    box, asked = PromptBox(studio), SimpleNamespace(headers={}, query_params={}, cookies={}, client=None)
+    box._view = lambda prompt, model: {"tokens": 4, "limit": 75}  # type: ignore[method-assign]
+    assert ">4 / 75<" in box.on_negative("blurry, text", "small", asked) and box.on_negative("  ", "small", asked) == ""  # type: ignore[arg-type]
+    told = box.on_negative("a (b", "small", asked)  # type: ignore[arg-type]
+    assert "data-box='negative'" in told and "data-place='2'" in told and "role='alert'" in told
+
+
+def test_a_picture_of_a_batch_is_varied_with_the_words_it_was_drawn_from(studio: Studio) -> None:
+    params = {"seed": 5, "prompt": "{cat|dog}", "prompts": ["cat", "dog", "cat"], "negative_prompt": "text", "negative_prompts": []}
+    assert own_words(params, 6) == {"prompt": "dog", "prompts": [], "negative_prompts": []}
+    assert own_words({"seed": 2**32 - 1, "prompts": ["cat", "dog"]}, 0)["prompt"] == "dog", "seeds begin again after the last"
+    assert own_words({"seed": 5, "prompt": "a cat"}, 6) == {"prompts": [], "negative_prompts": []}
+    ImageParams.parse(params | {"count": 1} | own_words(params, 6))
 
 
 def test_what_the_model_reads_is_shown_by_chunks_and_weights() -> None:

@@ -276,6 +276,7 @@ def traits(family: Family) -> dict[str, Any]:
     fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny",
+        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3",
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
     }  # fmt: skip
 

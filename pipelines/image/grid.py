@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from pydantic import Field
 
 from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
 from pipelines.image.generate import Generate, expanded
+from pipelines.image.legend import font_for, label
 from pipelines.image.params import PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
@@ -109,8 +110,8 @@ class Grid:
 
     def settle(self, params: GridParams, desk: Desk) -> GridParams:
         """Every cell is checked, before the first is drawn."""
-        settled = Generate().settle(_base(params), desk)
-        whole = params.model_copy(update=settled.model_dump(exclude=set(PER_PICTURE.values())) | {"count": 1})
+        settled = Generate().settle(_base(params).model_copy(update={"prompt": params.prompt or "#"}), desk)  # a remark: whole prompts may come from an axis, and are checked below
+        whole = params.model_copy(update=settled.model_dump(exclude={"prompt", *PER_PICTURE.values()}) | {"count": 1})
         for _, values in cells(params.model_copy(update={"seed": settled.seed})):
             Generate().settle(ImageParams.parse(values), desk)
         for key in params.done:
@@ -205,9 +206,10 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
     scale = min(1.0, (MOST_SHEET_PIXELS / (width * height * across * down * blocks)) ** 0.5)
     width, height = max(16, int(width * scale)), max(16, int(height * scale))
     letters = max(12, min(28, width // 16))
-    font = ImageFont.load_default(letters)
+    labels = {which: [label(axis, value) for value in values] for which, (axis, values) in axes.items()}
+    font = font_for((text for texts in labels.values() for text in texts), letters)
     top, gap = letters * 2.2, 6
-    left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in axes["y"][1])) + 16))
+    left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in labels["y"])) + 16))
     block = int(top) * (1 if axes["x"][0] != NOTHING or axes["z"][0] != NOTHING else 0) + down * (height + gap)
     sheet = Image.new("RGB", (left + across * (width + gap), block * blocks), "white")
     pen = ImageDraw.Draw(sheet)
@@ -215,10 +217,10 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
         x, y, z = number % across, number // across % down, number // (across * down)
         corner = (left + x * (width + gap), z * block + block - down * (height + gap) + y * (height + gap))
         sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS) if picture.size != (width, height) else picture, corner)
-        if y == 0 and (label := " · ".join(part for part in (axes["z"][1][z] if x == 0 else "", axes["x"][1][x]) if part)):
-            pen.text((corner[0] + 2, z * block + letters * 0.5), _fitted(label, width, font), font=font, fill="black")
+        if y == 0 and (told := " · ".join(part for part in (labels["z"][z] if x == 0 else "", labels["x"][x]) if part)):
+            pen.text((corner[0] + 2, z * block + letters * 0.5), _fitted(told, width, font), font=font, fill="black")
         if x == 0 and axes["y"][0] != NOTHING:
-            pen.text((6, corner[1] + height // 2 - letters // 2), _fitted(axes["y"][1][y], left - 12, font), font=font, fill="black")
+            pen.text((6, corner[1] + height // 2 - letters // 2), _fitted(labels["y"][y], left - 12, font), font=font, fill="black")
     return sheet
 
 

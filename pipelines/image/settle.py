@@ -85,6 +85,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     values |= _sampling(params, family) | _size(params, family, desk)
     settled = scaled(params.model_copy(update=values))
     check_prompts(settled)
+    _check_something_said(settled)
     for field in ("prompt", "negative_prompt"):
         _check_words(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
@@ -104,6 +105,13 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field, fix=Fix.use(field, 0))
     return settled
+
+
+def _check_something_said(params: ImageParams) -> None:
+    """Raises BadInput where nothing says what to draw: neither words nor a picture to begin from, to be guided by, or to follow."""
+    pictures = (params.image, params.reference_image, *(getattr(params, f"{unit}_image") for unit in CONTROLS))
+    if not any(pictures) and not all(text.strip() for text in params.prompts or [params.prompt]):
+        raise BadInput("The prompt is empty.", hint="Write what the picture shows, or give a picture.", field="prompt")
 
 
 def check_prompts(params: ImageParams) -> None:
@@ -381,7 +389,8 @@ def near_loras(name: str, catalog: Catalog) -> list[str]:
 
 def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> Wanted:
     """The file and its weights. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
-    known = {name: entry for entry in catalog.entries("lora") for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
+    entries = sorted(catalog.entries("lora"), key=lambda entry: entry.architecture in ("", family.key) and not entry.problem)  # of one name, the one that fits stays
+    known = {name: entry for entry in entries for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
     entry = known.get(network.name.lower())
     if entry is None:
         near = near_loras(network.name, catalog)
