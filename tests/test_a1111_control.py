@@ -93,7 +93,7 @@ def test_units_take_the_places_in_their_order_and_those_that_are_off_take_none(a
     [
         ({"control_mode": "My prompt is more important"}, ["control_mode"]), ({"control_mode": 2}, ["control_mode"]), ({"control_mode": "Balanced"}, []), ({"mask": "A"}, ["mask"]), ({"image": {"image": "A", "mask": "B"}}, ["image.mask"]),
         ({"hr_option": "High res only"}, ["hr_option"]), ({"module": "canny", "threshold_a": 20, "threshold_b": 200}, ["threshold_a"]), ({"module": "none", "threshold_a": 20}, []), ({"image": "A", "resize_mode": "Resize and Fill"}, ["resize_mode"]),
-        ({"image": "A", "resize_mode": 1}, []),
+        ({"image": "A", "resize_mode": 1}, []), ({"guidance_end": 0.5, "module": "ip-adapter_sd15", "model": "ip-adapter_sd15"}, ["guidance_end"]),
     ],
 )  # fmt: skip
 def test_what_of_a_unit_has_no_effect_is_told(api: SimpleNamespace, here: Any, unit: dict[str, Any], told: list[str]) -> None:
