@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import webuiapi
-from PIL import Image
+from PIL import Image, ImageOps
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from pipelines.image.axes import AXES
-from pipelines.image.edges import prepared
 from pipelines.image.params import ImageParams
 from studio.api import BadInput, ModelEntry, Studio
 from studio.downloads import Downloads
@@ -253,7 +252,7 @@ def test_a_module_prepares_pictures_alone(ann: TestClient, studio: Studio) -> No
     assert asked(ann, "/controlnet/detect", controlnet_module="none", controlnet_images=[sent]) == {"images": [sent], "info": "Success"}
     answer = ann.post("/controlnet/detect", json={"controlnet_module": "invert", "controlnet_images": [sent], "controlnet_processor_res": 64, "controlnet_threshold_a": 64, "controlnet_threshold_b": 64})
     if "image.annotate" in studio.pipelines:
-        wanted = prepared(ramp().resize((64, 64), Image.Resampling.LANCZOS), "Invert")
+        wanted = ImageOps.invert(ramp().resize((64, 64), Image.Resampling.LANCZOS))
         assert answer.status_code == 200 and (picture(answer.json()["images"][0]) == np.asarray(wanted)).all()
     else:
         assert answer.status_code == 422 and "guide a drawing only" in answer.json()["detail"]
