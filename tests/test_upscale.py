@@ -371,6 +371,8 @@ def test_several_pictures_are_enlarged_each_kept_and_broken_ones_told(queue: Job
     assert [result(queue, job, number).size for number in range(3)] == [(20, 16), (20, 16), (12, 18)] and len(job.outputs) == 3
     assert len(job.summary["notes"]) == 1 and job.summary["notes"][0].startswith("Picture 3: This is no picture")
     assert [extract(Path(queue.store.output(output).path))["params"]["image"] for output in job.outputs] == [keys[0], keys[1], keys[3]], "each gives its own settings back"
+    job = queue.submit("image.upscale", {"image": keys[0], "more": keys[1:2], "upscaler": "face"}, owner="local").wait()
+    assert job.state == "failed" and job.error and "form is not known" in job.error.message, "what spoils every picture is the job's error"
 
 
 # -- Stop and memory -------------------------------------------------------------------------------------------
