@@ -62,10 +62,10 @@ def facts_of(key: str, field: str, desk: Desk) -> Facts:
     return read_facts(path, field)
 
 
-def read_facts(path: Path, field: str = "image") -> Facts:
-    """Raises BadInput; the whole file is read once, so that a broken one is told here."""
+def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts:
+    """Raises BadInput; the `whole` file is read once, so that a broken one is told here."""
     try:
-        facts = _read(path, path.stat().st_mtime_ns)
+        facts = _read(path, path.stat().st_mtime_ns, whole)
     except Image.DecompressionBombError as error:
         raise BadInput(f"The picture has more than {MOST_INPUT_PIXELS / 1e6:.0f} megapixels.", hint="Make it smaller.", field=field) from error
     except UNREADABLE as error:
@@ -78,13 +78,14 @@ def read_facts(path: Path, field: str = "image") -> Facts:
 
 
 @lru_cache(64)
-def _read(path: Path, changed: int) -> Facts:
+def _read(path: Path, changed: int, whole: bool) -> Facts:
     """Remembered: a grid asks for each of its cells. A picture that is too large is not read further than its header."""
     with Image.open(path) as image:
         width, height = image.size
         if width * height > MOST_INPUT_PIXELS:
             return Facts(width, height)
-        image.load()
+        if whole:
+            image.load()
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         frames = int(getattr(image, "n_frames", 1))
     return Facts(height, width, frames) if turned else Facts(width, height, frames)
