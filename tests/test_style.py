@@ -216,6 +216,13 @@ def test_turned_clear_print_and_deep_pictures_come_out_right(queue: JobQueue) ->
     assert painted(queue, image=keep(encoded(base.convert("1")))).shape == painted(queue, image=keep(encoded(base.quantize(8)))).shape == (HEIGHT, WIDTH, 3)
 
 
+def test_a_telephone_s_photograph_with_a_second_view_is_no_moving_picture(queue: JobQueue, content: str) -> None:
+    views = [painting(number).resize((48, 32)) for number in (23, 12)]
+    key = queue.desk.inputs.keep(encoded(views[0], "MPO", save_all=True, append_images=views[1:]))
+    path = made(queue, ANY, image=key, style=key)
+    assert path.suffix == ".png" and pixels(path).shape == (32, 48, 3)
+
+
 def test_what_can_be_seen_through_stays_so_and_leaves_no_edge(queue: JobQueue) -> None:
     clear = painting(23).resize((WIDTH, HEIGHT)).convert("RGBA")
     alpha = np.zeros((HEIGHT, WIDTH), np.uint8)

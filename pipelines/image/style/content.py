@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def _read(path: Path, changed: int, whole: bool) -> Facts:
         if whole:
             image.load()
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        frames = int(getattr(image, "n_frames", 1))
+        frames = count_of(image)
     return Facts(height, width, frames) if turned else Facts(width, height, frames)
 
 
@@ -101,14 +101,19 @@ def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
     """One after the other; `moving` learns how long each is shown. Raises BadInput where the file is broken in its middle."""
     try:
         with Image.open(path) as image:
-            moving.frames = int(getattr(image, "n_frames", 1))
+            moving.frames = count_of(image)
             moving.loop = int(image.info.get("loop", -1))
-            for one in ImageSequence.Iterator(image):
+            for one in islice(ImageSequence.Iterator(image), moving.frames):
                 one.load()
                 moving.durations.append(int(one.info.get("duration", 0)) or USUAL_MILLISECONDS)
                 yield frame_of(ImageOps.exif_transpose(one))
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image") from error
+
+
+def count_of(image: Image.Image) -> int:
+    """Its frames; telephones put a second view into their photographs (MPO), which is none."""
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
 def opened(path: Path) -> tuple[Facts, Moving, Iterator[Frame]]:
