@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
 import time
+import urllib.error
+import urllib.request
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -25,6 +28,7 @@ from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
 from tests.image_models import image_queue
+from tests.running import running
 from tests.style_pictures import encoded, painting, picture, pixels
 
 BLEND, ANY = "image.style_blend", "image.style_any"
@@ -363,3 +367,26 @@ def test_styles_and_manners_have_their_japanese() -> None:
     from studio.i18n import read_catalogue
 
     assert not {*STYLES, *PRESETS} - set(read_catalogue("ja"))
+
+
+@pytest.mark.slow
+def test_over_http_a_picture_is_handed_in_painted_fetched_and_restored(tmp_path: Path) -> None:
+    def sent(url: str, data: bytes) -> Any:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+            return json.load(answer)
+
+    with running(tmp_path) as studio:
+        key = sent(f"{studio.url}/api/v1/inputs", encoded(painting(23)))["key"]
+        told = studio.post("/api/v1/pipelines/image.style_blend/need", image=key)
+        job = studio.wait(studio.post("/api/v1/pipelines/image.style_blend", image=key, styles="Dusk: 1, Red glow: 1")["id"])
+        assert told["working_bytes"] > 0 and job["state"] == "done"
+        with urllib.request.urlopen(f"{studio.url}/api/v1/outputs/{job['outputs'][0]}/file", timeout=30) as answer:
+            data = answer.read()
+        with Image.open(io.BytesIO(data)) as file:
+            assert file.size == (160, 107)
+        restored = sent(f"{studio.url}/api/v1/restore?name=x.png", data)
+        assert restored["pipeline"] == BLEND and not restored["refused"]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            studio.post("/api/v1/pipelines/image.style_blend", image=key, styles="Nothing")
+        with refused.value as answer:
+            assert json.load(answer)["error"]["field"] == "styles"
