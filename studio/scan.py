@@ -1,6 +1,7 @@
 """Reading a models folder: headers only. Broken files are listed with the sentence that says why; pickles are never opened.
 
-Sources: the safetensors format (8-byte length, JSON header, data offsets), GGUF 3, transformers' config.json, diffusers' model_index.json.
+Sources: the safetensors format (8-byte length, JSON header, data offsets), GGUF 3, transformers' config.json, diffusers' model_index.json,
+the HDF5 superblock (HDF5 File Format Specification 3.0, section II.A).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studio.entries import ModelEntry, ModelKind
+from studio.scan_upscaler import about_upscaler
+from studio.scan_upscaler import architecture as upscaler_of
 
 MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000
@@ -27,8 +30,9 @@ PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
-    "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
+    **dict.fromkeys(("upscale_models", "upscaler", "upscalers", "esrgan", "realesrgan", "swinir", "scunet", "dat", "hat"), "upscaler"), "stable-diffusion": "image", "checkpoints": "image",
     "unet": "image", "diffusion_models": "image", "text_encoder": "text_encoder", "text_encoders": "text_encoder", "clip": "text_encoder", "vae_approx": "vae", "vae-approx": "vae",
+    "vision": "vision",
 }  # fmt: skip
 DIFFUSERS_KINDS: dict[str, ModelKind] = {
     "ControlNetModel": "controlnet", "ControlNetUnionModel": "controlnet", "SD3ControlNetModel": "controlnet", "FluxControlNetModel": "controlnet", "T2IAdapter": "controlnet",
@@ -42,8 +46,14 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
 GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
+T5_GGUF = {"t5": "t5", "t5encoder": "t5"}
 GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
+SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
+    "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
+    "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector", "ConditionalDetrForObjectDetection": "detector",
+}  # fmt: skip
+HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
@@ -72,7 +82,7 @@ def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
     for name in files:
         path = folder / name
         suffix = path.suffix.lower()
-        if suffix not in (".gguf", ".safetensors", *PICKLES):
+        if suffix not in (".gguf", ".safetensors", *PICKLES) and not (suffix == ".h5" and folder_kind(root, path) == "vision"):
             continue
         try:
             about = path.stat()
@@ -113,19 +123,21 @@ def _file(root: Path, name: str, suffix: str, size: int, changed: int) -> ModelE
         return ModelEntry(key, name, folder_kind(root, path) or "other", "pickle", size, path.stem, problem=sentence)
     try:
         with path.open("rb") as file:
+            if suffix == ".h5":
+                return _hdf5(key, path, file, size)
             return _gguf(key, path, file, size) if suffix == ".gguf" else _safetensors(root, key, path, file, size)
     except OSError as error:
         problem = f"The file can't be read ({error.strerror})."
     except (ValueError, struct.error, KeyError, TypeError, RecursionError, OverflowError, MemoryError) as error:
         problem = f"The file is damaged or no model ({error}). Download it again."
-    kind: ModelKind = "llm" if suffix == ".gguf" else "other"
-    return ModelEntry(key, name, kind, "gguf" if suffix == ".gguf" else "safetensors", size, path.stem, problem=problem)
+    kind: ModelKind = "llm" if suffix == ".gguf" else "vision" if suffix == ".h5" else "other"
+    return ModelEntry(key, name, kind, "gguf" if suffix == ".gguf" else "hdf5" if suffix == ".h5" else "safetensors", size, path.stem, problem=problem)
 
 
 def key_of(root: Path, path: Path) -> str:
     """Stable and readable: the file's stem below text/ and the like, else its path below the root without suffix."""
     relative = path.relative_to(root)
-    short = relative.with_suffix("") if path.suffix.lower() in (".gguf", ".safetensors", *PICKLES) else relative
+    short = relative.with_suffix("") if path.suffix.lower() in (".gguf", ".safetensors", ".h5", *PICKLES) else relative
     return short.name if len(short.parts) <= 2 and short.parts[0] in ("text", short.name) else short.as_posix()
 
 
@@ -158,13 +170,25 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
     details: dict[str, Any] = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
     kind = "ip_adapter" if kind in ("controlnet", "other") and any(name.startswith("image_proj.") for name in tensors) else kind
-    details |= _about(kind, shapes)
-    if kind in ("lora", "text_encoder"):
+    kind = "upscaler" if kind == "other" and upscaler_of(shapes) else kind
+    details |= _about(kind, shapes) if kind != "upscaler" else about_upscaler(shapes, path.stem)
+    if kind == "upscaler":
+        family = upscaler_of(shapes)
+    elif kind in ("lora", "text_encoder"):
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
-    problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
-    problem = problem or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
+    problem = small_weights(shapes, kind, family) or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def small_weights(shapes: Shapes, kind: ModelKind, family: str) -> str:
+    """The sentence about weights of a form that is not read; "" for all others. Scaled 8-bit ones have their scale beside them, one for all of a matrix or one for each row."""
+    scales = [shape for name, shape in shapes.items() if name.endswith((".scale_weight", ".weight_scale"))]
+    if any(name.endswith((".qweight", ".weight_scale_2")) or ".quant_state." in name for name in shapes) or any(len(shape) > 1 and shape[-1] > 1 for shape in scales):
+        return "Its weights are packed 4-bit ones or scaled in blocks, which is not read here. Get it as fp16, bf16, fp8 or GGUF."
+    if scales and kind != "text_encoder" and family not in ("flux", "sd3"):
+        return "Scaled 8-bit weights are read of FLUX, Stable Diffusion 3 and their text encoders. Get this one as fp16, bf16 or plain fp8."
+    return ""
 
 
 def _about(kind: ModelKind, shapes: Shapes) -> dict[str, Any]:
@@ -187,12 +211,33 @@ def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
 
 
 def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
-    """Of a ControlNet in one file, in diffusers' layout or the original one: its class, and how wide the text is that it reads; {} for other forms."""
-    if any("task_embedding" in name or "control_add_embedding" in name for name in shapes):
-        return {"class": "ControlNetUnionModel"}
-    if not any("controlnet_cond_embedding." in name or "input_hint_block." in name for name in shapes):
-        return {}
-    return {"class": "ControlNetModel", "context": next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)}
+    """Of what guides in one file, in diffusers' layout or the original one: its class, how wide the text is that it reads, how many kinds of pictures it takes; {} for other forms."""
+    context = next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)
+    if "task_embedding" in shapes:
+        return {"class": "ControlNetUnionModel", "context": context, "kinds": shapes["task_embedding"][0]}
+    if any("controlnet_cond_embedding." in name or "input_hint_block.0." in name for name in shapes):
+        return {"class": "ControlNetModel", "context": context}
+    if "controlnet_blocks.0.weight" in shapes:
+        return _about_flow_control(shapes)
+    if is_adapter(set(shapes)):
+        folded = next((shapes[name][1] for name in ("adapter.conv_in.weight", "conv_in.weight") if name in shapes), 0)
+        return {"class": "T2IAdapter", "xl": folded in (256, 768)}
+    return {}
+
+
+def _about_flow_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Of Stable Diffusion 3 and FLUX, in diffusers' layout; those that take a mask besides the picture are another form."""
+    wide = {"wide": shapes["controlnet_blocks.0.weight"][0]}
+    if "controlnet_x_embedder.weight" in shapes:
+        kinds = shapes.get("controlnet_mode_embedder.weight", [0])[0]
+        return wide | ({"class": "FluxControlNetUnionModel", "kinds": kinds} if kinds else {"class": "FluxControlNetModel"})
+    into, own = shapes.get("pos_embed_input.proj.weight", [0, 0]), shapes.get("pos_embed.proj.weight", [0, 0])
+    return wide | {"class": "SD3ControlNetModel"} if into[1] and own[1] in (0, into[1]) else {}
+
+
+def is_adapter(names: set[str]) -> bool:
+    """A T2I-Adapter, by diffusers' names or those of its release."""
+    return bool(names & {"adapter.body.0.resnets.0.block1.weight", "body.0.block1.weight"})
 
 
 def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
@@ -273,13 +318,26 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "text_encoder"
     if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
         return "lora"
-    if any("control_model" in name or "controlnet" in name for name in names):
+    if any("control_model" in name or "controlnet" in name for name in names) or "task_embedding" in names or is_adapter(names):
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
     if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g") or name.startswith(("<", "string_to_param")) for name in names):
         return "embedding"
     return "other"
+
+
+def _hdf5(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
+    """Layers in an HDF5 file, as Keras saves them: whether it is one, and whole. Its numbers are of eight bytes in every version that is written today."""
+    head = file.read(64)
+    if not head.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise ValueError("it does not begin as an HDF5 file")
+    if (version := head[8]) not in HDF5_END:
+        raise ValueError(f"HDF5 version {version} is not known")
+    (need,) = struct.unpack_from("<Q", head, HDF5_END[version])
+    if size < need:
+        raise ValueError(f"it has {size:,} bytes, its header says {need:,}: the download was cut off")
+    return ModelEntry(key, str(path), "vision", "hdf5", size, path.stem, details={"version": version})
 
 
 def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
@@ -300,7 +358,8 @@ def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     if architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
         problem = "" if architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
         return ModelEntry(key, str(path), "image", "gguf", size, path.stem, architecture, dtype, problem=problem, details={"tensors": tensors})
-    kind: ModelKind = "other" if architecture in ("clip", "t5", "t5encoder") else "llm"
+    kind: ModelKind = "text_encoder" if architecture in T5_GGUF else "other" if architecture == "clip" else "llm"
+    architecture = T5_GGUF.get(architecture, architecture)
     return ModelEntry(key, str(path), kind, "gguf", size, path.stem, architecture, dtype, context, list(languages), details=details)
 
 
@@ -385,17 +444,38 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
     if part := str(config.get("_class_name", "")):
         found = next((kind for start, kind in PARTS.items() if part.startswith(start)), None)
         return ModelEntry(key_of(root, folder), str(folder), folder_kind(root, folder) or found or "other", "diffusers", total, folder.name, part, problem=problem)
-    details = {"widths": [int(config.get(name, 0)) for name in ("projection_dim", "hidden_size")]} if names[0] == "CLIPVisionModelWithProjection" else {}
+    details = _about_folder(str(names[0]), config)
+    if seeing := seeing_kind(str(names[0]), config):
+        return ModelEntry(key_of(root, folder), str(folder), seeing, "transformers", total, folder.name, str(names[0]), dtype, problem=problem, details=details)
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
+
+
+def _about_folder(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """What a folder of transformers tells of itself by its config."""
+    if name == "CLIPVisionModelWithProjection":
+        return {"widths": [int(config.get(part, 0)) for part in ("projection_dim", "hidden_size")]}
+    labels = config.get("id2label")
+    return {"joints": len(labels)} if SEEING.get(name) == "pose" and isinstance(labels, dict) else {}
+
+
+def seeing_kind(name: str, config: dict[str, Any]) -> ModelKind | None:
+    """What a class of transformers sees in pictures: depth, joints, or persons; detectors that know no persons are none."""
+    kind = SEEING.get(name)
+    labels = config.get("id2label")
+    persons = isinstance(labels, dict) and any(str(label).lower() == "person" for label in labels.values())
+    return kind if kind != "detector" or persons else None
 
 
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
     """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
     name = str(config["_class_name"])
-    shown = "FluxControlNetUnionModel" if config.get("num_mode") else name
+    shown = "FluxControlNetUnionModel" if config.get("num_mode") else "" if config.get("extra_conditioning_channels") else name
     context = config.get("cross_attention_dim", 0)
     details = {"class": shown, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    wide = config.get("attention_head_dim"), config.get("num_attention_heads")
+    details |= {"wide": wide[0] * wide[1]} if isinstance(wide[0], int) and isinstance(wide[1], int) else {}
+    details |= {"kinds": int(kinds)} if (kinds := config.get("num_mode") or config.get("num_control_type")) else {}
     return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 

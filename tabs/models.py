@@ -22,7 +22,7 @@ from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
 KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "text_encoder": "Text encoder"}
-KINDS |= {"upscaler": "Upscaler", "audio": "Sound", "other": "Other"}
+KINDS |= {"upscaler": "Upscaler", "vision": "Vision", "depth": "Depth", "pose": "Pose", "detector": "Person detector", "audio": "Sound", "other": "Other"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """
 element.addEventListener('click', (event) => {
@@ -114,8 +114,8 @@ class ModelsTab:
         say, lang = self.studio.words.say, ui.lang(request)
         loaded = {model["key"].split(" @")[0] for model in self.studio.jobs.worker_status()["loaded"]}
         starters = starter_models()
-        licences = {Path(model.file).stem: model.license for model in starters}
-        cards = "".join(self._card(entry, entry.key in loaded, licences.get(entry.key, ""), lang) for entry in self.studio.catalog.entries())
+        licences = {str(self.studio.settings.models_path / model.file): model.license for model in starters}
+        cards = "".join(self._card(entry, entry.key in loaded, licences.get(entry.path, ""), lang) for entry in self.studio.catalog.entries())
         empty = f"<p class='studio-empty'>{html.escape(say(lang, 'No model yet. The starter model arrives by itself; add others on the left.'))}</p>"
         rows = "".join(self._starter(model, lang) for model in starters)
         here, start = html.escape(say(lang, "On this computer")), html.escape(say(lang, "Starter models"))
@@ -156,7 +156,7 @@ class ModelsTab:
         here = is_present(model, self.studio.settings.models_path)
         facts = [say(lang, KINDS[model.kind]), f"{model.bytes / 2**20:,.0f} MB", model.license, ", ".join(model.languages)]
         state = f"<span class='here'>✓ {html.escape(say(lang, 'here'))}</span>" if here else f"<button type='button' data-act='fetch' data-key='{html.escape(model.id)}'>{html.escape(say(lang, 'Fetch'))}</button>"
-        return f"<div class='studio-card'><b>{html.escape(model.title)}</b><div class='facts'>{html.escape(' · '.join(facts))}</div><div class='acts'>{state}</div></div>"
+        return f"<div class='studio-card'><b>{html.escape(model.title)}</b><div class='facts'>{html.escape(' · '.join(fact for fact in facts if fact))}</div><div class='acts'>{state}</div></div>"
 
     def _is_own(self, entry: ModelEntry) -> bool:
         return entry.format != "remote" and Path(entry.path).resolve().is_relative_to(self.studio.settings.models_path.resolve())

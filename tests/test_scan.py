@@ -72,6 +72,34 @@ def test_broken_files_are_listed_with_the_reason(tmp_path: Path, name: str, data
     assert words in next(scan(tmp_path)).problem
 
 
+def hdf5(version: int, length: int) -> bytes:
+    """A superblock that tells a file of this length, and zeros after it. Source: HDF5 File Format Specification 3.0, section II.A."""
+    start = b"\x89HDF\r\n\x1a\n" + bytes([version])
+    if version < 2:
+        start += bytes([0, 0, 0, 0, 8, 8, 0]) + struct.pack("<HHI", 4, 16, 0) + bytes(4 * version) + struct.pack("<QQQ", 0, 2**64 - 1, length)
+    else:
+        start += bytes([8, 8, 0]) + struct.pack("<QQQ", 0, 2**64 - 1, length)
+    return start + bytes(200 - len(start))
+
+
+def test_networks_in_hdf5_are_known_in_their_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "vision").mkdir()
+    for version in range(4):
+        (tmp_path / "vision" / f"v{version}.h5").write_bytes(hdf5(version, 200))
+    (tmp_path / "data.h5").write_bytes(hdf5(0, 200))
+    found = {entry.key: entry for entry in scan(tmp_path)}
+    assert set(found) == {f"vision/v{version}" for version in range(4)}
+    assert {(entry.kind, entry.format, entry.problem, entry.bytes) for entry in found.values()} == {("vision", "hdf5", "", 200)}
+
+
+@pytest.mark.parametrize(("data", "words"), [(hdf5(0, 201), "cut off"), (hdf5(2, 201), "cut off"), (hdf5(9, 0), "version 9"), (b"hello", "does not begin"), (hdf5(0, 200)[:30], "damaged")])
+def test_broken_hdf5_files_are_listed_with_the_reason(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "vision").mkdir()
+    (tmp_path / "vision" / "m.h5").write_bytes(data)
+    found = next(scan(tmp_path))
+    assert words in found.problem and found.kind == "vision"
+
+
 @pytest.mark.parametrize(
     ("names", "kind", "family"),
     [
@@ -121,7 +149,7 @@ def test_what_guides_a_picture_is_known_by_its_header(tmp_path: Path) -> None:
     from studio.scan import about_control, about_ip_adapter
 
     assert about_control({"control_model.input_hint_block.0.weight": [16, 3, 3, 3], "control_model.a.attn2.to_k.weight": [320, 768]}) == {"class": "ControlNetModel", "context": 768}
-    assert about_control({"controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3], "task_embedding": [6, 320]}) == {"class": "ControlNetUnionModel"} and about_control({"x": [1]}) == {}
+    assert about_control({"controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3], "task_embedding": [6, 320]}) == {"class": "ControlNetUnionModel", "context": 0, "kinds": 6} and about_control({"x": [1]}) == {}
     plain, fine = ({"ip_adapter.1.to_k_ip.weight": [320, 768], name: [width, 1280]} for name, width in (("image_proj.proj.weight", 3072), ("image_proj.proj_in.weight", 768)))
     assert about_ip_adapter(plain) == {"context": 768, "clip": 1280, "clip_states": False} and about_ip_adapter(fine)["clip_states"]
     for name, shapes in (("controlnet/ip", {"image_proj.proj.weight": [4, 2]}), ("controlnet/edges", {"controlnet_cond_embedding.conv_in.weight": [4, 3, 3, 3]})):

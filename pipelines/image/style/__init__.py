@@ -12,5 +12,6 @@ def styles() -> list[Pipeline]:
     from pipelines.image.style.blend import Blend
     from pipelines.image.style.diffuse import Diffuse
     from pipelines.image.style.grid import StyleGrid
+    from pipelines.image.style.optimise import Optimise
 
-    return [Blend(), AnyStyle(), Diffuse(), Batch(), StyleGrid()]
+    return [Blend(), AnyStyle(), Optimise(), Diffuse(), Batch(), StyleGrid()]
