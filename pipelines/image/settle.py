@@ -306,7 +306,7 @@ def check_file(path: Path, field: str) -> tuple[int, int]:
     """The same of a file. Raises BadInput."""
     try:
         with Image.open(path) as image:
-            if getattr(image, "n_frames", 1) > 1:
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a telephone's photograph with a second view
                 raise BadInput("This picture moves.", hint="Give a still picture.", field=field)
             width, height = image.size
             if width * height > MOST_INPUT_PIXELS:

@@ -127,7 +127,7 @@ class Gathered:
         flat = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
         mean = flat.mean(0)
         flat = flat - mean
-        squares, mean, count = torch.mm(flat.t(), flat).diagonal().double().cpu(), mean.double().cpu(), flat.shape[0]
+        squares, mean, count = torch.mm(flat.t(), flat).diagonal().cpu().double(), mean.cpu().double(), flat.shape[0]
         whole = self.count + count
         apart = mean - self.mean
         self.squares = self.squares + squares + apart**2 * (self.count * count / whole)
@@ -137,8 +137,8 @@ class Gathered:
     def norm(self, layer: Layer, style: Tensor) -> Norm | None:
         if not (told := layer.norm(style)):
             return None
-        times = told[0] / (self.squares / self.count + EPSILON).sqrt().to(told[0])
-        return Norm(times, told[1] - self.mean.to(times) * times)
+        times = told[0] / (self.squares / self.count + EPSILON).sqrt().float().to(told[0])
+        return Norm(times, told[1] - self.mean.float().to(times) * times)
 
 
 @torch.inference_mode()

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
 from pipelines.image.params import PICTURE
 from pipelines.image.style.content import read_facts
-from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, ModelTooLarge, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
 
 MOST_FILES = 2000
 MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
@@ -59,7 +59,7 @@ class Batch:
         if not params.images:
             return Need(missing="There are no pictures to paint.")
         try:
-            method = method_of(params)
+            method = method_of(params.method)
             values = method.Params.parse(values_of(params, 0))
             need = method.place(values, catalog, device, room) if isinstance(method, Places) else method.need(values, catalog)
         except StudioError as error:
@@ -86,7 +86,7 @@ class Batch:
 
     def _settled(self, params: BatchParams, desk: Desk) -> dict[str, Any]:
         """The method's settings, by the first picture that can be painted with them. Raises what is wrong with them, or with the last picture where none can."""
-        method = method_of(params)
+        method = method_of(params.method)
         told = BadInput("There are no pictures to paint.")
         for number in range(len(params.images)):
             try:
@@ -111,7 +111,7 @@ class Batch:
                     continue
                 self._one(params, number, ctx)
                 done += 1
-            except StudioError as error:
+            except (BadInput, NotFound, ModelTooLarge) as error:
                 refused.append({"name": name_of(params, number), "why": error.message})
             if ctx.stopping == "finish":
                 break
@@ -124,19 +124,39 @@ class Batch:
 
     def _one(self, params: BatchParams, number: int, ctx: RunContext) -> None:
         values = values_of(params, number)
-        for made in ctx.call(params.method, values).artifacts:
+        for made in part_of(params.method, values, number, len(params.images), ctx).artifacts:
             title = f"{Path(name_of(params, number)).stem} · {made.title}" if params.names else made.title
             ctx.output(Artifact(made.kind, made.data, made.suffix, title, made.facts | {"file": name_of(params, number)}, {"pipeline": params.method, "params": values}))
 
 
-def method_of(params: Any) -> Pipeline:
+def method_of(name: str) -> Pipeline:
     """Raises BadInput where it is not here."""
     from pipelines.image import register_pipelines
 
-    found = next((method for method in register_pipelines() if method.id == params.method), None)
+    found = next((method for method in register_pipelines() if method.id == name), None)
     if found is None:
-        raise BadInput(f"The method “{params.method}” is not installed.", hint="Choose another one.", field="method")
+        raise BadInput(f"The method “{name}” is not installed.", hint="Choose another one.", field="method")
     return found
+
+
+class Part:
+    """A job's context for one of its `of` parts: what the part tells of its work is that much less of the whole."""
+
+    def __init__(self, ctx: RunContext, number: int, of: int) -> None:
+        self._ctx, self._number, self._of = ctx, number, of
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+    def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
+        done = share if share >= 0 else step / max(1, total)
+        self._ctx.progress(self._number, self._of, f"Picture {self._number + 1} of {self._of}", (self._number + done) / self._of)
+
+
+def part_of(method: str, values: dict[str, Any], number: int, of: int, ctx: RunContext) -> Result:
+    """One picture of many, by a method."""
+    pipeline = method_of(method)
+    return pipeline.run(pipeline.Params.parse(values), cast(RunContext, Part(ctx, number, of)))
 
 
 def seeded(params: Params) -> Params:

@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
+from pipelines.image.pictures import Watched
 from pipelines.image.settle import MOST_INPUT_PIXELS
 from studio.api import BadInput, Desk, NotFound
 
@@ -36,11 +37,12 @@ class Facts:
 
 @dataclass
 class Moving:
-    """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it."""
+    """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it. `profile` is that of its colours."""
 
     frames: int = 1
     durations: list[int] = field(default_factory=list)
     loop: int = -1
+    profile: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,20 @@ class Frame:
         return Frame(resized(self.picture, size, check), resized(self.alpha, size, check) if self.alpha else None)
 
 
-def facts_of(key: str, field: str, desk: Desk) -> Facts:
+def facts_of(key: str, field: str, desk: Desk, *, whole: bool = True) -> Facts:
     """Raises NotFound or BadInput at the field for what can't be painted."""
     try:
         path = desk.inputs.path(key)
     except NotFound as error:
         error.field = field
         raise
-    return read_facts(path, field)
+    return read_facts(path, field, whole=whole)
 
 
-def read_facts(path: Path, field: str = "image") -> Facts:
-    """Raises BadInput; the whole file is read once, so that a broken one is told here."""
+def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts:
+    """Raises BadInput; the `whole` file is read once, so that a broken one is told here."""
     try:
-        facts = _read(path, path.stat().st_mtime_ns)
+        facts = _read(path, path.stat().st_mtime_ns, whole)
     except Image.DecompressionBombError as error:
         raise BadInput(f"The picture has more than {MOST_INPUT_PIXELS / 1e6:.0f} megapixels.", hint="Make it smaller.", field=field) from error
     except UNREADABLE as error:
@@ -78,15 +80,16 @@ def read_facts(path: Path, field: str = "image") -> Facts:
 
 
 @lru_cache(64)
-def _read(path: Path, changed: int) -> Facts:
+def _read(path: Path, changed: int, whole: bool) -> Facts:
     """Remembered: a grid asks for each of its cells. A picture that is too large is not read further than its header."""
     with Image.open(path) as image:
         width, height = image.size
         if width * height > MOST_INPUT_PIXELS:
             return Facts(width, height)
-        image.load()
+        if whole:
+            image.load()
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        frames = int(getattr(image, "n_frames", 1))
+        frames = count_of(image)
     return Facts(height, width, frames) if turned else Facts(width, height, frames)
 
 
@@ -100,14 +103,20 @@ def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
     """One after the other; `moving` learns how long each is shown. Raises BadInput where the file is broken in its middle."""
     try:
         with Image.open(path) as image:
-            moving.frames = int(getattr(image, "n_frames", 1))
+            moving.frames = count_of(image)
+            moving.profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None  # those of print and of greys do not fit what comes out
             moving.loop = int(image.info.get("loop", -1))
-            for one in ImageSequence.Iterator(image):
+            for one in islice(ImageSequence.Iterator(image), moving.frames):
                 one.load()
                 moving.durations.append(int(one.info.get("duration", 0)) or USUAL_MILLISECONDS)
                 yield frame_of(ImageOps.exif_transpose(one))
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image") from error
+
+
+def count_of(image: Image.Image) -> int:
+    """Its frames; telephones put a second view into their photographs (MPO), which is none."""
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
 def opened(path: Path) -> tuple[Facts, Moving, Iterator[Frame]]:
@@ -151,26 +160,14 @@ def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:
     if suffix == ".gif":
         about |= {"format": "GIF", "disposal": 2} | ({"loop": moving.loop} if moving.loop >= 0 else {})
     else:
-        about |= {"format": "WEBP", "quality": 90, "method": 2, "loop": moving.loop if moving.loop >= 0 else 1}
+        about |= {"format": "WEBP", "quality": 90, "method": 2, "icc_profile": moving.profile, "loop": moving.loop if moving.loop >= 0 else 1}
     file = io.BytesIO()
     frames[0].save(file, **about)
     return file.getvalue()
 
 
-class Checked(io.BytesIO):
-    """A file in memory that calls `check` with each piece that is written; it may raise to stop."""
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        super().__init__()
-        self._check = check
-
-    def write(self, data: Any) -> int:
-        self._check()
-        return super().write(data)
-
-
-def png(image: Image.Image, check: Callable[[], None]) -> bytes:
+def png(image: Image.Image, check: Callable[[], None], profile: bytes | None = None) -> bytes:
     """Strokes hardly compress: the search for repetitions, which takes a third of the time, is left out."""
-    file = Checked(check)
-    image.save(file, "PNG", compress_level=4, compress_type=zlib.Z_RLE)
+    file = Watched(check)
+    image.save(file, "PNG", compress_level=4, compress_type=zlib.Z_RLE, icc_profile=profile)
     return file.getvalue()

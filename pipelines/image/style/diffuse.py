@@ -110,7 +110,7 @@ class Diffuse:
         return ImageParams.parse(values)
 
     def run(self, params: DiffuseParams, ctx: RunContext) -> Result:
-        facts, _, frames = opened(ctx.input(params.image))
+        facts, about, frames = opened(ctx.input(params.image))
         check_still(params, facts)
         size = result_size(facts, params.size)
         frame = next(frames).resized(size, ctx.check)
@@ -122,8 +122,8 @@ class Diffuse:
         with Image.open(io.BytesIO(made[0].data)) as file:
             drawn = resized(file.convert("RGB"), size)
         picture = finished(frame, drawn, params, where_of(params, size, ctx), ctx)
-        about = {"width": picture.width, "height": picture.height, "seed": params.seed, "prompt": drawing.prompt}
-        return Result([Artifact("image", png(picture, ctx.check), ".png", params.preset or params.prompt[:60] or "Styled", about)], told)
+        facts_told = {"width": picture.width, "height": picture.height, "seed": params.seed, "prompt": drawing.prompt}
+        return Result([Artifact("image", png(picture, ctx.check, about.profile), ".png", params.preset or params.prompt[:60] or "Styled", facts_told)], told)
 
 
 def check_still(params: DiffuseParams, facts: Facts) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,8 +15,8 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, moved, opened, png, resized, result_size
-from pipelines.image.style.finish import Where, enlarging_bytes, finished, where_of, with_upscaler
+from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size
+from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.tiles import way_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, StudioError, ui
@@ -38,6 +39,28 @@ class Model:
     painter: Any
     reader: Any = None
     read: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Brush:
+    """A network with a style; `seen` is the size at which it sees pictures, `strip` how many pixels are done at a time, 0 all."""
+
+    model: Model
+    style: Any
+    seen: tuple[int, int]
+    strip: int
+
+    def paint(self, picture: Image.Image, told: Callable[[float], None], check: Callable[[], None]) -> Image.Image:
+        """RGB of the same size. `told` hears the share that is done, and may raise to stop as `check` may."""
+        from pipelines.image.nets.style import paint_bytes
+        from pipelines.image.nets.style_strips import paint
+
+        pixels = np.asarray(resized(picture, self.seen, check))
+        if self.strip:
+            made = paint(self.model.painter, pixels, self.style, told, strip=self.strip)
+        else:
+            made = paint_bytes(self.model.painter, pixels, self.style, told)
+        return resized(Image.fromarray(made), picture.size, check)
 
 
 class Painting(Generic[P]):
@@ -64,11 +87,21 @@ class Painting(Generic[P]):
     def missing(self, params: P) -> str:
         return "" if params.image else "There is no picture to paint anew."
 
+    def look(self, params: P, desk: Desk) -> P:
+        """The size of the picture, for what a job takes and how long."""
+        looked = params.model_copy()
+        try:
+            facts = facts_of(params.image, "image", desk, whole=False)
+            looked._seen = (facts.width, facts.height, facts.frames)
+        except StudioError:
+            pass  # what is wrong with it is said when the job is asked for
+        return looked
+
     def need(self, params: P, catalog: Catalog) -> Need:
         return self.place(params, catalog, "cpu", sys.maxsize)
 
     def place(self, params: P, catalog: Catalog, device: str, room: int) -> Need:
-        pixels = _guessed(params, USUAL_PIXELS) / stroke_of(params) ** 2
+        pixels = pixels_of(params, USUAL_PIXELS) / stroke_of(params) ** 2
         try:
             weights = self._bytes() + enlarging_bytes(params, catalog, device)
         except StudioError as error:
@@ -79,8 +112,9 @@ class Painting(Generic[P]):
         return self.id
 
     def seconds(self, params: P, catalog: Catalog, pace: dict[str, float]) -> float:
-        """Of a picture as large as the last one, where the size is left to the picture."""
-        return pace["pixel"] * _guessed(params, pace["pixels"]) / stroke_of(params) ** 2
+        """Of a picture as large as the last one, where it was not looked at."""
+        frames = params._seen[2] if params._seen else 1
+        return pace["pixel"] * frames * pixels_of(params, pace["pixels"]) / stroke_of(params) ** 2
 
     def settle(self, params: P, desk: Desk) -> P:
         if missing := self.missing(params):
@@ -99,25 +133,15 @@ class Painting(Generic[P]):
         size, seen = result_size(facts, params.size), network_size(facts, params)
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
         with ctx.models.use(self._spec(ctx), working=way.working + 4 * size[0] * size[1] * facts.frames) as model:
-            style = self.style(model, params, ctx)
-            where, pace = where_of(params, size, ctx), {"pixels": float(facts.frames * size[0] * size[1])}
-
-            def painted(frame: Frame, number: int) -> Image.Image:
-                started = time.monotonic()
-                told = lambda share: ctx.progress(number, facts.frames, "Painting", (number + share) / facts.frames)  # noqa: E731
-                made = self._paint(model, frame, style, seen, way.strip, told, params, where, ctx)
-                pace["pixel"] = (time.monotonic() - started) / (seen[0] * seen[1])
-                return made
-
-            pictures = [painted(one.resized(size, ctx.check), number) for number, one in enumerate(frames)]
+            brush, where = Brush(model, self.style(model, params, ctx), seen, way.strip), where_of(params, size, ctx)
+            pictures, started = [], time.monotonic()
+            for number, frame in enumerate(frames):
+                frame = frame.resized(size, ctx.check)
+                styled = brush.paint(frame.picture, partial(_tell, ctx, number, facts.frames), ctx.check)
+                pictures.append(finished(frame, styled, params, where, ctx))
+        pace = {"pixels": float(size[0] * size[1] * facts.frames), "pixel": (time.monotonic() - started) / (seen[0] * seen[1] * facts.frames)}
         ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
         return Result([artifact_of(pictures, moving, path, self.name(params), ctx.check)], {"pace": pace, "strips": way.strip > 0})
-
-    def _paint(self, model: Model, frame: Frame, style: Any, seen: tuple[int, int], strip: int, told: Callable[[float], None], params: P, where: Where, ctx: RunContext) -> Image.Image:
-        """`seen` is the size at which the network sees the picture."""
-        pixels = np.asarray(resized(frame.picture, seen, ctx.check))
-        made = Image.fromarray(_strips(model, pixels, style, strip, told) if strip else _whole(model, pixels, style, told))
-        return finished(frame, resized(made, frame.picture.size, ctx.check), params, where, ctx)
 
     def _spec(self, ctx: RunContext) -> ModelSpec[Model]:
         def load(report: Any) -> Model:
@@ -135,6 +159,11 @@ class Painting(Generic[P]):
     def _bytes(self) -> int:
         """In memory: the files hold half as much."""
         return 2 * sum((WEIGHTS / f"{name}.safetensors").stat().st_size for name in (self.paint_weights, self.read_weights) if name)
+
+
+def _tell(ctx: RunContext, number: int, frames: int, share: float) -> None:
+    """`share` of a frame is painted."""
+    ctx.progress(number, frames, "Painting", (number + share) / frames)
 
 
 def stroke_of(params: Any) -> float:
@@ -166,22 +195,14 @@ def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: 
     """A PNG, or an animated file."""
     facts = {"width": pictures[0].width, "height": pictures[0].height}
     if len(pictures) == 1:
-        return Artifact("image", png(pictures[0], check), ".png", title, facts)
+        return Artifact("image", png(pictures[0], check, moving.profile), ".png", title, facts)
     suffix = ".gif" if path.suffix == ".gif" else ".webp"
     return Artifact("image", moved(pictures, moving, suffix), suffix, title, facts | {"frames": len(pictures)})
 
 
-def _guessed(params: StyleParams, usual: float) -> float:
+def pixels_of(params: StyleParams, usual: float) -> float:
+    """Of one frame of the result; `usual` where nothing is known."""
+    if params._seen:
+        width, height = result_size(Facts(*params._seen), params.size)
+        return float(width * height)
     return params.size**2 * 0.75 if params.size else usual
-
-
-def _whole(model: Model, pixels: Any, style: Any, told: Callable[[float], None]) -> Any:
-    from pipelines.image.nets.style import paint_bytes
-
-    return paint_bytes(model.painter, pixels, style, told)
-
-
-def _strips(model: Model, pixels: Any, style: Any, strip: int, told: Callable[[float], None]) -> Any:
-    from pipelines.image.nets.style_strips import paint
-
-    return paint(model.painter, pixels, style, told, strip=strip)

@@ -15,7 +15,7 @@ from pydantic import Field
 from pipelines.image.axes import MOST_CELLS, NOTHING, _numbers, split, typed
 from pipelines.image.grid import SIZES, draw_sheet
 from pipelines.image.pictures import open_picture
-from pipelines.image.style.batch import Method, method_of, seeded
+from pipelines.image.style.batch import Method, method_of, part_of, seeded
 from pipelines.image.style.content import png
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Places, Result, RunContext, StudioError, ui
 
@@ -61,7 +61,7 @@ class StyleGrid:
     def place(self, params: StyleGridParams, catalog: Catalog, device: str, room: int) -> Need:
         """What the cell takes that takes most; as a fact how many cells there are."""
         try:
-            method = method_of(params)
+            method = method_of(params.method)
             found = []
             for _, values in cells(params):
                 one = method.Params.parse(values)
@@ -81,7 +81,7 @@ class StyleGrid:
 
     def settle(self, params: StyleGridParams, desk: Desk) -> StyleGridParams:
         """Every cell is checked before the first is painted. Raises StudioErrors at "settings", or at the axis whose value is wrong."""
-        method = method_of(params)
+        method = method_of(params.method)
         try:
             first = seeded(method.Params.parse(params.settings))
         except BadInput as error:
@@ -102,7 +102,7 @@ class StyleGrid:
         started, before = time.monotonic(), len(pictures)
         for number, (labels, values) in enumerate(todo[before:], before):
             ctx.progress(number, len(todo), f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}")
-            for made in ctx.call(params.method, values).artifacts[:1]:
+            for made in part_of(params.method, values, number, len(todo), ctx).artifacts[:1]:
                 ctx.output(replace(made, origin={"pipeline": params.method, "params": values}))
                 with Image.open(io.BytesIO(made.data)) as file:
                     pictures.append(file.convert("RGB"))
@@ -117,7 +117,7 @@ class StyleGrid:
 
 def fields_of(params: StyleGridParams) -> dict[str, str]:
     """Of each title the field's name."""
-    return {str(field.title): name for name, field in method_of(params).Params.model_fields.items() if name not in NO_AXIS}
+    return {str(field.title): name for name, field in method_of(params.method).Params.model_fields.items() if name not in NO_AXIS}
 
 
 def values_of(params: StyleGridParams) -> dict[str, tuple[str, list[str]]]:
@@ -139,7 +139,7 @@ def _read(params: StyleGridParams, which: str) -> list[str]:
         return [""]
     if axis not in fields:
         raise BadInput(f"There is no axis “{axis}”.", hint=f"Use one of: {', '.join(fields)}.", field=f"{which}_axis")
-    kind = method_of(params).Params.model_fields[fields[axis]].annotation
+    kind = method_of(params.method).Params.model_fields[fields[axis]].annotation
     found = [value for item in split(text) for value in (_numbers(item, kind is int) if kind in (int, float) else [item])]
     if not found:
         raise BadInput(f"The axis “{axis}” has no values.", hint="Write some, with commas between.", field=f"{which}_values")
@@ -148,7 +148,7 @@ def _read(params: StyleGridParams, which: str) -> list[str]:
 
 def cells(params: StyleGridParams) -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
     """(labels, the method's parameters) in the order they are painted: x quickest, z slowest. Raises BadInput."""
-    axes, fields, known = values_of(params), fields_of(params), method_of(params).Params.model_fields
+    axes, fields, known = values_of(params), fields_of(params), method_of(params.method).Params.model_fields
 
     def chosen(which: str, value: str) -> dict[str, Any]:
         name = fields.get(axes[which][0], "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
 from pipelines.image.params import PICTURE, UPSCALER_TOLD
 from pipelines.image.upscalers import CHOICES as UPSCALERS
@@ -17,6 +17,7 @@ MOST_SIDE = 16384
 class StyleParams(Params):
     """The picture that is painted anew, and how much of it."""
 
+    _seen: tuple[int, ...] = PrivateAttr(())  # width, height and frames of the picture, once it was looked at
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture that is painted anew; one that moves is painted frame by frame.", json_schema_extra=ui(widget="hidden"))
     strength: float = Field(1.0, ge=0.0, le=1.0, title="Strength", description="How much of the style there is: 0 leaves the picture as it was.", json_schema_extra=ui(step=0.05))
     colours: Colours = Field("Style", title="Colours", description="The style's own, or those of the picture: only the style's lightness is taken, or its colours are spread as the picture's are.")
