@@ -44,6 +44,7 @@ class DreamParams(Params):
     octave_scale: float = Field(1.4, ge=1.1, le=2.5, title="Octave scale", description="How much larger each size is than the one before; only with more than one.", json_schema_extra=ui(step=0.05))
     jitter: int = Field(32, ge=0, le=256, title="Jitter", description="By how many pixels at most the picture is moved before each step, against patterns of the grid.", json_schema_extra=ui(advanced=True))
     smooth: float = Field(1.0, ge=0.0, le=3.0, title="Smoothness", description="Below 1 there is more grain, above 1 there are broader shapes.", json_schema_extra=ui(step=0.1, advanced=True))
+    colour: float = Field(0.2, ge=0.0, le=1.0, title="Colours", description="0 keeps to the picture's own, 1 takes any.", json_schema_extra=ui(step=0.05))
     size: int = Field(0, ge=0, le=16384, title="Longer side", description=f"Of the result in pixels; 0 is the picture's own, up to {USUAL_SIDE}.", json_schema_extra=ui(group="Size", widget="number"))
     frames: int = Field(1, ge=1, le=300, title="Frames", description="Of a journey into the dream, a moving picture; 1 is a still one.", json_schema_extra=ui(group="Journey"))
     zoom: float = Field(1.04, ge=1.0, le=1.5, title="Zoom", description="How much nearer each frame is; only with more than one.", json_schema_extra=ui(group="Journey", step=0.01))
@@ -146,7 +147,8 @@ class Sleeper:
         from pipelines.image.nets.dream import Manner, dream
 
         steps, octaves = share_of(self.params, self._frame)
-        manner = Manner(steps, octaves_of(x.shape[2], x.shape[3], octaves, self.params.octave_scale), STRENGTH * self.params.strength, self.params.jitter, self.params.smooth, self.params.seed + self._frame)
+        told, sizes = self.params, octaves_of(x.shape[2], x.shape[3], octaves, self.params.octave_scale)
+        manner = Manner(steps, sizes, STRENGTH * told.strength, told.jitter, told.smooth, told.colour, told.seed + self._frame)
         return dream(self.trunk, x, aim, manner, self._going)
 
     def _going(self, x: Any, share: float) -> bool:

@@ -70,7 +70,7 @@ class Optimise:
             raise BadInput("It does not begin from noise.", hint="Set the noise seed to 0, or begin from noise.", field="noise_seed")
         height, width = painted_size(params, facts)
         if params.scales > (most := most_scales(height, width)):
-            raise BadInput(f"A picture painted at {max(height, width)} pixels has room for {most} sizes.", hint=f"Set it to {most}, or to 0.", field="scales")
+            raise BadInput(f"The number of sizes can be {most} at most for a picture painted at {width} × {height} pixels.", hint=f"Set it to {most}, or to 0.", field="scales")
         return params.model_copy(update={"steps": max(params.steps or USUAL_STEPS, len(plan_of(height, width, params.steps, params.scales)))})
 
     def run(self, params: OptimiseParams, ctx: RunContext) -> Result:

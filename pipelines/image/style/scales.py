@@ -34,7 +34,7 @@ def painted_size(params: Any, facts: Facts) -> tuple[int, int]:
 
 def most_scales(height: int, width: int) -> int:
     """How often the picture can be halved and still show something."""
-    return max(1, min(MOST_SCALES, int(min(height, width) // (2 * LEAST_SIDE)).bit_length()))
+    return max(1, min(MOST_SCALES, (min(height, width) // LEAST_SIDE).bit_length()))
 
 
 def plan_of(height: int, width: int, steps: int, scales: int) -> list[Scale]:
