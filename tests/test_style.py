@@ -18,6 +18,7 @@ from PIL import Image
 
 from pipelines.image.style.any import AnyParams, AnyStyle
 from pipelines.image.style.blend import Blend, BlendParams
+from pipelines.image.style.content import resized
 from pipelines.image.style.names import STYLES, read_styles
 from studio.api import BadInput, Catalog, NotFound, Saved, StudioError
 from studio.jobs import Job, JobQueue
@@ -215,6 +216,13 @@ def test_turned_clear_print_and_deep_pictures_come_out_right(queue: JobQueue) ->
     assert painted(queue, image=keep(encoded(base.convert("1")))).shape == painted(queue, image=keep(encoded(base.quantize(8)))).shape == (HEIGHT, WIDTH, 3)
 
 
+def test_a_telephone_s_photograph_with_a_second_view_is_no_moving_picture(queue: JobQueue, content: str) -> None:
+    views = [painting(number).resize((48, 32)) for number in (23, 12)]
+    key = queue.desk.inputs.keep(encoded(views[0], "MPO", save_all=True, append_images=views[1:]))
+    path = made(queue, ANY, image=key, style=key)
+    assert path.suffix == ".png" and pixels(path).shape == (32, 48, 3)
+
+
 def test_what_can_be_seen_through_stays_so_and_leaves_no_edge(queue: JobQueue) -> None:
     clear = painting(23).resize((WIDTH, HEIGHT)).convert("RGBA")
     alpha = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -232,6 +240,15 @@ def test_the_original_is_not_touched(queue: JobQueue, content: str) -> None:
     before = queue.desk.inputs.path(content).read_bytes()
     painted(queue, image=content, strength=0.0)
     assert queue.desk.inputs.path(content).read_bytes() == before and content.startswith(hashlib.sha256(before).hexdigest())
+
+
+def test_large_pictures_are_resized_in_bands_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, calls = painting(3), []
+    for size in ((333, 222), (40, 27)):
+        whole = np.asarray(image.resize(size, Image.Resampling.LANCZOS)).astype(int)
+        monkeypatch.setattr("pipelines.image.style.content.BAND", size[0] * 5)
+        assert np.abs(np.asarray(resized(image, size, lambda: calls.append(1))) - whole).max() <= 1
+    assert len(calls) == -(-222 // 5) + -(-27 // 5)
 
 
 # -- moving pictures -------------------------------------------------------------------------------------------
@@ -339,3 +356,10 @@ def test_stop_takes_effect_in_the_middle_of_a_large_picture(queue: JobQueue) -> 
     thread.join()
     assert job.state == "cancelled" and not job.outputs and not any(isinstance(event, Saved) for event in job.events())
     assert took < 5, "the whole would take longer"
+
+
+def test_styles_and_manners_have_their_japanese() -> None:
+    from pipelines.image.style.presets import PRESETS
+    from studio.i18n import read_catalogue
+
+    assert not {*STYLES, *PRESETS} - set(read_catalogue("ja"))

@@ -78,7 +78,11 @@ def change(axis: str, value: str, values: dict[str, Any], all_values: list[str],
 
 
 def _typed(name: str, value: str, which: str) -> Any:
-    field = ImageParams.model_fields[name]
+    return typed(ImageParams.model_fields[name], value, which)
+
+
+def typed(field: Any, value: str, which: str) -> Any:
+    """The value as a field of a method's parameters has it. Raises BadInput where it is not of its kind."""
     if field.annotation is bool:
         return value.lower() in ("1", "true", "yes", "on")
     if get_origin(field.annotation) is not None:

@@ -221,7 +221,7 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
         raise
     try:
         with Image.open(path) as image:
-            if getattr(image, "n_frames", 1) > 1:
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a telephone's photograph with a second view
                 raise BadInput("This picture moves.", hint="Give a still picture.", field=field)
             width, height = image.size
             if width * height > MOST_INPUT_PIXELS:

@@ -127,7 +127,7 @@ class Gathered:
         flat = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
         mean = flat.mean(0)
         flat = flat - mean
-        squares, mean, count = torch.mm(flat.t(), flat).diagonal().double().cpu(), mean.double().cpu(), flat.shape[0]
+        squares, mean, count = torch.mm(flat.t(), flat).diagonal().cpu().double(), mean.cpu().double(), flat.shape[0]
         whole = self.count + count
         apart = mean - self.mean
         self.squares = self.squares + squares + apart**2 * (self.count * count / whole)
@@ -137,8 +137,8 @@ class Gathered:
     def norm(self, layer: Layer, style: Tensor) -> Norm | None:
         if not (told := layer.norm(style)):
             return None
-        times = told[0] / (self.squares / self.count + EPSILON).sqrt().to(told[0])
-        return Norm(times, told[1] - self.mean.to(times) * times)
+        times = told[0] / (self.squares / self.count + EPSILON).sqrt().float().to(told[0])
+        return Norm(times, told[1] - self.mean.float().to(times) * times)
 
 
 @torch.inference_mode()
@@ -154,7 +154,7 @@ def paint(painter: Painter, pixels: Any, style: Tensor, each: Callable[[float], 
         source = work.layer(source, layer, style)
         if layer.second:
             assert isinstance(source, Kept) and begun is not None
-            source.added(begun, work.strip(begun), lambda: None)
+            source.added(begun, work.strip(begun), work.tell)
             begun.norm, begun.layer = None, layer
             source = begun
     return work.bytes(source, pixels.shape[0], pixels.shape[1])
@@ -178,7 +178,7 @@ class Work:
         strips, weight = -(-computed.height // self.strip(computed)), weight_of(layer)
 
         def each() -> None:
-            self._each(min(1.0, self._done / self._whole))
+            self.tell()
             self._done += weight / strips
 
         if layer.last or computed.width * computed.height < self._full:
@@ -195,10 +195,14 @@ class Work:
             self._done += weight
         return computed
 
+    def tell(self) -> None:
+        self._each(min(1.0, self._done / self._whole))
+
     def bytes(self, source: Source, height: int, width: int) -> Any:
         made = np.empty((height, width, 3), np.uint8)
         rows = self.strip(source)
         for top in range(0, height, rows):
+            self.tell()
             bottom = min(height, top + rows)
             made[top:bottom] = source.rows(top, bottom)[0, :, :, :width].mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
         return made

@@ -9,15 +9,16 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
 from pipelines.image.params import PICTURE
 from pipelines.image.style.content import read_facts
-from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, ModelTooLarge, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
 
 MOST_FILES = 2000
+MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
 Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse"]
 OWN = ("image", "mask")  # settings of a method that belong to one picture
 OF_A_PICTURE = ("image", "size", "stroke", "upscale")  # fields where it may be the picture that does not fit
@@ -43,6 +44,8 @@ class Batch:
         keys, names, refused = [], [], []
         for path in sorted(file for given in paths for file in (given.rglob("*") if given.is_dir() else [given]) if file.is_file()):
             try:
+                if path.stat().st_size > MOST_BYTES:
+                    raise BadInput(f"The file is larger than {MOST_BYTES >> 20} MB.", hint="Use a smaller file.")
                 keys.append(inputs.keep(path.read_bytes()))
                 names.append(path.name)
             except (StudioError, OSError) as error:
@@ -56,7 +59,7 @@ class Batch:
         if not params.images:
             return Need(missing="There are no pictures to paint.")
         try:
-            method = method_of(params)
+            method = method_of(params.method)
             values = method.Params.parse(values_of(params, 0))
             need = method.place(values, catalog, device, room) if isinstance(method, Places) else method.need(values, catalog)
         except StudioError as error:
@@ -83,11 +86,11 @@ class Batch:
 
     def _settled(self, params: BatchParams, desk: Desk) -> dict[str, Any]:
         """The method's settings, by the first picture that can be painted with them. Raises what is wrong with them, or with the last picture where none can."""
-        method = method_of(params)
+        method = method_of(params.method)
         told = BadInput("There are no pictures to paint.")
         for number in range(len(params.images)):
             try:
-                settled = method.settle(_seeded(method.Params.parse(values_of(params, number))), desk)  # type: ignore[attr-defined]
+                settled = method.settle(seeded(method.Params.parse(values_of(params, number))), desk)  # type: ignore[attr-defined]
                 return {name: value for name, value in settled.model_dump(mode="json").items() if name not in OWN}
             except (BadInput, NotFound) as error:
                 if error.field not in OF_A_PICTURE:
@@ -108,7 +111,7 @@ class Batch:
                     continue
                 self._one(params, number, ctx)
                 done += 1
-            except StudioError as error:
+            except (BadInput, NotFound, ModelTooLarge) as error:
                 refused.append({"name": name_of(params, number), "why": error.message})
             if ctx.stopping == "finish":
                 break
@@ -121,22 +124,42 @@ class Batch:
 
     def _one(self, params: BatchParams, number: int, ctx: RunContext) -> None:
         values = values_of(params, number)
-        for made in ctx.call(params.method, values).artifacts:
+        for made in part_of(params.method, values, number, len(params.images), ctx).artifacts:
             title = f"{Path(name_of(params, number)).stem} · {made.title}" if params.names else made.title
             ctx.output(Artifact(made.kind, made.data, made.suffix, title, made.facts | {"file": name_of(params, number)}, {"pipeline": params.method, "params": values}))
 
 
-def method_of(params: BatchParams) -> Pipeline:
+def method_of(name: str) -> Pipeline:
     """Raises BadInput where it is not here."""
-    from pipelines.image.style import styles
+    from pipelines.image import register_pipelines
 
-    found = next((method for method in styles() if method.id == params.method), None)
+    found = next((method for method in register_pipelines() if method.id == name), None)
     if found is None:
-        raise BadInput(f"The method “{params.method}” is not installed.", hint="Choose another one.", field="method")
+        raise BadInput(f"The method “{name}” is not installed.", hint="Choose another one.", field="method")
     return found
 
 
-def _seeded(params: Params) -> Params:
+class Part:
+    """A job's context for one of its `of` parts: what the part tells of its work is that much less of the whole."""
+
+    def __init__(self, ctx: RunContext, number: int, of: int) -> None:
+        self._ctx, self._number, self._of = ctx, number, of
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+    def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
+        done = share if share >= 0 else step / max(1, total)
+        self._ctx.progress(self._number, self._of, f"Picture {self._number + 1} of {self._of}", (self._number + done) / self._of)
+
+
+def part_of(method: str, values: dict[str, Any], number: int, of: int, ctx: RunContext) -> Result:
+    """One picture of many, by a method."""
+    pipeline = method_of(method)
+    return pipeline.run(pipeline.Params.parse(values), cast(RunContext, Part(ctx, number, of)))
+
+
+def seeded(params: Params) -> Params:
     """One random seed for all pictures, so that they can be painted again."""
     return params.model_copy(update={"seed": random.randrange(2**31)}) if getattr(params, "seed", 0) == -1 else params
 

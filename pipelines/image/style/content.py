@@ -6,6 +6,8 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from studio.api import BadInput, Desk, NotFound
 LEAST_SIDE = 16
 MOST_STYLED = 64_000_000  # pixels of a still result
 MOST_MOVING = 100_000_000  # pixels of all frames
+BAND = 2_000_000  # pixels that are resized at a time
 USUAL_MILLISECONDS = 100  # of a frame that says nothing; browsers do the same
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
@@ -35,6 +38,7 @@ class Facts:
 class Moving:
     """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it."""
 
+    frames: int = 1
     durations: list[int] = field(default_factory=list)
     loop: int = -1
 
@@ -43,6 +47,9 @@ class Moving:
 class Frame:
     picture: Image.Image  # RGB
     alpha: Image.Image | None  # L
+
+    def resized(self, size: tuple[int, int], check: Callable[[], None]) -> Frame:
+        return Frame(resized(self.picture, size, check), resized(self.alpha, size, check) if self.alpha else None)
 
 
 def facts_of(key: str, field: str, desk: Desk) -> Facts:
@@ -58,22 +65,29 @@ def facts_of(key: str, field: str, desk: Desk) -> Facts:
 def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts:
     """Raises BadInput; the `whole` file is read once, so that a broken one is told here."""
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_INPUT_PIXELS:
-                raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
-            if whole:
-                image.load()
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            frames = int(getattr(image, "n_frames", 1))
-    except BadInput:
-        raise
+        facts = _read(path, path.stat().st_mtime_ns, whole)
     except Image.DecompressionBombError as error:
         raise BadInput(f"The picture has more than {MOST_INPUT_PIXELS / 1e6:.0f} megapixels.", hint="Make it smaller.", field=field) from error
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field=field) from error
-    if min(width, height) < LEAST_SIDE:
-        raise BadInput(f"The picture is {width} × {height} pixels; each side must have at least {LEAST_SIDE}.", hint="Give a larger one.", field=field)
+    if (pixels := facts.width * facts.height) > MOST_INPUT_PIXELS:
+        raise BadInput(f"The picture has {pixels / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
+    if min(facts.width, facts.height) < LEAST_SIDE:
+        raise BadInput(f"The picture is {facts.width} × {facts.height} pixels; each side must have at least {LEAST_SIDE}.", hint="Give a larger one.", field=field)
+    return facts
+
+
+@lru_cache(64)
+def _read(path: Path, changed: int, whole: bool) -> Facts:
+    """Remembered: a grid asks for each of its cells. A picture that is too large is not read further than its header."""
+    with Image.open(path) as image:
+        width, height = image.size
+        if width * height > MOST_INPUT_PIXELS:
+            return Facts(width, height)
+        if whole:
+            image.load()
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        frames = count_of(image)
     return Facts(height, width, frames) if turned else Facts(width, height, frames)
 
 
@@ -87,13 +101,27 @@ def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
     """One after the other; `moving` learns how long each is shown. Raises BadInput where the file is broken in its middle."""
     try:
         with Image.open(path) as image:
+            moving.frames = count_of(image)
             moving.loop = int(image.info.get("loop", -1))
-            for one in ImageSequence.Iterator(image):
+            for one in islice(ImageSequence.Iterator(image), moving.frames):
                 one.load()
                 moving.durations.append(int(one.info.get("duration", 0)) or USUAL_MILLISECONDS)
                 yield frame_of(ImageOps.exif_transpose(one))
     except UNREADABLE as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image") from error
+
+
+def count_of(image: Image.Image) -> int:
+    """Its frames; telephones put a second view into their photographs (MPO), which is none."""
+    return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+
+
+def opened(path: Path) -> tuple[Facts, Moving, Iterator[Frame]]:
+    """What is known once the first frame is read, and all frames. Raises BadInput."""
+    moving = Moving()
+    frames = frames_of(path, moving)
+    first = next(frames)
+    return Facts(*first.picture.size, moving.frames), moving, chain([first], frames)
 
 
 def frame_of(image: Image.Image) -> Frame:
@@ -108,8 +136,19 @@ def frame_of(image: Image.Image) -> Frame:
     return Frame(Image.fromarray(picture.astype(np.uint8)), Image.fromarray(np.ascontiguousarray(whole[..., 3])))
 
 
-def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+def resized(image: Image.Image, size: tuple[int, int], check: Callable[[], None] = lambda: None) -> Image.Image:
+    """Large ones in bands, with `check` called before each: it may raise to stop."""
+    if image.size == size:
+        return image
+    rows, ratio = max(1, BAND // size[0]), image.height / size[1]
+    if size[1] <= rows and image.width * image.height <= BAND:
+        return image.resize(size, Image.Resampling.LANCZOS)
+    made = Image.new(image.mode, size)
+    for top in range(0, size[1], rows):
+        check()
+        bottom = min(size[1], top + rows)
+        made.paste(image.resize((size[0], bottom - top), Image.Resampling.LANCZOS, box=(0, top * ratio, image.width, bottom * ratio)), (0, top))
+    return made
 
 
 def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:

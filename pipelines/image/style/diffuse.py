@@ -17,7 +17,7 @@ from pipelines.image.families import Family, family_of
 from pipelines.image.generate import Generate
 from pipelines.image.params import PICTURE, ImageParams
 from pipelines.image.settle import check_picture, image_model
-from pipelines.image.style.content import Facts, Frame, Moving, facts_of, frames_of, png, read_facts, resized, result_size
+from pipelines.image.style.content import Facts, facts_of, opened, png, resized, result_size
 from pipelines.image.style.finish import finished, where_of
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.params import StyleParams
@@ -108,11 +108,10 @@ class Diffuse:
         return ImageParams.parse(values)
 
     def run(self, params: DiffuseParams, ctx: RunContext) -> Result:
-        path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts, _, frames = opened(ctx.input(params.image))
         check_still(params, facts)
-        frame, size = next(frames_of(path, Moving())), result_size(facts, params.size)
-        frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
+        size = result_size(facts, params.size)
+        frame = next(frames).resized(size, ctx.check)
         drawing = self._settled(params, Desk(ctx.catalog, Given(ctx)))  # type: ignore[arg-type]
         made: list[Artifact] = []
         told = Generate().draw(drawing, ctx, made.append)

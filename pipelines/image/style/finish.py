@@ -15,8 +15,6 @@ from pipelines.image.style.content import Frame, resized
 from pipelines.image.style.params import StyleParams
 from studio.api import RunContext
 
-MOST_BLUR = 64  # pixels that pillow blurs in one go; a wider edge is blurred small
-
 
 @dataclass(frozen=True)
 class Where:
@@ -36,9 +34,8 @@ def where_of(params: StyleParams, size: tuple[int, int], ctx: RunContext) -> Whe
         return Where(None)
     mask = open_picture(ctx.input(params.mask), "L")
     if params.mask_blur:
-        small = mask.reduce(max(1, params.mask_blur // MOST_BLUR + (params.mask_blur > MOST_BLUR)))
-        mask = small.filter(ImageFilter.GaussianBlur(params.mask_blur * small.width / mask.width)).resize(mask.size, Image.Resampling.BICUBIC)
-    return Where(resized(mask, size))
+        mask = mask.filter(ImageFilter.GaussianBlur(params.mask_blur))
+    return Where(resized(mask, size, ctx.check))
 
 
 def finished(frame: Frame, styled: Image.Image, params: StyleParams, where: Where, ctx: RunContext, told: Callable[[float], None] | None = None) -> Image.Image:
@@ -49,7 +46,7 @@ def finished(frame: Frame, styled: Image.Image, params: StyleParams, where: Wher
     alpha = frame.alpha
     if params.upscale > 1:
         made = enlarged(made, params.upscaler, params.upscale, ctx, told)
-        alpha = resized(alpha, made.size) if alpha else None
+        alpha = resized(alpha, made.size, ctx.check) if alpha else None
     if alpha is not None:
         made = made.copy() if made is frame.picture else made
         made.putalpha(alpha)

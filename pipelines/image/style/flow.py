@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,8 +15,8 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Frame, Moving, facts_of, frames_of, moved, png, read_facts, resized, result_size
-from pipelines.image.style.finish import Where, finished, where_of
+from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size
+from pipelines.image.style.finish import finished, where_of
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.tiles import way_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, ui
@@ -38,6 +39,28 @@ class Model:
     painter: Any
     reader: Any = None
     read: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Brush:
+    """A network with a style; `seen` is the size at which it sees pictures, `strip` how many pixels are done at a time, 0 all."""
+
+    model: Model
+    style: Any
+    seen: tuple[int, int]
+    strip: int
+
+    def paint(self, picture: Image.Image, told: Callable[[float], None], check: Callable[[], None]) -> Image.Image:
+        """RGB of the same size. `told` hears the share that is done, and may raise to stop as `check` may."""
+        from pipelines.image.nets.style import paint_bytes
+        from pipelines.image.nets.style_strips import paint
+
+        pixels = np.asarray(resized(picture, self.seen, check))
+        if self.strip:
+            made = paint(self.model.painter, pixels, self.style, told, strip=self.strip)
+        else:
+            made = paint_bytes(self.model.painter, pixels, self.style, told)
+        return resized(Image.fromarray(made), picture.size, check)
 
 
 class Painting(Generic[P]):
@@ -90,30 +113,20 @@ class Painting(Generic[P]):
 
     def run(self, params: P, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts, moving, frames = opened(path)
         check_size(params, facts)
         size, seen = result_size(facts, params.size), network_size(facts, params)
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
-        with ctx.models.use(self._spec(ctx), working=way.working) as model:
-            style = self.style(model, params, ctx)
-            where, moving, pace = where_of(params, size, ctx), Moving(), {"pixels": float(facts.frames * size[0] * size[1])}
-
-            def painted(frame: Frame, number: int) -> Image.Image:
-                started = time.monotonic()
-                told = lambda share: ctx.progress(number, facts.frames, "Painting", (number + share) / facts.frames)  # noqa: E731
-                made = self._paint(model, frame, style, seen, way.strip, told, params, where, ctx)
-                pace["pixel"] = (time.monotonic() - started) / (seen[0] * seen[1])
-                return made
-
-            pictures = [painted(Frame(resized(one.picture, size), resized(one.alpha, size) if one.alpha else None), number) for number, one in enumerate(frames_of(path, moving))]
+        with ctx.models.use(self._spec(ctx), working=way.working + 4 * size[0] * size[1] * facts.frames) as model:
+            brush, where = Brush(model, self.style(model, params, ctx), seen, way.strip), where_of(params, size, ctx)
+            pictures, started = [], time.monotonic()
+            for number, frame in enumerate(frames):
+                frame = frame.resized(size, ctx.check)
+                styled = brush.paint(frame.picture, partial(_tell, ctx, number, facts.frames), ctx.check)
+                pictures.append(finished(frame, styled, params, where, ctx))
+        pace = {"pixels": float(size[0] * size[1] * facts.frames), "pixel": (time.monotonic() - started) / (seen[0] * seen[1] * facts.frames)}
         ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
         return Result([artifact_of(pictures, moving, path, self.name(params), ctx.check)], {"pace": pace, "strips": way.strip > 0})
-
-    def _paint(self, model: Model, frame: Frame, style: Any, seen: tuple[int, int], strip: int, told: Callable[[float], None], params: P, where: Where, ctx: RunContext) -> Image.Image:
-        """`seen` is the size at which the network sees the picture."""
-        pixels = np.asarray(resized(frame.picture, seen))
-        made = Image.fromarray(_strips(model, pixels, style, strip, told) if strip else _whole(model, pixels, style, told))
-        return finished(frame, resized(made, frame.picture.size), params, where, ctx)
 
     def _spec(self, ctx: RunContext) -> ModelSpec[Model]:
         def load(report: Any) -> Model:
@@ -131,6 +144,11 @@ class Painting(Generic[P]):
     def _bytes(self) -> int:
         """In memory: the files hold half as much."""
         return 2 * sum((WEIGHTS / f"{name}.safetensors").stat().st_size for name in (self.paint_weights, self.read_weights) if name)
+
+
+def _tell(ctx: RunContext, number: int, frames: int, share: float) -> None:
+    """`share` of a frame is painted."""
+    ctx.progress(number, frames, "Painting", (number + share) / frames)
 
 
 def stroke_of(params: Any) -> float:
@@ -151,8 +169,11 @@ def check_size(params: Any, facts: Facts) -> None:
         raise BadInput("Moving pictures are not enlarged.", hint="Set it to 1, or give a longer side.", field="upscale")
     for pixels, name in ((width * height, "size"), (seen[0] * seen[1], "stroke"), (width * height * max(1.0, params.upscale) ** 2, "upscale")):
         if pixels * facts.frames > most:
-            told = f"The result would have {pixels * facts.frames / 1e6:.0f} megapixels" + (f" in {facts.frames} frames" if facts.frames > 1 else "")
-            raise BadInput(f"{told}; {most / 1e6:.0f} can be painted.", hint="Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size.", field=name)
+            told, can = f"{pixels * facts.frames / 1e6:.0f}", f"{most / 1e6:.0f}"
+            hint = "Choose a smaller size, or larger strokes." if name == "stroke" else "Choose a smaller size."
+            if facts.frames > 1:
+                raise BadInput(f"The {facts.frames} frames would have {told} megapixels together; {can} can be painted.", hint=hint, field=name)
+            raise BadInput(f"The result would have {told} megapixels; {can} can be painted.", hint=hint, field=name)
 
 
 def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: str, check: Callable[[], None]) -> Artifact:
@@ -166,15 +187,3 @@ def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: 
 
 def _guessed(params: StyleParams, usual: float) -> float:
     return params.size**2 * 0.75 if params.size else usual
-
-
-def _whole(model: Model, pixels: Any, style: Any, told: Callable[[float], None]) -> Any:
-    from pipelines.image.nets.style import paint_bytes
-
-    return paint_bytes(model.painter, pixels, style, told)
-
-
-def _strips(model: Model, pixels: Any, style: Any, strip: int, told: Callable[[float], None]) -> Any:
-    from pipelines.image.nets.style_strips import paint
-
-    return paint(model.painter, pixels, style, told, strip=strip)

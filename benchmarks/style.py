@@ -1,0 +1,185 @@
+"""Styles: a warm 640 × 427 picture against the bare network, 24 megapixels under a 2 GB cap with its seams, and how near kept colours stay.
+
+`python benchmarks/style.py [speed|large|colours …] [--picture=file] [--busy]`; without a picture the first photograph that is shipped is taken.
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from quiet import refuse_busy_machine  # noqa: E402
+
+from pipelines.image.style.any import AnyParams, AnyStyle  # noqa: E402
+from pipelines.image.style.blend import THUMBS, Blend, BlendParams  # noqa: E402
+from pipelines.image.style.colours import LIGHTNESS, MATCHED, difference, kept, to_lab  # noqa: E402
+from pipelines.image.style.flow import WEIGHTS  # noqa: E402
+from pipelines.image.style.names import STYLES  # noqa: E402
+from pipelines.image.style.tiles import STRIP  # noqa: E402
+from studio.catalog import Catalog  # noqa: E402
+from studio.memory.manager import LeasedModels  # noqa: E402
+
+BUSY = "--busy" in sys.argv
+CLOCK: Callable[[], float] = time.process_time if BUSY else time.perf_counter
+PAIRS, SECONDS, RATIO, CAP, APART, SEAM = 9, 0.35, 1.1, 2 * 2**30, 5.0, 1.1
+CONTENT, STYLE = "c" * 64 + ".png", "d" * 64 + ".webp"
+
+
+class Context:
+    """A job's context without a studio around it."""
+
+    device, threads, stopping, seed, kept = "cpu", 1, "none", 0, []  # noqa: RUF012
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.models, self.catalog = folder, LeasedModels(8 * 2**30), Catalog([])
+        self.moments: list[float] = []
+
+    def input(self, key: str) -> Path:
+        return self.folder / key
+
+    def progress(self, *args: Any, **more: Any) -> None:
+        self.check()
+
+    def loading(self, *args: Any) -> None:
+        self.check()
+
+    def check(self) -> None:
+        self.moments.append(time.process_time())
+
+
+def told(what: str, good: bool) -> bool:
+    print(f"{'ok  ' if good else 'MISSED'} {what}", flush=True)
+    return good
+
+
+def photograph() -> Image.Image:
+    given = next((Path(word.partition("=")[2]) for word in sys.argv if word.startswith("--picture=")), None)
+    shipped = sorted((ROOT / "tabs" / "samples" / "photos").glob("*.webp"))
+    with Image.open(given or (shipped[0] if shipped else THUMBS / "23.webp")) as file:
+        return file.convert("RGB")
+
+
+def folder_with(picture: Image.Image) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="seisei-style-"))
+    picture.save(folder / CONTENT)
+    shutil.copy(THUMBS / "19.webp", folder / STYLE)
+    return folder
+
+
+def methods() -> list[tuple[Any, Any]]:
+    return [(Blend(), BlendParams(image=CONTENT)), (AnyStyle(), AnyParams(image=CONTENT, style=STYLE))]
+
+
+def speed() -> bool:
+    """Pairs of the pipeline (file to file) and a bare script with the same network: open, paint, save."""
+    import torch
+
+    from pipelines.image.nets.style import load
+
+    torch.set_num_threads(1)
+    ctx, good = Context(folder_with(photograph().resize((640, 427)))), True
+    for method, params in methods():
+        network, x = load(WEIGHTS / f"{method.paint_weights}.safetensors", "cpu"), torch.rand(1, 3, 428, 640)
+        style = torch.zeros(network.styles)
+
+        def bare(network: Any = network, style: Any = style) -> None:
+            with Image.open(ctx.folder / CONTENT) as file:
+                pixels = torch.from_numpy(np.asarray(file.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 255
+            made = network.paint(torch.nn.functional.pad(pixels, (0, 0, 0, 1), mode="reflect"), style)
+            Image.fromarray((made[0, :, :427] * 255).to(torch.uint8).permute(1, 2, 0).numpy()).save(io.BytesIO(), "PNG")
+
+        ways = {"network": lambda n=network, s=style, x=x: n.paint(x, s), "script": bare, "studio": lambda m=method, p=params: m.run(p, ctx)}
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(PAIRS + 1):
+            for name, run in ways.items():
+                started = CLOCK()
+                run()
+                if number:
+                    found[name].append(CLOCK() - started)
+        seconds = {name: statistics.median(times) for name, times in found.items()}
+        against = statistics.median(one / other for one, other in zip(found["studio"], found["script"], strict=True))
+        good &= told(f"{method.id}: 640 × 427 warm in {seconds['studio']:.3f} s (one thread; the network alone {seconds['network']:.3f} s); at most {SECONDS}", seconds["studio"] <= SECONDS)
+        good &= told(f"{method.id}: {against:.2f} × a bare script with the same network ({seconds['script']:.3f} s); at most {RATIO}", against <= RATIO)
+    return good
+
+
+def large() -> bool:
+    """Each in a process of its own, whose peak is its own."""
+    good = True
+    for number in range(len(methods())):
+        words = [sys.executable, __file__, f"child{number}", *(word for word in sys.argv[1:] if word.startswith("--"))]
+        good &= subprocess.run(words, check=False).returncode == 0
+    return good
+
+
+def child(number: int) -> bool:
+    ctx = Context(folder_with(photograph().resize((6000, 4000), Image.Resampling.BICUBIC)))
+    method, params = methods()[number]
+    started = CLOCK()
+    result = method.run(params, ctx)
+    seconds, peak = CLOCK() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    with Image.open(io.BytesIO(result.artifacts[0].data)) as file:
+        made = np.asarray(file.convert("RGB")).astype(np.int16)
+    steps = np.abs(np.diff(made, axis=0)).mean((1, 2))  # between each row and the next
+    rows = max(4, STRIP["cpu"] // made.shape[1])
+    borders = np.zeros(len(steps), bool)
+    borders[rows - 1 :: rows] = True
+    seam = float(steps[borders].mean() / steps[~borders].mean())
+    gap = float(np.diff(ctx.moments).max())
+    good = told(f"{method.id}: 24 megapixels in {seconds:.0f} s, peak {peak / 2**20:.0f} MB; at most {CAP / 2**20:.0f}", peak <= CAP and made.shape == (4000, 6000, 3))
+    good &= told(f"{method.id}: steps over {borders.sum()} borders of strips are {seam:.3f} × those inside; at most {SEAM}", seam <= SEAM)
+    print(f"     longest stretch without a look at Stop: {gap * 1000:.0f} ms of processor time")
+    return good
+
+
+def colours() -> bool:
+    """Each of the 26 styles with kept colours: mean CIEDE2000 of blurred pictures."""
+    import torch
+
+    from pipelines.image.nets.style import load, paint_bytes
+
+    network, content = load(WEIGHTS / "multistyle26.safetensors", "cpu"), np.asarray(photograph().resize((480, 320)))
+    good = True
+    for way in (LIGHTNESS, MATCHED):
+        found = []
+        for number in range(len(STYLES)):
+            style = torch.zeros(len(STYLES))
+            style[number] = 1
+            found.append(apart(content, kept(content, paint_bytes(network, content, style, lambda share: None), way)))
+        good &= told(f"{way}: mean ΔE of blurred colours {statistics.mean(found):.1f}, worst of 26 styles {max(found):.1f}; at most {APART}", max(found) <= APART)
+    return good
+
+
+def apart(one: Any, other: Any) -> float:
+    blurred = (Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(max(pixels.shape) / 40)) for pixels in (one, other))
+    first, second = (to_lab(np.asarray(image)) for image in blurred)
+    return float(difference(first, second).mean())
+
+
+def main() -> None:
+    asked = [word for word in sys.argv[1:] if not word.startswith("--")]
+    if asked and asked[0].startswith("child"):
+        raise SystemExit(0 if child(int(asked[0][5:])) else 1)
+    refuse_busy_machine()
+    parts = {"speed": speed, "large": large, "colours": colours}
+    missed = [name for name in asked or parts if not parts[name]()]
+    raise SystemExit(f"Missed: {', '.join(missed)}" if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
