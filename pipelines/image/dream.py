@@ -222,7 +222,7 @@ def artifact_of(pictures: list[Image.Image], alpha: Image.Image | None, params: 
     last = pictures[-1]
     facts: dict[str, Any] = {"width": last.width, "height": last.height}
     if len(pictures) > 1:
-        return Artifact("image", moved(pictures, Moving([FRAME_MILLISECONDS] * len(pictures), 0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
+        return Artifact("image", moved(pictures, Moving(durations=[FRAME_MILLISECONDS] * len(pictures), loop=0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
     if alpha is not None:
         last.putalpha(alpha)
     return Artifact("image", png(last, lambda: None), ".png", "Dream", facts)
