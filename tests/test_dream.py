@@ -215,6 +215,16 @@ def test_what_cannot_be_dreamt_is_refused_at_its_field(queue: JobQueue, content:
     assert refused.value.field == field
 
 
+def test_a_grid_and_a_batch_of_dreams_are_those_of_single_jobs(queue: JobQueue, content: str) -> None:
+    settings = {"steps": 1, "octaves": 1, "seed": 1}
+    grid = queue.submit("image.style_grid", {"method": DREAM, "settings": settings | {"image": content}, "x_axis": "Layer", "x_values": "conv2_2, conv3_1"}, owner="local").wait()
+    batch = queue.submit("image.style_batch", {"method": DREAM, "settings": settings | {"layer": "conv3_1"}, "images": [content]}, owner="local").wait()
+    assert grid.error is None and batch.error is None and len(grid.outputs) == 3 and len(batch.outputs) == 1
+    cells = [pixels(queue.store.output(output).path) for output in (*grid.outputs[:2], *batch.outputs)]
+    plain = dreamt(queue, image=content)
+    assert (cells[1] == plain).all() and (cells[2] == plain).all() and not (cells[0] == plain).all()
+
+
 def test_without_the_trunk_it_says_where_to_get_it(tmp_path: Path) -> None:
     bare = image_queue(tmp_path / "data", tmp_path / "models")
     try:

@@ -186,13 +186,17 @@ def test_the_size_to_paint_at_is_the_result_s_up_to_a_usual_one() -> None:
 
 
 def test_too_little_memory_is_told_with_the_size_that_fits() -> None:
-    check_room(512, 512, working_bytes(512 * 512, "cpu"), "cpu")
+    whole = working_bytes(512 * 512, "cpu")
+    check_room(512, 512, 600, whole, "cpu")
     with pytest.raises(ModelTooLarge, match="Painting at 512 × 512 pixels takes") as told:
-        check_room(512, 512, working_bytes(512 * 512, "cpu") // 4, "cpu")
+        check_room(512, 512, 0, whole // 4, "cpu")
     assert told.value.field == "paint_size" and "256 pixels" in told.value.hint
+    with pytest.raises(ModelTooLarge, match="A style of 4096 pixels") as style:
+        check_room(512, 512, 4096, whole, "cpu")
+    assert style.value.field == "style_size" and "720 pixels" in style.value.hint
     with pytest.raises(ModelTooLarge) as nothing:
-        check_room(512, 512, -5, "cpu")
-    assert nothing.value.hint.startswith("Raise")
+        check_room(512, 512, 0, -5, "cpu")
+    assert nothing.value.hint.startswith("Raise") and working_bytes(100, "cuda") < working_bytes(100, "cpu")
 
 
 # -- the job ---------------------------------------------------------------------------------------------------

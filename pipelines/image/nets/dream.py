@@ -117,8 +117,7 @@ def _step(trunk: Trunk, x: Any, aim: Aim, manner: Manner, mixing: Any, generator
 
 def mixing_of(picture: Any, colour: float) -> Any:
     """[3, 3] from the gradient's colours to those it steps in: by the covariance of the picture's own, as if its colours were independent numbers of equal weight."""
-    flat = picture[0].flatten(1).double()
-    spread = torch.cov(flat.cpu())
+    spread = torch.cov(picture[0].flatten(1).cpu().double())
     spread = spread / spread.diagonal().sum().clamp(min=1e-6) * 3
     return ((1 - colour) * spread + colour * torch.eye(3, dtype=torch.float64)).to(picture)
 
@@ -171,4 +170,5 @@ def _blurred(picture: Any, sigma: float) -> Any:
 def _resized(picture: Any, size: Sequence[int]) -> Any:
     if tuple(picture.shape[2:]) == tuple(size):
         return picture
-    return nn.functional.interpolate(picture, size=tuple(size), mode="bicubic", antialias=True, align_corners=False)
+    where = picture.cpu() if picture.device.type == "mps" else picture  # not every version can do it there
+    return nn.functional.interpolate(where, size=tuple(size), mode="bicubic", antialias=True, align_corners=False).to(picture.device)

@@ -45,7 +45,7 @@ class Optimise:
         except StudioError as error:
             missing = missing or error.message
         side = params.paint_size or min(params.size or USUAL_SIDE, USUAL_SIDE)
-        return Need(trunk_bytes(device), working_bytes(round(side * side * 0.75), device), missing=missing)
+        return Need(trunk_bytes(device), working_bytes(round(side * side * 0.75), device, params.style_size), missing=missing)
 
     def pace_key(self, params: OptimiseParams, catalog: Catalog) -> str:
         return self.id
@@ -80,8 +80,8 @@ class Optimise:
         frame, size = next(frames_of(path, Moving())), result_size(facts, params.size)
         frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
         height, width = painted_size(params, facts)
-        working = working_bytes(height * width, ctx.device)
-        check_room(height, width, ctx.models.room - trunk_bytes(ctx.device), ctx.device)
+        working = working_bytes(height * width, ctx.device, params.style_size)
+        check_room(height, width, params.style_size, ctx.models.room - trunk_bytes(ctx.device), ctx.device)
         fast = self._fast(params, ctx) if params.begin == "Style from a picture" else None
         job = Painter(plan_of(height, width, params.steps, params.scales), ctx)
         with ctx.models.use(trunk_spec(ctx), working=working) as trunk:

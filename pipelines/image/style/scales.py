@@ -53,14 +53,19 @@ def work_of(plan: list[Scale]) -> float:
     return float(sum(scale.height * scale.width * (scale.steps + 0.7) for scale in plan))
 
 
-def working_bytes(pixels: int, device: str) -> int:
-    return pixels * (BYTES_A_PIXEL if device != "cuda" else BYTES_A_PIXEL // 2)
+def working_bytes(pixels: int, device: str, style_side: int = 0) -> int:
+    """The style pictures are only looked at, which takes half as much."""
+    return max(pixels, style_side**2 // 2) * (BYTES_A_PIXEL if device != "cuda" else BYTES_A_PIXEL // 2)
 
 
-def check_room(height: int, width: int, room: int, device: str) -> None:
-    """Raises ModelTooLarge with the size that fits."""
-    need = working_bytes(height * width, device)
-    if need > room:
-        side = int(max(height, width) * (max(0, room) / need) ** 0.5) // 16 * 16
-        hint = f"Paint at {side} pixels or less, or raise the memory limit in Settings." if side >= 32 else "Raise the memory limit in Settings."
-        raise ModelTooLarge(f"Painting at {width} × {height} pixels takes {need / 2**30:.1f} GB; {max(0, room) / 2**30:.1f} GB are free.", hint=hint, field="paint_size")
+def check_room(height: int, width: int, style_side: int, room: int, device: str) -> None:
+    """Raises ModelTooLarge at the field that is too large, with the size that fits."""
+    pixels = height * width
+    need = working_bytes(pixels, device, style_side)
+    if need <= room:
+        return
+    own = working_bytes(pixels, device) == need
+    side = int((max(height, width) if own else style_side) * (max(0, room) / need) ** 0.5) // 16 * 16
+    told = f"Painting at {width} × {height} pixels" if own else f"A style of {style_side} pixels"
+    hint = f"{side} pixels would fit. Or raise the memory limit in Settings." if side >= 32 else "Raise the memory limit in Settings."
+    raise ModelTooLarge(f"{told} takes {need / 2**30:.1f} GB; {max(0, room) / 2**30:.1f} GB are free.", hint=hint, field="paint_size" if own else "style_size")
