@@ -26,7 +26,7 @@ from studio.settings import load_settings  # noqa: E402
 from studio.starter import starter_models  # noqa: E402
 
 MOST_SECONDS, SHARE, FASTER = 60.0, 0.10, 2.0
-PATIENCE = 4.0  # the plain run is given up after so many times the other's seconds
+PATIENCE = 3.0  # the plain run is given up after so many times the other's seconds
 RATE = 0.05  # at which plain Adam got closest soonest, of 0.02, 0.03, 0.05 and 0.1
 FIVE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 

@@ -12,7 +12,7 @@ USUAL_SIDE, USUAL_STEPS = 640, 50
 COARSEST = 128  # the longer side at which the first scale stays
 MOST_SCALES = 6
 MOST_PAINTED = 2048 * 2048
-BYTES_A_PIXEL = 2_400  # of features and gradients while a step is taken in full precision
+BYTES_A_PIXEL = 3_900  # of features and gradients while a look is taken in full precision, and of what L-BFGS remembers
 
 
 @dataclass(frozen=True)
