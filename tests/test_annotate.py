@@ -100,7 +100,7 @@ def test_each_method_makes_another_picture_of_the_same_size_and_says_how(queue: 
         job = run(queue, method=method)
         assert job.error is None, (method, job.error and (job.error.message, job.error.traceback))
         output = queue.store.output(job.outputs[0])
-        picture = np.asarray(Image.open(output.path))
+        picture = np.asarray(open_picture(Path(output.path)))
         assert picture.shape == (64, 80, 3) and not any(np.array_equal(picture, other) for other in seen), method
         seen.append(picture)
         told = extract(Path(output.path))
