@@ -89,7 +89,8 @@ class PromptBox:
 def counted(view: dict[str, Any], title: str, name: str = "") -> str:
     """How many tokens of those that fit; `name` stands before them."""
     count = f"{int(view['tokens'])} / {int(view['limit'])}" if view["limit"] else str(int(view["tokens"]))
-    return f"<div class='prompt-told'><span class='count' title='{html.escape(title)}'>{html.escape(f"{name} " if name else "")}{count}</span></div>"
+    shown = html.escape(f"{name} {count}".strip())
+    return f"<div class='prompt-told'><span class='count' title='{html.escape(title)}'>{shown}</span></div>"
 
 
 def reading(view: dict[str, Any], say: Any, lang: str) -> str:
