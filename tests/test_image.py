@@ -15,7 +15,7 @@ from PIL import Image
 from pipelines.image.generate import Generate
 from pipelines.image.infotext import read
 from pipelines.image.params import ImageParams
-from pipelines.image.pictures import open_picture, png
+from pipelines.image.pictures import ON_WHITE, open_picture, png
 from pipelines.image.prompt.grammar import networks, parse
 from studio.api import BadInput, ModelEntry, ModelMissing, Progress, Saved, StudioError
 from studio.jobs import Job, JobQueue
@@ -270,6 +270,16 @@ def test_a_seamless_picture_joins_at_its_edges(queue: JobQueue) -> None:
     with torch.inference_mode():
         assert apart() > 1e-2
     assert same(drawn(queue), plain)
+
+
+def test_transparent_parts_of_a_picture_are_told_to_be_white(queue: JobQueue) -> None:
+    clear = Image.new("RGBA", (SIDE, SIDE), (200, 30, 30, 255))
+    values = {"steps": 1, "denoising_strength": 0.0}
+    assert run(queue, image=kept(queue, clear), **values).wait().summary["notes"] == [], "nothing of it is seen through"
+    clear.paste((0, 0, 0, 0), (0, 0, 8, 8))
+    job = run(queue, image=kept(queue, clear), **values).wait()
+    assert job.summary["notes"] == [ON_WHITE]
+    assert open_picture(Path(queue.store.output(job.outputs[0]).path)).getpixel((2, 2)) == (255, 255, 255)
 
 
 def test_strength_zero_gives_the_picture_back(queue: JobQueue) -> None:

@@ -11,6 +11,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pipelines.image.params import ImageParams
 
+ON_WHITE = "The transparent parts of the picture were taken as white."
 Box = tuple[int, int, int, int]
 
 
@@ -36,6 +37,15 @@ def open_picture(path: Path, mode: str = "RGB") -> Image.Image:
         if image.mode in ("I", "I;16", "I;16B", "F"):
             image = image.point(lambda value: value / 256).convert("L") if image.mode.startswith("I") else image.convert("L")
         return image.convert(mode)
+
+
+def is_transparent(path: Path) -> bool:
+    """Whether any of it can be seen through."""
+    with Image.open(path) as image:
+        if "A" not in image.getbands() and "transparency" not in image.info:
+            return False
+        lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return int(lowest) < 255  # type: ignore[arg-type]
 
 
 def to_size(image: Image.Image, width: int, height: int, resize: str) -> Image.Image:
