@@ -251,7 +251,7 @@ def test_a_fault_is_marked_at_its_character(studio: Studio) -> None:
 def test_the_negative_prompt_is_counted_and_its_fault_is_its_own(studio: Studio) -> None:
     box, asked = PromptBox(studio), SimpleNamespace(headers={}, query_params={}, cookies={}, client=None)
     box._view = lambda prompt, model: {"tokens": 4, "limit": 75}  # type: ignore[method-assign]
-    assert ">4 / 75<" in box.on_negative("blurry, text", "small", asked) and box.on_negative("  ", "small", asked) == ""  # type: ignore[arg-type]
+    assert ">Negative prompt 4 / 75<" in box.on_negative("blurry, text", "small", asked) and box.on_negative("  ", "small", asked) == ""  # type: ignore[arg-type]
     told = box.on_negative("a (b", "small", asked)  # type: ignore[arg-type]
     assert "data-box='negative'" in told and "data-place='2'" in told and "role='alert'" in told
 
