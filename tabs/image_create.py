@@ -25,7 +25,7 @@ PIPELINE = advice.PIPELINE
 SHEET = (Path(__file__).parent / "image.js").read_text(encoding="utf-8")
 MOST_SEED = 2**31
 STREAMING: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
-MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "together", "precision")
+MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision")
 
 
 class CreatePage:
