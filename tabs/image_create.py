@@ -24,7 +24,7 @@ from tabs.image_view import Run, stage
 
 PIPELINE = advice.PIPELINE
 MOST_SEED = 2**31
-MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "together", "precision")
+MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision")
 
 
 class CreatePage(JobPage):

@@ -278,6 +278,9 @@ def test_progress_counts_pictures_and_steps_over_all_jobs(tmp_path: Path) -> Non
     assert tasks.preview_of(alone) is None
     told[Progress], told[Loading], job.pipeline.id = None, Loading("Enlarging", 0.5), "image.upscale"
     assert tasks.fraction_of(alone) == 0.5 and tasks.note_of(alone) == "Enlarging"
+    told[Progress], job.pipeline.id, job.outputs = Progress(5, 20, "", 1.0), "image.grid", ["first cell"]
+    grid = tasks.Task("c", "ann", 1, 4, [job])
+    assert tasks.place_of(grid) == {"job_no": 1, "sampling_step": 5, "sampling_steps": 20} and tasks.fraction_of(grid) == (1 + 5 / 20) / 4, "a grid tells of its present cell"
 
 
 class Errand:

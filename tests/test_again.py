@@ -114,6 +114,27 @@ def test_what_guides_the_first_pass_guides_the_second_by_a_model_of_its_family(q
     assert (drawn(queue, **AGAIN, **guided, hires_model="twin") == wanted).all()
 
 
+def test_each_pass_wears_the_networks_of_its_own_words(queue: JobQueue) -> None:
+    """Also in a batch: the second picture's first pass is drawn without what the second pass of the first picture wore."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    layer = "mid_block.resnets.0.time_emb_proj"
+    weight = load_file(queue.catalog.roots[0] / "large" / "unet" / "diffusion_pytorch_model.safetensors")[f"{layer}.weight"]
+    path = queue.catalog.roots[0] / "lora" / "strong.safetensors"
+    path.parent.mkdir()
+    name = f"lora_unet_{layer.replace('.', '_')}"
+    save_file({f"{name}.lora_down.weight": weight.new_ones(1, weight.shape[1]), f"{name}.lora_up.weight": torch.linspace(-3, 3, weight.shape[0])[:, None].contiguous(), f"{name}.alpha": weight.new_ones(())}, path)
+    queue.catalog.refresh()
+    queue.executors["device"].worker.catalog.refresh()  # type: ignore[attr-defined]
+    worn = {"hires_prompt": "a dog <lora:strong:1>"}
+    large = queue.desk.inputs.keep(png(picture(queue).resize((48, 48), Image.Resampling.LANCZOS)))
+    again = drawn(queue, **AGAIN, **worn)
+    assert (again == drawn(queue, image=large, width=48, height=48, denoising_strength=0.5, steps=4, prompt=worn["hires_prompt"])).all() and (again != drawn(queue, **AGAIN, hires_prompt="a dog")).any()
+    job = queue.submit("image.generate", BASE | AGAIN | worn | {"seed": 4, "count": 2}, owner="local").wait()
+    assert (np.asarray(open_picture(Path(queue.store.output(job.outputs[1]).path))) == again).all()
+
+
 @pytest.mark.parametrize(
     ("values", "field", "words"),
     [

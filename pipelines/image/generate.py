@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
-from pipelines.image.again import larger_size, second_pass
+from pipelines.image.again import larger_size, scaled, second_pass
 from pipelines.image.control import control_bytes
 from pipelines.image.credits import write_credits
 from pipelines.image.embeddings import Vocabulary
@@ -35,7 +35,7 @@ from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
 from pipelines.image.upscalers import upscaler_bytes
 from pipelines.image.widths import widths_of
-from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
 
 if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
@@ -92,6 +92,7 @@ class Generate:
             family = family_of(entry)
         except StudioError as error:
             return Need(missing=error.message)
+        params = filled(params, catalog)
         try:
             around = company_bytes(params, catalog) + worn_bytes(params, entry, catalog)
         except StudioError as error:
@@ -318,10 +319,13 @@ def title_of(prompt: str) -> str:
 
 
 def filled(params: ImageParams, catalog: Catalog) -> ImageParams:
-    """With the model's own sizes and steps where the form leaves them to it."""
+    """With the model's own sizes and steps where the form leaves them to it, and the factor of the second pass that its own size asks for."""
     family = family_of(image_model(params.model, catalog))
     values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale}
-    return params.model_copy(update=values)
+    whole = params.model_copy(update=values)
+    with contextlib.suppress(BadInput):  # told when it is settled
+        return scaled(whole)
+    return whole
 
 
 def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catalog, device: str) -> list[Placement]:
