@@ -174,13 +174,13 @@ def test_tiles_that_differ_go_softly_from_one_into_the_next() -> None:
     """A network that gives every tile a grey of its own: from one to the other no step is larger than the way divided by the columns that are mixed."""
     import torch
 
-    from pipelines.image.nets.upscale import SMOOTH, enlarge
-    from pipelines.image.nets.upscalers import Upscaler
+    from pipelines.image.nets.upscale import enlarge
+    from pipelines.image.nets.upscalers import SOFT, Upscaler
 
     greys = iter((0.0, 0.8, 0.2))
-    net = Upscaler(torch.nn.Conv2d(1, 1, 1), lambda x: torch.full((1, 3, 2 * x.shape[2], 2 * x.shape[3]), next(greys)), 2, 8, convolves=False)
+    net = Upscaler(torch.nn.Conv2d(1, 1, 1), lambda x: torch.full((1, 3, 2 * x.shape[2], 2 * x.shape[3]), next(greys)), 2, 8, blend=SOFT)
     row = np.asarray(enlarge(net, detailed(240, 10), 2, quiet, quiet, tile=80))[5, :, 0].astype(int)
-    assert [row[0], row[240], row[-1]] == [0, 204, 51] and abs(np.diff(row)).max() <= 204 / (4 * SMOOTH) + 1
+    assert [row[0], row[240], row[-1]] == [0, 204, 51] and abs(np.diff(row)).max() <= 204 / (4 * SOFT) + 1
 
 
 @pytest.mark.parametrize("scale", [1.5, 2.0, 2.7, 3.0])

@@ -17,8 +17,6 @@ from torch.nn import functional
 
 from pipelines.image.nets.upscalers import Upscaler
 
-BLEND = 2  # pixels of the picture over which two tiles of a network that only convolves go into each other; their difference is rounding
-SMOOTH = 16  # the same where each tile is seen as a whole
 LANCZOS = 2  # what resizing looks at around a tile, in pixels of the picture
 NEARLY = 0.012  # a network's nothing and all are off by so much
 BLED = 8  # how far colours are spread into what can't be seen
@@ -36,7 +34,7 @@ class Tile:
 
 def border(network: Upscaler) -> tuple[int, int]:
     """(pixels around a tile that are thrown away, pixels that are mixed with the neighbours)."""
-    return network.seen + LANCZOS, BLEND if network.convolves else SMOOTH
+    return network.seen + LANCZOS, network.blend
 
 
 def tiles(width: int, height: int, tile: int, around: int, unit: int = 1) -> Iterator[Tile]:

@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import nn
 
-DEEP, DEEPER, DEEPER_FROM = 40, 64, 200
+EXACT, SOFT = 2, 16
+DEEP, DEEPER, DEEPER_FROM = 40, 48, 200
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
 LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
@@ -48,14 +49,15 @@ class Compact(nn.Module):
 @dataclass
 class Upscaler:
     """A network on its device. `call` takes [1, channels, h, w] in 0 … 1 of any size and gives [1, channels, scale h, scale w]; `seen` is how far it looks around
-    a pixel to a difference that counts, `convolves` whether that is all: networks with attention look at their whole tile. Tiles begin and end at multiples of `unit`."""
+    a pixel to a difference that counts, `blend` over how many pixels at each side of a border two tiles go into each other: more where `seen` is not all. Tiles begin and end at
+    multiples of `unit`."""
 
     module: nn.Module
     call: Callable[[Any], Any]
     scale: int
     seen: int
     channels: int = 3
-    convolves: bool = True
+    blend: int = EXACT
     unit: int = 1
     half: bool = True  # whether it keeps its colours in half precision
 
@@ -120,11 +122,12 @@ def _known(tensors: dict[str, Any]) -> Upscaler:
         raise ValueError(f"it takes pictures of {found.input_channels} channels and gives {found.output_channels}")
     convolves = type(found.model).__name__ in CONVOLVING
     seen, unit = (seen_by(found.model), 1) if convolves else (LOOKED, WINDOW)
-    return Upscaler(found.model, found, found.scale, seen, found.input_channels, convolves, math.lcm(unit, max(1, found.size_requirements.multiple_of)), found.supports_half)
+    return Upscaler(found.model, found, found.scale, seen, found.input_channels, SOFT, math.lcm(unit, max(1, found.size_requirements.multiple_of)), found.supports_half)
 
 
 def seen_by(module: nn.Module) -> int:
-    """How far a network of convolutions looks, in pixels. In deep ones what is far away counts for less than two steps of a colour: measured on Real-ESRGAN's with 6 and 23 blocks.
+    """How far a network of convolutions looks, in pixels. In deep ones what is far away counts for a few steps of a colour, which going softly from tile to tile leaves
+    one of: measured on Real-ESRGAN's with 6 and 23 blocks.
 
     A network that begins by folding the picture smaller looks further by as much.
     """
