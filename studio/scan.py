@@ -51,7 +51,7 @@ GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "h
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
 SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
     "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
-    "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector", "ConditionalDetrForObjectDetection": "detector",
+    "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector",
 }  # fmt: skip
 HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]

@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Size": ("width", "height", "tiling", "together"),
     "Seed": ("seed",),
     "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),
-    "High resolution": ("hires_scale", "hires_steps", "hires_strength"),
+    "High resolution": ("hires_scale", "hires_steps", "hires_strength", "hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_schedule", "hires_model", "hires_width", "hires_height"),
     "Enlarge": ("upscale", "upscaler"),
 }
 PICTURE = ("denoising_strength", "resize")

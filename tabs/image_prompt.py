@@ -30,8 +30,8 @@ class PromptBox:
         with gr.Group():
             self.prompt = gr.Textbox(label=words("Prompt"), lines=3, max_lines=12, placeholder=words("What the picture shows"), elem_id="image-prompt")
             self.negative = gr.Textbox(label=words("Negative prompt"), lines=1, max_lines=8, placeholder=words("What it should not show"), elem_id="image-negative")
-        self.negative_told = gr.HTML("", elem_id="image-negative-told", padding=False)
         self.told = gr.HTML("", js_on_load=SCRIPT, elem_id="image-told", padding=False)
+        self.negative_told = gr.HTML("", elem_id="image-negative-told", padding=False)
         with gr.Accordion(words("What the model reads"), open=False, visible=False, elem_id="image-reads") as self.fold:
             self.reads = gr.HTML("", padding=False)
 
@@ -63,7 +63,8 @@ class PromptBox:
         if (problem := pipeline.prompt_problem(negative)) is not None:  # type: ignore[attr-defined]
             return self.fault(problem, negative, lang).replace("<button ", "<button data-box='negative' ")
         view = self._view(negative, model)
-        return counted(view, self.studio.words.say(lang, "Tokens of the negative prompt")) if view else ""
+        say = self.studio.words.say
+        return counted(view, say(lang, "Tokens of the negative prompt"), say(lang, "Negative prompt")) if view else ""
 
     def _view(self, prompt: str, model: str) -> dict[str, Any] | None:
         """What the pipeline says its encoder gets; None where it does not say."""
@@ -89,10 +90,11 @@ class PromptBox:
         return f"<button type='button' data-place='{place}' aria-label='{go}' title='{go}'>{shown}</button>"
 
 
-def counted(view: dict[str, Any], title: str) -> str:
-    """How many tokens of those that fit."""
+def counted(view: dict[str, Any], title: str, name: str = "") -> str:
+    """How many tokens of those that fit; `name` stands before them."""
     count = f"{int(view['tokens'])} / {int(view['limit'])}" if view["limit"] else str(int(view["tokens"]))
-    return f"<div class='prompt-told'><span class='count' title='{html.escape(title)}'>{count}</span></div>"
+    shown = html.escape(f"{name} {count}".strip())
+    return f"<div class='prompt-told'><span class='count' title='{html.escape(title)}'>{shown}</span></div>"
 
 
 def reading(view: dict[str, Any], say: Any, lang: str) -> str:

@@ -87,7 +87,7 @@ class UpscalePage(JobPage):
         return [gr.update(visible=bool(run.outputs) and not run.running and not run.problem)]
 
     def hello(self, owner: str, lang: str) -> str:
-        told = self.studio.words.say(lang, "Drop a picture on the left, or choose “Enlarge” below one of yours.")
+        told = self.studio.words.say(lang, "Give a picture, or choose “Enlarge” below one of yours.")
         return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(told)}</div>'
 
     def on_restore(self, request: gr.Request) -> list[Any]:

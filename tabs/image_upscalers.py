@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from studio.api import BadInput, ModelEntry, Studio
 
@@ -30,13 +33,32 @@ def line(entry: ModelEntry) -> str:
 
 def pictures_given(studio: Studio, picture: str | None, others: list[str] | None) -> dict[str, Any]:
     """{image, more}: the keys of all the files. Raises BadInput, of several pictures with the file's name."""
-    keep = studio.jobs.desk.inputs.keep
-    keys = [keep(Path(picture).read_bytes())] if picture else []
+    keys = [kept(studio, Path(picture))] if picture else []
     for path in others or []:
         try:
-            keys.append(keep(Path(path).read_bytes()))
+            keys.append(kept(studio, Path(path)))
         except BadInput as error:
             raise BadInput(f"“{Path(path).name}” is no still picture that can be read.", hint="Take it out of the list.", field="more") from error
     if not keys:
         raise BadInput("There is no picture to enlarge.", hint="Drop one, or choose “Enlarge” below a picture.", field="image")
     return {"image": keys[0], "more": list(dict.fromkeys(keys[1:]))}
+
+
+def kept(studio: Studio, path: Path) -> str:
+    """The key of a file; other still pictures (BMP, TIFF, AVIF) are kept as PNG. Raises BadInput."""
+    keep = studio.jobs.desk.inputs.keep
+    data = path.read_bytes()
+    try:
+        return keep(data)
+    except BadInput:
+        buffer = io.BytesIO()
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                if getattr(image, "n_frames", 1) > 1:
+                    raise
+                (image if image.mode in ("L", "RGB", "RGBA", "I;16") else image.convert("RGBA" if image.has_transparency_data else "RGB")).save(buffer, "PNG", exif=image.getexif())
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            pass
+        else:
+            return keep(buffer.getvalue())
+        raise

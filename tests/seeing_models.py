@@ -33,7 +33,9 @@ def make_dpt(folder: Path, *, dinov2: bool = False) -> Path:
     torch.manual_seed(1)
     neck: dict[str, Any] = {"neck_hidden_sizes": [8, 8, 16, 16], "fusion_hidden_size": 16}
     if dinov2:
-        backbone = Dinov2Config(hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14, out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False, apply_layernorm=False)
+        backbone = Dinov2Config(
+            hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14, out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False, apply_layernorm=False
+        )
         config = DPTConfig(backbone_config=backbone, add_projection=True, **(neck | {"fusion_hidden_size": 256}))
     else:
         config = DPTConfig(hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64, image_size=64, patch_size=16, backbone_out_indices=[0, 1, 2, 3], **neck)
@@ -45,7 +47,9 @@ def make_depth_anything(folder: Path, *, metric: bool = False) -> Path:
     from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config, DPTImageProcessorPil
 
     torch.manual_seed(2)
-    backbone = Dinov2Config(hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14, out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False, apply_layernorm=True)
+    backbone = Dinov2Config(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, image_size=56, patch_size=14, out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False, apply_layernorm=True
+    )
     more: dict[str, Any] = {"depth_estimation_type": "metric", "max_depth": 20} if metric else {}
     config = DepthAnythingConfig(backbone_config=backbone, reassemble_hidden_size=32, neck_hidden_sizes=[8, 8, 16, 16], fusion_hidden_size=16, head_hidden_size=8, **more)
     return saved(folder, shaken(DepthAnythingForDepthEstimation(config)), DPTImageProcessorPil(size={"height": 70, "width": 70}, keep_aspect_ratio=True, ensure_multiple_of=14, resample=3))
@@ -56,7 +60,9 @@ def make_zoedepth(folder: Path) -> Path:
     from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation, ZoeDepthImageProcessorPil
 
     torch.manual_seed(3)
-    backbone = BeitConfig(hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64, image_size=64, patch_size=16, out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False)
+    backbone = BeitConfig(
+        hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64, image_size=64, patch_size=16, out_features=["stage1", "stage2", "stage3", "stage4"], reshape_hidden_states=False
+    )
     config = ZoeDepthConfig(
         backbone_config=backbone, backbone_hidden_size=32, neck_hidden_sizes=[8, 8, 16, 16], fusion_hidden_size=16, bottleneck_features=16, num_relative_features=16, bin_embedding_dim=8, num_patch_transformer_layers=1, patch_transformer_hidden_size=16,
         patch_transformer_intermediate_size=32, patch_transformer_num_attention_heads=2, bin_configurations=[{"n_bins": 8, "min_depth": 0.001, "max_depth": 10.0, "name": "nyu"}],
@@ -86,19 +92,32 @@ def make_vitpose(folder: Path, *, experts: int = 1, joints: tuple[str, ...] = CO
     return saved(folder, net, VitPoseImageProcessorPil(size={"height": 64, "width": 48}))
 
 
-def make_detector(folder: Path, *, person: str = "person") -> Path:
+def make_detector(folder: Path, *, person: str = "person", kind: str = "RTDetr") -> Path:
+    """`kind` is how its classes of transformers begin."""
     import torch
-    from transformers import RTDetrConfig, RTDetrForObjectDetection, RTDetrImageProcessorPil, RTDetrResNetConfig
+    import transformers
 
     torch.manual_seed(6)
-    backbone = RTDetrResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 16, 16], depths=[1, 1, 1, 1], layer_type="basic", out_features=["stage2", "stage3", "stage4"])
-    config = RTDetrConfig(
-        backbone_config=backbone, encoder_hidden_dim=16, encoder_in_channels=[16, 16, 16], encoder_ffn_dim=16, encoder_attention_heads=2, d_model=16, decoder_in_channels=[16, 16, 16], decoder_ffn_dim=16, decoder_layers=1, decoder_attention_heads=2,
-        num_queries=12, num_denoising=0, id2label={0: person, 1: "bicycle"}, label2id={person: 0, "bicycle": 1},
-    )  # fmt: skip
-    net = RTDetrForObjectDetection(config)
-    with torch.no_grad():
+    labels: dict[str, Any] = {"id2label": {0: person, 1: "bicycle"}, "label2id": {person: 0, "bicycle": 1}}
+    sizes = {"embedding_size": 8, "hidden_sizes": [8, 16, 16, 16], "depths": [1, 1, 1, 1], "layer_type": "basic"}
+    heads = {"encoder_ffn_dim": 16, "encoder_attention_heads": 2, "d_model": 16, "decoder_ffn_dim": 16, "decoder_layers": 2, "decoder_attention_heads": 2, "num_queries": 12}
+    own: dict[str, Any]
+    if kind == "Yolos":
+        own = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "image_size": [64, 96], "patch_size": 16, "num_detection_tokens": 12}
+    elif kind == "Detr":
+        own = heads | {"encoder_layers": 1, "use_timm_backbone": False, "use_pretrained_backbone": False, "backbone": None, "backbone_config": transformers.ResNetConfig(**sizes, out_features=["stage4"])}
+    else:
+        own = heads | {
+            "encoder_hidden_dim": 16,
+            "encoder_in_channels": [16, 16, 16],
+            "decoder_in_channels": [16, 16, 16],
+            "num_denoising": 0,
+            "backbone_config": transformers.RTDetrResNetConfig(**sizes, out_features=["stage2", "stage3", "stage4"]),
+        }
+    net = getattr(transformers, f"{kind}ForObjectDetection")(getattr(transformers, f"{kind}Config")(**own, **labels))
+    with torch.no_grad():  # a trained one is sure of some
         for name, parameter in net.named_parameters():
-            if "class_embed" in name and name.endswith("bias"):
-                parameter.copy_(torch.tensor([2.0, -2.0]))  # a trained one is sure of some
-    return saved(folder, net, RTDetrImageProcessorPil(size={"height": 64, "width": 64}))
+            if name.endswith("bias") and len(parameter) in (2, 3) and ("class_embed" in name or "class_labels_classifier" in name):
+                parameter.copy_(torch.tensor([2.0, -2.0, -2.0])[: len(parameter)])
+    processor = "RTDetr" if kind.startswith("RTDetr") else kind
+    return saved(folder, net, getattr(transformers, f"{processor}ImageProcessorPil")(size={"height": 64, "width": 64} if processor == "RTDetr" else {"shortest_edge": 64, "longest_edge": 96}))

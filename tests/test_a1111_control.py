@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import webuiapi
-from PIL import Image
+from PIL import Image, ImageOps
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from pipelines.image.axes import AXES
-from pipelines.image.edges import prepared
 from pipelines.image.params import ImageParams
 from studio.api import BadInput, ModelEntry, Studio
 from studio.downloads import Downloads
@@ -93,7 +92,7 @@ def test_units_take_the_places_in_their_order_and_those_that_are_off_take_none(a
     [
         ({"control_mode": "My prompt is more important"}, ["control_mode"]), ({"control_mode": 2}, ["control_mode"]), ({"control_mode": "Balanced"}, []), ({"mask": "A"}, ["mask"]), ({"image": {"image": "A", "mask": "B"}}, ["image.mask"]),
         ({"hr_option": "High res only"}, ["hr_option"]), ({"module": "canny", "threshold_a": 20, "threshold_b": 200}, ["threshold_a"]), ({"module": "none", "threshold_a": 20}, []), ({"image": "A", "resize_mode": "Resize and Fill"}, ["resize_mode"]),
-        ({"image": "A", "resize_mode": 1}, []),
+        ({"image": "A", "resize_mode": 1}, []), ({"guidance_end": 0.5, "module": "ip-adapter_sd15", "model": "ip-adapter_sd15"}, ["guidance_end"]),
     ],
 )  # fmt: skip
 def test_what_of_a_unit_has_no_effect_is_told(api: SimpleNamespace, here: Any, unit: dict[str, Any], told: list[str]) -> None:
@@ -253,7 +252,7 @@ def test_a_module_prepares_pictures_alone(ann: TestClient, studio: Studio) -> No
     assert asked(ann, "/controlnet/detect", controlnet_module="none", controlnet_images=[sent]) == {"images": [sent], "info": "Success"}
     answer = ann.post("/controlnet/detect", json={"controlnet_module": "invert", "controlnet_images": [sent], "controlnet_processor_res": 64, "controlnet_threshold_a": 64, "controlnet_threshold_b": 64})
     if "image.annotate" in studio.pipelines:
-        wanted = prepared(ramp().resize((64, 64), Image.Resampling.LANCZOS), "Invert")
+        wanted = ImageOps.invert(ramp().resize((64, 64), Image.Resampling.LANCZOS))
         assert answer.status_code == 200 and (picture(answer.json()["images"][0]) == np.asarray(wanted)).all()
     else:
         assert answer.status_code == 422 and "guide a drawing only" in answer.json()["detail"]

@@ -358,4 +358,4 @@ def test_what_is_not_done_here_answers_validly(ann: TestClient) -> None:
     for route in ("create/embedding", "create/hypernetwork", "train/embedding", "train/hypernetwork"):
         assert "not made here" in asked(ann, route)["info"]
     assert asked(ann, "interrogate", image=sent(ramp()), model="clip") == {"caption": ""} and ann.post("/sdapi/v1/interrogate", json={"model": "clip"}).status_code == 422
-    assert asked(ann, "reload-checkpoint") == {} and ann.get("/internal/ping").json() == {}
+    assert asked(ann, "reload-checkpoint") == {} and ann.get("/internal/ping").json() == ann.get("/internal/profile-startup").json() == {} and ann.get("/internal/quicksettings-hint").json() == []

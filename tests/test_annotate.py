@@ -73,8 +73,7 @@ def context(queue: JobQueue) -> FakeContext:
 def scene(width: int = 80, height: int = 64) -> Image.Image:
     y, x = np.mgrid[:height, :width]
     light: np.ndarray = np.where(np.hypot(x - 30, y - 30) < 17, 220, 60) + 25 * np.sin(x / 2) * np.cos(y / 3)
-    light[:, width * 3 // 4 :] += np.linspace(90, 5, height)[:, None]  # an edge that fades
-    light[:, width * 3 // 4 :] += np.linspace(90, 5, height)[:, None]  # an edge that fades
+    light[:, width * 3 // 4 :] += np.linspace(180, 10, height)[:, None]  # an edge that fades
     return Image.fromarray(np.stack([light, light * 0.7, 255 - light], -1).clip(0, 255).astype(np.uint8))
 
 
@@ -101,7 +100,7 @@ def test_each_method_makes_another_picture_of_the_same_size_and_says_how(queue: 
         job = run(queue, method=method)
         assert job.error is None, (method, job.error and (job.error.message, job.error.traceback))
         output = queue.store.output(job.outputs[0])
-        picture = np.asarray(Image.open(output.path))
+        picture = np.asarray(open_picture(Path(output.path)))
         assert picture.shape == (64, 80, 3) and not any(np.array_equal(picture, other) for other in seen), method
         seen.append(picture)
         told = extract(Path(output.path))
@@ -185,7 +184,16 @@ def test_what_would_do_nothing_or_is_not_there_is_refused_at_its_field(queue: Jo
     assert told.value.field == field and words in told.value.message and told.value.hint
 
 
-@pytest.mark.parametrize(("method", "words", "hint"), [("Soft edges", "not on this computer", "Models tab"), ("Scribble", "not on this computer", "Models tab"), ("Depth", "no depth model", "models/depth"), ("Normal", "no depth model", "models/depth"), ("Pose", "no pose model", "models/pose")])
+@pytest.mark.parametrize(
+    ("method", "words", "hint"),
+    [
+        ("Soft edges", "not on this computer", "Models tab"),
+        ("Scribble", "not on this computer", "Models tab"),
+        ("Depth", "no depth model", "models/depth"),
+        ("Normal", "no depth model", "models/depth"),
+        ("Pose", "no pose model", "models/pose"),
+    ],
+)
 def test_a_method_without_its_model_is_refused_in_both_places_before_anything_is_loaded(empty: JobQueue, method: str, words: str, hint: str) -> None:
     with pytest.raises(StudioError) as told:
         empty.submit("image.annotate", {"image": kept(empty), "method": method}, owner="local")
@@ -249,7 +257,19 @@ def test_stop_ends_it_between_layers_and_nothing_is_kept(queue: JobQueue) -> Non
 
 
 def drawn(queue: JobQueue, **values: Any) -> np.ndarray:
-    given = {"prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 2, "seed": 5, "cfg_scale": 4.0, "upscale": 1.0, "model": "sd1", "sampler": "Euler", "control_model": "edges", "control_image": kept(queue)} | values
+    given = {
+        "prompt": "a red cat",
+        "width": SIDE,
+        "height": SIDE,
+        "steps": 2,
+        "seed": 5,
+        "cfg_scale": 4.0,
+        "upscale": 1.0,
+        "model": "sd1",
+        "sampler": "Euler",
+        "control_model": "edges",
+        "control_image": kept(queue),
+    } | values
     job = queue.submit("image.generate", given, owner="local").wait()
     assert job.error is None, (job.error.message, job.error.hint, job.error.traceback)
     return np.asarray(open_picture(Path(queue.store.output(job.outputs[0]).path)))
@@ -302,7 +322,7 @@ def test_what_prepares_is_counted_before_it_is_loaded(queue: JobQueue) -> None:
 
     plain_need = need().weight_bytes
     assert need(control_process="Canny").weight_bytes == plain_need + work_of("Canny", 512 * 512)
-    assert need(control_process="Depth").weight_bytes == plain_need + work_of("Depth", 512 * 512) + queue.catalog.find("depth/anything").bytes
+    assert need(control_process="Depth").weight_bytes == plain_need + work_of("Depth", 512 * 512, weights := queue.catalog.find("depth/anything").bytes) + weights
 
 
 def test_every_preparation_is_written_for_other_programs_and_read_back() -> None:
@@ -313,7 +333,19 @@ def test_every_preparation_is_written_for_other_programs_and_read_back() -> None
         return str(read_credits({"ControlNet 0": f"Module: {module}, Model: net, Weight: 1"})["control_process"])
 
     assert [read(module) for module in MODULES.values()] == list(MODULES)
-    theirs = {"softedge_pidinet": "Soft edges", "scribble_xdog": "Lines", "lineart_anime": "Lines", "scribble_pidinet": "Scribble", "depth_midas": "Depth", "normal_bae": "Normal", "openpose_full": "Pose", "dw_openpose_full": "Pose", "tile_resample": "Blur", "canny": "Canny", "seg_ofade20k": "None"}
+    theirs = {
+        "softedge_pidinet": "Soft edges",
+        "scribble_xdog": "Lines",
+        "lineart_anime": "Lines",
+        "scribble_pidinet": "Scribble",
+        "depth_midas": "Depth",
+        "normal_bae": "Normal",
+        "openpose_full": "Pose",
+        "dw_openpose_full": "Pose",
+        "tile_resample": "Blur",
+        "canny": "Canny",
+        "seg_ofade20k": "None",
+    }
     assert {module: read(module) for module in theirs} == theirs
 
 

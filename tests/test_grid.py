@@ -70,7 +70,14 @@ def test_whole_prompts_need_none_beside_them(queue: JobQueue) -> None:
 
 
 def test_the_legend_names_its_settings_and_has_letters_for_what_was_written() -> None:
-    assert [label("CFG scale", "7"), label("Seamless", "on"), label("Upscaler", "Lanczos"), label("Sampler", "Euler a"), label(REPLACE, "dog"), label("", "")] == ["CFG scale: 7", "Seamless: on", "Upscaler: Lanczos", "Euler a", "dog", ""]
+    assert [label("CFG scale", "7"), label("Seamless", "on"), label("Resize", "Fit"), label("Sampler", "Euler a"), label(REPLACE, "dog"), label("", "")] == [
+        "CFG scale: 7",
+        "Seamless: on",
+        "Resize: Fit",
+        "Euler a",
+        "dog",
+        "",
+    ]
     plain, wide = font_for(["CFG scale: 7"], 16), font_for(["キツネ", "犬"], 16)
     assert plain.getname()[0] == ImageFont.load_default(16).getname()[0]
     if wide.getname() == plain.getname():

@@ -15,7 +15,7 @@ from PIL import Image
 from pipelines.image.generate import Generate
 from pipelines.image.infotext import read
 from pipelines.image.params import ImageParams
-from pipelines.image.pictures import open_picture, png
+from pipelines.image.pictures import ON_WHITE, open_picture, png
 from pipelines.image.prompt.grammar import networks, parse
 from studio.api import BadInput, ModelEntry, ModelMissing, Progress, Saved, StudioError
 from studio.jobs import Job, JobQueue
@@ -125,7 +125,7 @@ def test_each_notation_changes_the_picture_and_an_empty_one_does_not(queue: JobQ
     assert same(plain, drawn(queue)), "the same settings give the same bytes"
     assert same(plain, drawn(queue, prompt="(a red cat:1.0)")) and same(plain, drawn(queue, prompt="[a red cat:a dog:99]"))
     seen = [plain]
-    for prompt in ("a (red:1.5) cat", "a [red] cat", "[a red cat:a blue dog:0.5]", "[a red cat|a blue dog]", "a red cat AND a blue dog", "a red cat AND a blue dog:0.3", "a red BREAK cat", "", "a red cat, " * 60):
+    for prompt in ("a (red:1.5) cat", "a [red] cat", "[a red cat:a blue dog:0.5]", "[a red cat|a blue dog]", "a red cat AND a blue dog", "a red cat AND a blue dog:0.3", "a red BREAK cat", "# nothing is said", "a red cat, " * 60):
         picture = drawn(queue, prompt=prompt)
         assert not any(same(picture, other) for other in seen), prompt
         seen.append(picture)
@@ -270,6 +270,16 @@ def test_a_seamless_picture_joins_at_its_edges(queue: JobQueue) -> None:
     with torch.inference_mode():
         assert apart() > 1e-2
     assert same(drawn(queue), plain)
+
+
+def test_transparent_parts_of_a_picture_are_told_to_be_white(queue: JobQueue) -> None:
+    clear = Image.new("RGBA", (SIDE, SIDE), (200, 30, 30, 255))
+    values = {"steps": 1, "denoising_strength": 0.0}
+    assert run(queue, image=kept(queue, clear), **values).wait().summary["notes"] == [], "nothing of it is seen through"
+    clear.paste((0, 0, 0, 0), (0, 0, 8, 8))
+    job = run(queue, image=kept(queue, clear), **values).wait()
+    assert job.summary["notes"] == [ON_WHITE]
+    assert open_picture(Path(queue.store.output(job.outputs[0]).path)).getpixel((2, 2)) == (255, 255, 255)
 
 
 def test_strength_zero_gives_the_picture_back(queue: JobQueue) -> None:

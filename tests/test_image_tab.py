@@ -91,7 +91,8 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     form = CreatePage(studio).form
     flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0}
     assert form._unused("classic") == flow | other
-    assert form._unused("small") == flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
+    words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
+    assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
     assert form._unused("flow") == other | {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
@@ -250,7 +251,7 @@ def test_a_fault_is_marked_at_its_character(studio: Studio) -> None:
 def test_the_negative_prompt_is_counted_and_its_fault_is_its_own(studio: Studio) -> None:
     box, asked = PromptBox(studio), SimpleNamespace(headers={}, query_params={}, cookies={}, client=None)
     box._view = lambda prompt, model: {"tokens": 4, "limit": 75}  # type: ignore[method-assign]
-    assert ">4 / 75<" in box.on_negative("blurry, text", "small", asked) and box.on_negative("  ", "small", asked) == ""  # type: ignore[arg-type]
+    assert ">Negative prompt 4 / 75<" in box.on_negative("blurry, text", "small", asked) and box.on_negative("  ", "small", asked) == ""  # type: ignore[arg-type]
     told = box.on_negative("a (b", "small", asked)  # type: ignore[arg-type]
     assert "data-box='negative'" in told and "data-place='2'" in told and "role='alert'" in told
 

@@ -116,6 +116,34 @@ def test_each_draws_what_bare_diffusers_draws_with_its_own_scheduler(queue: JobQ
 
 
 @pytest.mark.slow
+def test_kandinsky_shows_its_work(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decoder takes latents as they are: the colours foretell them so."""
+    from pipelines.image.nets import preview
+
+    shown: list[Image.Image] = []
+    plain = preview.picture
+    monkeypatch.setattr(preview, "picture", lambda *given: shown.append(plain(*given)) or shown[-1])
+    drawn(queue, "kandinsky3", seed=6)
+    assert shown and all(picture.size[0] == picture.size[1] for picture in shown)
+
+
+def test_a_decoder_made_for_films_gives_colours_for_previews() -> None:
+    """As Qwen-Image has it: five dimensions, and a mean and spread for each channel."""
+    import torch
+    from diffusers import AutoencoderKLQwenImage
+
+    from pipelines.image.nets import preview
+    from pipelines.image.nets.draw import PREVIEWED
+
+    torch.manual_seed(3)
+    vae = AutoencoderKLQwenImage(base_dim=8, z_dim=4, dim_mult=[1, 2], num_res_blocks=1, temperal_downsample=[False], latents_mean=[0.1] * 4, latents_std=[2.0] * 4).eval()
+    colours = preview.fit_colours(vae, 2)
+    assert type(vae).__name__ in PREVIEWED and colours.shape == (5, 3) and bool(torch.isfinite(colours).all())
+    told = preview._scaled(vae, torch.ones(1, 4, 2, 2), True)
+    assert torch.allclose(told, torch.full((1, 4, 2, 2), (1 - 0.1) / 2.0)), "as diffusers' own pipeline scales them"
+    assert preview.picture(told[0], colours, 2).size == (4, 4)
+
+
 def test_a_picture_is_gone_over_where_the_family_can(queue: JobQueue) -> None:
     ramp = np.linspace(0, 255, SIDE, dtype=np.uint8)
     picture = Image.fromarray(np.stack([np.tile(ramp, (SIDE, 1))] * 3, -1))

@@ -342,6 +342,32 @@ def test_pictures_of_every_kind_are_read(queue: JobQueue) -> None:
     assert result(queue, enlarge(queue, Image.new("1", (1, 1)), upscaler="Real-ESRGAN")).size == (2, 2)
 
 
+def test_the_page_takes_several_files_of_many_kinds_and_names_what_is_none(queue: JobQueue, tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from studio.i18n import Words
+    from tabs.image_upscalers import pictures_given, upscaler_choices
+
+    studio: Any = SimpleNamespace(jobs=queue, catalog=queue.catalog, words=Words())
+    for name in ("a.png", "b.bmp", "c.tiff", "d.gif"):
+        detailed(9, 7).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    detailed(9, 7).save(tmp_path / "moves.gif", save_all=True, append_images=[detailed(9, 7, 2)])
+    given = pictures_given(studio, str(tmp_path / "a.png"), [str(tmp_path / name) for name in ("b.bmp", "c.tiff", "d.gif", "b.bmp")])
+    assert given["image"].endswith(".png") and 2 <= len(given["more"]) == len(set(given["more"])) < 4, "a picture that is there twice is taken once"
+    job = queue.submit("image.upscale", given | {"scale": 2.0, "upscaler": "Nearest"}, owner="local").wait()
+    assert {result(queue, job, number).size for number in range(len(job.outputs))} == {(18, 14)} and not job.summary["notes"]
+    for name in ("notes.txt", "moves.gif"):
+        with pytest.raises(BadInput, match=name) as refused:
+            pictures_given(studio, None, [str(tmp_path / "a.png"), str(tmp_path / name)])
+        assert refused.value.field == "more"
+    with pytest.raises(BadInput, match="no picture to enlarge"):
+        pictures_given(studio, None, None)
+    offered = {value: label for label, value in upscaler_choices(studio, "ja")}
+    assert list(offered)[:4] == ["Automatic", "Real-ESRGAN", "Lanczos", "Nearest"] and offered["upscale_models/SwinIR_x2"] == "SwinIR_x2 – 2 倍" and offered["Nearest"].startswith("最近傍")
+    assert "upscale_models/4x_pickled" not in offered
+
+
 def test_the_colour_profile_stays(queue: JobQueue) -> None:
     from PIL import ImageCms
 
@@ -371,6 +397,8 @@ def test_several_pictures_are_enlarged_each_kept_and_broken_ones_told(queue: Job
     assert [result(queue, job, number).size for number in range(3)] == [(20, 16), (20, 16), (12, 18)] and len(job.outputs) == 3
     assert len(job.summary["notes"]) == 1 and job.summary["notes"][0].startswith("Picture 3: This is no picture")
     assert [extract(Path(queue.store.output(output).path))["params"]["image"] for output in job.outputs] == [keys[0], keys[1], keys[3]], "each gives its own settings back"
+    job = queue.submit("image.upscale", {"image": keys[0], "more": keys[1:2], "upscaler": "face"}, owner="local").wait()
+    assert job.state == "failed" and job.error and "form is not known" in job.error.message, "what spoils every picture is the job's error"
 
 
 # -- Stop and memory -------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "union_control_type": ("Unknown",), "inpaint_crop_input_image": (True, False), "guessmode": (False, 0),
 }  # fmt: skip
 OF_CANNY: dict[str, tuple[Any, ...]] = {"threshold_a": (-1, 64, 100), "threshold_b": (-1, 64, 200)}
+OF_FOLLOWING: dict[str, tuple[Any, ...]] = {"guidance_start": (0,), "guidance_end": (1,)}  # an IP-Adapter holds through all steps
 # The types by which its pages sort modules and models: how both names begin or what they hold
 TYPES = {
     "All": "", "Canny": "canny", "Depth": "depth", "IP-Adapter": FOLLOWS, "Lineart": "lineart", "NormalMap": "normal", "OpenPose": "openpose", "Recolor": "recolor", "Scribble": "scribble", "SoftEdge": "softedge",
@@ -116,15 +117,14 @@ def picture_of(sent: Asked) -> str:
 def control_values(units: list[Unit], keep: Callable[[str], str]) -> dict[str, Any]:
     """Of image.generate; `keep` takes a picture in and gives its key."""
     found: dict[str, Any] = {}
-    prefixes = iter(UNITS)
+    places = iter(UNITS)
     for unit in units:
-        image = keep(unit.image) if unit.image else ""
-        if unit.follows:
-            found |= {"reference_model": unit.model.key, "reference_image": image, "reference_weight": number({"weight": 1.0} | unit.sent, "weight")}
-            continue
-        ends = {"weight": 1.0, "guidance_start": 0.0, "guidance_end": unit.sent.get("guidance", 1.0)} | unit.sent
-        about = {"model": unit.model.key, "image": image, "process": unit.process, "weight": number(ends, "weight"), "start": number(ends, "guidance_start"), "end": number(ends, "guidance_end")}
-        found |= {f"{prefix}_{name}": value for prefix in (next(prefixes),) for name, value in about.items()}
+        sent = {"weight": 1.0, "guidance_start": 0.0, "guidance_end": unit.sent.get("guidance", 1.0)} | unit.sent
+        prefix = "reference" if unit.follows else next(places)
+        about = {"model": unit.model.key, "image": keep(unit.image) if unit.image else "", "weight": number(sent, "weight")}
+        if not unit.follows:
+            about |= {"process": unit.process, "start": number(sent, "guidance_start"), "end": number(sent, "guidance_end")}
+        found |= {f"{prefix}_{name}": value for name, value in about.items()}
     return found
 
 
@@ -135,17 +135,17 @@ def control_resize(units: list[Unit]) -> str:
 
 def control_ignored(units: list[Unit], resize: str) -> list[str]:
     """Names of what was asked of the units and has no effect; `resize` is how all pictures are brought to the size."""
-    found: list[str] = []
-    for unit in units:
-        nothing = WITHOUT_EFFECT | (OF_CANNY if unit.process == "Canny" else {})
-        found += [name for name, values in nothing.items() if name in unit.sent and unit.sent[name] not in values]
-        if isinstance(unit.sent.get("image"), dict) and unit.sent["image"].get("mask"):
-            found.append("image.mask")
-        if "resize_mode" in unit.sent and control_resize([unit]) != resize and unit.image:
-            found.append("resize_mode")
-        if unit.follows:
-            found += [name for name, usual in (("guidance_start", 0), ("guidance_end", 1)) if unit.sent.get(name, usual) != usual]
-    return [f"alwayson_scripts.{SCRIPT}.{name}" for name in dict.fromkeys(found)]
+    return [f"alwayson_scripts.{SCRIPT}.{name}" for name in dict.fromkeys(name for unit in units for name in _in_vain(unit, resize))]
+
+
+def _in_vain(unit: Unit, resize: str) -> list[str]:
+    nothing = WITHOUT_EFFECT | (OF_CANNY if unit.process == "Canny" else {}) | (OF_FOLLOWING if unit.follows else {})
+    found = [name for name, values in nothing.items() if name in unit.sent and unit.sent[name] not in values]
+    if isinstance(unit.sent.get("image"), dict) and unit.sent["image"].get("mask"):
+        found.append("image.mask")
+    if "resize_mode" in unit.sent and control_resize([unit]) != resize and unit.image:
+        found.append("resize_mode")
+    return found
 
 
 def modules(here: Here) -> list[str]:

@@ -12,6 +12,7 @@ from studio.api import BadInput, Studio
 from .asking import Asked, body, owner, text, whole, yes
 from .control import UNITS, control_types, models, modules, process_of
 from .here import ANNOTATE, look
+from .mapping import MOST
 from .pictures import as_sent, encoded, opened, png, read
 from .tasks import Tasks
 
@@ -45,6 +46,8 @@ class ControlNet:
         images = asked.get("controlnet_images")
         if not isinstance(images, list) or not images:
             raise BadInput("controlnet_images must be a list of pictures.", field="controlnet_images")
+        if len(images) > MOST:
+            raise BadInput(f"{len(images)} pictures are too many for one request; it can have {MOST}.", field="controlnet_images")
         process = process_of(text(asked, "controlnet_module") or "none", look(self.studio, owner(request)))
         jobs = [await run_in_threadpool(self._job, process, image, asked) for image in images]
         if process == "None":

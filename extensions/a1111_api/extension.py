@@ -40,7 +40,7 @@ def register_routes(studio: Studio) -> list[Route]:
         "create/hypernetwork": lists.not_made, "train/embedding": lists.not_made, "train/hypernetwork": lists.not_made,
     }  # fmt: skip
     routes = [Route(f"{API}/{name}", [method], answered(studio, endpoint)) for method, table in (("GET", gets), ("POST", posts)) for name, endpoint in table.items()]
-    inner = (("GET", "ping", lists.done), ("GET", "pending-tasks", running.waiting), ("POST", "progress", running.of_task))
+    inner = (("GET", "ping", lists.done), ("GET", "quicksettings-hint", lists.nothing), ("GET", "profile-startup", lists.done), ("GET", "pending-tasks", running.waiting), ("POST", "progress", running.of_task))
     shown = {"version": control.version, "settings": control.settings, "model_list": control.model_list, "module_list": control.module_list, "control_types": control.control_types}
     routes += [Route(f"/controlnet/{name}", ["GET"], answered(studio, endpoint)) for name, endpoint in shown.items()]
     routes.append(Route("/controlnet/detect", ["POST"], answered(studio, control.detect)))

@@ -46,7 +46,8 @@ FROM_TEXT = {
 }  # fmt: skip
 # Fields that change nothing here, with the values that ask for nothing; what else was asked for is told back as "ignored"
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
-    "restore_faces": (False,), "s_min_uncond": (0,), "s_churn": (0,), "s_tmin": (0,), "s_noise": (1,), "refiner_checkpoint": ("", "None"), "initial_noise_multiplier": (1,), "latent_mask": ("",),
+    "restore_faces": (False,), "s_min_uncond": (0,), "s_churn": (0,), "s_tmin": (0,), "s_tmax": (0,), "s_noise": (1,), "eta": (1,), "firstpass_image": ("",), "refiner_checkpoint": ("", "None"),
+    "initial_noise_multiplier": (1,), "latent_mask": ("",),
     "hr_checkpoint_name": ("", "Use same checkpoint"), "hr_sampler_name": ("", "Use same sampler"), "hr_scheduler": ("", "Use same scheduler"), "hr_prompt": ("",), "hr_negative_prompt": ("",),
 }  # fmt: skip
 # Of these the ones that the image pipeline has a field for

@@ -17,7 +17,7 @@ from studio.api import BadInput, Fix
 
 REPLACE, PROMPTS, MATRIX = "Prompt S/R", "Prompts", "Prompt matrix"
 NOTHING = ""
-NO_AXIS = ("prompt", *PER_PICTURE.values(), "image", "mask", "count", "together", "control_image", "control2_image", "control3_image", "reference_image")
+NO_AXIS = ("prompt", "hires_prompt", "hires_negative_prompt", *PER_PICTURE.values(), "image", "mask", "count", "together", "control_image", "control2_image", "control3_image", "reference_image")
 FIELDS = {str(field.title): name for name, field in ImageParams.model_fields.items() if name not in NO_AXIS}
 AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, *FIELDS)
 MOST_CELLS = 400

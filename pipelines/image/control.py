@@ -160,5 +160,6 @@ def control_bytes(params: ImageParams, catalog: Catalog) -> int:
         found |= {adapter.key: adapter.bytes, (encoder := image_encoder(adapter, catalog)).key: encoder.bytes}
     models = prepared_by(guides, params, catalog)
     preparing = [Preparation(unit.process, depth_model=models["depth_model"], pose_model=models["pose_model"], person_model=models["person_model"]) for unit in guides]
-    work = max((work_of(each.method, params.width * params.height * params.hires_scale**2) for each in preparing if each.method not in PLAIN), default=0)
+    pixels = params.width * params.height * params.hires_scale**2
+    work = max((work_of(each.method, pixels, bytes_of([each], catalog)) for each in preparing if each.method not in PLAIN), default=0)
     return sum(found.values()) + bytes_of(preparing, catalog) + work

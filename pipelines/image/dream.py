@@ -24,8 +24,8 @@ USUAL_SIDE = 640
 MOST_DREAMT = 24_000_000  # pixels of a picture
 MOST_FRAMES = 100_000_000  # pixels of all frames
 AROUND = 1_450_000  # pixels of the largest tile with what is around it
-BYTES_A_PIXEL, BYTES_KEPT = 2_600, 200  # of features and gradients; of a picture and its gradient
-STRENGTH = 0.015  # what 1 means in the form
+BYTES_A_PIXEL, BYTES_KEPT = 3_400, 200  # of features and gradients; of a picture and its gradient
+STRENGTH = 0.008  # what 1 means in the form
 LEAST = 64  # the shorter side of the smallest octave
 FRAME_MILLISECONDS = 80
 PARTS = 1000  # that progress is told in
@@ -35,7 +35,7 @@ class DreamParams(Params):
     """A picture, and what there should be more of."""
 
     image: str = Field("", pattern=PICTURE, title="Picture", description="What it dreams about.", json_schema_extra=ui(widget="hidden"))
-    layer: Layer = Field("conv5_3", title="Layer", description="What is brought out: lines and grain in the first, curls, eyes and ornaments in the last.")
+    layer: Layer = Field("conv5_1", title="Layer", description="What is brought out: lines and grain in the first, fur, spots and curls in the last.")
     channel: int = Field(-1, ge=-1, le=511, title="Channel", description="One of the layer's features alone; -1 is all of them.", json_schema_extra=ui(widget="number"))
     guide: str = Field("", pattern=PICTURE, title="Guide", description="A picture whose features are brought out instead.", json_schema_extra=ui(widget="picture"))
     strength: float = Field(1.0, ge=0.05, le=10.0, title="Strength", description="How far each step goes.", json_schema_extra=ui(step=0.05))
@@ -43,7 +43,8 @@ class DreamParams(Params):
     octaves: int = Field(4, ge=1, le=12, title="Octaves", description="How many sizes of the picture it dreams at; more give larger shapes.")
     octave_scale: float = Field(1.4, ge=1.1, le=2.5, title="Octave scale", description="How much larger each size is than the one before; only with more than one.", json_schema_extra=ui(step=0.05))
     jitter: int = Field(32, ge=0, le=256, title="Jitter", description="By how many pixels at most the picture is moved before each step, against patterns of the grid.", json_schema_extra=ui(advanced=True))
-    smooth: float = Field(1.0, ge=0.0, le=3.0, title="Smoothness", description="Below 1 there is more grain, above 1 there are broader shapes.", json_schema_extra=ui(step=0.1, advanced=True))
+    smooth: float = Field(1.6, ge=0.0, le=3.0, title="Smoothness", description="Below 1 there is more grain, above 1 there are broader shapes.", json_schema_extra=ui(step=0.1, advanced=True))
+    colour: float = Field(0.2, ge=0.0, le=1.0, title="Colours", description="0 keeps to the picture's own, 1 takes any.", json_schema_extra=ui(step=0.05))
     size: int = Field(0, ge=0, le=16384, title="Longer side", description=f"Of the result in pixels; 0 is the picture's own, up to {USUAL_SIDE}.", json_schema_extra=ui(group="Size", widget="number"))
     frames: int = Field(1, ge=1, le=300, title="Frames", description="Of a journey into the dream, a moving picture; 1 is a still one.", json_schema_extra=ui(group="Journey"))
     zoom: float = Field(1.04, ge=1.0, le=1.5, title="Zoom", description="How much nearer each frame is; only with more than one.", json_schema_extra=ui(group="Journey", step=0.01))
@@ -146,7 +147,8 @@ class Sleeper:
         from pipelines.image.nets.dream import Manner, dream
 
         steps, octaves = share_of(self.params, self._frame)
-        manner = Manner(steps, octaves_of(x.shape[2], x.shape[3], octaves, self.params.octave_scale), STRENGTH * self.params.strength, self.params.jitter, self.params.smooth, self.params.seed + self._frame)
+        told, sizes = self.params, octaves_of(x.shape[2], x.shape[3], octaves, self.params.octave_scale)
+        manner = Manner(steps, sizes, STRENGTH * told.strength, told.jitter, told.smooth, told.colour, told.seed + self._frame)
         return dream(self.trunk, x, aim, manner, self._going)
 
     def _going(self, x: Any, share: float) -> bool:

@@ -5,14 +5,14 @@ Source: Canny, A computational approach to edge detection, 1986.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 LOW, HIGH = 100.0, 200.0  # of the gradient by Sobel's operator, as they are usual for canny ControlNets
 BLUR = 1.0
-ROWS = 512  # looked at together, so that memory does not grow with the picture
+STRIP, LEAST_ROWS = 2**20, 16  # pixels that are looked at together, so that memory at work does not grow with the picture
 Grey = np.ndarray
 
 
@@ -25,17 +25,23 @@ def canny_picture(image: Image.Image, low: float = LOW, high: float = HIGH, chec
 def canny(grey: Grey, low: float = LOW, high: float = HIGH, check: Callable[[], None] = lambda: None) -> Grey:
     """[H, W] with 255 on edges one pixel wide: along the gradient only its crest is kept, and of weak crests those that touch a strong one."""
     strong, weak = np.zeros(grey.shape, bool), np.zeros(grey.shape, bool)
-    for top in range(0, len(grey), ROWS):
-        check()
-        rows = slice(top, top + ROWS)
-        strong[rows], weak[rows] = _crests(with_border(grey, top, 2), low, high, top == 0, top + ROWS >= len(grey))
+    for rows in strips(grey, check):
+        strong[rows], weak[rows] = _crests(with_border(grey, rows, 2), low, high, rows.start == 0, rows.stop == len(grey))
     return np.where(joined(strong, weak, check), np.uint8(255), np.uint8(0))
 
 
-def with_border(grey: Grey, top: int, border: int) -> Grey:
-    """The rows from `top` with `border` more on all sides, the picture's last ones repeated."""
-    first, last = max(0, top - border), min(len(grey), top + ROWS + border)
-    above, below = border - (top - first), max(0, min(top + ROWS, len(grey)) + border - last)
+def strips(grey: Grey, check: Callable[[], None]) -> Iterator[slice]:
+    """Its rows, some at a time; `check` is called before each."""
+    step = max(LEAST_ROWS, STRIP // grey.shape[1])
+    for top in range(0, len(grey), step):
+        check()
+        yield slice(top, min(top + step, len(grey)))
+
+
+def with_border(grey: Grey, rows: slice, border: int) -> Grey:
+    """Those rows with `border` more on all sides, the picture's last ones repeated; float32."""
+    first, last = max(0, rows.start - border), min(len(grey), rows.stop + border)
+    above, below = border - (rows.start - first), border - (last - rows.stop)
     return np.pad(grey[first:last].astype(np.float32), ((above, below), (border, border)), mode="edge")
 
 

@@ -25,7 +25,7 @@ from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_byt
 from pipelines.image.memory import choose as choose_placement
 from pipelines.image.params import PER_PICTURE, ImageParams
 from pipelines.image.parts import ASSEMBLED, Part, parts_of, preview_decoder
-from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back, to_size
+from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
@@ -205,6 +205,8 @@ class Generate:
 
         plan = plan_of(params)
         ground = self._ground(params, seeds[0], ctx)
+        if params.image and not going.made and is_transparent(ctx.input(params.image)):
+            going.notes.append(ON_WHITE)
         note = f"Picture {going.made + 1} of {params.count}" if params.count > 1 else ""
         size = ground.image.size if ground else (params.width, params.height)
         begun = Drawing(seeds, *size, params.steps, first=going.made * plan.each, total=plan.total, note=note, track=track, notes=going.notes, seamless=params.tiling)

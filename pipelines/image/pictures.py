@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pipelines.image.params import ImageParams
 
+ON_WHITE = "The transparent parts of the picture were taken as white."
 Box = tuple[int, int, int, int]
 
 
@@ -53,6 +54,15 @@ def open_whole(path: Path) -> Image.Image:
         whole: Image.Image = image if image.mode == wanted else image.convert(wanted)  # a large picture is not copied
         whole.info = {"icc_profile": profile} if profile else {}
         return whole
+
+
+def is_transparent(path: Path) -> bool:
+    """Whether any of it can be seen through."""
+    with Image.open(path) as image:
+        if "A" not in image.getbands() and "transparency" not in image.info:
+            return False
+        lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return int(lowest) < 255  # type: ignore[arg-type]
 
 
 def to_size(image: Image.Image, width: int, height: int, resize: str) -> Image.Image:

@@ -315,7 +315,9 @@ def check_file(path: Path, field: str) -> tuple[int, int]:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except BadInput:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"The picture has more than the {MOST_INPUT_PIXELS / 1e6:.0f} megapixels that can be taken.", hint="Make it smaller.", field=field) from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG or WebP file.", field=field) from error
     return (height, width) if turned else (width, height)
 

@@ -100,11 +100,10 @@ class Upscale:
         return self.look(params.model_copy(update={"upscaler": name}), desk)
 
     def run(self, params: UpscaleParams, ctx: RunContext) -> Result:
-        """Of several pictures those that can't be read are told in the summary's notes."""
+        """Of several pictures those that can't be read are told in the summary's notes; where none can, that is the job's error."""
         notes: list[str] = []
-        spent = Spent()
-        keys = params.pictures
-        done = len(ctx.kept)
+        refused: list[StudioError] = []
+        spent, keys, done = Spent(), params.pictures, len(ctx.kept)
         for number, key in enumerate(keys):
             told = partial(self._tell, ctx, number, len(keys))
             try:
@@ -114,24 +113,25 @@ class Upscale:
                     continue
                 artifact = self._one(params.model_copy(update={"image": key, "more": []}), told, spent, notes, ctx)
             except StudioError as error:
-                if len(keys) == 1:
-                    raise
+                refused.append(error)
                 notes += [f"Picture {number + 1}: {error.message}"]
             else:
                 ctx.output(replace(artifact, origin={}) if len(keys) == 1 else artifact)
+        if len(refused) == len(keys):
+            raise refused[0]
         return Result([], {"notes": list(dict.fromkeys(notes)), "pace": spent.pace})
 
-    def _tell(self, ctx: RunContext, number: int, count: int, share: float) -> None:
+    def _tell(self, ctx: RunContext, number: int, count: int, share: float, note: str = "") -> None:
         """Steps are hundredths of all the pictures."""
-        note = f"Picture {number + 1} of {count}" if count > 1 else "Enlarging"
+        note = note or (f"Picture {number + 1} of {count}" if count > 1 else "Enlarging")
         ctx.progress(round((number + min(share, 0.99)) * 100), count * 100, note, (number + share) / count)
 
-    def _one(self, params: UpscaleParams, told: Callable[[float], None], spent: Spent, notes: list[str], ctx: RunContext) -> Artifact:
+    def _one(self, params: UpscaleParams, told: Callable[..., None], spent: Spent, notes: list[str], ctx: RunContext) -> Artifact:
         picture = open_whole(ctx.input(params.image))
         told(0.0)
         large = enlarged(picture, params.upscaler, params.scale, ctx, spent.heard(told), notes)
         spent.drawn(picture.width * picture.height)
-        ctx.progress(99, 100, "Saving", 1.0)
+        told(1.0, "Saving")
         data = png(large, ctx.check, picture.info.get("icc_profile"))
         spent.saved(large.width * large.height)
         return Artifact("image", data, ".png", "Enlarged", {"width": large.width, "height": large.height}, {"pipeline": self.id, "params": params.model_dump()})

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pipelines.image.edges import ROWS, crest_of, joined, with_border
+from pipelines.image.edges import crest_of, joined, strips, with_border
 
 Grey = np.ndarray
 Check = Callable[[], None]
@@ -26,12 +26,11 @@ def ink(grey: Grey, threshold: float, check: Check = lambda: None) -> Grey:
     sigma = max(LEAST_INK, INK * min(grey.shape) / SIDE)
     border = _reach(WIDER * sigma)
     made = np.empty(grey.shape, np.float32)
-    for top in range(0, len(grey), ROWS):
-        check()
-        wide = with_border(grey, top, border) / 255
+    for rows in strips(grey, check):
+        wide = with_border(grey, rows, border) / 255
         narrow, broad = blurred(wide, sigma, border), blurred(wide, WIDER * sigma, border)
         apart = narrow - KEPT * broad + threshold
-        made[top : top + ROWS] = np.where(apart >= 0, 0, np.tanh(-SLOPE * apart))
+        made[rows] = np.where(apart >= 0, 0, np.tanh(-SLOPE * apart))
     return made
 
 
@@ -62,11 +61,9 @@ def scribble(soft: Grey, low: float, high: float, check: Check = lambda: None) -
     sigma = max(LEAST_INK, RIDGE * scale)
     strong, weak = np.zeros(soft.shape, bool), np.zeros(soft.shape, bool)
     border = _reach(sigma) + 1
-    for top in range(0, len(soft), ROWS):
-        check()
-        smooth = blurred(with_border(soft, top, border), sigma, border - 1)  # with one pixel of border for the slopes
+    for rows in strips(soft, check):
+        smooth = blurred(with_border(soft, rows, border), sigma, border - 1)  # with one pixel of border for the slopes
         ridge = _ridges(smooth)
-        rows = slice(top, top + ROWS)
         strong[rows], weak[rows] = ridge & (smooth[1:-1, 1:-1] >= high), ridge & (smooth[1:-1, 1:-1] >= low)
     return _thick(joined(strong, weak, check), max(1, round(STROKE * scale)))
 

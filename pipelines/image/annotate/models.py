@@ -10,7 +10,8 @@ from pipelines.image.vision import trunk_entry
 from studio.api import BadInput, Catalog, ModelBroken, ModelEntry, ModelMissing, StudioError
 
 KINDS = {"depth_model": "depth", "pose_model": "pose", "person_model": "detector"}
-TILE_WORK, DEPTH_WORK, POSE_WORK = 450_000_000, 500_000_000, 300_000_000  # bytes at work besides the weights, measured
+TILE_WORK, POSE_WORK = 500_000_000, 300_000_000  # bytes at work besides the weights, measured
+DEPTH_WORK, DEPTH_SHARE = 350_000_000, 0.55  # and of the weights, measured with Depth Anything's sizes
 JOINTS = 17
 PIXEL_WORK = 24  # bytes for each pixel of the picture
 HEAD_BYTES = 4 * (64 + 128 + 256 + 512 + 512 + 5 + 6)  # of the edge network, over its trunk
@@ -88,9 +89,9 @@ def bytes_of(wanted: Collection[Preparation], catalog: Catalog) -> int:
     return total + sum(found.values())
 
 
-def work_of(method: str, pixels: float) -> int:
+def work_of(method: str, pixels: float, weights: int = 0) -> int:
     """Bytes at work besides the weights, for a picture of so many pixels."""
-    own = TILE_WORK if method in EDGES else DEPTH_WORK if method in DEPTHS else POSE_WORK if method == "Pose" else 0
+    own = TILE_WORK if method in EDGES else DEPTH_WORK + round(DEPTH_SHARE * weights) if method in DEPTHS else POSE_WORK if method == "Pose" else 0
     return own + round(PIXEL_WORK * pixels)
 
 

@@ -59,7 +59,8 @@ class Annotate:
             wanted = _with_models(params, catalog)
         except StudioError as error:
             return Need(missing=error.message, facts=facts)
-        return Need(bytes_of([wanted.preparation], catalog), work_of(params.method, params.width * params.height or USUAL_PIXELS), facts=facts)
+        weights = bytes_of([wanted.preparation], catalog)
+        return Need(weights, work_of(params.method, params.width * params.height or USUAL_PIXELS, weights), facts=facts)
 
     def place(self, params: AnnotateParams, catalog: Catalog, device: str, room: int) -> Need:
         """The same everywhere: what is large goes through in tiles or strips."""

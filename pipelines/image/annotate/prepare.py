@@ -81,7 +81,8 @@ def _depth(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Eac
     from pipelines.image.nets.seeing import depth
 
     each(0.0)
-    with ctx.models.use(seer_spec(ctx.model(wanted.depth_model), "depth_model", ctx), working=_work(picture, wanted.method)) as seer:
+    spec = seer_spec(ctx.model(wanted.depth_model), "depth_model", ctx)
+    with ctx.models.use(spec, working=work_of(wanted.method, picture.width * picture.height, spec.bytes)) as seer:
         near = nearness(depth(seer, picture))
     return grey_of(near) if wanted.method == "Depth" else normals(near, RELIEF * wanted.turned(4), lambda: each(1.0))
 

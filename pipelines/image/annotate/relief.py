@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from pipelines.image.edges import ROWS, sobel, with_border
+from pipelines.image.edges import sobel, strips, with_border
 
 Grey = np.ndarray
 RELIEF = 0.5  # how far the nearest stands out over the farthest, in shorter sides of the picture
@@ -32,9 +32,8 @@ def normals(near: Grey, relief: float, check: Callable[[], None] = lambda: None)
     """
     made = np.empty((*near.shape, 3), np.uint8)
     height = relief * min(near.shape) / 8  # Sobel's operator gives eight times the slope
-    for top in range(0, len(near), ROWS):
-        check()
-        across, down = sobel(with_border(near, top, 1) * height)
+    for rows in strips(near, check):
+        across, down = sobel(with_border(near, rows, 1) * height)
         length = np.sqrt(across**2 + down**2 + 1)
-        made[top : top + ROWS] = np.round(127.5 + 127.5 * np.stack([across, down, np.ones_like(across)], -1) / length[..., None])
+        made[rows] = np.round(127.5 + 127.5 * np.stack([across, down, np.ones_like(across)], -1) / length[..., None])
     return Image.fromarray(made)

@@ -36,7 +36,7 @@ from pipelines.image.track import Pace, Track
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, RunContext, give_back
 
-PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE")
+PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE", "VQModel", "AutoencoderKLQwenImage")
 
 
 class Skipped(Exception):
@@ -143,7 +143,8 @@ class Watch:
     def whole(self, latents: Any) -> Any:
         """The first picture's latents, [1, C, h, w]."""
         if latents.ndim == 3:  # packed two by two, as FLUX has them
-            return self.pipe._unpack_latents(latents[:1], self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
+            told = self.pipe._unpack_latents(latents[:1], self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
+            return told[:, :, 0] if told.ndim == 5 else told  # decoders made for films have one frame here
         return latents[:1]
 
     def tell(self, share: float, note: str) -> None:

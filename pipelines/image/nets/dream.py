@@ -72,7 +72,8 @@ def guide_of(trunk: Trunk, picture: Any, layer: str, most: int = 4096) -> Any:
 class Manner:
     """How it dreams: so many steps at each of the sizes (height, width), the last of which is the picture's.
 
-    `size` is the mean change of a value by one step; each band of the gradient has `smooth` times the weight of the finer one.
+    `size` is the mean change of a value by one step; each band of the gradient has `smooth` times the weight of the finer one;
+    `colour` 0 keeps to the colours in which the picture varies, 1 takes any.
     """
 
     steps: int
@@ -80,6 +81,7 @@ class Manner:
     size: float
     jitter: int
     smooth: float
+    colour: float
     seed: int
 
 
@@ -89,26 +91,35 @@ def dream(trunk: Trunk, picture: Any, aim: Aim, manner: Manner, going: Callable[
     Each octave begins with the picture at its size and what was dreamt into the smaller one.
     """
     generator = torch.Generator("cpu").manual_seed(manner.seed)
+    mixing = mixing_of(picture, manner.colour)
     x = ground = _resized(picture, manner.sizes[0])
     for size in manner.sizes:
         dreamt, ground = x - ground, _resized(picture, size)
         x = (ground + _resized(dreamt, size)).clamp(0, 1)
         for _ in range(manner.steps):
-            after = _step(trunk, x, aim, manner, generator, going)
+            after = _step(trunk, x, aim, manner, mixing, generator, going)
             x = x if after is None else after
             if after is None or not going(x, 1.0):
                 return (picture + _resized(x - ground, picture.shape[2:])).clamp(0, 1)
     return x
 
 
-def _step(trunk: Trunk, x: Any, aim: Aim, manner: Manner, generator: Any, going: Callable[[Any, float], bool]) -> Any:
+def _step(trunk: Trunk, x: Any, aim: Aim, manner: Manner, mixing: Any, generator: Any, going: Callable[[Any, float], bool]) -> Any:
     """The next picture; None where it was ended."""
     shifts = [int(torch.randint(-manner.jitter, manner.jitter + 1, (1,), generator=generator)) for _ in range(2)] if manner.jitter else [0, 0]
     gradient = gradient_of(trunk, torch.roll(x, shifts, (2, 3)), aim, lambda share: going(x, share))
     if gradient is None:
         return None
     gradient = balanced(torch.roll(gradient, [-shift for shift in shifts], (2, 3)), manner.smooth)
+    gradient = torch.einsum("ij,bjhw->bihw", mixing, gradient)
     return (x + manner.size * gradient / gradient.abs().mean().clamp(min=1e-20)).clamp(0, 1)
+
+
+def mixing_of(picture: Any, colour: float) -> Any:
+    """[3, 3] from the gradient's colours to those it steps in: by the covariance of the picture's own, as if its colours were independent numbers of equal weight."""
+    spread = torch.cov(picture[0].flatten(1).cpu().double())
+    spread = spread / spread.diagonal().sum().clamp(min=1e-6) * 3
+    return ((1 - colour) * spread + colour * torch.eye(3, dtype=torch.float64)).to(picture)
 
 
 def balanced(gradient: Any, smooth: float) -> Any:
@@ -159,4 +170,5 @@ def _blurred(picture: Any, sigma: float) -> Any:
 def _resized(picture: Any, size: Sequence[int]) -> Any:
     if tuple(picture.shape[2:]) == tuple(size):
         return picture
-    return nn.functional.interpolate(picture, size=tuple(size), mode="bicubic", antialias=True, align_corners=False)
+    where = picture.cpu() if picture.device.type == "mps" else picture  # not every version can do it there
+    return nn.functional.interpolate(where, size=tuple(size), mode="bicubic", antialias=True, align_corners=False).to(picture.device)

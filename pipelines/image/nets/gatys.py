@@ -202,7 +202,8 @@ def larger(picture: Any, begin: Any, height: int, width: int) -> Any:
 def resized(picture: Any, height: int, width: int) -> Any:
     if tuple(picture.shape[2:]) == (height, width):
         return picture
-    return nn.functional.interpolate(picture, size=(height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    where = picture.cpu() if picture.device.type == "mps" else picture  # not every version can do it there
+    return nn.functional.interpolate(where, size=(height, width), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1).to(picture.device)
 
 
 def recoloured(picture: Any, styles: list[tuple[Any, float]]) -> Any:
@@ -213,13 +214,13 @@ def recoloured(picture: Any, styles: list[tuple[Any, float]]) -> Any:
     own, spread = _spread(picture)
     root = _power(spread, 0.5)
     matrix = _power(spread, -0.5) @ _power(root @ wanted @ root, 0.5) @ _power(spread, -0.5)
-    flat = picture[0].double().cpu().flatten(1) - own
+    flat = picture[0].cpu().double().flatten(1) - own
     return (matrix @ flat + mean).view(picture.shape).to(picture).clamp(0, 1)
 
 
 def _spread(picture: Any) -> tuple[Any, Any]:
     """Mean [3, 1] and covariance [3, 3] of a picture's colours."""
-    flat = picture[0].double().cpu().flatten(1)
+    flat = picture[0].cpu().double().flatten(1)
     mean = flat.mean(1, keepdim=True)
     return mean, (flat - mean) @ (flat - mean).T / flat.shape[1] + 1e-5 * torch.eye(3, dtype=torch.float64)
 

@@ -51,17 +51,27 @@ def fit_colours(vae: Any, factor: int, device: str = "cpu") -> Any:
     exact = own == torch.float16 and bool(getattr(vae.config, "force_upcast", False))  # its half precision overflows; back and forth changes no weight
     if exact:
         vae.to(torch.float32)
-    told = vae.encode((patches * 2 - 1).to(device, vae.dtype))
+    given = (patches * 2 - 1).to(device, vae.dtype)
+    film = hasattr(vae.config, "latents_mean") and hasattr(vae.config, "temperal_downsample")  # frames, and latents scaled channel by channel
+    told = vae.encode(given[:, :, None] if film else given)
     if exact:
         vae.to(own)
     latents = told.latent_dist.mode() if hasattr(told, "latent_dist") else told.latents
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    latents = ((latents.float().cpu() - shift) * (getattr(vae.config, "scaling_factor", None) or 1.0)).permute(0, 2, 3, 1)
+    latents = _scaled(vae, latents[:, :, 0].float().cpu() if film else latents.float().cpu(), film).permute(0, 2, 3, 1)
     if latents.ndim != 4 or latents.shape[1] < 1 or not bool(torch.isfinite(latents).all()):
         return None
     wanted = torch.nn.functional.interpolate(patches, size=latents.shape[1:3], mode="area").permute(0, 2, 3, 1)
     flat = latents.reshape(-1, latents.shape[-1])
     return torch.linalg.lstsq(torch.cat([flat, torch.ones(len(flat), 1)], 1), wanted.reshape(-1, 3)).solution
+
+
+def _scaled(vae: Any, latents: Any, film: bool) -> Any:
+    """[B, C, h, w] as the loop has them; Kandinsky's decoder takes its latents as they are."""
+    if film:
+        mean, spread = (torch.tensor(numbers).reshape(1, -1, 1, 1) for numbers in (vae.config.latents_mean, vae.config.latents_std))
+        return (latents - mean) / spread
+    scale = 1.0 if type(vae).__name__ == "VQModel" else getattr(vae.config, "scaling_factor", None) or 1.0
+    return (latents - (getattr(vae.config, "shift_factor", None) or 0.0)) * scale
 
 
 def picture(latents: Any, colours: Any, factor: int) -> Image.Image:

@@ -65,7 +65,7 @@ class Trunk(nn.Module):
         Around the picture stand zeros, as the network was trained, which it sees as an edge; without `edges` each layer's border goes on outside.
         """
         weight = self.conv1_1.weight
-        x = (pictures.float() * 255 - self.means).to(weight.dtype)
+        x = (pictures.to(torch.promote_types(weight.dtype, torch.float32)) * 255 - self.means).to(weight.dtype)
         if weight.is_contiguous(memory_format=torch.channels_last):
             x = x.contiguous(memory_format=torch.channels_last)
         found: dict[str, Any] = {}

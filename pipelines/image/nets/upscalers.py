@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-DEEP, DEEPER, DEEPER_FROM = 40, 52, 200
+DEEP, DEEPER, DEEPER_FROM = 40, 64, 200
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
 LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")

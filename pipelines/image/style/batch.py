@@ -19,9 +19,9 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, ModelToo
 
 MOST_FILES = 2000
 MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
-Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse"]
+Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse", "image.dream"]
 OWN = ("image", "mask")  # settings of a method that belong to one picture
-OF_A_PICTURE = ("image", "size", "stroke", "upscale")  # fields where it may be the picture that does not fit
+OF_A_PICTURE = ("image", "size", "stroke", "upscale", "paint_size", "scales")  # fields where it may be the picture that does not fit
 
 
 class BatchParams(Params):

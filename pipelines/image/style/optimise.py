@@ -46,7 +46,7 @@ class Optimise:
         except StudioError as error:
             missing = missing or error.message
         side = params.paint_size or min(params.size or USUAL_SIDE, USUAL_SIDE)
-        return Need(weights, working_bytes(round(side * side * 0.75), device), missing=missing)
+        return Need(weights, working_bytes(round(side * side * 0.75), device, params.style_size), missing=missing)
 
     def pace_key(self, params: OptimiseParams, catalog: Catalog) -> str:
         return self.id
@@ -71,7 +71,7 @@ class Optimise:
             raise BadInput("It does not begin from noise.", hint="Set the noise seed to 0, or begin from noise.", field="noise_seed")
         height, width = painted_size(params, facts)
         if params.scales > (most := most_scales(height, width)):
-            raise BadInput(f"A picture painted at {max(height, width)} pixels has room for {most} sizes.", hint=f"Set it to {most}, or to 0.", field="scales")
+            raise BadInput(f"The number of sizes can be {most} at most for a picture painted at {width} × {height} pixels.", hint=f"Set it to {most}, or to 0.", field="scales")
         return with_upscaler(params, desk.catalog).model_copy(update={"steps": max(params.steps or USUAL_STEPS, len(plan_of(height, width, params.steps, params.scales)))})
 
     def run(self, params: OptimiseParams, ctx: RunContext) -> Result:
@@ -81,8 +81,8 @@ class Optimise:
         frame, size = next(frames), result_size(facts, params.size)
         frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
         height, width = painted_size(params, facts)
-        working = working_bytes(height * width, ctx.device)
-        check_room(height, width, ctx.models.room - trunk_bytes(ctx.device), ctx.device)
+        working = working_bytes(height * width, ctx.device, params.style_size)
+        check_room(height, width, params.style_size, ctx.models.room - trunk_bytes(ctx.device), ctx.device)
         fast = self._fast(params, ctx) if params.begin == "Style from a picture" else None
         job = Painter(plan_of(height, width, params.steps, params.scales), ctx)
         with ctx.models.use(trunk_spec(ctx), working=working) as trunk:

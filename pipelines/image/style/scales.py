@@ -12,7 +12,7 @@ USUAL_SIDE, USUAL_STEPS = 640, 50
 COARSEST = 128  # the longer side at which the first scale stays
 MOST_SCALES = 6
 MOST_PAINTED = 2048 * 2048
-BYTES_A_PIXEL = 2_400  # of features and gradients while a step is taken in full precision
+BYTES_A_PIXEL = 3_900  # of features and gradients while a look is taken in full precision, and of what L-BFGS remembers
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def painted_size(params: Any, facts: Facts) -> tuple[int, int]:
 
 def most_scales(height: int, width: int) -> int:
     """How often the picture can be halved and still show something."""
-    return max(1, min(MOST_SCALES, int(min(height, width) // (2 * LEAST_SIDE)).bit_length()))
+    return max(1, min(MOST_SCALES, (min(height, width) // LEAST_SIDE).bit_length()))
 
 
 def plan_of(height: int, width: int, steps: int, scales: int) -> list[Scale]:
@@ -53,14 +53,19 @@ def work_of(plan: list[Scale]) -> float:
     return float(sum(scale.height * scale.width * (scale.steps + 0.7) for scale in plan))
 
 
-def working_bytes(pixels: int, device: str) -> int:
-    return pixels * (BYTES_A_PIXEL if device != "cuda" else BYTES_A_PIXEL // 2)
+def working_bytes(pixels: int, device: str, style_side: int = 0) -> int:
+    """The style pictures are only looked at, which takes half as much."""
+    return max(pixels, style_side**2 // 2) * (BYTES_A_PIXEL if device != "cuda" else BYTES_A_PIXEL // 2)
 
 
-def check_room(height: int, width: int, room: int, device: str) -> None:
-    """Raises ModelTooLarge with the size that fits."""
-    need = working_bytes(height * width, device)
-    if need > room:
-        side = int(max(height, width) * (max(0, room) / need) ** 0.5) // 16 * 16
-        hint = f"Paint at {side} pixels or less, or raise the memory limit in Settings." if side >= 32 else "Raise the memory limit in Settings."
-        raise ModelTooLarge(f"Painting at {width} × {height} pixels takes {need / 2**30:.1f} GB; {max(0, room) / 2**30:.1f} GB are free.", hint=hint, field="paint_size")
+def check_room(height: int, width: int, style_side: int, room: int, device: str) -> None:
+    """Raises ModelTooLarge at the field that is too large, with the size that fits."""
+    pixels = height * width
+    need = working_bytes(pixels, device, style_side)
+    if need <= room:
+        return
+    own = working_bytes(pixels, device) == need
+    side = int((max(height, width) if own else style_side) * (max(0, room) / need) ** 0.5) // 16 * 16
+    told = f"Painting at {width} × {height} pixels" if own else f"A style of {style_side} pixels"
+    hint = f"{side} pixels would fit. Or raise the memory limit in Settings." if side >= 32 else "Raise the memory limit in Settings."
+    raise ModelTooLarge(f"{told} takes {need / 2**30:.1f} GB; {max(0, room) / 2**30:.1f} GB are free.", hint=hint, field="paint_size" if own else "style_size")
