@@ -95,7 +95,8 @@ def speed() -> bool:
     ctx, good = Context(folder_with(photograph().resize((640, 427)))), True
     for method, params in methods():
         network, x = load(WEIGHTS / f"{method.paint_weights}.safetensors", "cpu"), torch.rand(1, 3, 428, 640)
-        style = torch.zeros(network.styles)
+        with ctx.models.use(method._spec(ctx)) as model:
+            style = method.style(model, params, ctx)
 
         def bare(network: Any = network, style: Any = style) -> None:
             with Image.open(ctx.folder / CONTENT) as file:

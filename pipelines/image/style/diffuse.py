@@ -162,5 +162,3 @@ def adapter_for(entry: ModelEntry, family: Family, catalog: Catalog) -> ModelEnt
     if not fitting:
         raise BadInput(f"There is no IP-Adapter for “{entry.title}” ({family.title}) on this computer.", hint="Take the style picture away, or use “Style from a picture”, which needs none.", field="style")
     return fitting[0]
-
-
