@@ -10,6 +10,7 @@ from studio.errors import (
     ContextOverflow,
     DownloadFailed,
     ExtensionFailed,
+    Fix,
     InternalError,
     ModelBroken,
     ModelMissing,
@@ -44,7 +45,7 @@ from studio.memory.devices import has_bfloat16
 from studio.memory.manager import give_back
 from studio.metadata import parameters_text
 from studio.params import ExtensionParams, Params, ui
-from studio.pipeline import Desk, Lane, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
+from studio.pipeline import Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
 from studio.settings import Settings
 
 __all__ = [
@@ -62,11 +63,13 @@ __all__ = [
     "ExtensionFailed",
     "ExtensionParams",
     "Failed",
+    "Fix",
     "Frame",
     "Inputs",
     "InternalError",
     "Lane",
     "Loading",
+    "Looks",
     "ModelBroken",
     "ModelEntry",
     "ModelManager",

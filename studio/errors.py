@@ -7,7 +7,8 @@ Errors cross the process seam as plain data, never pickled.
 
 from __future__ import annotations
 
-from typing import ClassVar, TypedDict
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, TypedDict
 
 
 class ErrorWire(TypedDict):
@@ -18,6 +19,21 @@ class ErrorWire(TypedDict):
     hint: str
     field: str
     traceback: str
+    fix: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What one click can do about it: values by field, or by text field what is replaced in it (old, new); and what the button says."""
+
+    values: dict[str, Any]
+    label: str
+    swaps: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @staticmethod
+    def use(field: str, value: Any, shown: str = "") -> Fix:
+        """Another value for a field; `shown` is how people call it."""
+        return Fix({field: value}, f"Use {shown or value}")
 
 
 class StudioError(Exception):
@@ -26,22 +42,23 @@ class StudioError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 400
 
-    def __init__(self, message: str, *, hint: str = "", field: str = "", traceback: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", field: str = "", traceback: str = "", fix: Fix | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.field = field
         self.traceback = traceback
+        self.fix = fix
 
     def wire(self) -> ErrorWire:
-        return ErrorWire(
-            code=self.code, message=self.message, hint=self.hint, field=self.field, traceback=self.traceback
-        )
+        fix = asdict(self.fix) if self.fix else {}
+        return ErrorWire(code=self.code, message=self.message, hint=self.hint, field=self.field, traceback=self.traceback, fix=fix)
 
     @staticmethod
     def from_wire(wire: ErrorWire) -> StudioError:
         kind = _by_code().get(wire["code"], StudioError)
-        return kind(wire["message"], hint=wire["hint"], field=wire["field"], traceback=wire["traceback"])
+        fix = wire.get("fix")  # jobs of older studios have none
+        return kind(wire["message"], hint=wire["hint"], field=wire["field"], traceback=wire["traceback"], fix=Fix(**fix) if fix else None)
 
 
 class BadInput(StudioError):

@@ -87,7 +87,7 @@ class Done(Event):
 @dataclass(frozen=True)
 class Failed(Event):
     error: ErrorWire = field(
-        default_factory=lambda: ErrorWire(code="internal", message="", hint="", field="", traceback="")
+        default_factory=lambda: ErrorWire(code="internal", message="", hint="", field="", traceback="", fix={})
     )
 
 

@@ -23,7 +23,7 @@ from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Loading,
 from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import Desk, ExpandsPrompts, Need, Paced, Pipeline, Places, ReadsText, Settles
+from studio.pipeline import Desk, ExpandsPrompts, Looks, Need, Paced, Pipeline, Places, ReadsText, Settles
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -245,6 +245,7 @@ class JobQueue:
 
     def verdict(self, pipeline: Pipeline, params: Params) -> Need:
         """What a job takes here: on this device, within the memory for models, at the pace of earlier jobs."""
+        params = pipeline.look(params, self.desk) if isinstance(pipeline, Looks) else params
         if not isinstance(pipeline, Places):
             return pipeline.need(params, self.catalog)
         need = pipeline.place(params, self.catalog, self.executor_device(), self._budget(self.settings))

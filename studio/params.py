@@ -5,13 +5,14 @@ The same class makes the controls, the REST body, the metadata in the file and s
 
 from __future__ import annotations
 
+import difflib
 import random
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio.errors import BadInput
+from studio.errors import BadInput, Fix
 
 Widget = Literal["auto", "textarea", "slider", "number", "checkbox", "choice", "model", "json", "hidden", "lines", "picture"]
 SEED_LIMIT = 2**31 - 1
@@ -100,7 +101,20 @@ def bad_input(cls: type[BaseModel], error: ValidationError) -> BadInput:
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     field = cls.model_fields.get(name)
-    return BadInput(refusal(first, (field.title if field else None) or name or "These settings"), hint="Change the value and try again.", field=name)
+    title = (field.title if field else None) or name or "These settings"
+    return BadInput(refusal(first, title), hint="Change the value and try again.", field=name, fix=_mended(name, field, first))
+
+
+def _mended(name: str, field: Any, item: Any) -> Fix | None:
+    """The bound that was crossed, or the nearest choice; None where the value says nothing about what was meant."""
+    context = item.get("ctx", {})
+    bound = next((context[key] for key in ("ge", "le") if key in context), None)
+    if bound is not None and len(item["loc"]) == 1:
+        return Fix.use(name, bound)
+    if item["type"] == "literal_error" and isinstance(item["input"], str):
+        near = difflib.get_close_matches(item["input"], [str(choice) for choice in get_args(field.annotation)], 1)
+        return Fix.use(name, near[0]) if near else None
+    return None
 
 
 def refusal(item: Any, title: str) -> str:

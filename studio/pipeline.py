@@ -166,6 +166,14 @@ class Settles(Protocol):
 
 
 @runtime_checkable
+class Looks(Protocol):
+    """A pipeline whose work depends on the pictures it is given: it looks at them before it is asked what a job takes."""
+
+    def look(self, params: Any, desk: Desk) -> Any:
+        """The params with what it saw, kept where neither metadata nor forms show it. Raises nothing."""
+
+
+@runtime_checkable
 class Places(Protocol):
     """A pipeline that knows slower ways for less memory: it tells which one a job would go."""
 

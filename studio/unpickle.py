@@ -21,7 +21,7 @@ HARMLESS = (
     "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint", "lightning_fabric.utilities.data.AttributeDict", "pytorch_lightning.utilities.parsing.AttributeDict",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype", "_codecs.encode",
 )  # fmt: skip
-NESTS = ("state_dict", "params_ema", "params", "string_to_param", "module", "model")
+NESTS = ("state_dict", "model_state_dict", "params_ema", "params-ema", "params", "string_to_param", "module", "model", "net")
 WORDS = 4_000  # letters of one note that is kept as metadata
 CHUNK = 16 * 2**20
 

@@ -1,6 +1,5 @@
 // The pictures of a run: a click makes one large, another or Escape shows all again; arrows go to the next. `element` and `trigger` are Gradio's.
 const { say, tell, dialog } = window.seisei;
-const VIEWS = '#image-view, #image-grid-view, #image-upscale-view';
 const sheet = () => element.querySelector('.image-sheet');
 const all = () => [...element.querySelectorAll('button[data-output]')].filter((button) => !button.hidden);
 function large(button) {
@@ -16,7 +15,7 @@ element.addEventListener('click', (event) => {
   if (!button) return;
   const again = button.hasAttribute('aria-current') && sheet().hasAttribute('data-large');
   large(again ? null : button);
-  (element.closest(VIEWS) || element).dataset.chosen = button.dataset.output;
+  (element.closest('.image-view') || element).dataset.chosen = button.dataset.output;
   trigger('select', { value: button.dataset.output });
 });
 element.addEventListener('input', (event) => { if (event.target.matches('.image-compare input')) event.target.parentElement.style.setProperty('--at', event.target.value + '%'); });

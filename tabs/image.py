@@ -1,7 +1,8 @@
-"""The Image tab: Create, Grid and Upscale, each a view of one pipeline."""
+"""The Image tab: Create, Grid, Style, Upscale and Lab, each a view of its pipelines."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -10,11 +11,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from studio import ui
-from studio.api import Route, Studio, Tab, hookimpl
+from studio.api import NotFound, Route, Studio, Tab, hookimpl
 from tabs.image_advice import PIPELINE
 from tabs.image_create import CreatePage
 from tabs.image_grid import GridPage
+from tabs.image_lab import LabPage
 from tabs.image_prompt import suggestions
+from tabs.image_samples import FOLDER
+from tabs.image_style import StylePage
+from tabs.image_style_mix import ANY, BLEND
+from tabs.image_style_strip import Strip
 from tabs.image_upscale import UpscalePage
 
 
@@ -33,14 +39,37 @@ class ImageTab:
         with gr.Tabs(elem_id="image-modes"):
             with gr.Tab(words("Create"), id="create"):
                 create.build()
-            with gr.Tab(words("Grid"), id="grid"):
+            with gr.Tab(words("Grid"), id="grid") as opened:
                 grid.build()
+            style = self._style(studio)
             with gr.Tab(words("Upscale"), id="upscale"):
                 upscale.build()
+            lab = self._lab(studio)
         create.listen(upscale)
-        grid.listen()
+        grid.listen(opened.select)
         upscale.listen()
+        if style:
+            style[0].listen(style[1], create, upscale)
+        if lab:
+            lab[0].listen(lab[1], create)
         ui.last_results("image.")
+
+    def _style(self, studio: Studio) -> tuple[StylePage, Any] | None:
+        """Where the pipelines that paint are there."""
+        if not {ANY, BLEND} <= studio.pipelines.keys():
+            return None
+        page = StylePage(studio)
+        with gr.Tab(studio.words("Style"), id="style") as tab:
+            page.build()
+        return page, tab
+
+    def _lab(self, studio: Studio) -> tuple[LabPage, Any] | None:
+        page = LabPage(studio)
+        if not page.views:
+            return None
+        with gr.Tab(studio.words("Lab"), id="lab") as tab:
+            page.build()
+        return page, tab
 
 
 @hookimpl
@@ -52,9 +81,24 @@ def register_routes(studio: Studio) -> list[Route]:
 
     def given(request: Request) -> Response:
         """A key is the picture's own hash: who has it has seen the picture."""
-        return FileResponse(studio.jobs.desk.inputs.path(request.path_params["key"]), headers={"x-content-type-options": "nosniff", "cache-control": "private, max-age=86400"})
+        return picture(studio.jobs.desk.inputs.path(request.path_params["key"]))
 
+    def sample(request: Request) -> Response:
+        path = (FOLDER / request.path_params["kind"] / request.path_params["name"]).resolve()
+        return picture(path if path.is_relative_to(FOLDER) and path.suffix == ".webp" else None)
+
+    def thumbnail(request: Request) -> Response:
+        return picture(strip.path(request.path_params["key"], request.path_params["name"]))
+
+    def picture(path: Path | None) -> Response:
+        if path is None or not path.is_file():
+            raise NotFound("There is no such picture.")
+        return FileResponse(path, headers={"x-content-type-options": "nosniff", "cache-control": "private, max-age=86400"})
+
+    strip = Strip(studio)
     return [
+        Route("/api/v1/image/samples/{kind}/{name}", ["GET"], sample, "The photos and style pictures that come along"),
+        Route("/api/v1/image/styles/{key}/{name}", ["GET"], thumbnail, "A picture small in one of the styles"),
         Route("/api/v1/image/words", ["GET"], words, "Names that a prompt can use: LoRAs, embeddings, wildcards, your styles"),
         Route("/api/v1/image/inputs/{key}", ["GET"], given, "A picture that was given to a job"),
     ]

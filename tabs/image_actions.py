@@ -36,7 +36,7 @@ class Actions:
         form = create.form
         self.favourite.click(self.on_star, [create.chosen], [self.favourite], **ui.QUICK)
         self.vary.click(create.on_vary, inputs_kwargs={"chosen": create.chosen}, outputs=create.streamed, **ui.QUIET, concurrency_limit=None, trigger_mode="multiple")
-        self.begin.click(create.on_begin, [create.chosen], [form.editor, form.from_picture, form.shape], **ui.QUICK)
+        self.begin.click(create.on_begin, [create.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK)
         self.again.click(self.on_seed, [create.chosen], [form.controls["seed"]], **ui.QUICK)
         self.ideas.click(lambda: ["", True, gr.update(visible=False)], [], [create.chosen, create.blank, self.row], **ui.QUICK).then(create.on_ideas, [form.model, create.blank], [create.view], **ui.QUICK)
         self.enlarge.click(upscale.on_take, [create.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
@@ -56,6 +56,17 @@ class Actions:
 
     def on_seed(self, chosen: str, request: gr.Request) -> int:
         return int(own_output(self.studio, chosen, request).metadata.get("facts", {}).get("seed", -1))
+
+
+def own_words(params: dict[str, Any], seed: int) -> dict[str, Any]:
+    """What one picture of a batch was drawn from, where choices and wildcards gave each its own words: they are not drawn anew for another seed."""
+    number = (seed - int(params.get("seed", seed))) % 2**32
+    found: dict[str, Any] = {"prompts": [], "negative_prompts": []}
+    for name, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
+        words = params.get(each) or []
+        if number < len(words):
+            found[name] = words[number]
+    return found
 
 
 def own_output(studio: Studio, output_id: str, request: gr.Request) -> Output:

@@ -6,35 +6,36 @@ import html
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_actions import Actions, own_output
+from tabs.image_actions import Actions, own_output, own_words
 from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
-from tabs.image_follow import GRID, Follower, duration
+from tabs.image_follow import GRID, duration
 from tabs.image_form import EXTEND, Form
-from tabs.image_picture import editor_value
+from tabs.image_page import STREAMING, JobPage
+from tabs.image_picture import editor_value, picture_value
 from tabs.image_tasks import examples, ideas, task
 from tabs.image_view import Run, stage
 
 PIPELINE = advice.PIPELINE
-SHEET = (Path(__file__).parent / "image.js").read_text(encoding="utf-8")
 MOST_SEED = 2**31
-STREAMING: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
 MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "together", "precision")
 
 
-class CreatePage:
+class CreatePage(JobPage):
     """Everything about one picture or a sheet of them."""
 
+    pipeline: ClassVar[str] = PIPELINE
+    slot: ClassVar[str] = "image.job"
+
     def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+        super().__init__(studio)
         self.form, self.earlier, self.actions = Form(studio), EarlierPanel(studio), Actions(studio)
-        self.follower = Follower(studio, "image.job")
 
     def build(self) -> None:
         words = self.studio.words
@@ -43,34 +44,32 @@ class CreatePage:
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.form.build(self.earlier.build)
                 with gr.Column(elem_classes="studio-foot", elem_id="image-foot"):
-                    self.problem = gr.HTML("", padding=False, elem_id="image-problem")
+                    self.build_problem("image-problem")
                     self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-verdict")
                     with gr.Row(equal_height=True):
-                        self.generate = gr.Button(words("Generate"), variant="primary", elem_classes="primary-action", min_width=110, scale=3)
+                        self.go = self.go_button("Generate", "image-generate")
                         self.nine = gr.Button("3 × 3", min_width=64, scale=1, elem_id="image-nine")
-                        self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=70, scale=1)
+                        self.stop = self.stop_button()
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
-                self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-view")
+                self.build_view("image-view")
                 self.actions.build()
                 with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="image-working") as self.working:
                     self.skip = gr.Button(words("Skip this picture"), size="sm", min_width=120)
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
 
     @property
-    def streamed(self) -> list[Any]:
-        """What `_show` gives values for."""
-        return [self.view, self.actions.row, self.working, self.chosen, self.problem, self.actions.favourite, self.blank]
+    def more(self) -> list[Any]:
+        return [self.actions.row, self.working, self.chosen, self.actions.favourite, self.blank]
 
     def listen(self, upscale: Any) -> None:
         form, given = self.form, self.form.given
         light = {name: component for name, component in given.items() if name in MEASURED}
-        drawn = gr.on([self.generate.click, form.prompt_box.prompt.submit], self.on_generate, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
-        drawn.then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
+        self.listen_job([self.go.click, form.prompt_box.prompt.submit], given, form.named).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
         self.nine.click(self.on_nine, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
-        for button, mode in ((self.stop, "cancel"), (self.skip, "skip"), (self.finish, "finish")):
-            button.click(self._stopper(mode), [], [], **ui.QUICK)
+        for button, mode in ((self.skip, "skip"), (self.finish, "finish")):
+            button.click(self.stopper(mode), [], [], **ui.QUICK)
         self.view.select(self.on_select, [], [self.chosen, self.actions.favourite], **ui.QUICK)
-        self.view.input(self.on_example, [], [form.prompt_box.prompt], **ui.QUICK).then(self.on_generate, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        self.view.input(self.on_example, [], [form.prompt_box.prompt], **ui.QUICK).then(self.on_go, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         taken = [self.next, self.earlier.back, *form.filled]
         self.view.apply(self.on_task, inputs_kwargs=given, outputs=taken, **ui.QUICK).then(self.on_next, inputs_kwargs=given | {"next": self.next}, outputs=self.streamed, **STREAMING)
         self.actions.listen(self, upscale)
@@ -83,7 +82,6 @@ class CreatePage:
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
         page.load(self.on_load, [], form.filled, **ui.QUICK).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
-        page.load(self.on_follow, [], self.streamed, **STREAMING)
         ui.on_restore(self.studio, PIPELINE, ["image", "create"], self.on_load, form.filled)
 
     def _listen_earlier(self, taken: list[Any]) -> None:
@@ -94,9 +92,6 @@ class CreatePage:
 
     # -- generating ------------------------------------------------------------------------------------------
 
-    def on_generate(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
-        yield from self.submit(request, given, {})
-
     def on_nine(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         yield from self.submit(request, given, {"count": 9})
 
@@ -105,43 +100,23 @@ class CreatePage:
         if next:
             yield from self.submit(request, given, next["more"], next["pipeline"])
 
-    def submit(self, request: gr.Request, given: dict[str, Any], more: dict[str, Any], pipeline: str = PIPELINE) -> Iterator[list[Any]]:
-        """Queue it and follow it; a refusal stands at the prompt or above Generate."""
-        owner, lang = ui.owner(request), ui.lang(request)
-        try:
-            values, extras = self.form.values(given), self.form.read_extras(owner, given)
-            self.studio.store.remember(owner, "image.form", values | {"extras": extras, "written": True})
-            job = self.studio.submit(pipeline, values | more, owner=owner, extras=extras)
-        except StudioError as error:
-            told = self.form.prompt_box.fault(error, str(given["prompt"] or "") if error.field == "prompt" else "", lang)
-            yield [*[gr.skip()] * 4, told, *[gr.skip()] * 2]
-            return
+    def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        values, extras = self.form.values(given), self.form.read_extras(owner, given)
+        self.studio.store.remember(owner, "image.form", values | {"extras": extras, "written": True})
+        return values, extras
+
+    def accepted(self, owner: str, given: dict[str, Any]) -> None:
         remember_prompt(self.studio, owner, str(given["prompt"] or ""))
-        yield from self.follow(job, request)
 
-    def follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
-        self.follower.begin(job)
-        for run in self.follower.follow(job, ui.lang(request)):
-            yield self._show(run, request)
+    def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
+        return self.problem.told(error, lang, self.form.prompt_box.place(error, str(given["prompt"] or ""), lang) if error.field == "prompt" else "")
 
-    def _show(self, run: Run, request: gr.Request) -> list[Any]:
+    def hello(self, owner: str, lang: str) -> str:
+        return self._ideas(self._last_model(owner), lang)
+
+    def shown(self, run: Run, request: gr.Request) -> list[Any]:
         chosen = run.outputs[-1] if run.outputs else ""
-        shown = stage(run, self.studio.words, ui.lang(request), "" if run.outputs or run.running else self._ideas(self._last_model(ui.owner(request)), ui.lang(request)))
-        return [shown, gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, "", self.actions.star(chosen), not run.outputs and not run.running]
-
-    def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
-        """At a page load: the job that is still running, or the last one's pictures, or an invitation."""
-        job = self.follower.job(ui.owner(request))
-        if job is not None:
-            yield from self.follow(job, request)
-        else:
-            yield self._show(Run(), request)
-
-    def _stopper(self, mode: str) -> Any:
-        def stop(request: gr.Request) -> None:
-            self.follower.stop(ui.owner(request), mode)
-
-        return stop
+        return [gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, self.actions.star(chosen), not run.outputs and not run.running]
 
     # -- filling ---------------------------------------------------------------------------------------------
 
@@ -229,6 +204,7 @@ class CreatePage:
         output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
         seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
+        params |= own_words(params, seed)
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
         if advice.traits(self.studio, str(params.get("model", ""))).get("variation") and not params.get("image"):
             params |= {"seed": seed, "variation_strength": 0.3, "variation_seed": other}
@@ -242,7 +218,9 @@ class CreatePage:
         yield from self.follow(job, request)
 
     def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
-        return [editor_value(Path(own_output(self.studio, chosen, request).path)), gr.update(open=True), advice.AS_PICTURE]
+        picture = picture_value(own_output(self.studio, chosen, request).path)
+        assert picture is not None
+        return [editor_value(picture), gr.update(open=True), advice.AS_PICTURE]
 
 
 def size(number: int) -> str:

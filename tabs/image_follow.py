@@ -1,4 +1,4 @@
-"""Following a job of pictures: its events become what the page shows of it; how long such pictures take is remembered for estimates. No gradio."""
+"""Following a job of pictures: its events become what the page shows of it. No gradio."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tabs.image_view import Run
 
 GRID = "image.grid"
 UPDATE_SECONDS = 0.1
-PACE = "image.pace"
 
 
 class Follower:
@@ -33,19 +32,23 @@ class Follower:
             return None
         return job if job.owner == owner else None
 
+    def asked(self, job_id: str) -> dict[str, Any]:
+        """A job's parameters; {} where it is gone."""
+        try:
+            return dict(self.studio.jobs.get(job_id).params.model_dump())
+        except StudioError:
+            return {}
+
     def stop(self, owner: str, mode: str) -> None:
         self.studio.jobs.cancel(self.studio.store.recall(owner, self.slot, ""), by=owner, mode=mode)
 
     def follow(self, job: Any, lang: str) -> Iterator[Run]:
         """At most ten times a second, and once more at its end."""
         run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
-        shown = begun = 0.0
+        shown = 0.0
         ended = job.state not in ("queued", "running")  # a page that is opened later: only how it ended
         for event in job.events():
             self._take(run, event, job, lang)
-            begun = begun or (time.monotonic() if isinstance(event, Progress) else 0.0)
-            if isinstance(event, Done) and begun and not ended:
-                self._pace(job, time.monotonic() - begun, event.seconds)
             if run.running and (ended or time.monotonic() - shown < UPDATE_SECONDS):
                 continue
             shown = time.monotonic()
@@ -82,27 +85,6 @@ class Follower:
             return not self.studio.store.output(output).trashed
         except StudioError:
             return False
-
-    def _pace(self, job: Any, seconds: float, whole: float) -> None:
-        """Seconds for a step and a megapixel, by model: the newest job counts half. Loading is not counted, nor a job that was watched in its last part only."""
-        values = job.params.model_dump()
-        if job.pipeline.id != "image.generate" or values["image"] or values["hires_scale"] > 1 or seconds < whole / 4:
-            return
-        paces = self.studio.store.recall(job.owner, PACE, {})
-        pace = seconds / (values["count"] * work(values["steps"], values["width"], values["height"]))
-        paces[values["model"]] = (paces.get(values["model"], pace) + pace) / 2
-        self.studio.store.remember(job.owner, PACE, paces)
-
-
-def work(steps: int, width: int, height: int) -> float:
-    """Steps times megapixels."""
-    return max(1, steps) * max(1, width * height) / 2**20
-
-
-def estimate(studio: Studio, owner: str, model: str, amount: float) -> float:
-    """Seconds for that much work by the pace of one's last pictures; -1 where none is known."""
-    pace = studio.store.recall(owner, PACE, {}).get(model)
-    return pace * amount if pace else -1.0
 
 
 def duration(seconds: float) -> tuple[str, str]:

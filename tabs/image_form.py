@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,9 @@ from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
-from tabs.image_picture import editor_pictures, editor_value, holds_picture, kept_picture, picture_value, shown_picture
+from tabs.image_control import ANNOTATE, ControlPreview
+from tabs.image_editor import PictureEditor
+from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
 
@@ -32,7 +33,8 @@ ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PI
 BELOW_PICTURE = ("Picture", "Mask")
 MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in their titles
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
-SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",)}  # trait: fields or groups that need it
+SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",)}  # trait: fields or groups that need it
+TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 
 
 NUMBERED = re.compile(r"(\w[\w ]* \d) ")
@@ -47,7 +49,8 @@ class Form:
         self.fields = self.Params.model_fields
         self.controls: dict[str, Any] = {}
         self.groups: dict[str, Any] = {}
-        self.prompt_box, self.styles, self.cards = PromptBox(studio), StylesPanel(studio), CardsPanel(studio)
+        self.prompt_box, self.styles, self.cards, self.picture = PromptBox(studio), StylesPanel(studio), CardsPanel(studio), PictureEditor(studio)
+        self.previews: list[ControlPreview] = []
 
     # -- drawing ---------------------------------------------------------------------------------------------
 
@@ -66,7 +69,7 @@ class Form:
         self.styles.build()
         with gr.Accordion(words("From a picture"), open=False, elem_id="image-from") as self.from_picture:
             self._build_picture(words)
-        with gr.Accordion(words("Advanced"), open=False, elem_id="image-advanced"):
+        with gr.Accordion(words("Advanced"), open=False, elem_id="image-advanced") as self.advanced:
             for group, names in GROUPS.items():
                 self._group(group, (*names, *self._more(group)), open=group == "Sampling")
             for group in dict.fromkeys(self._group_of(name) for name in self._left()):
@@ -75,10 +78,7 @@ class Form:
         self.extras = ui.extras(self.studio, advice.PIPELINE)
 
     def _build_picture(self, words: Any) -> None:
-        self.editor = gr.ImageEditor(
-            type="pil", label=words("Picture"), show_label=False, sources=["upload", "clipboard"], height=320, layers=False, transforms=[], elem_id="image-editor",
-            brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
-        )  # fmt: skip
+        self.picture.build()
         self._draw((*PICTURE, *self._more("Picture")))
         with gr.Accordion(words("Mask"), open=False):
             self._draw((*MASK, *self._more("Mask")))
@@ -97,12 +97,19 @@ class Form:
                 if part:
                     with gr.Accordion(words(part), open=False):
                         self._draw(some)
+                        self._preview(some[0])
                 else:
                     self._draw(some)
             if title == "Seed":
                 with gr.Row(elem_classes="studio-quiet"):
                     self.random = gr.Button(words("Random"), size="sm", min_width=80)
                     self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
+
+    def _preview(self, name: str) -> None:
+        """A control unit can show what it will see."""
+        if ANNOTATE in self.studio.pipelines and name.startswith("control"):
+            self.previews.append(ControlPreview(self.studio, self, name.partition("_")[0]))
+            self.previews[-1].build()
 
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
@@ -126,13 +133,18 @@ class Form:
     @property
     def given(self) -> dict[str, Any]:
         light = {"prompt": self.prompt_box.prompt, "negative_prompt": self.prompt_box.negative, "model": self.model, "shape": self.shape, "megapixels": self.megapixels, "count": self.count}
-        return light | {"editor": self.editor, "styles": self.styles.chosen} | self.controls | self.extras
+        return light | {"editor": self.picture.view, "painted": self.picture.given, "styles": self.styles.chosen} | self.controls | self.extras
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """Components of parameters that `given` has under other names."""
+        return {"image": self.picture.view, "mask": self.picture.view}
 
     @property
     def filled(self) -> list[Any]:
         """What `shown` gives values for, in its order."""
         box = self.prompt_box
-        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.editor, self.from_picture, self.styles.fold, self.styles.chosen]
+        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.from_picture, *self.picture.filled, self.styles.fold, self.styles.chosen]
         return [*above, *self.controls.values(), *self.extras.values(), *self.advised]
 
     @property
@@ -142,7 +154,7 @@ class Form:
 
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """As ImageParams want it. Raises BadInput."""
-        image, mask = editor_pictures(self.studio, given["editor"])
+        image, mask = self.picture.keys(given["editor"], given["painted"])
         values = ui.read_values(self.Params, {name: kept_picture(self.studio, self.fields[name], given[name]) for name in self.controls}) | self._unused(given["model"])
         if given["shape"] == advice.AS_PICTURE and image:
             values |= {"width": 0, "height": 0}
@@ -166,16 +178,16 @@ class Form:
         model = values.get("model") or (models[0][1] if models else "")
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
-        picture = shown_picture(self.studio, str(values.get("image") or ""))
-        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
+        picture = self.picture.shown(str(values.get("image") or ""), str(values.get("mask") or ""))
+        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture[0] else "Square 1:1"
         basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
         wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
-        editor = [editor_value(Path(picture)) if picture else None, gr.update(open=bool(picture))]
-        above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1), *editor, gr.update(open=bool(styles["value"])), styles]
+        above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1)]
+        folds = [gr.update(open=bool(picture[0])), *picture, gr.update(open=bool(styles["value"])), styles]
         updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
         extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
-        return [*above, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]
+        return [*above, *folds, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]
 
     def _shown(self, name: str, wanted: dict[str, Any]) -> Any:
         field = self.fields[name]
@@ -188,8 +200,8 @@ class Form:
         if name in ("sampler", "schedule"):
             names = ["Automatic", *traits.get(f"{name}s", [])]
             return gr.update(value=value, choices=[(self.studio.words(one), one) for one in names])
-        if name in SHOWN_BY["encoder"]:
-            return gr.update(value=value, visible=traits.get("encoder", True))
+        if trait := TRAITS.get(name):
+            return gr.update(value=value, visible=traits.get(trait, True))
         return value
 
     def _visible(self, traits: dict[str, Any]) -> list[Any]:
@@ -201,7 +213,7 @@ class Form:
     @property
     def moved(self) -> list[Any]:
         """What `on_model` fills."""
-        return [self.prompt_box.negative, *(self.controls[name] for name in (*advice.FOLLOWED, *SHOWN_BY["encoder"])), *self.advised]
+        return [self.prompt_box.negative, *(self.controls[name] for name in (*advice.FOLLOWED, *TRAITS)), *self.advised]
 
     def on_model(self, model: str, shape: str, megapixels: str, before: dict[str, Any], *values: Any) -> list[Any]:
         """The advised values, but for what the person changed; what the model can't use goes out of sight."""
@@ -214,7 +226,7 @@ class Form:
         if kept["sampler"] not in traits["samplers"]:
             kept |= {name: basis[name] for name in ("sampler", "schedule")}
         updates = [self._for_model(name, kept[name], traits) for name in advice.FOLLOWED]
-        reads = [gr.update(visible=traits["encoder"])] * len(SHOWN_BY["encoder"])
+        reads = [gr.update(visible=traits[trait]) for trait in TRAITS.values()]
         return [gr.update(visible=traits["negative"]), *updates, *reads, basis, *self._visible(traits)]
 
     def on_shape(self, model: str, shape: str, megapixels: str) -> list[Any]:
@@ -235,11 +247,14 @@ class Form:
         gr.on([self.shape.input, self.megapixels.input], self.on_shape, [self.model, self.shape, self.megapixels], sizes, **ui.QUICK)
         gr.on([item.input for item in sizes], lambda: advice.OWN_SHAPE, [], [self.shape], **ui.QUICK)
         self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
-        self.editor.upload(lambda: advice.AS_PICTURE, [], [self.shape], **ui.QUICK)
+        self.picture.listen(self.shape, advice.AS_PICTURE)
+        self.prompt_box.listen(self.model)
         self.random.click(lambda: -1, [], [self.controls["seed"]], **ui.QUICK)
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)
         self.cards.listen(self)
+        for preview in self.previews:
+            preview.listen()
 
 
 def parted(names: Iterable[str], fields: dict[str, Any]) -> dict[str, list[str]]:

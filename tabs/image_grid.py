@@ -5,16 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, ClassVar, get_args, get_origin
 
 import gradio as gr
 
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_create import SHEET, STREAMING
-from tabs.image_follow import GRID, Follower, duration, estimate
-from tabs.image_view import Run, stage
+from tabs.image_follow import GRID, duration
+from tabs.image_page import STREAMING, JobPage
+from tabs.image_view import Run
 
 EXAMPLES = {
     "Prompt S/R": "cat, dog, fox", "Prompts": "a red heart\na blue star", "Prompt matrix": "on a beach, at night", "Steps": "10, 20, 30", "CFG scale": "2, 4, 7, 10", "Seed": "1-4",
@@ -25,17 +25,21 @@ HINTS = {
     "Prompt matrix": "Added to the prompt in all combinations, with commas between.", "Model": "Names of models, with commas between.",
 }  # fmt: skip
 NUMBERS = "Numbers with commas between; also 1-5, 1-10 (+3) or 1-10 [4]."
+COUNTED = ("prompt", "negative_prompt", "model", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "precision")
 CHOICES = "Values with commas between."
 
 
-class GridPage:
+class GridPage(JobPage):
     """Left the axes with hints and the count of cells, right the sheet. A grid that was broken off can go on."""
 
+    pipeline: ClassVar[str] = GRID
+    slot: ClassVar[str] = "image.grid.job"
+
     def __init__(self, studio: Studio, create: Any) -> None:
-        self.studio, self.create = studio, create
+        super().__init__(studio)
+        self.create = create
         self.Params = studio.pipelines[GRID].Params
         self.fields = {str(field.title): field for field in studio.pipelines[advice.PIPELINE].Params.model_fields.values()}
-        self.follower = Follower(studio, "image.grid.job")
 
     def build(self) -> None:
         words = self.studio.words
@@ -48,12 +52,12 @@ class GridPage:
                 for which in "xyz":
                     self._axis(which, words)
                 with gr.Column(elem_classes="studio-foot"):
-                    self.told = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-grid-told")
+                    self.build_problem("image-grid-problem")
+                    self.counted = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-grid-told")
                     with gr.Row(equal_height=True):
-                        self.draw = gr.Button(words("Draw the grid"), variant="primary", elem_classes="primary-action", min_width=120, scale=3, elem_id="image-grid")
-                        self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=70, scale=1)
+                        self.build_go("Draw the grid", "image-grid")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
-                self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-grid-view")
+                self.build_view("image-grid-view")
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.working:
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.broken:
@@ -69,38 +73,28 @@ class GridPage:
                 self.fill[which] = gr.Button(words("Fill in"), size="sm", min_width=70, scale=0, visible=False, elem_classes="studio-quiet", elem_id=f"image-{which}-fill")
 
     @property
-    def streamed(self) -> list[Any]:
-        return [self.view, self.working, self.broken, self.told]
+    def more(self) -> list[Any]:
+        return [self.working, self.broken]
 
-    def listen(self) -> None:
+    def listen(self, opened: Any) -> None:
+        """`opened` is the event of the page being looked at: its count follows what was changed in Create."""
         form = self.create.form
-        given = form.given | self.axes
-        self.draw.click(self.on_draw, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        self.listen_job([self.go.click], form.given | self.axes, form.named)
         self.go_on.click(self.on_go_on, [], self.streamed, **STREAMING)
-        self.stop.click(self.on_stop, [], [], **ui.QUICK)
-        self.finish.click(self.on_finish, [], [], **ui.QUICK)
+        self.finish.click(self.stopper("finish"), [], [], **ui.QUICK)
         for which in "xyz":
             axis, values = self.axes[f"{which}_axis"], self.axes[f"{which}_values"]
             axis.change(self.on_axis, [axis], [self.hints[which], self.fill[which]], **ui.QUICK)
             self.fill[which].click(self.on_fill, [axis, form.model], [values], **ui.QUICK)
-        light = {name: form.given[name] for name in ("prompt", "negative_prompt", "model", "steps", "width", "height")} | self.axes
-        gr.on([component.change for component in (*self.axes.values(), form.model)], self.on_count, inputs_kwargs=light, outputs=[self.told], trigger_mode="always_last", **ui.QUICK)
-        page = gr.context.Context.root_block
-        assert isinstance(page, gr.Blocks)
-        page.load(self.on_follow, [], self.streamed, **STREAMING)
+        light = {name: form.given[name] for name in COUNTED} | self.axes
+        gr.on([opened, *(component.change for component in (*self.axes.values(), form.model))], self.on_count, inputs_kwargs=light, outputs=[self.counted], trigger_mode="always_last", **ui.QUICK)
         ui.on_restore(self.studio, GRID, ["image", "grid"], self.on_restore, [*self.axes.values(), *form.filled])
 
     # -- drawing ---------------------------------------------------------------------------------------------
 
-    def on_draw(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
-        owner = ui.owner(request)
-        try:
-            values = self.create.form.values(given) | {name: given[name] or "" for name in self.axes} | {"count": 1}
-            job = self.studio.submit(GRID, values, owner=owner, extras=self.create.form.read_extras(owner, given))
-        except StudioError as error:
-            yield [gr.skip(), gr.skip(), gr.skip(), problem(self.studio, error, ui.lang(request))]
-            return
-        yield from self._follow(job, request)
+    def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        form = self.create.form
+        return form.values(given) | {name: given[name] or "" for name in self.axes} | {"count": 1}, form.read_extras(owner, given)
 
     def on_go_on(self, request: gr.Request) -> Iterator[list[Any]]:
         """The cells that are there go along as pictures; only the others are drawn."""
@@ -111,7 +105,7 @@ class GridPage:
             job = self.studio.submit(GRID, values, owner=owner)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        yield from self._follow(job, request)
+        yield from self.follow(job, request)
 
     def _cells(self, row: dict[str, Any]) -> list[str]:
         """Keys of its finished cells, up to the first that is gone; a sheet that it ended with is none of them."""
@@ -124,14 +118,8 @@ class GridPage:
                 break
         return found
 
-    def _follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
-        self.follower.begin(job)
-        for run in self.follower.follow(job, ui.lang(request)):
-            yield self._show(run, request)
-
-    def _show(self, run: Run, request: gr.Request) -> list[Any]:
-        lang = ui.lang(request)
-        return [stage(run, self.studio.words, lang, self._hello(lang)), gr.update(visible=run.running), gr.update(visible=not run.running and self._is_broken(ui.owner(request))), gr.skip() if run.job else ""]
+    def shown(self, run: Run, request: gr.Request) -> list[Any]:
+        return [gr.update(visible=run.running), gr.update(visible=not run.running and self._is_broken(ui.owner(request)))]
 
     def _is_broken(self, owner: str) -> bool:
         """Whether the newest grid ended before its last cell."""
@@ -142,22 +130,9 @@ class GridPage:
         short = row["summary"].get("cells", 0) < row["summary"].get("of", 0)
         return row["owner"] == owner and bool(row["outputs"]) and (row["state"] in ("cancelled", "failed") or (row["state"] == "done" and short))
 
-    def _hello(self, lang: str) -> str:
+    def hello(self, owner: str, lang: str) -> str:
         told = self.studio.words.say(lang, "Choose what changes along X, then draw: samplers, steps, words of the prompt, models.")
         return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(told)}</div>'
-
-    def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
-        job = self.follower.job(ui.owner(request))
-        if job is not None:
-            yield from self._follow(job, request)
-        else:
-            yield self._show(Run(), request)
-
-    def on_stop(self, request: gr.Request) -> None:
-        self.follower.stop(ui.owner(request), "cancel")
-
-    def on_finish(self, request: gr.Request) -> None:
-        self.follower.stop(ui.owner(request), "finish")
 
     # -- the axes --------------------------------------------------------------------------------------------
 
@@ -180,7 +155,8 @@ class GridPage:
         if axis in ("Sampler", "Schedule"):
             return list(traits.get(f"{axis.lower()}s", []))
         if kind := ui.hint(field, "model_kind"):
-            return [quoted(entry.key) for entry in self.studio.catalog.entries(kind) if not entry.problem]
+            named = [str(name) for name in ui.hint(field, "choices") or []]
+            return [quoted(name) for name in dict.fromkeys((*named, *(entry.key for entry in self.studio.catalog.entries(kind) if not entry.problem)))]
         if get_origin(field.annotation) is not None:
             return [quoted(str(choice)) for choice in get_args(field.annotation)]
         if field.annotation is bool:
@@ -192,21 +168,22 @@ class GridPage:
         return [f"{round(value)}" if field.annotation is int else f"{value:.2g}" for value in steps]
 
     def on_count(self, request: gr.Request, **given: Any) -> str:
-        """How many cells, and how long by the pace of one's last pictures."""
+        """How many cells, and how long by the pace of earlier pictures."""
         lang, say = ui.lang(request), self.studio.words.say
         if not any(given[f"{which}_axis"] for which in "xyz"):
             return ""
         try:
-            values = {name: given[name] or "" for name in (*self.axes, "prompt", "negative_prompt", "model")} | {name: int(given[name] or 0) for name in ("steps", "width", "height")}
-            need = self.studio.pipelines[GRID].need(self.Params.parse(values), self.studio.catalog)
+            values = {name: given[name] or "" for name in (*self.axes, *COUNTED[:3])} | ui.read_values(self.Params, {name: given[name] for name in COUNTED[3:]})
+            need = self.studio.jobs.verdict(self.studio.pipelines[GRID], self.Params.parse(values))
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))
         if "cells" not in need.facts:
             return html.escape(say(lang, (need.notes or [need.missing])[0]))
         told = say(lang, "{n} pictures", n=need.facts["cells"])
-        seconds = estimate(self.studio, ui.owner(request), given["model"], need.facts["work"])
-        key, number = duration(seconds)
-        return html.escape(f"{told}, {say(lang, key, n=number)}" if seconds > 0 else told)
+        if need.seconds < 0:
+            return html.escape(told)
+        key, number = duration(need.seconds)
+        return html.escape(f"{told}, {say(lang, key, n=number)}")
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner, store = ui.owner(request), self.studio.store
@@ -217,7 +194,3 @@ class GridPage:
 
 def quoted(value: str) -> str:
     return f'"{value}"' if "," in value else value
-
-
-def problem(studio: Studio, error: StudioError, lang: str) -> str:
-    return f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(studio, error, lang))}</p>"

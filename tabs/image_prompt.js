@@ -101,7 +101,7 @@ on(document, 'keydown', (event) => {
 on(document, 'focusout', (event) => { if (event.target === box) close(); });
 on(window, 'scroll', close); on(window, 'resize', close);
 on(document, 'click', (event) => {
-  const place = event.target.closest?.('[data-place]'), target = document.querySelector('#image-prompt textarea');
+  const place = event.target.closest?.('[data-place]'), target = document.querySelector('#image-' + (place?.dataset.box || 'prompt') + ' textarea');
   if (place && target) { target.focus(); target.setSelectionRange(+place.dataset.place, +place.dataset.place + 1); }
 });
 window.seisei.style = (name) => trigger('select', { value: name });

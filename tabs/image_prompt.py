@@ -30,6 +30,7 @@ class PromptBox:
         with gr.Group():
             self.prompt = gr.Textbox(label=words("Prompt"), lines=3, max_lines=12, placeholder=words("What the picture shows"), elem_id="image-prompt")
             self.negative = gr.Textbox(label=words("Negative prompt"), lines=1, max_lines=8, placeholder=words("What it should not show"), elem_id="image-negative")
+        self.negative_told = gr.HTML("", elem_id="image-negative-told", padding=False)
         self.told = gr.HTML("", js_on_load=SCRIPT, elem_id="image-told", padding=False)
         with gr.Accordion(words("What the model reads"), open=False, visible=False, elem_id="image-reads") as self.fold:
             self.reads = gr.HTML("", padding=False)
@@ -48,9 +49,21 @@ class PromptBox:
         view = self._view(prompt or "", model)
         if view is None:
             return ["", gr.update(visible=False), ""]
-        count = f"{int(view['tokens'])} / {int(view['limit'])}" if view["limit"] else str(int(view["tokens"]))
-        told = f"<span class='count' title='{html.escape(self.studio.words.say(lang, 'Tokens of the prompt'))}'>{count}</span>"
-        return [f"<div class='prompt-told'>{told}</div>", gr.update(visible=bool((prompt or "").strip())), reading(view, self.studio.words.say, lang)]
+        return [counted(view, self.studio.words.say(lang, "Tokens of the prompt")), gr.update(visible=bool((prompt or "").strip())), reading(view, self.studio.words.say, lang)]
+
+    def listen(self, model: Any) -> None:
+        """`model` is the dropdown: the count goes by its encoder."""
+        gr.on([self.negative.change, model.change], self.on_negative, [self.negative, model], [self.negative_told], trigger_mode="always_last", **ui.QUICK)
+
+    def on_negative(self, negative: str, model: str, request: gr.Request) -> str:
+        """The same of the negative prompt, where something is written there."""
+        lang, pipeline = ui.lang(request), self.studio.pipelines[PIPELINE]
+        if not (negative or "").strip():
+            return ""
+        if (problem := pipeline.prompt_problem(negative)) is not None:  # type: ignore[attr-defined]
+            return self.fault(problem, negative, lang).replace("<button ", "<button data-box='negative' ")
+        view = self._view(negative, model)
+        return counted(view, self.studio.words.say(lang, "Tokens of the negative prompt")) if view else ""
 
     def _view(self, prompt: str, model: str) -> dict[str, Any] | None:
         """What the pipeline says its encoder gets; None where it does not say."""
@@ -63,13 +76,23 @@ class PromptBox:
     def fault(self, error: StudioError, prompt: str, lang: str) -> str:
         """The sentence, and the letters around the place, which a click goes to."""
         sentence = html.escape(ui.error_text(self.studio, error, lang))
+        return f"<div class='studio-error' role='alert'><p>{sentence}</p>{self.place(error, prompt, lang)}</div>"
+
+    def place(self, error: StudioError, prompt: str, lang: str) -> str:
+        """The letters around the fault's place as a button; "" where it has none."""
         place = getattr(error, "place", None)
-        if not isinstance(place, int):
-            return f"<p class='studio-error' role='alert'>{sentence}</p>"
+        if not isinstance(place, int) or not prompt:
+            return ""
         before, sign, after = prompt[max(0, place - MARKED) : place], prompt[place : place + 1] or "␣", prompt[place + 1 : place + 1 + MARKED]
         shown = f"{html.escape(before)}<mark>{html.escape(sign)}</mark>{html.escape(after)}"
         go = html.escape(self.studio.words.say(lang, "Go to the place"))
-        return f"<div class='studio-error' role='alert'><p>{sentence}</p><button type='button' data-place='{place}' aria-label='{go}' title='{go}'>{shown}</button></div>"
+        return f"<button type='button' data-place='{place}' aria-label='{go}' title='{go}'>{shown}</button>"
+
+
+def counted(view: dict[str, Any], title: str) -> str:
+    """How many tokens of those that fit."""
+    count = f"{int(view['tokens'])} / {int(view['limit'])}" if view["limit"] else str(int(view["tokens"]))
+    return f"<div class='prompt-told'><span class='count' title='{html.escape(title)}'>{count}</span></div>"
 
 
 def reading(view: dict[str, Any], say: Any, lang: str) -> str:

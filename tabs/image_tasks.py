@@ -50,14 +50,14 @@ class Task:
 
 TASKS = (
     Task("logo", "◆", "Logo", "Four signs to choose from", {"prompt": "minimal flat vector logo of a fox head, two colours, centered, plain white background", "negative_prompt": "photo, text, letters, gradient, busy", "count": 4},
-         {"en": {"prompt": "fox", "negative_prompt": ""}, "ja": {"prompt": "キツネ", "negative_prompt": ""}}),
+         {"en": {"prompt": "{fox|owl|panda|tiger|lion|frog|octopus|penguin|unicorn|whale}", "negative_prompt": ""}, "ja": {"prompt": "{キツネ|フクロウ|パンダ|トラ|ライオン|カエル|タコ|ペンギン|ユニコーン|クジラ}", "negative_prompt": ""}}),
     Task("character", "☻", "Game character", "One character, nine variations", {"prompt": "full body game character, young ranger in a green cloak, concept art, plain background", "negative_prompt": "cropped, text, crowd", "seed": 7, "variation_strength": 0.2},
          {"en": {"prompt": "ghost", "negative_prompt": ""}, "ja": {"prompt": "おばけ", "negative_prompt": ""}},
          {"x_axis": "Variation seed", "x_values": "1-3", "y_axis": "Variation", "y_values": "0.15, 0.3, 0.45"}, fits=_varies),
     Task("pattern", "▦", "Pattern", "Its edges join: a tile for fabric or a background", {"prompt": "seamless pattern of autumn leaves, flat illustration, evenly spread", "negative_prompt": "frame, border, text", "tiling": True},
-         {"en": {"prompt": "a red heart", "negative_prompt": ""}, "ja": {"prompt": "赤いハート", "negative_prompt": ""}}),
+         {"en": {"prompt": "snowflakes", "negative_prompt": ""}, "ja": {"prompt": "雪の結晶", "negative_prompt": ""}}),
     Task("pixel", "▚", "Pixel art", "Enlarged in whole pixels", {"prompt": "pixel art, 16-bit game sprite of a small castle on a hill, limited palette", "negative_prompt": "photo, blurry, smooth", "upscaler": "Nearest"},
-         {"en": {"prompt": "a castle", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "城", "negative_prompt": "", "count": 4, "upscale": 4.0}}),
+         {"en": {"prompt": "{a castle|a robot|a sword|a ghost|a dinosaur|a crown|a dragon}", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "{城|ロボット|剣|おばけ|恐竜|王冠|ドラゴン}", "negative_prompt": "", "count": 4, "upscale": 4.0}}),
     Task("product", "◧", "Product picture", "On a clean background, with studio light", {"prompt": "product photo of a ceramic coffee cup on a wooden table, soft studio light, plain background, 85mm", "negative_prompt": "text, watermark, people, clutter", "count": 2}, fits=_large),
     Task("restyle", "◐", "Photo restyle", "Your photo in another style", {"prompt": "watercolour painting, soft edges, paper texture", "negative_prompt": "photo, text", "denoising_strength": 0.55}, picture=True, fits=_large),
 )  # fmt: skip

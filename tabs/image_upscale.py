@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 
 from studio import ui
-from studio.api import BadInput, Studio, StudioError
+from studio.api import Studio
 from tabs.image_actions import own_output
-from tabs.image_create import SHEET, STREAMING
-from tabs.image_follow import Follower
+from tabs.image_page import JobPage
 from tabs.image_picture import picture_value, shown_picture
-from tabs.image_view import Run, compared, stage
+from tabs.image_upscalers import pictures_given, upscaler_choices
+from tabs.image_view import Run, compared
 
 UPSCALE = "image.upscale"
 
 
-class UpscalePage:
+class UpscalePage(JobPage):
     """Left the picture and how much larger, right the comparison."""
 
+    pipeline: ClassVar[str] = UPSCALE
+    slot: ClassVar[str] = "image.upscale.job"
+
     def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+        super().__init__(studio)
         self.Params = studio.pipelines[UPSCALE].Params
-        self.follower = Follower(studio, "image.upscale.job")
 
     def build(self) -> None:
         words = self.studio.words
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.picture = gr.Image(
-                    type="filepath", format="png", label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."), elem_id="image-upscale-picture"
-                )
+                    type="filepath", format="png", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=260, placeholder=words("Drop a picture here."),
+                    elem_id="image-upscale-picture",
+                )  # fmt: skip
+                with gr.Accordion(words("Several pictures"), open=False, elem_id="image-upscale-fold"):
+                    self.others = gr.File(file_count="multiple", file_types=["image"], label=words("More pictures"), height=140, elem_id="image-upscale-others")
                 self.controls = ui.controls(self.Params, self.studio, only=[name for name, field in self.Params.model_fields.items() if ui.hint(field, "widget") != "hidden"])
                 with gr.Column(elem_classes="studio-foot"):
-                    self.told = gr.HTML("", padding=False, elem_id="image-upscale-told")
+                    self.build_problem("image-upscale-told")
                     with gr.Row(equal_height=True):
-                        self.go = gr.Button(words("Enlarge"), variant="primary", elem_classes="primary-action", min_width=120, scale=3, elem_id="image-upscale-go")
-                        self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=70, scale=1)
+                        self.build_go("Enlarge", "image-upscale-go")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
-                self.view = gr.HTML("", js_on_load=SHEET, padding=False, elem_id="image-upscale-view")
+                self.build_view("image-upscale-view")
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
                     self.save = gr.Button(words("Download"), size="sm", min_width=90)
 
     @property
-    def streamed(self) -> list[Any]:
-        return [self.view, self.actions, self.told]
+    def more(self) -> list[Any]:
+        return [self.actions]
 
     @property
     def taken(self) -> list[Any]:
@@ -56,53 +58,37 @@ class UpscalePage:
         return [self.picture]
 
     def listen(self) -> None:
-        self.go.click(self.on_go, inputs_kwargs={"picture": self.picture} | self.controls, outputs=self.streamed, **STREAMING)
-        self.stop.click(self.on_stop, [], [], **ui.QUICK)
-        self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
+        self.listen_job([self.go.click], {"picture": self.picture, "others": self.others} | self.controls, {"image": self.picture, "more": self.others})
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
-        page.load(self.on_follow, [], self.streamed, **STREAMING)
+        page.load(self.on_choices, [], [self.controls["upscaler"]], **ui.QUICK)
+        self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
         ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, *self.controls.values()])
 
     def on_take(self, chosen: str, request: gr.Request) -> Any:
         return picture_value(own_output(self.studio, chosen, request).path)
 
-    def on_go(self, request: gr.Request, picture: str | None, **given: Any) -> Iterator[list[Any]]:
-        owner, lang = ui.owner(request), ui.lang(request)
-        try:
-            if not picture:
-                raise BadInput("There is no picture to enlarge.", hint="Drop one, or choose “Enlarge” below a picture.", field="image")
-            values = ui.read_values(self.Params, given) | {"image": self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())}
-            job = self.studio.submit(UPSCALE, values, owner=owner)
-        except StudioError as error:
-            yield [gr.skip(), gr.skip(), f"<p class='studio-error' role='alert'>{html.escape(ui.error_text(self.studio, error, lang))}</p>"]
-            return
-        yield from self._follow(job, request)
+    def on_choices(self, request: gr.Request) -> Any:
+        return gr.update(choices=upscaler_choices(self.studio, ui.lang(request)))
 
-    def _follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
-        self.follower.begin(job)
-        for run in self.follower.follow(job, ui.lang(request)):
-            yield self._show(run, request, str(job.params.model_dump()["image"]))
+    def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        return ui.read_values(self.Params, given) | pictures_given(self.studio, given["picture"], given["others"]), {}
 
-    def _show(self, run: Run, request: gr.Request, before: str = "") -> list[Any]:
-        lang, words = ui.lang(request), self.studio.words
-        finished = run.outputs and not run.running and not run.problem
-        shown = compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], words, lang) if finished and before else stage(run, words, lang, self._hello(lang))
-        return [shown, gr.update(visible=bool(finished)), ""]
+    def stage(self, run: Run, owner: str, lang: str) -> str:
+        """Finished: what it was and what came of it under one slider, with what there is to say of it; several as a sheet."""
+        asked = self.follower.asked(run.job)
+        before = "" if asked.get("more") else str(asked.get("image", ""))
+        if run.outputs and before and not run.running and not run.problem:
+            notes = "".join(f"<p class='studio-note'>{html.escape(self.studio.words.say(lang, note))}</p>" for note in run.notes)
+            return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang) + notes
+        return super().stage(run, owner, lang)
 
-    def _hello(self, lang: str) -> str:
+    def shown(self, run: Run, request: gr.Request) -> list[Any]:
+        return [gr.update(visible=bool(run.outputs) and not run.running and not run.problem)]
+
+    def hello(self, owner: str, lang: str) -> str:
         told = self.studio.words.say(lang, "Drop a picture on the left, or choose “Enlarge” below one of yours.")
         return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(told)}</div>'
-
-    def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
-        job = self.follower.job(ui.owner(request))
-        if job is not None:
-            yield from self._follow(job, request)
-        else:
-            yield self._show(Run(), request)
-
-    def on_stop(self, request: gr.Request) -> None:
-        self.follower.stop(ui.owner(request), "cancel")
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner, store = ui.owner(request), self.studio.store

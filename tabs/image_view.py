@@ -77,8 +77,13 @@ def _progress(run: Run, words: Words, lang: str) -> str:
 
 def compared(before: str, output: str, words: Words, lang: str) -> str:
     """A picture's address and an output under one slider: left of it what was, right what came."""
+    told = " · ".join(html.escape(words.say(lang, name)) for name in ("Before", "After"))
+    return f'<div class="image-stage">{slider(before, f"/api/v1/outputs/{output}/file", words, lang, output)}<span class="told">{told}</span></div>'
+
+
+def slider(before: str, shown: str, words: Words, lang: str, output: str = "") -> str:
+    """Two addresses; `output` is the second one's id where it is an output."""
     say = {name: html.escape(words.say(lang, name)) for name in ("Before", "After", "Before and after")}
-    after = html.escape(output)
-    pictures = f'<img src="/api/v1/outputs/{after}/file" alt="{say["After"]}"><img class="before" src="{html.escape(before)}" alt="{say["Before"]}">'
-    slider = f'<div class="image-compare" data-after="{after}">{pictures}<input type="range" min="0" max="100" value="50" aria-label="{say["Before and after"]}"></div>'
-    return f'<div class="image-stage">{slider}<span class="told">{say["Before"]} · {say["After"]}</span></div>'
+    pictures = f'<img src="{html.escape(shown)}" alt="{say["After"]}"><img class="before" src="{html.escape(before)}" alt="{say["Before"]}">'
+    after = f' data-after="{html.escape(output)}"' if output else ""
+    return f'<div class="image-compare"{after}>{pictures}<input type="range" min="0" max="100" value="50" aria-label="{say["Before and after"]}"></div>'

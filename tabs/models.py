@@ -22,7 +22,7 @@ from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
 KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "text_encoder": "Text encoder"}
-KINDS |= {"upscaler": "Upscaler", "vision": "Vision", "audio": "Sound", "other": "Other"}
+KINDS |= {"upscaler": "Upscaler", "vision": "Vision", "depth": "Depth", "pose": "Pose", "detector": "Person detector", "audio": "Sound", "other": "Other"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """
 element.addEventListener('click', (event) => {

@@ -13,7 +13,6 @@ from studio.doctor import report
 from studio.settings import Settings
 
 NOT_HERE = ("data_dir",)
-SHOW_REFUSED = "() => { setTimeout(() => document.querySelector('.studio-refused')?.scrollIntoView({ block: 'center', behavior: 'smooth' }), 150); }"
 
 
 def about(name: str, key: str) -> Any:
@@ -42,6 +41,8 @@ class SettingsTab:
                 for name in names:
                     self.fields[name] = self._field(name)
         self.none = gr.HTML(f"<p class='studio-empty'>{html.escape(w('No setting is called that.'))}</p>", visible=False)
+        self.problem = ui.Problem(studio)
+        self.problem.build()
         with gr.Row(elem_classes="studio-save"):
             self.save = gr.Button(w("Save settings"), variant="primary", elem_classes="primary-action", scale=0, min_width=160)
             self.told = gr.HTML("", elem_classes="studio-note")
@@ -60,7 +61,8 @@ class SettingsTab:
         return ui.control(field, self.studio, value=value)
 
     def _listen(self) -> None:
-        self.save.click(self.on_save, inputs_kwargs=self.fields, outputs=[self.told, *self.fields.values()], **ui.QUICK).then(None, js=SHOW_REFUSED)
+        self.save.click(self.on_save, inputs_kwargs=self.fields, outputs=[self.told, self.problem.view], **ui.QUICK)
+        self.problem.listen(self.fields)
         shown = [self.none, *self.groups.values(), *self.fields.values()]
         self.search.change(self.on_search, [self.search], shown, trigger_mode="always_last", **ui.QUICK)
         self.make.click(self.on_report, [], [self.report], **ui.QUICK)
@@ -86,18 +88,10 @@ class SettingsTab:
         except StudioError as error:
             if error.field not in self.fields:
                 raise ui.toast(self.studio, error, request) from error
-            told = ui.error_text(self.studio, error, lang)
-            return [f"<span class='studio-error'>{html.escape(told)}</span>", *self._informed(error.field, told)]
+            return ["", self.problem.told(error, lang)]
         later = [say(lang, Settings.model_fields[name].title or name) for name in changes if about(name, "restart")]
         told = say(lang, "Saved.") + (" " + say(lang, "These apply at the next start: {names}", names=", ".join(later)) if later else "")
-        return [html.escape(told if changes else say(lang, "Nothing was changed.")), *self._informed()]
-
-    def _informed(self, refused: str = "", told: str = "") -> list[Any]:
-        """Each field with its description; the refused one with the reason."""
-        return [
-            gr.update(info=f"⚠ {told}", elem_classes="studio-refused") if name == refused else gr.update(info=Settings.model_fields[name].description, elem_classes=[])
-            for name in self.fields
-        ]
+        return [html.escape(told if changes else say(lang, "Nothing was changed.")), ""]
 
     def on_search(self, query: str, request: gr.Request) -> list[Any]:
         say, lang = self.studio.words.say, ui.lang(request)

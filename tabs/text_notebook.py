@@ -25,6 +25,7 @@ class NotebookPage:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.Params = studio.pipelines["text.complete"].Params
+        self.problem = ui.Problem(studio)
 
     def build(self) -> None:
         words = self.studio.words
@@ -39,6 +40,7 @@ class NotebookPage:
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.text = gr.Textbox(label=words("Text"), placeholder=words("Write a beginning; Generate goes on at the cursor."), lines=18, max_lines=40, elem_id="notebook-text")
                 self.note = gr.HTML("", elem_classes="studio-note")
+                self.problem.build("notebook-problem")
                 with gr.Row():
                     self.generate = gr.Button(words("Generate"), variant="primary", elem_classes="primary-action", min_width=90)
                     self.stop = gr.Button(words("Stop"), elem_classes="stop-action", min_width=90)
@@ -49,7 +51,8 @@ class NotebookPage:
     def _listen(self) -> None:
         given = [self.text, self.cursor, self.undo_steps, self.model, *self.controls.values()]
         steps = [self.text, self.undo_steps, self.redo_steps]
-        self.generate.click(self.on_generate, given, [self.text, self.note, self.undo_steps, self.redo_steps, self.cursor], js=CURSOR, concurrency_limit=None, **ui.QUIET)
+        self.problem.listen({"prompt": self.text, "model": self.model} | self.controls)
+        self.generate.click(self.on_generate, given, [self.text, self.note, self.undo_steps, self.redo_steps, self.cursor, self.problem.view], js=CURSOR, concurrency_limit=None, **ui.QUIET)
         self.stop.click(self.on_stop, [], [], **ui.QUICK)
         self.undo.click(self.on_undo, steps, steps, **ui.QUICK)
         self.redo.click(self.on_redo, steps, steps, **ui.QUICK)
@@ -69,7 +72,8 @@ class NotebookPage:
             values = ui.read_values(self.Params, given) | {"model": model, "prompt": before}
             job = self.studio.submit("text.complete", values, owner=owner, extras=ui.read_extras(self.studio, "text.complete", given))
         except StudioError as error:
-            raise ui.toast(self.studio, error, request) from error
+            yield [*[gr.skip()] * 5, self.problem.told(error, lang)]
+            return
         self.studio.store.remember(owner, "text.notebook", {"text": text, "model": model, "controls": given, "job": job.id})
         past = [*past, text][-KEEP_STEPS:]
         written, shown, problem = "", 0.0, ""
@@ -85,9 +89,9 @@ class NotebookPage:
                 facts |= job.summary
             if time.monotonic() - shown > 0.04:
                 shown = time.monotonic()
-                yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written)]
+                yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written), ""]
         self._remember_text(owner, before + written + after)
-        yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written)]
+        yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written), ""]
 
     def _note(self, facts: dict[str, Any], problem: str, lang: str) -> str:
         if problem:

@@ -224,3 +224,56 @@ def write_gguf(pipe: Any, path: Path, kind: str = "Q8_0", architecture: str = ""
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_scaled(tensors: dict[str, Any], path: Path, *, later: bool = False) -> dict[str, Any]:
+    """Matrices as 8-bit floats with a scale beside each, as ComfyUI's users have them (`later`: with a note of the form, and one scale a row); returns what they stand for."""
+    import json
+
+    import torch
+
+    written, meant = {} if later else {"scaled_fp8": torch.zeros(2, dtype=torch.float8_e4m3fn)}, {}
+    for name, value in tensors.items():
+        layer = name.removesuffix(".weight")
+        if value.ndim != 2 or layer == name or "embed" in name or "shared" in name or "relative" in name:
+            written[name] = meant[name] = value
+            continue
+        scale = (value.abs().amax(1, keepdim=True) if later else value.abs().amax()) / 448
+        written[name] = (value / scale).to(torch.float8_e4m3fn)
+        meant[name] = written[name].float() * scale
+        written |= {f"{layer}.weight_scale" if later else f"{layer}.scale_weight": scale, f"{layer}.input_scale" if later else f"{layer}.scale_input": torch.ones(())}
+        if later:
+            written[f"{layer}.comfy_quant"] = torch.tensor(list(json.dumps({"format": "float8_e4m3fn"}).encode()), dtype=torch.uint8)
+    save(written, path)
+    return meant
+
+
+def write_t5_gguf(model: Any, path: Path) -> dict[str, Any]:
+    """T5's encoder as llama.cpp's tools write it; returns what its quantised matrices stand for, under transformers' names."""
+    import gguf
+    import numpy as np
+    import torch
+
+    names = {
+        "SelfAttention.q": "attn_q", "SelfAttention.k": "attn_k", "SelfAttention.v": "attn_v", "SelfAttention.o": "attn_o", "SelfAttention.relative_attention_bias": "attn_rel_b", "DenseReluDense.wi_0": "ffn_gate",
+        "DenseReluDense.wi_1": "ffn_up", "DenseReluDense.wo": "ffn_down",
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer, meant = gguf.GGUFWriter(path, "t5encoder"), {}
+    for name, value in model.state_dict().items():
+        if "embed_tokens" in name:
+            continue
+        new = {"shared.weight": "token_embd.weight", "encoder.final_layer_norm.weight": "enc.output_norm.weight"}.get(name, "")
+        if found := re.fullmatch(r"encoder\.block\.(\d+)\.layer\.(\d)\.(.+)\.weight", name):
+            new = f"enc.blk.{found[1]}.{names.get(found[3]) or ('attn_norm', 'ffn_norm')[int(found[2])]}.weight"
+        data = value.float().contiguous().numpy()
+        if data.ndim == 2 and data.shape[1] % 32 == 0 and "rel_b" not in new:
+            packed = gguf.quants.quantize(data, gguf.GGMLQuantizationType.Q8_0)
+            writer.add_tensor(new, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+            meant[name] = torch.from_numpy(gguf.quants.dequantize(packed, gguf.GGMLQuantizationType.Q8_0).copy())
+        else:
+            writer.add_tensor(new, data.astype(np.float32))
+            meant[name] = value
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    return meant

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.image.pictures import png
+from studio.entries import ModelEntry
 from studio.executor import InlineExecutor
 from studio.jobs import JobQueue
 from studio.plugins import Hooks
-from tests.house import make_queue, worker_config
+from tests.house import finish, make_queue, worker_config
 
 WIDTH, TOKENS = 32, 77
 UNET: dict[str, Any] = {
@@ -206,3 +211,35 @@ def make_flow_controlnets(models: Path) -> None:
     for name, net in (("sd3", sd3), ("flux", flux)):
         shake(net, ("controlnet_blocks", "controlnet_single_blocks", "controlnet_x_embedder", "pos_embed_input"))
         net.save_pretrained(models / "controlnet" / f"{name}-edges")
+
+
+def headers(root: Path, name: str, kind: str, side: int, *, levels: int = 4) -> ModelEntry:
+    """A model of which only the headers are there."""
+    path = root / name
+    for part, values in (("model_index.json", {"_class_name": kind}), ("unet/config.json", {"sample_size": side}), ("vae/config.json", {"block_out_channels": [8] * levels})):
+        (path / part).parent.mkdir(parents=True, exist_ok=True)
+        (path / part).write_text(json.dumps(values))
+    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title(), kind)
+
+
+@contextmanager
+def drawing(root: Path, makers: Mapping[str, Callable[[Path], Path]]) -> Iterator[JobQueue]:
+    """A started queue over models that are made below `root`, each by its name."""
+    for name, make in makers.items():
+        make(root / "models" / name)
+    made = image_queue(root / "data", root / "models")
+    made.start()
+    yield made
+    finish(made)
+
+
+def ground_keys(queue: JobQueue, side: int) -> tuple[str, str]:
+    """Keys of a picture of slow ramps and of a mask that has its middle half."""
+    import numpy as np
+    from PIL import Image
+
+    ramp = np.linspace(0, 255, side, dtype=np.uint8)
+    picture = np.stack([np.tile(ramp, (side, 1)), np.tile(ramp[:, None], (1, side)), np.full((side, side), 90, np.uint8)], -1)
+    mask = np.zeros((side, side), np.uint8)
+    mask[side // 4 : 3 * side // 4, side // 4 : 3 * side // 4] = 255
+    return queue.desk.inputs.keep(png(Image.fromarray(picture))), queue.desk.inputs.keep(png(Image.fromarray(mask)))

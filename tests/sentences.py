@@ -62,6 +62,8 @@ def told_by(node: ast.AST, name: str) -> Iterator[tuple[ast.AST, Callable[[str],
             yield from ((value, str) for value in node.args[:1])
         if called == "ValueError" and name in REASONS:
             yield from ((value, REASONS[name]) for value in node.args[:1])
+        if called == "Fix":
+            yield from ((value, str) for value in node.args[1:2])
         yield from ((keyword.value, str) for keyword in node.keywords if keyword.arg in ("hint", "missing", "problem"))
 
 

@@ -25,7 +25,7 @@ SAMPLERS = ("Automatic", "Euler", "Euler a", "DPM++ 2M", "Flow Euler")
 @pytest.fixture(scope="module")
 def api() -> SimpleNamespace:
     Hooks().load_folder(FOLDER)
-    return SimpleNamespace(**{name: importlib.import_module(f"seisei_extensions.a1111_api.{name}") for name in ("asking", "here", "mapping", "pictures", "tasks", "lists", "extras")})
+    return SimpleNamespace(**{name: importlib.import_module(f"seisei_extensions.a1111_api.{name}") for name in ("asking", "here", "mapping", "pictures", "tasks", "lists", "extras", "control", "scripts")})
 
 
 def entry(key: str, title: str, kind: Any = "image", **details: Any) -> ModelEntry:
@@ -126,7 +126,7 @@ def test_what_has_no_effect_is_told(api: SimpleNamespace, here: Any, sent: dict[
     ("kind", "sent", "words"),
     [
         ("txt2img", {"steps": "many"}, "steps must be a number"), ("txt2img", {"width": 1.5}, "whole number"), ("txt2img", {"cfg_scale": float("nan")}, "must be a number"), ("txt2img", {"prompt": 5}, "must be text"),
-        ("txt2img", {"styles": "Ink"}, "must be a list"), ("txt2img", {"override_settings": []}, ""), ("txt2img", {"override_settings": {"CLIP_stop_at_last_layers": None}}, ""), ("txt2img", {"override_settings": [1]}, "names with values"), ("txt2img", {"script_name": "X/Y/Z plot"}, "is not here"),
+        ("txt2img", {"styles": "Ink"}, "must be a list"), ("txt2img", {"override_settings": []}, ""), ("txt2img", {"override_settings": {"CLIP_stop_at_last_layers": None}}, ""), ("txt2img", {"override_settings": [1]}, "names with values"),
         ("txt2img", {"override_settings": {"CLIP_stop_at_last_layers": 13}}, "from 1 to 12"), ("txt2img", {"override_settings": {"sd_vae": "gone"}}, "gone"), ("img2img", {"resize_mode": 4}, "from 0 to 3"),
         ("img2img", {"inpainting_fill": -1}, "from 0 to 3"), ("txt2img", {"enable_hr": True, "hr_upscaler": "SwinIR 4x"}, "SwinIR"), ("txt2img", {"enable_hr": True, "hr_resize_x": 768, "hr_resize_y": 1024}, "proportions"),
         ("txt2img", {"enable_hr": True, "width": 0, "hr_resize_x": 5}, "more than 0"), ("txt2img", {"batch_size": 11, "n_iter": 10}, "Pictures"), ("txt2img", {"batch_size": -2, "n_iter": -2}, "batch_size must be at least 1"), ("txt2img", {"seed": 2**40}, "Seed"), ("txt2img", {"steps": 1e300}, "Steps"),
@@ -187,6 +187,25 @@ def test_fields_that_the_pipeline_has_are_used_and_others_told(api: SimpleNamesp
     assert values == without | {"refiner": "sd/dream", "refiner_switch": 0.5, "noise_source": "NV", "eta_seed_delta": 31337} and api.mapping.ignored(asked, fuller) == []
     asked = api.mapping.complete("img2img", {"image_cfg_scale": 1.5, "refiner_checkpoint": "dream", "refiner_switch_at": 1}, here)
     assert api.mapping.values_of("img2img", asked, fuller) == api.mapping.values_of("img2img", asked, here) | {"image_cfg_scale": 1.5}
+
+
+HIRES = frozenset({"hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_schedule", "hires_model", "hires_width", "hires_height"})
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes"),
+    [
+        ({"hr_prompt": "a dog", "styles": ["Ink"]}, {"hires_prompt": "ink drawing of a dog, black", "prompt": "ink drawing of , black", "negative_prompt": "colour"}), ({"hr_negative_prompt": "snow"}, {"hires_negative_prompt": "snow"}),
+        ({"hr_sampler_name": "DPM++ 2M"}, {"hires_sampler": "DPM++ 2M"}), ({"hr_scheduler": "karras"}, {"hires_schedule": "karras"}), ({"hr_checkpoint_name": "flux", "hr_sampler_name": "Euler"}, {"hires_model": "flux", "hires_sampler": "Flow Euler"}),
+        ({"hr_checkpoint_name": "Use same checkpoint", "hr_sampler_name": "Use same sampler", "hr_scheduler": "Use same scheduler"}, {}), ({"hr_resize_x": 770, "hr_resize_y": 1024}, {"hires_scale": 1.0, "hires_width": 768, "hires_height": 1024}),
+        ({"hr_resize_x": 1024, "hr_resize_y": 1024}, {}), ({"hr_prompt": "a <lora:x:1>dog", "disable_extra_networks": True}, {"hires_prompt": "a dog"}),
+    ],
+)  # fmt: skip
+def test_the_second_pass_has_words_sampler_model_and_size_of_its_own(api: SimpleNamespace, here: Any, sent: dict[str, Any], changes: dict[str, Any]) -> None:
+    fuller = replace(here, fields=HIRES)
+    before, after = submitted(api, fuller, "txt2img", enable_hr=True), submitted(api, fuller, "txt2img", enable_hr=True, **sent)
+    assert {name: value for name, value in after.items() if name not in before or before[name] != value} == changes
+    assert api.mapping.ignored(api.mapping.complete("txt2img", {"enable_hr": True} | sent, fuller), fuller) == [] and submitted(api, fuller, "txt2img", **sent).keys() & HIRES == set()
 
 
 def test_what_means_nothing_for_a_model_is_left_out_and_told(api: SimpleNamespace) -> None:

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from studio.api import BadInput, Loading, Preview, Progress, Studio
+from studio.api import Loading, Preview, Progress, Studio
 from studio.downloads import Downloads
 from studio.gate import Accounts, Gate, Sessions
 from studio.i18n import Words, read_catalogue
@@ -29,6 +29,7 @@ from studio.rest import mount
 from tests.house import finish
 from tests.image_models import image_queue, make_sd1
 from tests.sentences import sentences
+from tests.upscaler_models import save
 
 FOLDER = Path(__file__).resolve().parent.parent / "extensions" / "a1111_api"
 SMALL = {"prompt": "a red cat", "steps": 2, "seed": 7, "width": 32, "height": 32}
@@ -38,6 +39,7 @@ SMALL = {"prompt": "a red cat", "steps": 2, "seed": 7, "width": 32, "height": 32
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, Starlette]]:
     data = tmp_path_factory.mktemp("a1111")
     make_sd1(data / "models" / "stable-diffusion" / "tiny")
+    save(data / "models" / "ESRGAN", "2x_compact")
     queue = image_queue(data, data / "models")
     queue.start()
     Hooks().load_folder(FOLDER)
@@ -173,6 +175,16 @@ def test_a_mask_of_another_size_is_brought_to_its_picture(ann: TestClient) -> No
     assert drawn.size == (64, 64) and drawn.getpixel((2, 2)) == ramp(64).getpixel((2, 2)) and drawn.getpixel((32, 32)) != ramp(64).getpixel((32, 32))
     turned = asked(ann, "img2img", **SMALL, init_images=[sent(ramp(64))], mask=sent(mask), mask_blur=0, denoising_strength=0.9, inpainting_fill=1, inpainting_mask_invert=1)
     assert picture(turned["images"][0]).getpixel((32, 32)) == ramp(64).getpixel((32, 32))
+
+
+def test_one_s_own_upscalers_are_listed_and_used(ann: TestClient) -> None:
+    listed = {item["name"]: item for item in ann.get("/sdapi/v1/upscalers").json()}
+    assert list(listed) == ["None", "Automatic", "Real-ESRGAN", "Lanczos", "Nearest", "2x_compact"] and listed["2x_compact"]["scale"] == 2 and listed["2x_compact"]["model_path"].endswith("2x_compact.safetensors")
+    assert [item["name"] for item in ann.get("/sdapi/v1/realesrgan-models").json()] == ["2x_compact"]
+    made = {name: picture(asked(ann, "extra-single-image", image=sent(ramp()), upscaling_resize=2, upscaler_1=name)["image"]) for name in ("2x_compact", "2x_compact.pth", "Real-ESRGAN", "Automatic")}
+    assert made["2x_compact"].size == (64, 64) and made["2x_compact"].tobytes() == made["2x_compact.pth"].tobytes() == made["Automatic"].tobytes() != made["Real-ESRGAN"].tobytes()
+    batch = asked(ann, "extra-batch-images", imageList=[{"data": sent(ramp()), "name": "a"}] * 2, upscaling_resize=2, upscaler_1="2x_compact")
+    assert [picture(image).tobytes() for image in batch["images"]] == [made["2x_compact"].tobytes()] * 2
 
 
 def test_enlarging_to_a_size_and_blending_two_upscalers(ann: TestClient, studio: Studio) -> None:
@@ -318,6 +330,18 @@ def test_what_a_client_that_is_gone_did_not_get_stays() -> None:
     assert errand.run().gone and errand.told == [("j", "ann", "cancel")]
 
 
+@pytest.mark.parametrize(("states", "parts", "stopped", "over"), [(["queued"], 1, True, False), (["running"], 1, True, False), (["cancelled"], 1, True, True), (["cancelled"], 2, False, True), (["failed"], 2, False, True), (["done"], 1, False, True), (["done"], 2, False, False), (["done"], 2, True, True), (["done", "running"], 2, False, False), ([], 1, True, False)])  # fmt: skip
+def test_progress_forgets_a_task_when_its_last_job_has_ended(states: list[str], parts: int, stopped: bool, over: bool) -> None:
+    """Its request looks only now and then whether the job has ended; until it does, progress must not tell of work that nobody does any more."""
+    Hooks().load_folder(FOLDER)
+    tasks = importlib.import_module("seisei_extensions.a1111_api.tasks")
+    jobs = [SimpleNamespace(state=state, latest=lambda kind: None, params=None, wanted_stop="", pipeline=SimpleNamespace(id="image.generate")) for state in states]
+    known = tasks.Tasks(SimpleNamespace(jobs=SimpleNamespace(listing=lambda who: [])))
+    known._tasks.append(tasks.Task("a", "ann", parts, 3, jobs, stopped))
+    assert known.progress("ann", picture=False)["state"]["job_count"] == (0 if over else 3)
+    assert (known.named("ann", "a") is None) is over and known.ended("ann", "a") is over and (over or known.waiting("ann") == ([] if states[-1:] == ["running"] else ["a"]))
+
+
 def test_too_large_a_request_is_refused_before_it_is_read_whole(ann: TestClient, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(studio, "settings", studio.settings.model_copy(update={"max_upload_mb": 1}))
     answer = ann.post("/sdapi/v1/png-info", json={"image": "A" * 2**20})
@@ -333,6 +357,5 @@ def test_only_the_owner_unloads_models_and_sees_paths(ann: TestClient, bob: Test
 def test_what_is_not_done_here_answers_validly(ann: TestClient) -> None:
     for route in ("create/embedding", "create/hypernetwork", "train/embedding", "train/hypernetwork"):
         assert "not made here" in asked(ann, route)["info"]
-    assert asked(ann, "reload-checkpoint") == {} and ann.get("/internal/ping").json() == {} and ann.get("/sdapi/v1/script-info").json() == []
-    with pytest.raises(BadInput):
-        importlib.import_module("seisei_extensions.a1111_api.lists").Lists(None).interrogate(None)
+    assert asked(ann, "interrogate", image=sent(ramp()), model="clip") == {"caption": ""} and ann.post("/sdapi/v1/interrogate", json={"model": "clip"}).status_code == 422
+    assert asked(ann, "reload-checkpoint") == {} and ann.get("/internal/ping").json() == {}

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.image.edges import canny, prepared
+from pipelines.image.annotate.methods import Preparation
+from pipelines.image.annotate.prepare import plain
+from pipelines.image.edges import canny
 from pipelines.image.families import family_of
 from pipelines.image.generate import Generate
 from pipelines.image.params import ImageParams
@@ -150,9 +152,9 @@ def test_every_field_of_a_unit_changes_the_picture(queue: JobQueue, guide: str, 
     base = {f"{field}_model": "controlnet/edges", f"{field}_image": guide}
     first = drawn(queue, **base)
     seen = [drawn(queue), first]
-    changes = {"model": "controlnet/depth", "image": queue.desk.inputs.keep(png(picture())), "process": "Canny", "weight": 0.4, "start": 0.5, "end": 0.5}
+    changes = {"model": "controlnet/depth", "image": queue.desk.inputs.keep(png(picture())), "process": "Canny", "detail": 0.1, "weight": 0.4, "start": 0.5, "end": 0.5}
     for name, value in changes.items():
-        made = drawn(queue, **(base | {f"{field}_{name}": value}))
+        made = drawn(queue, **(base | {f"{field}_{name}": value} | ({f"{field}_process": "Blur"} if name == "detail" else {})))
         assert not any(same(made, other) for other in seen), name
         seen.append(made)
     assert same(drawn(queue, **(base | {f"{field}_weight": 0.0})), seen[0])
@@ -301,7 +303,7 @@ def test_guides_are_counted_before_they_are_loaded(queue: JobQueue) -> None:
 def test_canny_finds_a_thin_closed_edge_of_a_disc_and_nothing_else() -> None:
     y, x = np.mgrid[:64, :64]
     away = np.hypot(x - 31, y - 33)
-    found = np.asarray(prepared(Image.fromarray(np.where(away < 18, 220, 30).astype(np.uint8)), "Canny").convert("L")) > 0
+    found = np.asarray(plain(Image.fromarray(np.where(away < 18, 220, 30).astype(np.uint8)), Preparation("Canny")).convert("L")) > 0
     assert np.abs(away[found] - 17.5).max() < 1.6, "only at its rim"
     around = {int(angle) % 24 for angle in np.degrees(np.arctan2(y - 33, x - 31))[found] // 15}
     assert around == set(range(24)) and found.sum() < 8 * 18, "all the way round, one pixel wide"
@@ -317,5 +319,5 @@ def test_canny_keeps_weak_edges_only_where_they_join_strong_ones() -> None:
 
 def test_other_preparations_are_their_formulas() -> None:
     image = drawing()
-    assert np.array_equal(np.asarray(prepared(image, "Invert")), 255 - np.asarray(image)) and np.array_equal(np.asarray(prepared(image, "None")), np.asarray(image))
-    assert np.abs(np.asarray(prepared(image, "Luminance")).astype(float) - (np.asarray(image) @ [0.299, 0.587, 0.114])[..., None]).max() <= 1
+    assert np.array_equal(np.asarray(plain(image, Preparation("Invert"))), 255 - np.asarray(image)) and np.array_equal(np.asarray(plain(image, Preparation("None"))), np.asarray(image))
+    assert np.abs(np.asarray(plain(image, Preparation("Luminance"))).astype(float) - (np.asarray(image) @ [0.299, 0.587, 0.114])[..., None]).max() <= 1

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from pipelines.image.families import family_of
-from pipelines.image.pictures import open_picture, png
+from pipelines.image.pictures import open_picture
 from studio.api import BadInput, ModelBroken, ModelMissing
 from studio.jobs import JobQueue
 from tests.house import finish
-from tests.image_models import UNET, VAE, WIDTH, image_queue, scheduler
+from tests.image_models import UNET, VAE, WIDTH, ground_keys, image_queue, scheduler
 from tests.ldm import write_checkpoint
 from tests.test_single_file import make
 
@@ -90,11 +90,7 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
 
 @pytest.fixture
 def ground(queue: JobQueue) -> tuple[str, str]:
-    ramp = np.linspace(0, 255, SIDE, dtype=np.uint8)
-    picture = np.stack([np.tile(ramp, (SIDE, 1)), np.tile(ramp[:, None], (1, SIDE)), np.full((SIDE, SIDE), 90, np.uint8)], -1)
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[8:24, 8:24] = 255
-    return queue.desk.inputs.keep(png(Image.fromarray(picture))), queue.desk.inputs.keep(png(Image.fromarray(mask)))
+    return ground_keys(queue, SIDE)
 
 
 def drawn(queue: JobQueue, model: str, **more: Any) -> np.ndarray:

@@ -8,26 +8,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
 from pipelines.image.axes import MATRIX, PROMPTS, REPLACE, read
 from pipelines.image.grid import GridParams, cells
+from pipelines.image.legend import font_for, label
 from pipelines.image.pictures import open_picture
 from studio.api import BadInput, StudioError
 from studio.jobs import Job, JobQueue
-from tests.house import finish
-from tests.image_models import image_queue, make_sd1
+from tests.image_models import drawing, make_sd1
 
 SIDE = 32
 
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("grid")
-    make_sd1(root / "models" / "tiny")
-    made = image_queue(root / "data", root / "models")
-    made.start()
-    yield made
-    finish(made)
+    with drawing(tmp_path_factory.mktemp("grid"), {"tiny": make_sd1}) as made:
+        yield made
 
 
 BASE: dict[str, Any] = {"prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 3, "seed": 5, "cfg_scale": 5.0, "sampler": "Euler", "upscale": 1.0}
@@ -63,6 +60,22 @@ def test_what_can_not_be_drawn_is_refused_before_the_first_cell(queue: JobQueue,
     with pytest.raises(BadInput) as told:
         queue.submit("image.grid", BASE | values, owner="local")
     assert told.value.field == field
+
+
+def test_whole_prompts_need_none_beside_them(queue: JobQueue) -> None:
+    job = run(queue, prompt="", x_axis=PROMPTS, x_values="a cat\na dog", steps=1)
+    assert len(job.outputs) == 3
+    with pytest.raises(BadInput, match="prompt is empty"):
+        run(queue, prompt="", x_axis="Steps", x_values="1, 2")
+
+
+def test_the_legend_names_its_settings_and_has_letters_for_what_was_written() -> None:
+    assert [label("CFG scale", "7"), label("Seamless", "on"), label("Upscaler", "Lanczos"), label("Sampler", "Euler a"), label(REPLACE, "dog"), label("", "")] == ["CFG scale: 7", "Seamless: on", "Upscaler: Lanczos", "Euler a", "dog", ""]
+    plain, wide = font_for(["CFG scale: 7"], 16), font_for(["キツネ", "犬"], 16)
+    assert plain.getname()[0] == ImageFont.load_default(16).getname()[0]
+    if wide.getname() == plain.getname():
+        pytest.skip("no font with Japanese letters is installed")
+    assert wide.getmask("犬").getbbox() != wide.getmask("\uffff").getbbox() and bytes(wide.getmask("犬")) != bytes(wide.getmask("猫"))
 
 
 def test_axes_work_on_each_others_prompts() -> None:
@@ -112,7 +125,7 @@ def test_a_stopped_grid_goes_on_with_the_pictures_of_its_first_cells(queue: JobQ
     again = run(queue, x_axis="Seed", x_values="1, 2, 3", done=first)
     assert [queue.store.output(output).metadata["params"]["seed"] for output in again.outputs[:1]] == [3] and len(again.outputs) == 2
     sheets = [np.asarray(open_picture(Path(queue.store.output(job.outputs[-1]).path))) for job in (whole, again)]
-    assert (sheets[0] == sheets[1]).all() and again.summary == {"cells": 3, "of": 3}
+    assert (sheets[0] == sheets[1]).all() and (again.summary["cells"], again.summary["of"]) == (3, 3)
     for key in ("../studio.db", "0" * 64 + ".png"):
         with pytest.raises(StudioError):
             queue.submit("image.grid", BASE | {"x_axis": "Seed", "x_values": "1, 2", "done": [key]}, owner="local")

@@ -58,13 +58,18 @@ def needed() -> set[str]:
             if get_origin(field.annotation) is Literal:
                 found |= {choice for choice in get_args(field.annotation) if isinstance(choice, str)}
     memory = importlib.import_module("pipelines.image.memory")
-    found |= {*memory.HELD_WORDS.values(), memory.TILED_WORDS, memory.SLICED_WORDS, memory.SMALLER, memory.IN_TILES, memory.NO_UNITS} - {""}
+    found |= {*memory.HELD_WORDS.values(), memory.TILED_WORDS, memory.SLICED_WORDS, memory.SMALLER, memory.IN_TILES, memory.IN_FULL, memory.NO_UNITS} - {""}
+    found.add(importlib.import_module("pipelines.image.annotate.prepare").NO_PERSON)
     sizes, grid, tasks = (importlib.import_module(f"tabs.image_{name}") for name in ("advice", "grid", "tasks"))
     found |= {*importlib.import_module("pipelines.image.axes").AXES} - {""}
     found |= {*sizes.SHAPES, sizes.OWN_SHAPE, sizes.AS_PICTURE, *sizes.MEGAPIXELS, *importlib.import_module("tabs.image_form").GROUPS, importlib.import_module("pipelines.image.samplers").AUTOMATIC}
     found |= {*grid.HINTS.values(), grid.NUMBERS, grid.CHOICES, *importlib.import_module("tabs.image_cards").KINDS.values(), *importlib.import_module("tabs.image_actions").SCRIPTED}
     found |= {text for task in tasks.TASKS for text in (task.title, task.about)} | {importlib.import_module("tabs.image_follow").duration(seconds)[0] for seconds in (1, 1000, 9000)}
-    found |= {word for path in sorted((ROOT / "tabs").glob("image*.js")) for word in re.findall(r"say\('([^']+)'", path.read_text(encoding="utf-8"))} | {"Embedding", "Wildcard", "Style", "Turn the shape", "Favourite", "Draw nine", "Compare"}
+    listed = importlib.import_module("tabs.image_upscalers")
+    found |= {*listed.NAMED.values(), *listed.FETCHED.values(), listed.OTHER, listed.CLEANS, importlib.import_module("pipelines.image.enlarge").IN_SMALLER_TILES}
+    shown, mixes, lab = (importlib.import_module(f"tabs.image_{name}") for name in ("samples", "style_mix", "lab"))
+    found |= {word for kind in ("photos", "paintings") for one in shown.samples(kind) for word in (one.title, one.by)} | {*mixes.METHODS} | {word for view in lab.VIEWS.values() for word in view if isinstance(word, str)}
+    found |= {word for path in sorted((ROOT / "tabs").glob("image*.js")) for word in re.findall(r"say\('([^']+)'", path.read_text(encoding="utf-8"))} | {"Embedding", "Wildcard", "Style", "Turn the shape", "Favourite", "Draw nine", "Compare", "My styles", "Used before", "Paintings and pictures", "26 styles"}
     for name in ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings"):
         found |= {tab.title for tab in importlib.import_module(name).register_tabs(None)}
     found |= set(importlib.import_module("tabs.models").KINDS.values()) | set(importlib.import_module("tabs.extensions").STATES.values()) | set(importlib.import_module("tabs.extensions").CAPABILITIES.values())

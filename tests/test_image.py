@@ -16,7 +16,8 @@ from pipelines.image.generate import Generate
 from pipelines.image.infotext import read
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
-from studio.api import BadInput, ModelMissing, Progress, Saved, StudioError
+from pipelines.image.prompt.grammar import networks, parse
+from studio.api import BadInput, ModelEntry, ModelMissing, Progress, Saved, StudioError
 from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
@@ -63,7 +64,7 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
         ({"width": 8192, "height": 8192}, "width", "megapixels"), ({"width": 9000}, "width", "at most 8192"), ({"steps": 151}, "steps", "at most 150"), ({"prompt": "a (cat"}, "prompt", "never closed"),
         ({"negative_prompt": "cat)"}, "negative_prompt", "closes nothing"), ({"prompt": "a" * 100_000}, "prompt", "100,000 letters"), ({"prompt": "<lora:gone:1>"}, "prompt", "no LoRA “gone”"),
         ({"prompt": "<hypernet:x:1>"}, "prompt", "can't be used here"), ({"model": "nothing"}, "model", "not on this computer"), ({"image": "x.png"}, "image", ""), ({"image": "0" * 64 + ".png"}, "image", "not here any more"),
-        ({"mask_blur": -1}, "mask_blur", "at least 0"), ({"extend_left": 8}, "image", "no picture"), ({"seed": -2}, "seed", "at least -1"), ({"upscale": 0.5}, "upscale", "from 1 to 4"), ({"hires_scale": 2.0}, "hires_scale", "small model"),
+        ({"mask_blur": -1}, "mask_blur", "at least 0"), ({"extend_left": 8}, "image", "no picture"), ({"seed": -2}, "seed", "at least -1"), ({"upscale": 0.5}, "upscale", "from 1 to 4"), ({"prompt": ""}, "prompt", "prompt is empty"), ({"prompt": " \n"}, "prompt", "prompt is empty"), ({"hires_scale": 2.0}, "hires_scale", "small model"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_at_its_field_before_anything_is_loaded(queue: JobQueue, values: dict[str, Any], field: str, words: str) -> None:
@@ -436,6 +437,21 @@ def write_lora(model: Any, path: Path, *, rank: int = 2, scale: float = 0.6, nam
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
     return path
+
+
+def test_of_two_loras_of_one_name_the_one_that_fits_the_model_is_meant() -> None:
+    from pipelines.image.families import FAMILIES
+    from pipelines.image.settle import find_lora
+
+    class Two:
+        def entries(self, kind: str) -> list[ModelEntry]:
+            return [ModelEntry(f"lora/{family}/detail", "/x", "lora", "safetensors", 1, "detail", family) for family in ("sd1", "sdxl")]
+
+    network = networks(parse("<lora:detail:1>"))[0]
+    for family in ("sd1", "sdxl"):
+        assert find_lora(network, FAMILIES[family], Two()).entry.architecture == family  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="another family"):
+        find_lora(network, FAMILIES["flux"], Two())  # type: ignore[arg-type]
 
 
 def loaded(queue: JobQueue) -> Any:

@@ -8,37 +8,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from pipelines.image.families import family_of
-from pipelines.image.pictures import open_picture, png
+from pipelines.image.pictures import open_picture
 from pipelines.image.samplers import NAMES, SAMPLERS, choose, scheduler_config
 from studio.jobs import JobQueue
-from tests.house import finish
-from tests.image_models import MAKERS, image_queue
+from tests.image_models import MAKERS, drawing, ground_keys
 
 PROMPT, NEGATIVE, SIDE = "a red cat", "blue", 32
 
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("image")
-    for name, make in MAKERS.items():
-        make(root / "models" / name)
-    made = image_queue(root / "data", root / "models")
-    made.start()
-    yield made
-    finish(made)
+    with drawing(tmp_path_factory.mktemp("image"), MAKERS) as made:
+        yield made
 
 
 @pytest.fixture
 def ground(queue: JobQueue) -> tuple[str, str]:
     """A picture and a mask, kept as inputs."""
-    ramp = np.linspace(0, 255, SIDE, dtype=np.uint8)
-    picture = np.stack([np.tile(ramp, (SIDE, 1)), np.tile(ramp[:, None], (1, SIDE)), np.full((SIDE, SIDE), 90, np.uint8)], -1)
-    mask = np.zeros((SIDE, SIDE), np.uint8)
-    mask[8:24, 8:24] = 255
-    return queue.desk.inputs.keep(png(Image.fromarray(picture))), queue.desk.inputs.keep(png(Image.fromarray(mask)))
+    return ground_keys(queue, SIDE)
 
 
 def generate(queue: JobQueue, **values: Any) -> list[np.ndarray]:

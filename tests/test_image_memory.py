@@ -23,8 +23,7 @@ from studio.jobs import Job, JobQueue
 from studio.memory.devices import has_bfloat16
 from studio.memory.manager import LeasedModels
 from studio.pipeline import ModelSpec
-from tests.house import finish
-from tests.image_models import image_queue, make_flux, make_sd1, make_sdxl
+from tests.image_models import drawing, make_flux, make_sd1, make_sdxl
 
 SIDE, MB = 32, 2**20
 PARTS = Parts(encoders=500 * MB, network=3300 * MB, decoder=320 * MB, encoder=400 * MB, block=900 * MB, layer=100 * MB)
@@ -32,13 +31,8 @@ PARTS = Parts(encoders=500 * MB, network=3300 * MB, decoder=320 * MB, encoder=40
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("memory")
-    for name, make in (("one", make_sd1), ("two", make_sdxl), ("three", make_flux)):
-        make(root / "models" / name)
-    made = image_queue(root / "data", root / "models")
-    made.start()
-    yield made
-    finish(made)
+    with drawing(tmp_path_factory.mktemp("memory"), {"one": make_sd1, "two": make_sdxl, "three": make_flux}) as made:
+        yield made
 
 
 def submit(queue: JobQueue, **values: Any) -> Job:
@@ -229,6 +223,22 @@ def test_where_a_step_runs_out_of_memory_the_job_is_tried_once_more_a_rung_lower
     job = submit(queue)
     assert count() == 1 + 4 and (drawn(queue, job) == whole).all()
     assert job.summary["notes"] == ["There was not enough memory for the quickest way: it was done in a smaller one."]
+
+
+def test_a_grid_says_how_many_of_its_cells_were_short_of_memory_and_leaves_its_pace_to_the_next(queue: JobQueue) -> None:
+    import torch
+
+    base = {"model": "one", "prompt": "a red cat", "width": SIDE, "height": SIDE, "steps": 4, "upscale": 1.0, "x_axis": "Seed", "x_values": "1, 2, 3"}
+    drawn(queue, submit(queue))
+    count = fail_once(loaded(queue).pipe.unet, torch.OutOfMemoryError("out of memory"))
+    job = queue.submit("image.grid", base, owner="local").wait()
+    assert count() == 1 + 12 and job.error is None
+    assert job.summary["notes"] == ["1 of 3 pictures: There was not enough memory for the quickest way: it was done in a smaller one."]
+    grid: Any = queue.pipelines["image.grid"]
+    told = queue.verdict(grid, grid.Params.parse(base))
+    assert job.summary["pace"] and told.seconds == pytest.approx(grid.seconds(grid.Params.parse(base), queue.catalog, job.summary["pace"]))
+    mixed = queue.submit("image.grid", base | {"x_axis": "Model", "x_values": "one, two", "steps": 2}, owner="local").wait()
+    assert mixed.error is None and "pace" not in mixed.summary, "nothing is learned from two models at once"
 
 
 def test_memory_that_ends_twice_is_a_sentence(queue: JobQueue) -> None:

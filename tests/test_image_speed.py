@@ -211,10 +211,11 @@ def test_stop_acts_inside_every_phase(queue: JobQueue, monkeypatch: pytest.Monke
         blocks = [module for module in whole.modules() if type(module).__name__ in ("ResnetBlock2D", "CLIPEncoderLayer")][:3]
         handles = [block.register_forward_hook(slow) for block in blocks]
     else:
-        from pipelines.image.nets import upscale
+        from pipelines.image import upscalers
+        from pipelines.image.nets.upscalers import Compact
 
-        monkeypatch.setattr(upscale, "TILE", 16)
-        monkeypatch.setattr(upscale.Compact, "forward", lambda self, x: (slow(), x.repeat_interleave(4, 2).repeat_interleave(4, 3))[1])
+        monkeypatch.setattr(upscalers, "TILES", (16,))
+        monkeypatch.setattr(Compact, "forward", lambda self, x: (slow(), x.repeat_interleave(4, 2).repeat_interleave(4, 3))[1])
     job = submit(queue, prompt=f"something new for {phase}", upscale=2.0, steps=3)
 
     def stop() -> None:

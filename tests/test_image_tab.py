@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,15 +16,18 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from pipelines.image.params import PICTURE, ImageParams
+from pipelines.image.pictures import png
 from studio import ui
 from studio.api import BadInput, ModelEntry, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from tabs import image_advice as advice
+from tabs.image_actions import own_words
 from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
-from tabs.image_follow import PACE, duration, estimate, work
+from tabs.image_editor import PictureEditor
+from tabs.image_follow import duration
 from tabs.image_form import parted
 from tabs.image_grid import GridPage
 from tabs.image_picture import holds_picture
@@ -31,18 +35,9 @@ from tabs.image_prompt import PromptBox, reading, suggestions
 from tabs.image_styles import StylesPanel, styles_of, without
 from tabs.image_tasks import TASKS, examples, ideas
 from tests.house import finish
-from tests.image_models import image_queue
+from tests.image_models import headers, image_queue
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def folder(root: Path, name: str, kind: str, side: int, *, levels: int = 4) -> ModelEntry:
-    """A model of which only the headers are there."""
-    path = root / name
-    for part, values in (("model_index.json", {"_class_name": kind}), ("unet/config.json", {"sample_size": side}), ("vae/config.json", {"block_out_channels": [8] * levels})):
-        (path / part).parent.mkdir(parents=True, exist_ok=True)
-        (path / part).write_text(json.dumps(values))
-    return ModelEntry(name, str(path), "image", "diffusers", 1000, name.title(), kind)
 
 
 @pytest.fixture
@@ -54,7 +49,7 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     shown.parent.mkdir(parents=True)
     Image.new("RGB", (30, 40), "teal").save(shown)
     entries = [
-        folder(tmp_path, "small", "StableDiffusionPipeline", 16), folder(tmp_path, "classic", "StableDiffusionPipeline", 64), folder(tmp_path, "flow", "FluxPipeline", 128),
+        headers(tmp_path, "small", "StableDiffusionPipeline", 16), headers(tmp_path, "classic", "StableDiffusionPipeline", 64), headers(tmp_path, "flow", "FluxPipeline", 128),
         ModelEntry("lora/ink", str(shown.with_suffix(".safetensors")), "lora", "safetensors", 10, "ink <b>", "sd1", details={"preview": str(shown), "trigger_words": ["ink wash", "paper"]}),
         ModelEntry("lora/big", "/else/big.safetensors", "lora", "safetensors", 10, "big", "sdxl"), ModelEntry("embeddings/soft", "/else/soft.safetensors", "embedding", "safetensors", 10, "soft"),
         ModelEntry("lora/broken", "/else/broken.safetensors", "lora", "safetensors", 10, "broken", problem="It is damaged."),
@@ -94,9 +89,10 @@ def test_what_a_person_changed_is_kept_when_the_model_changes() -> None:
 
 def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> None:
     form = CreatePage(studio).form
-    assert form._unused("classic") == {}
-    assert form._unused("small") == {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
-    assert form._unused("flow") == {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0}
+    assert form._unused("classic") == flow | other
+    assert form._unused("small") == flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5}
+    assert form._unused("flow") == other | {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
@@ -114,6 +110,46 @@ def test_one_s_own_model_comes_before_the_one_that_comes_along(studio: Studio) -
     studio.catalog._extra = lambda: [shipped, classic]
     studio.catalog.refresh()
     assert [key for _, key in advice.usable_models(studio)] == ["classic", "stickers"]
+
+
+# -- the picture and its mask --------------------------------------------------------------------------------
+
+
+def kept(studio: Studio, image: Image.Image) -> str:
+    return studio.jobs.desk.inputs.keep(png(image))
+
+
+def test_what_a_job_gives_back_to_the_editor_keeps_its_keys_and_what_is_painted_over_it_is_added(studio: Studio) -> None:
+    editor = PictureEditor(studio)
+    soft = Image.linear_gradient("L").resize((40, 30))
+    image, mask = kept(studio, Image.effect_noise((40, 30), 60).convert("RGB")), kept(studio, soft)
+    value, given, when = editor.shown(image, mask)
+    assert value["layers"][0].size == value["background"].size == (40, 30) and value["composite"] is None and when > 0
+    assert editor.keys(value, given) == (image, mask), "a soft mask stays soft"
+    stroke = Image.new("RGBA", (40, 30))
+    stroke.paste("white", (0, 0, 10, 10))
+    both = editor.keys(value | {"layers": [*value["layers"], stroke]}, given)
+    with Image.open(studio.jobs.desk.inputs.path(both[1])) as painted:
+        assert both[0] == image and painted.getpixel((5, 5)) == 255 == painted.getpixel((20, 29)) and painted.getpixel((20, 0)) == 0
+    assert editor.keys(value | {"layers": []}, given) == (image, "") and editor.keys(None, given) == ("", "")
+    other = Image.new("RGBA", (40, 30), "red")
+    assert editor.keys({"background": other, "layers": []}, given)[0] not in ("", image)
+
+
+def test_a_mask_of_another_size_is_not_put_over_a_picture_and_a_lost_picture_leaves_nothing(studio: Studio) -> None:
+    editor = PictureEditor(studio)
+    image, mask = kept(studio, Image.new("RGB", (40, 30), "teal")), kept(studio, Image.new("L", (20, 20), 255))
+    assert editor.shown(image, mask)[0]["layers"] == [] and editor.shown("0" * 64 + ".png", mask)[:2] == [None, {}]
+
+
+def test_a_turned_photograph_comes_upright_with_its_mask(studio: Studio) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(buffer, "JPEG", exif=exif)
+    image, mask = studio.jobs.desk.inputs.keep(buffer.getvalue()), kept(studio, Image.new("L", (30, 40), 255))
+    value, given, _ = PictureEditor(studio).shown(image, mask)
+    assert value["background"].size == (30, 40) and PictureEditor(studio).keys(value, given) == (image, mask)
 
 
 # -- styles --------------------------------------------------------------------------------------------------
@@ -211,6 +247,22 @@ def test_a_fault_is_marked_at_its_character(studio: Studio) -> None:
     assert 'data-place="7"' not in told and "data-place='7'" in told and "a cat, <mark>(</mark>red &lt;dog" in told
 
 
+def test_the_negative_prompt_is_counted_and_its_fault_is_its_own(studio: Studio) -> None:
+    box, asked = PromptBox(studio), SimpleNamespace(headers={}, query_params={}, cookies={}, client=None)
+    box._view = lambda prompt, model: {"tokens": 4, "limit": 75}  # type: ignore[method-assign]
+    assert ">4 / 75<" in box.on_negative("blurry, text", "small", asked) and box.on_negative("  ", "small", asked) == ""  # type: ignore[arg-type]
+    told = box.on_negative("a (b", "small", asked)  # type: ignore[arg-type]
+    assert "data-box='negative'" in told and "data-place='2'" in told and "role='alert'" in told
+
+
+def test_a_picture_of_a_batch_is_varied_with_the_words_it_was_drawn_from(studio: Studio) -> None:
+    params = {"seed": 5, "prompt": "{cat|dog}", "prompts": ["cat", "dog", "cat"], "negative_prompt": "text", "negative_prompts": []}
+    assert own_words(params, 6) == {"prompt": "dog", "prompts": [], "negative_prompts": []}
+    assert own_words({"seed": 2**32 - 1, "prompts": ["cat", "dog"]}, 0)["prompt"] == "dog", "seeds begin again after the last"
+    assert own_words({"seed": 5, "prompt": "a cat"}, 6) == {"prompts": [], "negative_prompts": []}
+    ImageParams.parse(params | {"count": 1} | own_words(params, 6))
+
+
 def test_what_the_model_reads_is_shown_by_chunks_and_weights() -> None:
     view = {"tokens": 4, "limit": 75, "chunks": [[["a", 1.0], ["<cat>", 1.21]], [["dog", 0.9]]], "switches": ["50%: red", "100%: blue"], "networks": [], "sides": [["a cat", 1.0]], "words": "Read as one text."}
     shown = reading(view, Words().say, "en")
@@ -254,7 +306,7 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
     page = GridPage(studio, None)
     assert page.on_fill("Sampler", "flow") == "Flow Euler, Model's own, Flow Heun" and "DPM++ 2M" in page.values_of("Sampler", "classic")
     assert page.values_of("Model", "classic") == ["small", "classic", "flow"] and page.values_of("Seamless", "classic") == ["off", "on"]
-    assert page.values_of("Upscaler", "small") == ["Real-ESRGAN", "Lanczos", "Nearest"]
+    assert page.values_of("Upscaler", "small") == ["Automatic", "Real-ESRGAN", "Lanczos", "Nearest"]
     grid: Any = studio.pipelines["image.grid"]
     fields = {str(field.title): name for name, field in studio.pipelines["image.generate"].Params.model_fields.items()}
     for axis in [axis for axis in grid.Params.model_fields["x_axis"].json_schema_extra["ui"]["choices"] if axis]:
@@ -266,15 +318,25 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
             assert need.facts["cells"] >= 2, (axis, text)
 
 
-def test_a_grid_s_cells_and_work_are_counted_before_it_is_drawn(studio: Studio) -> None:
+def test_a_grid_s_cells_are_counted_and_it_takes_what_its_largest_cell_takes(studio: Studio) -> None:
     grid: Any = studio.pipelines["image.grid"]
-    need = grid.need(grid.Params.parse({"prompt": "a cat", "model": "classic", "width": 512, "height": 512, "x_axis": "Steps", "x_values": "10, 30", "y_axis": "Seed", "y_values": "1-3"}), studio.catalog)
-    assert need.facts["cells"] == 6 and need.facts["work"] == pytest.approx(3 * (10 + 30) * 0.25)
+    base = {"prompt": "a cat", "model": "classic", "width": 512, "height": 512, "y_axis": "Seed", "y_values": "1-3"}
+    need = grid.need(grid.Params.parse(base | {"x_axis": "Width", "x_values": "256, 1024"}), studio.catalog)
+    largest = studio.pipelines["image.generate"].need(ImageParams.parse({"prompt": "a cat", "model": "classic", "width": 1024, "height": 512}), studio.catalog)
+    assert need.facts["cells"] == 6 and need.working_bytes == largest.working_bytes > 0
     assert grid.need(grid.Params.parse({"model": "classic", "x_axis": "Steps"}), studio.catalog).notes == ["The axis “Steps” has no values."]
 
 
-def test_time_is_estimated_by_the_pace_of_one_s_own_pictures(studio: Studio) -> None:
-    assert estimate(studio, "me", "classic", 5.0) == -1
-    studio.store.remember("me", PACE, {"classic": 2.0})
-    assert estimate(studio, "me", "classic", work(20, 512, 1024)) == 20.0 and estimate(studio, "you", "classic", 5.0) == -1
+def test_a_grid_s_time_is_that_of_its_cells_at_the_pace_of_single_pictures(studio: Studio) -> None:
+    grid, single = (studio.pipelines[f"image.{name}"] for name in ("grid", "generate"))
+    params = grid.Params.parse({"prompt": "a cat", "model": "classic", "x_axis": "Steps", "x_values": "10, 30"})
+    assert studio.jobs.verdict(grid, params).seconds == -1
+    one = ImageParams.parse({"prompt": "a cat", "model": "classic"})
+    studio.store.remember("", studio.jobs._pace_key(single, one), {"step": 1e-6, "decode": 2e-6})
+    told = [studio.jobs.verdict(single, one.model_copy(update={"steps": steps})).seconds for steps in (10, 30)]
+    assert studio.jobs.verdict(grid, params).seconds == pytest.approx(sum(told)) and told[0] == pytest.approx(512 * 512 * (10 * 1e-6 + 2e-6))
+    assert studio.jobs.verdict(grid, params.model_copy(update={"x_axis": "Model", "x_values": "classic, small"})).seconds == -1, "two models go at two paces"
+
+
+def test_a_duration_is_said_as_one_would_say_it() -> None:
     assert duration(0.2) == ("about {n} s", "1") and duration(119) == ("about {n} min", "2") and duration(9000) == ("about {n} h", "2.5")

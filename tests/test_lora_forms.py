@@ -19,8 +19,7 @@ from pipelines.image.samplers import choose, scheduler_config
 from pipelines.image.settle import lora_weights
 from studio.api import BadInput, StudioError
 from studio.jobs import JobQueue
-from tests.house import finish
-from tests.image_models import image_queue, make_flux, make_sd1, make_sdxl
+from tests.image_models import drawing, make_flux, make_sd1, make_sdxl
 
 SIDE, RANK, ALPHA = 32, 2, 1.0
 Arrays = dict[str, np.ndarray]
@@ -29,13 +28,8 @@ RANDOM = np.random.default_rng(3)
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("forms")
-    for name, make in (("sd1", make_sd1), ("sdxl", make_sdxl), ("flux", make_flux)):
-        make(root / "models" / name)
-    made = image_queue(root / "data", root / "models")
-    made.start()
-    yield made
-    finish(made)
+    with drawing(tmp_path_factory.mktemp("forms"), {"sd1": make_sd1, "sdxl": make_sdxl, "flux": make_flux}) as made:
+        yield made
 
 
 def sampler(family: str) -> str:

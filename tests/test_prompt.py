@@ -152,4 +152,5 @@ def test_prompts_side_by_side_and_new_chunks() -> None:
 def test_networks_are_found_wherever_they_stand_and_not_read() -> None:
     found = networks(parse("a <lora:one:0.8> (b [<lyco:two:1:0.5>:x:3])"))
     assert [(item.kind, item.name, item.values) for item in found] == [("lora", "one", ["0.8"]), ("lyco", "two", ["1", "0.5"])]
-    assert plain(parse("a <lora:one:0.8>(cat:1.3) AND [dog:fox:0.5]")) == "a cat fox"
+    assert plain(parse("a <lora:one:0.8>(cat:1.3) AND [dog:fox:0.5]"), 20) == "a cat fox"
+    assert plain(parse("[dog:fox:6] [a|b]"), 20) == "fox b" and plain(parse("[dog:fox:6]"), 4) == "dog", "as they stand at the last step"

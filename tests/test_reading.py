@@ -6,14 +6,14 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipelines.image.infotext import CHOICES, read, write
-from pipelines.image.params import ImageParams, Upscaler
+from pipelines.image.params import UPSCALERS, ImageParams
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import SAMPLERS
 from studio.api import BadInput, Catalog
@@ -44,13 +44,15 @@ def random_params(pick: random.Random, prompt: str, negative: str) -> tuple[Imag
         "prompt": prompt, "negative_prompt": negative, "steps": pick.randint(1, 150), "cfg_scale": round(pick.uniform(0, 30), pick.randint(0, 9)), "width": pick.randint(1, 1024) * 8, "height": pick.randint(1, 1024) * 8, "seed": pick.randrange(2**32),
         "sampler": pick.choice([sampler.name for sampler in SAMPLERS]), "schedule": pick.choice(("Automatic", "Uniform", "Karras", "SGM Uniform", "Exponential", "Beta", "DDIM")), "clip_skip": pick.randint(1, 12), "tiling": pick.random() < 0.5,
         "guidance_rescale": some(0.0, pick.random()), "variation_strength": some(0.0, pick.random()), "variation_seed": some(0, pick.randrange(2**32)), "vae": some("", 'a "VAE", x: y'), "upscale": some(1.0, round(pick.uniform(1.1, 4), 3)),
-        "upscaler": pick.choice(get_args(Upscaler)), "conventions": pick.choice(("diffusers", "AUTOMATIC1111")), "noise_source": pick.choice(("CPU", "NV")), "eta_seed_delta": some(0, pick.randrange(2**31)),
+        "upscaler": pick.choice((*UPSCALERS, "ESRGAN/4x, sharp")), "conventions": pick.choice(("diffusers", "AUTOMATIC1111")), "noise_source": pick.choice(("CPU", "NV")), "eta_seed_delta": some(0, pick.randrange(2**31)),
         "discard_next_to_last_sigma": pick.random() < 0.5, "emphasis": pick.choice(("Original", "No norm", "Ignore", "None")),
     }  # fmt: skip
     if pick.random() < 0.3:
         values |= {"seed_width": pick.randint(1, 8192), "seed_height": pick.randint(1, 8192)}
     if pick.random() < 0.4:
         values |= {"hires_scale": round(pick.uniform(1.1, 4), 2), "hires_steps": pick.randint(0, 150), "hires_strength": pick.random()}
+        values |= {"hires_prompt": some("", prompt), "hires_negative_prompt": some("", negative), "hires_model": some("", 'a "model", x: y'), "hires_width": some(0, 768), "hires_height": some(0, 1024)}
+        values |= {"hires_sampler": pick.choice(("Automatic", "Restart", "Flow Euler", "DPM++ 2M")), "hires_schedule": pick.choice(("Automatic", "Karras", "KL Optimal"))}
     unread: set[str] = set() if values["upscale"] > 1 or values.get("hires_scale", 1) > 1 else {"upscaler"}
     if pick.random() < 0.5:
         values |= {"image": "0" * 64 + ".png", "denoising_strength": pick.random(), "resize": pick.choice(("Stretch", "Crop", "Fit")), "extend_left": pick.randint(0, 64), "extend_bottom": pick.randint(0, 64)}
@@ -101,7 +103,7 @@ FORGE = "a fox <lora:x:0.5>\nNegative prompt: ice\nSteps: 12, Sampler: DPM++ 2M 
 SDNEXT = "a fox\nNegative prompt: ice\nSteps: 20, Size: 64x96, Sampler: DEIS, Seed: 7, CFG scale: 6.0, CFG rescale: 0.5, Clip skip: 1.0, App: SD.Next, Version: 1a2b3c, Pipeline: StableDiffusionPipeline, Operations: txt2img, Model: tiny, Model hash: 0123456789"
 CIVITAI = 'a fox\nSteps: 30, Sampler: Euler a, CFG scale: 7, Seed: 3, Size: 64x64, Created Date: 2024-01-01T00:00:00, Civitai resources: [{"type":"checkpoint","modelVersionId":128713,"modelName":"x, y: z"}], Civitai metadata: {}'
 DYNAMIC = "a red fox\nNegative prompt: ice\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64\nTemplate: a {red|blue} fox\nNegative Template: ice"
-A1111 = "a fox\nSteps: 12, Sampler: Restart, Schedule type: Turbo, CFG scale: 6.5, Seed: 99, Size: 64x96, Model: tiny, Denoising strength: 0.4, Hires upscale: 2, Hires steps: 5, Hires upscaler: R-ESRGAN 4x+, Refiner: big, Refiner switch at: 0.8, Masked content: latent noise, Mask mode: Inpaint not masked, Version: v1.10.1"
+A1111 = "a fox\nSteps: 12, Sampler: DPM adaptive, Schedule type: Turbo, CFG scale: 6.5, Seed: 99, Size: 64x96, Model: tiny, Denoising strength: 0.4, Hires upscale: 2, Hires steps: 5, Hires upscaler: R-ESRGAN 4x+, Hires prompt: \"a fox, sharp\", Hires sampler: DPM++ SDE, Hires schedule type: karras, Hires checkpoint: old.safetensors [0123abcd], Refiner: big, Refiner switch at: 0.8, Masked content: latent noise, Mask mode: Inpaint not masked, Version: v1.10.1"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ A1111 = "a fox\nSteps: 12, Sampler: Restart, Schedule type: Turbo, CFG scale: 6.
         (SDNEXT, {"sampler": "DEIS", "guidance_rescale": 0.5, "clip_skip": 1, "cfg_scale": 6.0, "negative_prompt": "ice"}, {}),
         (CIVITAI, {"sampler": "Euler a", "steps": 30, "prompt": "a fox"}, {"Created Date": "2024-01-01T00:00:00", "Civitai metadata": "{}"}),
         (DYNAMIC, {"prompt": "a red fox", "negative_prompt": "ice", "steps": 20}, {}),
-        (A1111, {"sampler": "Automatic", "schedule": "Automatic", "hires_scale": 2.0, "hires_steps": 5, "hires_strength": 0.4, "upscaler": "Real-ESRGAN", "fill": "Noise", "invert_mask": True, "refiner": "big", "refiner_switch": 0.8}, {"Sampler": "Restart", "Schedule type": "Turbo"}),
+        (A1111, {"sampler": "Automatic", "schedule": "Automatic", "hires_scale": 2.0, "hires_steps": 5, "hires_strength": 0.4, "hires_prompt": "a fox, sharp", "hires_sampler": "DPM++ SDE", "hires_schedule": "Karras", "upscaler": "Real-ESRGAN", "fill": "Noise", "invert_mask": True, "refiner": "big", "refiner_switch": 0.8}, {"Sampler": "DPM adaptive", "Schedule type": "Turbo", "Hires checkpoint": "old.safetensors"}),
     ],
 )
 def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected: dict[str, Any], left: dict[str, str]) -> None:
@@ -308,5 +310,5 @@ def test_a_dropped_file_gives_its_settings_back_and_they_can_be_run(queue: JobQu
 
 def test_names_that_are_not_known_do_not_break_a_restore(queue: JobQueue, tmp_path: Path) -> None:
     found = dropped(queue, saved_png({"parameters": A1111}, tmp_path / "x.png", international=False))
-    assert found.params["sampler"] == "Automatic" and found.params["steps"] == 12 and set(found.refused) == {"Sampler", "Schedule type"}
+    assert found.params["sampler"] == "Automatic" and found.params["steps"] == 12 and set(found.refused) == {"Sampler", "Schedule type", "Hires checkpoint"}
     queue.pipelines["image.generate"].settle(ImageParams.parse(found.params | {"hires_scale": 1.0, "refiner": ""}), queue.desk)  # type: ignore[attr-defined]

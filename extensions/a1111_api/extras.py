@@ -27,7 +27,9 @@ DEFAULTS: dict[str, Any] = {
 LABELS = {
     "prompt": "Prompt", "negative_prompt": "Negative prompt", "steps": "Steps", "sampler": "Sampler", "schedule": "Schedule type", "cfg_scale": "CFG scale", "seed": "Seed", "width": "Size-1", "height": "Size-2",
     "model": "Model", "clip_skip": "Clip skip", "denoising_strength": "Denoising strength", "variation_seed": "Variation seed", "variation_strength": "Variation seed strength", "seed_width": "Seed resize from-1",
-    "seed_height": "Seed resize from-2", "mask_blur": "Mask blur", "hires_scale": "Hires upscale", "hires_steps": "Hires steps", "tiling": "Tiling",
+    "seed_height": "Seed resize from-2", "mask_blur": "Mask blur", "hires_scale": "Hires upscale", "hires_steps": "Hires steps", "hires_prompt": "Hires prompt",
+    "hires_negative_prompt": "Hires negative prompt", "hires_sampler": "Hires sampler", "hires_schedule": "Hires schedule type", "hires_width": "Hires resize-1", "hires_height": "Hires resize-2",
+    "upscaler": "Hires upscaler", "tiling": "Tiling",
 }  # fmt: skip
 
 

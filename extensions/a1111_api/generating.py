@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from studio.api import NotFound, Output, Studio
+from studio.api import BadInput, NotFound, Output, Studio
 
 from .asking import Asked, body, owner, table, text, whole, yes
-from .here import GENERATE, Here, look, set_options, sha256
-from .mapping import Kind, applied_styles, complete, fitting, ignored, jobs_of, values_of
-from .pictures import encoded, keep, keep_mask, opened, read, sheet
+from .control import control_ignored, control_resize, control_values, units_of
+from .here import GENERATE, GRID, Here, look, set_options, sha256
+from .mapping import MOST, Kind, applied_styles, complete, fitting, ignored, jobs_of, values_of
+from .pictures import encoded, keep, keep_mask, opened, sheet
+from .pictures import read as read_file
+from .scripts import Script, script_of
 from .tasks import Task, Tasks
 
 PICTURES = ("init_images", "mask")
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was asked for, the jobs that do it, and the names of what is asked for in vain. `cells` of a grid."""
+
+    asked: Asked
+    here: Here
+    pipeline: str
+    jobs: list[dict[str, Any]]
+    left: list[str]
+    script: Script
+    cells: int = 0
 
 
 class Generating:
@@ -32,21 +49,33 @@ class Generating:
 
     async def _answer(self, request: Request, kind: Kind) -> Any:
         sent, who = await body(request, self.studio), owner(request)
-        asked, here, jobs, left = await run_in_threadpool(self._read, kind, sent, who)
-        task = await self.tasks.run(request, GENERATE, jobs, pictures=sum(values["count"] for values in jobs), id=text(asked, "force_task_id"))
-        return await run_in_threadpool(self._told, kind, asked, here, task, left)
+        read = await run_in_threadpool(self._read, kind, sent, who)
+        pictures = sum(values["count"] for values in read.jobs) if read.script.grid is None else read.cells
+        task = await self.tasks.run(request, read.pipeline, read.jobs, pictures=pictures, id=text(read.asked, "force_task_id"))
+        return await run_in_threadpool(self._told, kind, read, task)
 
-    def _read(self, kind: Kind, sent: Asked, who: str) -> tuple[Asked, Here, list[dict[str, Any]], list[str]]:
-        """What was asked for, the jobs that do it, and the fields that mean nothing for this model."""
+    def _read(self, kind: Kind, sent: Asked, who: str) -> Read:
+        """Raises StudioErrors."""
         here = look(self.studio, who)
         asked = complete(kind, sent, here)
         values = values_of(kind, asked, here)
         images, masks = self._pictures(asked) if kind == "img2img" else ([], [])
+        units = units_of(asked, here)
+        values |= control_values(units, lambda image: keep(image, self.studio.jobs.desk.inputs)) | ({"resize": control_resize(units)} if units and kind == "txt2img" else {})
         if not yes(asked, "override_settings_restore_afterwards"):
             set_options(self.studio, who, table(asked, "override_settings"))
         pipeline: Any = self.studio.pipelines[GENERATE]
         values, left = fitting(values | ({"image": images[0]} if images else {}), lambda tried: pipeline.settle(pipeline.Params.parse(tried), self.studio.jobs.desk))
-        return asked, here, jobs_of(values, images, masks, whole(asked, "n_iter")), left
+        script = script_of(asked, kind, values, here)
+        left += [*control_ignored(units, values.get("resize", "Crop")), *script.ignored]
+        if script.grid is not None:
+            job = values | script.grid | ({"mask": masks[0]} if masks else {})
+            grid: Any = self.studio.pipelines[GRID]
+            return Read(asked, here, GRID, [job], left, script, int(grid.need(grid.Params.parse(job), self.studio.catalog).facts.get("cells", 1)))
+        jobs = [job for change in script.changes for job in jobs_of(values | change, images, masks, whole(asked, "n_iter"))]
+        if (count := sum(job["count"] for job in jobs)) > MOST:
+            raise BadInput(f"{count} pictures are too many for one request; it can have {MOST}.", field="batch_size")
+        return Read(asked, here, GENERATE, jobs, left, script)
 
     def _pictures(self, asked: Asked) -> tuple[list[str], list[str]]:
         """Keys of the pictures to begin from, and of the mask at the size of each. Raises NotFound, BadInput."""
@@ -60,14 +89,20 @@ class Generating:
         rounded = yes(asked, "mask_round") if "mask_round" in asked else True
         return keys, [keep_mask(asked["mask"], opened(image).size, rounded, inputs) for image in images]
 
-    def _told(self, kind: Kind, asked: Asked, here: Here, task: Task, left: list[str]) -> dict[str, Any]:
-        made = [(output, data) for output in self.tasks.outputs(task) if output.kind == "image" and (data := read(output.path))]
+    def _told(self, kind: Kind, read: Read, task: Task) -> dict[str, Any]:
+        asked, script = read.asked, read.script
+        made = [(output, data) for output in self.tasks.outputs(task) if output.kind == "image" and (data := read_file(output.path))]
+        if script.grid is not None:  # its sheet is kept last, and comes first there
+            sheets = [pair for pair in made if "cells" in pair[0].metadata["facts"]]
+            made = [*sheets, *([pair for pair in made if pair not in sheets] if script.with_parts or not sheets else [])]
         files = [data for _, data in made]
-        about = information(asked, here, task, [output for output, _ in made])
-        about["ignored"] += left
-        if here.options["return_grid"] and len(files) > 1 and not yes(asked, "do_not_save_grid"):
+        about = information(asked, read.here, task, [output for output, _ in made])
+        about["ignored"] += read.left
+        wanted = script.sheet or (read.here.options["return_grid"] and script.grid is None and not yes(asked, "do_not_save_grid"))
+        if wanted and len(files) > 1:
             files.insert(0, sheet(files))
-            about |= {"index_of_first_image": 1, "infotexts": [about["infotexts"][0], *about["infotexts"]]}
+            about |= {"infotexts": [about["infotexts"][0], *about["infotexts"]]}
+        about["index_of_first_image"] = int(len(files) > 1 and bool(wanted or script.grid))
         if not yes(asked, "save_images"):
             self.tasks.forget(task)
         hidden = dict.fromkeys(PICTURES) if kind == "img2img" and not yes(asked, "include_init_images") else {}

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from studio.api import BadInput, ModelEntry, Studio, StudioError
 
-GENERATE, UPSCALE = "image.generate", "image.upscale"
+GENERATE, UPSCALE, GRID, ANNOTATE = "image.generate", "image.upscale", "image.grid", "image.annotate"
 REMEMBERED = "a1111_api:options"
 PLAIN = "Lanczos"
 # Options that can be changed, each caller's own; the checkpoint's "" is the studio's first
@@ -25,8 +25,9 @@ FIXED: dict[str, Any] = {
     "sd_lora": "None", "sd_hypernetwork": "None", "img2img_color_correction": False, "initial_noise_multiplier": 1.0, "s_churn": 0.0, "s_noise": 1.0,
 }  # fmt: skip
 HASHED = re.compile(r"^(.*?)\s*\[([0-9a-f]{6,64})\]$", re.IGNORECASE)
-SUFFIX = re.compile(r"\.(safetensors|ckpt|pt|gguf)$", re.IGNORECASE)
+SUFFIX = re.compile(r"\.(safetensors|ckpt|pth|pt|gguf)$", re.IGNORECASE)
 SAME = ("", "none", "automatic")
+SAME_FILES = {"r-esrgan 4x+": "realesrgan_x4plus", "r-esrgan 4x+ anime6b": "realesrgan_x4plus_anime_6b"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Here:
     settings_in: Callable[[str], dict[str, Any]]
     options: dict[str, Any] = field(default_factory=lambda: dict(CHANGEABLE))
     fields: frozenset[str] = frozenset()  # of the image pipeline
+    grid_fields: frozenset[str] = frozenset()  # of the one that draws grids, if there is one
+    processes: tuple[str, ...] = ()  # how a control picture can be prepared
+    controls: list[ModelEntry] = field(default_factory=list)
+    references: list[ModelEntry] = field(default_factory=list)
 
     def checkpoint(self, name: str) -> str:
         """The model's key for a title, a file's name or a hash; "" for "". Raises BadInput."""
@@ -69,9 +74,10 @@ class Here:
         return sampler, schedule
 
     def upscaler(self, name: str) -> str:
-        """Latent and plain resizing are Lanczos, any ESRGAN is the one that comes along. Raises BadInput."""
+        """Latent and plain resizing are Lanczos; the original's names of Real-ESRGAN's networks are those files where they are here, any other ESRGAN is the one that comes along. Raises BadInput."""
         known = {own.lower(): own for own in self.upscalers}
         lower = name.lower()
+        lower = SAME_FILES.get(lower, lower) if SAME_FILES.get(lower) in known else SUFFIX.sub("", lower)
         if lower in known:
             return known[lower]
         if lower in ("", "none", "nearest") or lower.startswith("latent"):
@@ -99,9 +105,11 @@ def look(studio: Studio, owner: str) -> Here:
         return dict(generate.read_parameters(text, catalog)) if hasattr(generate, "read_parameters") else {}
 
     return Here(
-        samplers=choices(studio, GENERATE, "sampler"), upscalers=choices(studio, UPSCALE, "upscaler"),
+        samplers=choices(studio, GENERATE, "sampler"), upscalers=upscalers(studio),
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
-        options=options(studio, owner), fields=frozenset(generate.Params.model_fields), advised=advised, settings_in=settings_in,
+        options=options(studio, owner), fields=frozenset(generate.Params.model_fields), grid_fields=frozenset(studio.pipelines[GRID].Params.model_fields) if GRID in studio.pipelines else frozenset(),
+        processes=choices(studio, GENERATE, "control_process") if "control_process" in generate.Params.model_fields else (), controls=usable(studio, "controlnet"), references=usable(studio, "ip_adapter"),
+        advised=advised, settings_in=settings_in,
     )  # fmt: skip
 
 
@@ -111,6 +119,21 @@ def choices(studio: Studio, pipeline: str, name: str) -> tuple[str, ...]:
     hints = about.json_schema_extra if isinstance(about.json_schema_extra, dict) else {}
     shown: Any = hints.get("ui", {})
     return tuple(shown.get("choices", ()) or get_args(about.annotation))
+
+
+def upscalers(studio: Studio) -> tuple[str, ...]:
+    """By the names that are given back: what the pipeline always has, then the files by their titles."""
+    return tuple(dict.fromkeys((*choices(studio, UPSCALE, "upscaler"), *networks(studio))))
+
+
+def networks(studio: Studio) -> dict[str, ModelEntry]:
+    """The upscalers that are files, by their titles."""
+    return titles(usable(studio, "upscaler"))
+
+
+def scale_of(entry: ModelEntry | None) -> int:
+    """By how much a network enlarges by itself; plain resizing does what it is asked."""
+    return int(entry.details.get("scale", 0)) or 4 if entry else 4
 
 
 def usable(studio: Studio, kind: str) -> list[ModelEntry]:

@@ -9,10 +9,13 @@ import psutil
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from studio.api import BadInput, ModelEntry, NotAllowed, Studio
+from studio.api import ModelEntry, NotAllowed, Studio
 
 from .asking import body, is_host, owner, say, text, whole, yes
-from .here import FIXED, GENERATE, UPSCALE, choices, first, options, set_options, sha256, titles, usable
+from .control import SCRIPT
+from .here import FIXED, GENERATE, choices, first, look, networks, options, scale_of, set_options, sha256, titles, upscalers, usable
+from .pictures import opened
+from .scripts import SCRIPTS
 from .tasks import Tasks, eta_of, fraction_of, note_of, preview_of
 
 
@@ -46,11 +49,13 @@ class Lists:
         return [{"name": name.lower().replace(" ", "_"), "label": name, "aliases": None, "default_rho": 7.0 if name == "Karras" else -1, "need_inner_model": False} for name in names]
 
     def upscalers(self, request: Request) -> Any:
-        names = ("None", *choices(self.studio, UPSCALE, "upscaler"))
-        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4} for name in names]
+        """Those that are always there, then the files; each with its own scale."""
+        files = networks(self.studio)
+        found = [(name, files.get(name)) for name in ("None", *upscalers(self.studio))]
+        return [{"name": name, "model_name": entry and entry.title, "model_path": entry and place(entry, request), "model_url": None, "scale": scale_of(entry)} for name, entry in found]
 
     def networks_that_enlarge(self, request: Request) -> Any:
-        return [{"name": name, "path": None, "scale": 4} for name in choices(self.studio, UPSCALE, "upscaler") if "esrgan" in name.lower()]
+        return [{"name": name, "path": place(entry, request), "scale": scale_of(entry)} for name, entry in networks(self.studio).items() if entry.architecture in ("ESRGAN", "Compact")]
 
     def checkpoints(self, request: Request) -> Any:
         return [
@@ -102,7 +107,17 @@ class Lists:
         return None
 
     def scripts(self, request: Request) -> Any:
-        return {"txt2img": [], "img2img": []}
+        names = self._scripts(request)
+        return {"txt2img": names, "img2img": names}
+
+    def script_info(self, request: Request) -> Any:
+        """Their arguments are read by their places, not told one by one."""
+        names = self._scripts(request)
+        return [{"name": name, "is_alwayson": name == SCRIPT, "is_img2img": of_picture, "args": []} for of_picture in (False, True) for name in names]
+
+    def _scripts(self, request: Request) -> list[str]:
+        here = look(self.studio, owner(request))
+        return [*(SCRIPTS if "x_axis" in here.grid_fields else ()), *([SCRIPT] if "control_model" in here.fields else [])]
 
     def nothing(self, request: Request) -> Any:
         return []
@@ -113,8 +128,10 @@ class Lists:
     def not_made(self, request: Request) -> Any:
         return {"info": say(request, self.studio, "Embeddings and hypernetworks are not made here.")}
 
-    def interrogate(self, request: Request) -> Any:
-        raise BadInput("This studio does not do that: it has no model that describes pictures.", field="model")
+    async def interrogate(self, request: Request) -> Any:
+        """No model here describes pictures: a picture gets an empty caption, what is none its refusal."""
+        await run_in_threadpool(opened, (await body(request, self.studio)).get("image"))
+        return {"caption": ""}
 
 
 class Running:

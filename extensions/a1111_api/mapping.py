@@ -13,6 +13,7 @@ from typing import Any, Literal
 from studio.api import BadInput, StudioError
 
 from .asking import Asked, names, number, table, text, whole, yes
+from .control import SCRIPT
 from .here import OF_PIPELINE, SAME, Here, clip_skip, pipeline_value
 
 Kind = Literal["txt2img", "img2img"]
@@ -40,12 +41,16 @@ FROM_TEXT = {
     "prompt": "prompt", "negative_prompt": "negative_prompt", "seed": "seed", "variation_seed": "subseed", "variation_strength": "subseed_strength", "seed_width": "seed_resize_from_w",
     "seed_height": "seed_resize_from_h", "sampler": "sampler_name", "schedule": "scheduler", "steps": "steps", "cfg_scale": "cfg_scale", "width": "width", "height": "height", "tiling": "tiling",
     "denoising_strength": "denoising_strength", "mask_blur": "mask_blur", "hires_scale": "hr_scale", "hires_steps": "hr_second_pass_steps", "hires_strength": "denoising_strength",
+    "hires_width": "hr_resize_x", "hires_height": "hr_resize_y", "hires_prompt": "hr_prompt", "hires_negative_prompt": "hr_negative_prompt", "hires_sampler": "hr_sampler_name", "hires_schedule": "hr_scheduler",
+    "hires_model": "hr_checkpoint_name", "upscaler": "hr_upscaler",
 }  # fmt: skip
 # Fields that change nothing here, with the values that ask for nothing; what else was asked for is told back as "ignored"
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "restore_faces": (False,), "s_min_uncond": (0,), "s_churn": (0,), "s_tmin": (0,), "s_noise": (1,), "refiner_checkpoint": ("", "None"), "initial_noise_multiplier": (1,), "latent_mask": ("",),
     "hr_checkpoint_name": ("", "Use same checkpoint"), "hr_sampler_name": ("", "Use same sampler"), "hr_scheduler": ("", "Use same scheduler"), "hr_prompt": ("",), "hr_negative_prompt": ("",),
 }  # fmt: skip
+# Of these the ones that the image pipeline has a field for
+HIRES = {"hr_checkpoint_name": "hires_model", "hr_sampler_name": "hires_sampler", "hr_scheduler": "hires_schedule", "hr_prompt": "hires_prompt", "hr_negative_prompt": "hires_negative_prompt"}
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 # Fields that the original passes over where a model or sampler has no use for them; here they would be refused
 SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis")
@@ -57,7 +62,7 @@ def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
     if told := text(sent, "infotext"):
         found = here.settings_in(told)
         said = {theirs: found[ours] for ours, theirs in FROM_TEXT.items() if ours in found}
-        said["enable_hr"] = found.get("hires_scale", 1) > 1
+        said["enable_hr"] = found.get("hires_scale", 1) > 1 or bool({"hires_width", "hires_height"} & set(found))
         own = {"sd_model_checkpoint": found.get("model"), "CLIP_stop_at_last_layers": found.get("clip_skip"), "sd_vae": found.get("vae")}
         said["override_settings"] = {name: value for name, value in own.items() if value} | table(sent, "override_settings")
         sent = {name: value for name, value in sent.items() if name != "override_settings"}
@@ -66,8 +71,6 @@ def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
 
 def values_of(kind: Kind, asked: Asked, here: Here) -> dict[str, Any]:
     """For the whole request, without its pictures. Raises BadInput."""
-    if script := text(asked, "script_name"):
-        raise BadInput(f"The script “{script}” is not here.", hint="Grids along axes are made in the Image tab.", field="script_name")
     settings = here.options | table(asked, "override_settings")
     model = here.checkpoint(str(settings["sd_model_checkpoint"] or ""))
     sampler, schedule = here.sampling(text(asked, "sampler_name") or text(asked, "sampler_index"), text(asked, "scheduler"), model)
@@ -107,10 +110,11 @@ def ignored(asked: Asked, here: Here) -> list[str]:
     """Names of what was asked for and has no effect."""
     hires = yes(asked, "enable_hr")
     found = [name for name, nothing in WITHOUT_EFFECT.items() if name in asked and asked[name] not in nothing and (hires or not name.startswith("hr_"))]
-    found = [name for name in found if name != "refiner_checkpoint" or "refiner" not in here.fields]
+    found = [name for name in found if (HIRES | {"refiner_checkpoint": "refiner"}).get(name, "") not in here.fields]
     known = {*SETTINGS, *(name for name, (ours, _) in OF_PIPELINE.items() if ours in here.fields)}
     found += [f"override_settings.{name}" for name in table(asked, "override_settings") if name not in known]
-    return found + [f"alwayson_scripts.{name}" for name, about in table(asked, "alwayson_scripts").items() if not isinstance(about, dict) or about.get("args")]
+    others = [(name, about) for name, about in table(asked, "alwayson_scripts").items() if name.lower() != SCRIPT or "control_model" not in here.fields]
+    return found + [f"alwayson_scripts.{name}" for name, about in others if not isinstance(about, dict) or about.get("args")]
 
 
 def fitting(values: dict[str, Any], settle: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], list[str]]:
@@ -148,7 +152,7 @@ def _few(asked: Asked, name: str) -> int:
 def _prompt(asked: Asked, here: Here, name: str) -> str:
     words = text(asked, name)
     for style in applied_styles(asked, here):
-        words = styled(words, str(here.styles[style].get(name, "")))
+        words = styled(words, str(here.styles[style].get(name.removeprefix("hr_"), "")))
     return NETWORK.sub("", words) if yes(asked, "disable_extra_networks") else words
 
 
@@ -175,21 +179,36 @@ def _sizes(asked: Asked, here: Here) -> tuple[int, int, dict[str, Any]]:
     to_width, to_height = whole(asked, "hr_resize_x"), whole(asked, "hr_resize_y")
     if first_width := whole(asked, "firstphase_width"):
         to_width, width, to_height, height = width, first_width, height, whole(asked, "firstphase_height") or first_width
-    scale = number(asked, "hr_scale")
+    scale, sides = number(asked, "hr_scale"), {}
     if to_width > 0 or to_height > 0:
-        scale = _scale(width, height, to_width, to_height)
+        scale, sides = _scale(width, height, to_width, to_height, here)
     hires = {"hires_scale": scale, "hires_steps": whole(asked, "hr_second_pass_steps"), "hires_strength": number(asked, "denoising_strength"), "upscaler": here.upscaler(text(asked, "hr_upscaler"))}
-    return width, height, hires
+    return width, height, hires | sides | _again(asked, here)
 
 
-def _scale(width: int, height: int, to_width: int, to_height: int) -> float:
-    """Raises BadInput where both sides are wanted in other proportions than the first pass has: nothing is cut off here."""
+def _again(asked: Asked, here: Here) -> dict[str, Any]:
+    """Words, sampler and model of the second pass, where it has its own."""
+    given = {name: text(asked, name).strip() for name, ours in HIRES.items() if ours in here.fields}
+    own = {name: value for name, value in given.items() if value and value not in WITHOUT_EFFECT[name]}
+    found = {HIRES[name]: _prompt(asked, here, name) for name in ("hr_prompt", "hr_negative_prompt") if name in own}
+    if "hr_checkpoint_name" in own:
+        found["hires_model"] = here.checkpoint(own["hr_checkpoint_name"])
+    settings = here.options | table(asked, "override_settings")
+    draws = found.get("hires_model") or here.checkpoint(str(settings["sd_model_checkpoint"] or ""))
+    sampler, schedule = here.sampling(own.get("hr_sampler_name", ""), own.get("hr_scheduler", ""), draws)
+    return found | {name: value for name, value in (("hires_sampler", sampler), ("hires_schedule", schedule)) if value}
+
+
+def _scale(width: int, height: int, to_width: int, to_height: int, here: Here) -> tuple[float, dict[str, Any]]:
+    """The factor; where both sides are wanted in other proportions than the first pass has, those sides, as the original cuts them. Raises BadInput where there are no fields for that."""
     if width < 1 or height < 1:
         raise BadInput("width and height must be more than 0.", field="width")
     scales = [wanted / side for wanted, side in ((to_width, width), (to_height, height)) if wanted > 0]
-    if max(scales) * max(width, height) - min(scales) * max(width, height) > 8:
+    if max(scales) * max(width, height) - min(scales) * max(width, height) <= 8:
+        return max(scales), {}
+    if "hires_width" not in here.fields:
         raise BadInput("hr_resize_x and hr_resize_y must have the proportions of width and height.", hint="Give one of them, or hr_scale.", field="hires_scale")
-    return max(scales)
+    return 1.0, {"hires_width": to_width // 8 * 8, "hires_height": to_height // 8 * 8}
 
 
 def _picture(asked: Asked) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from starlette.requests import Request
 from studio.api import Loading, NotFound, Output, Preview, Progress, Queued, Studio
 
 from .asking import owner
-from .here import GENERATE
+from .here import GENERATE, GRID
 from .pictures import encoded, read
 
 LOOKS = 0.03  # seconds between looks whether a job has ended and its client is still there
 REMEMBERED = 200  # ended tasks that /internal/progress still knows
+GOING = ("queued", "running")
 
 
 @dataclass(eq=False)
@@ -45,6 +46,13 @@ class Task:
     @property
     def running(self) -> bool:
         return self.job is not None and self.job.state == "running"
+
+    @property
+    def over(self) -> bool:
+        """Nothing of it will be drawn any more, though its request may not have noticed yet: it looks now and then only."""
+        if self.job is None or self.job.state in GOING:
+            return False
+        return self.stopped or self.job.state != "done" or len(self.jobs) == self.parts
 
 
 class Tasks:
@@ -82,7 +90,7 @@ class Tasks:
 
     async def _end_of(self, request: Request, task: Task) -> None:
         """Looks now and then instead of keeping a thread: many may wait, and their progress and interrupt need threads too."""
-        while task.job.state in ("queued", "running"):
+        while task.job.state in GOING:
             if not task.gone and await request.is_disconnected():
                 task.stopped = task.gone = True
                 self.studio.jobs.cancel(task.job.id, by=task.owner)
@@ -103,9 +111,13 @@ class Tasks:
 
     def current(self, who: str) -> Task | None:
         """Of the caller's own: what runs, else what was asked for first; else a picture that the page makes for the same person."""
-        with self._lock:
-            mine = [task for task in self._tasks if task.owner == who]
+        mine = [task for task in self._going() if task.owner == who]
         return next((task for task in mine if task.running), mine[0] if mine else self._of_the_page(who))
+
+    def _going(self) -> list[Task]:
+        """Everybody's; a task is gone from here as soon as its last job has ended."""
+        with self._lock:
+            return [task for task in self._tasks if not task.over]
 
     def _of_the_page(self, who: str) -> Task | None:
         for row in self.studio.jobs.listing(who):
@@ -123,7 +135,7 @@ class Tasks:
 
     def _finish(self, task: Task) -> None:
         """A job that waits is taken from the queue."""
-        self.studio.jobs.cancel(task.job.id, by=task.owner, mode="finish" if task.job.pipeline.id == GENERATE else "cancel")
+        self.studio.jobs.cancel(task.job.id, by=task.owner, mode="finish" if task.job.pipeline.id in (GENERATE, GRID) else "cancel")
 
     def skip(self, who: str) -> None:
         """Go on with the next picture; the last one is finished as far as it is."""
@@ -139,21 +151,21 @@ class Tasks:
         return {"progress": fraction_of(task), "eta_relative": eta_of(task), "state": state_of(task), "current_image": preview_of(task) if picture else None, "textinfo": note_of(task)}
 
     def named(self, who: str, id: str) -> Task | None:
-        with self._lock:
-            return next((task for task in self._tasks if task.owner == who and task.id == id), None)
+        return next((task for task in self._going() if task.owner == who and task.id == id), None)
 
     def ended(self, who: str, id: str) -> bool:
         with self._lock:
-            return (who, id) in self._ended
+            return (who, id) in self._ended or any(task.over for task in self._tasks if (task.owner, task.id) == (who, id))
 
     def waiting(self, who: str) -> list[str]:
-        with self._lock:
-            return [task.id for task in self._tasks if task.owner == who and not task.running]
+        return [task.id for task in self._going() if task.owner == who and not task.running]
 
 
 def place_of(task: Task) -> dict[str, int]:
     """Which picture of the running job, and which step of it."""
     told = task.job.latest(Progress) if task.running else None
+    if told is not None and told.total and task.job.pipeline.id == GRID:  # it tells of the present cell
+        return {"job_no": min(task.pictures - 1, len(task.job.outputs)), "sampling_step": told.step, "sampling_steps": told.total}
     each = max(1, task.pictures // task.parts)
     steps = int(getattr(task.job.params, "steps", 0)) if task.job is not None else 0
     if told is None or told.total < 1:
@@ -169,6 +181,8 @@ def fraction_of(task: Task) -> float:
     if task.running:
         steps, loading = task.job.latest(Progress), task.job.latest(Loading)
         part = steps.step / steps.total if steps and steps.total else max(0.0, loading.fraction) if loading and task.job.pipeline.id != GENERATE else 0.0
+        if task.job.pipeline.id == GRID:
+            part = (min(task.pictures - 1, len(task.job.outputs)) + part) / task.pictures
         part = max(0.01, part)
     return min(0.99, (done + part) / task.parts)
 

@@ -25,21 +25,24 @@ class NamesTab:
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.controls = ui.controls(NameParams, studio)
+                self.problem = ui.Problem(studio)
+                self.problem.build()
             with gr.Column(scale=2, min_width=300, elem_classes="studio-right"):
                 result = gr.Textbox(label=w("New names"), lines=12, interactive=False, elem_id="new-names")
                 make = gr.Button(w("Make names"), variant="primary", elem_classes="primary-action")
                 ui.last_results("hello.")
-        make.click(self.on_make, inputs_kwargs=self.controls, outputs=[result], **ui.QUIET)
+        make.click(self.on_make, inputs_kwargs=self.controls, outputs=[result, self.problem.view], **ui.QUIET)
+        self.problem.listen(self.controls)
         ui.on_restore(studio, "hello.names", ["hello"], self.on_restore, list(self.controls.values()))
 
-    def on_make(self, request: gr.Request, **given: Any) -> str:
+    def on_make(self, request: gr.Request, **given: Any) -> list[Any]:
         try:
             job = self.studio.submit("hello.names", ui.read_values(NameParams, given), owner=ui.owner(request)).wait()
         except StudioError as error:
-            raise ui.toast(self.studio, error, request) from error
+            return [gr.skip(), self.problem.told(error, ui.lang(request))]
         if failed := job.latest(Failed):
-            raise ui.toast(self.studio, StudioError.from_wire(failed.error), request)
-        return job.text
+            return [gr.skip(), self.problem.told(StudioError.from_wire(failed.error), ui.lang(request))]
+        return [job.text, ""]
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner = ui.owner(request)

@@ -6,17 +6,18 @@ Lists are separated by commas ("a, b" in quotes keeps its comma); whole numbers 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import itertools
 import re
 from typing import Any, get_args, get_origin
 
-from pipelines.image.params import ImageParams
-from studio.api import BadInput
+from pipelines.image.params import PER_PICTURE, ImageParams
+from studio.api import BadInput, Fix
 
 REPLACE, PROMPTS, MATRIX = "Prompt S/R", "Prompts", "Prompt matrix"
 NOTHING = ""
-NO_AXIS = ("prompt", "prompts", "negative_prompts", "image", "mask", "count", "together", "control_image", "control2_image", "control3_image", "reference_image")
+NO_AXIS = ("prompt", *PER_PICTURE.values(), "image", "mask", "count", "together", "control_image", "control2_image", "control3_image", "reference_image")
 FIELDS = {str(field.title): name for name, field in ImageParams.model_fields.items() if name not in NO_AXIS}
 AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, *FIELDS)
 MOST_CELLS = 400
@@ -34,7 +35,9 @@ def read(axis: str, text: str, which: str) -> list[str]:
     if axis == NOTHING:
         return [""]
     if axis not in AXES:
-        raise BadInput(f"There is no axis “{axis}”.", hint=f"Use one of: {', '.join(AXES[1:])}.", field=f"{which}_axis")
+        near = difflib.get_close_matches(axis, AXES[1:], 1)
+        fix = Fix.use(f"{which}_axis", near[0]) if near else None
+        raise BadInput(f"There is no axis “{axis}”.", hint=f"Use one of: {', '.join(AXES[1:])}.", field=f"{which}_axis", fix=fix)
     found = [line.strip() for line in text.splitlines() if line.strip()] if axis == PROMPTS else split(text)
     if axis in FIELDS and ImageParams.model_fields[FIELDS[axis]].annotation in (int, float):
         found = [value for item in found for value in _numbers(item, ImageParams.model_fields[FIELDS[axis]].annotation is int)]

@@ -11,9 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.image.control import named, units
+from pipelines.image.control import units
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.families import family_of
+from pipelines.image.lookup import named
 from pipelines.image.params import CONTROLS, ImageParams
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.schedule import schedule
@@ -22,7 +23,14 @@ from pipelines.image.widths import widths_of
 from studio.api import Catalog, ModelEntry
 
 SHORT = 12
-MODULES = {"None": "none", "Canny": "canny", "Invert": "invert (from white bg & black line)", "Luminance": "luminance"}
+MODULES = {
+    "None": "none", "Canny": "canny", "Soft edges": "softedge_hed", "Scribble": "scribble_hed", "Lines": "lineart_standard (from white bg & black line)", "Depth": "depth_anything_v2",
+    "Normal": "normal_midas", "Pose": "openpose", "Blur": "blur_gaussian", "Invert": "invert (from white bg & black line)", "Luminance": "luminance",
+}  # fmt: skip
+KINDRED = {  # how other modules' names begin, nearest first
+    "scribble_xdog": "Lines", "lineart": "Lines", "scribble": "Scribble", "softedge": "Soft edges", "hed": "Soft edges", "depth": "Depth", "normal": "Normal", "openpose": "Pose", "dw_openpose": "Pose",
+    "blur": "Blur", "tile_resample": "Blur",
+}  # fmt: skip
 FOLLOWS = "ip-adapter"
 _UNIT = re.compile(r"([\w /]+): (\([^)]*\)|[^,]*)(?:, |$)")
 _HASH = re.compile(r"\s*\[[0-9a-fA-F]+\]\s*$")
@@ -83,9 +91,15 @@ def read_credits(pairs: dict[str, str]) -> dict[str, Any]:
 def _read_unit(prefix: str, unit: dict[str, str], model: str, module: str, weight: float | None) -> dict[str, Any]:
     both = unit.get("starting/ending", "").strip("()").split(",")
     start, end = (unit.get(key) or (both[place].strip() if len(both) == 2 else "") for place, key in enumerate(("guidance start", "guidance end")))
-    process = next((own for own, theirs in MODULES.items() if module.lower().startswith(theirs.partition(" ")[0])), "None")
+    process = _process(module.lower())
     found = {"model": model, "process": process, "weight": weight, "start": _number(start, 0.0, 1.0), "end": _number(end, 0.0, 1.0)}
     return {f"{prefix}_{name}": value for name, value in found.items() if value is not None}
+
+
+def _process(module: str) -> str:
+    """Ours that does what theirs does, or the nearest to it."""
+    same = next((own for own, theirs in MODULES.items() if module.startswith(theirs.partition(" ")[0])), "")
+    return same or next((own for theirs, own in KINDRED.items() if module.startswith(theirs)), "None")
 
 
 def _number(text: str, low: float, high: float) -> float | None:

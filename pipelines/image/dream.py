@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipelines.image.params import PICTURE
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import Facts, Moving, facts_of, frames_of, moved, png, read_facts, resized, result_size
+from pipelines.image.style.content import Facts, Moving, facts_of, moved, opened, png, resized, result_size
 from pipelines.image.style.optimise import picture_of, tensor_of, thumbnail
 from pipelines.image.vision import trunk_bytes, trunk_entry, trunk_spec
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
@@ -97,9 +97,9 @@ class Dream:
 
     def run(self, params: DreamParams, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts, _, frames = opened(path)
         check(params, facts)
-        frame, size = next(frames_of(path, Moving())), dreamt_size(params, facts)
+        frame, size = next(frames), dreamt_size(params, facts)
         alpha = resized(frame.alpha, size) if frame.alpha and params.frames == 1 else None
         with ctx.models.use(trunk_spec(ctx), working=working_bytes(size[0] * size[1], ctx.device)) as trunk:
             sleeper = Sleeper(trunk, params, ctx, size)
@@ -222,7 +222,7 @@ def artifact_of(pictures: list[Image.Image], alpha: Image.Image | None, params: 
     last = pictures[-1]
     facts: dict[str, Any] = {"width": last.width, "height": last.height}
     if len(pictures) > 1:
-        return Artifact("image", moved(pictures, Moving(durations=[FRAME_MILLISECONDS] * len(pictures), loop=0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
+        return Artifact("image", moved(pictures, Moving(len(pictures), [FRAME_MILLISECONDS] * len(pictures), 0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
     if alpha is not None:
         last.putalpha(alpha)
     return Artifact("image", png(last, lambda: None), ".png", "Dream", facts)

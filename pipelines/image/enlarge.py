@@ -1,42 +1,109 @@
-"""Enlarging a finished picture: by the network that comes with the studio, tile by tile, or by plain resizing."""
+"""Enlarging a finished picture, as a pipeline of its own or as the last stage of another one: by a network, tile by tile, or by plain resizing."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from studio.api import ModelSpec, RunContext
+from pipelines.image.memory import ran_out
+from pipelines.image.upscalers import PLAIN, Enlarging, does_nothing, enlarging, find
+from studio.api import ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, RunContext, StudioError, give_back
 
-PLAIN = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
-UPSCALER = Path(__file__).parent / "weights" / "upscaler" / "realesr-animevideov3-x4.safetensors"
+FILTERS = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
+BAND = 2_000_000  # pixels that are resized between two looks at Stop
+SUPPORT = 4  # pixels that resizing looks at around each
+TELL_SECONDS = 0.2
+IN_SMALLER_TILES = "There was not enough memory for the quickest way: it was enlarged in smaller tiles."
+Told = Callable[[float], None]
 
 
-def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Callable[[float], None] | None = None) -> Image.Image:
-    """Raises Stopped between tiles; `told` hears the share that is done, else the job is told of a loading."""
-    if scale <= 1:
+def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Told | None = None, notes: list[str] | None = None) -> Image.Image:
+    """RGB or RGBA to the same, `scale` times as wide and high. `upscaler` is a name as `upscalers.settled` gives it.
+
+    Stop acts between layers. `told` hears the share that is done, else the job is told of a loading; `notes` gets a sentence where memory ran out once.
+    Raises Stopped, ModelMissing, ModelBroken, ModelTooLarge.
+    """
+    tell = _seldom(told or (lambda share: ctx.loading("Enlarging", share)))
+    if does_nothing(upscaler, scale, ctx.catalog):
         return picture
+    picture = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGB")
     if upscaler in PLAIN:
-        return picture.resize((round(picture.width * scale), round(picture.height * scale)), PLAIN[upscaler])
+        return resized(picture, scale, upscaler, tell, ctx.check)
+    entry = find(upscaler, ctx.catalog)
+    pixels = picture.width * picture.height
+    for smaller in (False, True):
+        plan = enlarging(entry, pixels, scale, ctx.device, ctx.models.room, smaller=smaller)
+        made = _tried(picture, entry, scale, plan, tell, ctx)
+        if made is not None:
+            if smaller and notes is not None:
+                notes.append(IN_SMALLER_TILES)
+            return made
+        give_back()
+    raise ModelTooLarge("There was not enough memory to enlarge this picture, also in small tiles.", hint="Choose a smaller size or another upscaler.", field="scale")
+
+
+def _tried(picture: Image.Image, entry: ModelEntry, scale: float, plan: Enlarging, tell: Told, ctx: RunContext) -> Image.Image | None:
+    """None where memory ran out; the error and the frames that it held are gone then."""
     from pipelines.image.nets.upscale import enlarge
 
-    def each(done: int, total: int) -> None:
-        ctx.check()
-        if told:
-            told(done / total)
-        else:
-            ctx.loading("Enlarging", done / total)
-
-    with ctx.models.use(upscaler_spec(ctx)) as network:
-        return enlarge(network, picture, scale, each)
+    try:
+        with ctx.models.use(upscaler_spec(entry, plan, ctx), working=plan.working) as network:
+            return enlarge(network, picture, scale, tell, ctx.check, tile=plan.tile)
+    except Exception as error:
+        if isinstance(error, StudioError) or not ran_out(error):
+            raise
+    return None
 
 
-def upscaler_spec(ctx: RunContext) -> ModelSpec[Any]:
+def upscaler_spec(entry: ModelEntry, plan: Enlarging, ctx: RunContext) -> ModelSpec[Any]:
+    """How the worker loads it."""
+
     def load(report: Any) -> Any:
-        from pipelines.image.nets.upscale import load as load_upscaler
+        import torch
 
-        return load_upscaler(UPSCALER, ctx.device)
+        from pipelines.image.nets.upscalers import load_upscaler
 
-    return ModelSpec("Real-ESRGAN", 2 * UPSCALER.stat().st_size, load)
+        torch.set_num_threads(ctx.threads)
+        try:
+            return load_upscaler(Path(entry.path), ctx.device)
+        except Exception as error:  # whatever the code of forty networks says to a file that is not quite one of theirs
+            if ran_out(error):
+                raise
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise ModelBroken(f"The upscaler “{entry.title}” can't be used: {reason}.", hint="Choose another one.", field="upscaler") from error
+
+    return ModelSpec(entry.key, plan.weights, load)
+
+
+def resized(picture: Image.Image, scale: float, how: str, tell: Told, check: Callable[[], None]) -> Image.Image:
+    """By one of FILTERS, in bands of rows, so that Stop need not wait for a large picture; the result is that of resizing it at once. Whole pixels take no time."""
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    rows = max(1, BAND // width)
+    if height <= rows or how == "Nearest":
+        return picture.resize((width, height), FILTERS[how])
+    made, ratio = Image.new(picture.mode, (width, height)), picture.height / height
+    for top in range(0, height, rows):
+        check()
+        tell(top / height)
+        bottom = min(height, top + rows)
+        above, below = max(0, math.floor(top * ratio) - SUPPORT), min(picture.height, math.ceil(bottom * ratio) + SUPPORT)
+        part = picture.crop((0, above, picture.width, below))
+        made.paste(part.resize((width, bottom - top), FILTERS[how], box=(0, top * ratio - above, part.width, bottom * ratio - above)), (0, top))
+    return made
+
+
+def _seldom(told: Told) -> Told:
+    """The first and the last word, and between them one now and then."""
+    last = [-math.inf]
+
+    def tell(share: float) -> None:
+        if share >= 1 or time.monotonic() - last[0] >= TELL_SECONDS:
+            last[0] = time.monotonic()
+            told(share)
+
+    return tell

@@ -51,11 +51,11 @@ def footprint(entry: ModelEntry, item_bytes: int, beside: dict[str, Part] | None
 
 
 def _assembled(beside: dict[str, Part], item_bytes: int) -> Parts:
-    """Quantised files stay on the device as they lie on the disk."""
+    """A quantised network stays on the device as it lies on the disk; all else is spread out."""
     sizes: dict[str, int] = {}
     for name, part in beside.items():
         files = [part.path] if part.path.is_file() else sorted(part.path.glob("*.safetensors"))
-        if part.path.suffix == ".gguf":
+        if name == "network" and part.path.suffix == ".gguf":
             sizes[name] = part.path.stat().st_size
         else:
             sizes[name] = item_bytes * sum(math.prod(shape) for file in files for key, shape in read_shapes(file).items() if key.startswith(part.prefix))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
-from pipelines.image.control import control_bytes, named
+from pipelines.image.again import larger_size, second_pass
+from pipelines.image.control import control_bytes
 from pipelines.image.credits import write_credits
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.enlarge import enlarged
 from pipelines.image.families import Family, family_of
 from pipelines.image.footprint import footprint
 from pipelines.image.infotext import write
+from pipelines.image.lookup import named
 from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
 from pipelines.image.memory import choose as choose_placement
-from pipelines.image.params import ImageParams
+from pipelines.image.params import PER_PICTURE, ImageParams
 from pipelines.image.parts import ASSEMBLED, Part, parts_of, preview_decoder
-from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back
+from pipelines.image.pictures import Ground, ground_of, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
@@ -30,6 +33,7 @@ from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
+from pipelines.image.upscalers import upscaler_bytes
 from pipelines.image.widths import widths_of
 from studio.api import Artifact, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
 
@@ -127,7 +131,7 @@ class Generate:
     def expand_prompts(self, params: ImageParams, expand: Callable[[str, int], str]) -> ImageParams:
         check_prompts(params)
         told = [params.of_picture(number) for number in range(params.count)]
-        return expanded(params, [(one.prompt, one.negative_prompt, seed) for one, seed in zip(told, seeds_of(params), strict=True)], expand)
+        return expanded(params, [one.model_dump() | {"seed": seed} for one, seed in zip(told, seeds_of(params), strict=True)], expand)
 
     def settle(self, params: ImageParams, desk: Desk) -> ImageParams:
         return settle(params, desk)
@@ -175,7 +179,7 @@ class Generate:
 
         plan = plan_of(params)
         spec, working = model_spec(entry, family, params, going.placement, ctx), going.placement.working + worn_bytes(params, entry, ctx.catalog)
-        with ctx.models.use(spec, working=working) as model, accompanied(model, params, ctx, second_of(params, ctx)):
+        with ctx.models.use(spec, working=working) as model, accompanied(model, params, ctx, second_of(params, ctx), going.notes):
             attach(model, preview_decoder(family.key, ctx.catalog))
             model.place(going.placement)
             track = Track(pieces(params, params.count - going.made), model.pace)
@@ -190,7 +194,7 @@ class Generate:
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, told, seed, picture, entry, ctx.catalog))
+                    keep(self._artifact(params, told, seed, picture, entry, ctx))
                     going.made += 1
                 if ctx.stopping == "finish":
                     break
@@ -214,17 +218,23 @@ class Generate:
         if ground:
             pictures = [set_back(ground, picture) for picture in pictures]
         if params.hires_scale > 1 and ctx.stopping != "finish":
-            pictures = [picture for seed, one in zip(seeds, pictures, strict=True) for picture in self._again(model, params, seed, one, begun, ctx)]
+            pictures = self._again(model, params, list(zip(seeds, pictures, strict=True)), begun, going, ctx)
         return [self._enlarged(picture, params, params.upscale, begun, begun.first + plan.each, ctx) for picture in pictures]
 
-    def _again(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
-        """The second pass: the finished picture, larger, drawn again from part of the way."""
+    def _again(self, model: ImageModel, params: ImageParams, drawn: list[tuple[int, Image.Image]], begun: Any, going: Going, ctx: RunContext) -> list[Image.Image]:
+        """The second pass: each finished picture, larger, drawn again from part of the way, by its own model where one is named."""
+        told = second_pass(params)
+        with other_model(model, params, going, ctx) as other:
+            if (told.prompt, other) != (params.prompt, model):
+                dress(other, told, ctx.catalog)
+            return [picture for seed, one in drawn for picture in self._redrawn(other, told, seed, one, begun, ctx)]
+
+    def _redrawn(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         from pipelines.image.nets.draw import Drawing, draw
 
-        unit = max(8, model.family.factor)
-        width, height = (max(unit, round(side * params.hires_scale / unit) * unit) for side in picture.size)
+        width, height = larger_size(params, picture.size, max(8, model.family.factor) if not params.hires_model else unit_of(model.family))
         steps = params.hires_steps or params.steps
-        large = self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx).resize((width, height), Image.Resampling.LANCZOS)
+        large = to_size(self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx), width, height, "Crop" if params.hires_width and params.hires_height else "Stretch")
         if params.hires_strength * steps < 1:
             return [large]
         loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
@@ -237,7 +247,7 @@ class Generate:
         if scale <= 1:
             return picture
         begun.track.begin("enlarge")
-        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)))
+        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)), begun.notes)
         begun.track.learn()
         return made
 
@@ -247,12 +257,12 @@ class Generate:
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
         return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
 
-    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, catalog: Catalog) -> Artifact:
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
-        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, catalog), **about)
+        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
-        return Artifact("image", png(picture), ".png", title_of(told.prompt), facts)
+        return Artifact("image", png(picture, ctx.check), ".png", title_of(told.prompt), facts)
 
 
 def advice(family: Family) -> dict[str, Any]:
@@ -266,29 +276,33 @@ def traits(family: Family) -> dict[str, Any]:
     fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny",
+        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3",
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
     }  # fmt: skip
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:
     """The seeds, one by one, or all together where they have the same words: picture i of a batch has the seed of the first plus i."""
-    return [tuple(seeds_of(params))] if params.together and not params.prompts and not params.negative_prompts else [(seed,) for seed in seeds_of(params)]
+    return [tuple(seeds_of(params))] if params.together and not any(getattr(params, each) for each in PER_PICTURE.values()) else [(seed,) for seed in seeds_of(params)]
 
 
 def seeds_of(params: ImageParams) -> list[int]:
     return [(params.seed + number) % SEEDS for number in range(params.count)]
 
 
-def expanded(params: Spoken, written: list[tuple[str, str, int]], expand: Callable[[str, int], str]) -> Spoken:
-    """With the prompts that became of each (prompt, negative prompt, seed); without, where nothing changed. The negative prompt has draws of its own."""
-    prompts = [expand(prompt, seed) for prompt, _, seed in written]
-    try:
-        negative = [expand(words, seed + SEEDS) for _, words, seed in written]
-    except StudioError as error:
-        error.field = "negative_prompt" if error.field == "prompt" else error.field
-        raise
-    changed = {"prompts": prompts} if prompts != [prompt for prompt, _, _ in written] else {}
-    return params.model_copy(update=changed | ({"negative_prompts": negative} if negative != [words for _, words, _ in written] else {}))
+def expanded(params: Spoken, written: list[dict[str, Any]], expand: Callable[[str, int], str]) -> Spoken:
+    """With the words that became of each picture's, which `written` holds with its seed; without, where nothing changed. Negative prompts have draws of their own."""
+    changed: dict[str, list[str]] = {}
+    for name, each in PER_PICTURE.items():
+        before = [one[name] for one in written]
+        try:
+            after = [expand(words, one["seed"] + (SEEDS if "negative" in name else 0)) for words, one in zip(before, written, strict=True)]
+        except StudioError as error:
+            error.field = name if error.field == "prompt" else error.field
+            raise
+        if after != before:
+            changed[each] = after
+    return params.model_copy(update=changed)
 
 
 def plan_of(params: ImageParams) -> Plan:
@@ -329,8 +343,10 @@ def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Par
 
 
 def company_bytes(params: ImageParams, catalog: Catalog) -> int:
-    """Of the control networks, the reference picture's adapter and the second model. Raises ModelMissing, BadInput."""
-    return control_bytes(params, catalog) + (named(params.refiner, "image", "refiner", catalog).bytes if params.refiner else 0)
+    """Of the control networks, the reference picture's adapter, the second model, that of the second pass and the upscaler. Raises ModelMissing, BadInput."""
+    others = {"refiner": params.refiner, "hires_model": params.hires_model if params.hires_scale > 1 else ""}
+    named_bytes = sum(named(name, "image", field, catalog).bytes for field, name in others.items() if name)
+    return control_bytes(params, catalog) + named_bytes + upscaler_bytes(params.upscaler, (params.hires_scale, params.upscale), catalog, "cpu")
 
 
 def dress(model: ImageModel, params: ImageParams, catalog: Catalog) -> None:
@@ -355,6 +371,28 @@ def second_of(params: ImageParams, ctx: RunContext) -> Callable[[], AbstractCont
     own = params.model_copy(update={"vae": ""})
     placement = choose_placement(rungs(own, entry, family, ctx.catalog, ctx.device), ctx.models.room)
     return lambda: ctx.models.use(model_spec(entry, family, own, placement, ctx))
+
+
+@contextlib.contextmanager
+def other_model(model: ImageModel, params: ImageParams, going: Going, ctx: RunContext) -> Iterator[ImageModel]:
+    """The model of the second pass, lent for it; the first one where none is named. What guides the first one guides one of its family too."""
+    if not params.hires_model:
+        yield model
+        return
+    from pipelines.image.nets.company import Company
+    from pipelines.image.nets.sketch import attach
+
+    entry = ctx.model(params.hires_model)
+    family, own = family_of(entry), params.model_copy(update={"vae": ""})
+    placement = choose_placement(rungs(own, entry, family, ctx.catalog, ctx.device), ctx.models.room - going.placement.weights)
+    with ctx.models.use(model_spec(entry, family, own, placement, ctx), working=placement.working) as other:
+        attach(other, preview_decoder(family.key, ctx.catalog))
+        other.place(placement)
+        other.company = Company(guides=model.company.guides)
+        try:
+            yield other
+        finally:
+            other.company = None
 
 
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, placement: Placement, ctx: RunContext) -> ModelSpec[ImageModel]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from pydantic import Field
 
 from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
 from pipelines.image.generate import Generate, expanded
-from pipelines.image.params import PICTURE, ImageParams
+from pipelines.image.legend import font_for, label
+from pipelines.image.params import PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
 
 MOST_SHEET_PIXELS = 60_000_000
+SEEDS = ("seed", "variation_seed")
+MIXED = "several models"
 SIZES = {"x": 0, "y": 1, "z": 2}
 
 
@@ -43,6 +47,22 @@ class GridParams(ImageParams):
     done: list[str] = Field([], max_length=MOST_CELLS, title="Finished cells", description="Pictures of the first cells, from a grid that was broken off: they are not drawn again.", json_schema_extra=ui(widget="hidden"))
 
 
+@dataclass
+class Told:
+    """What the cells had to say: for each remark how many cells, and the newest pace."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    pace: dict[str, float] = field(default_factory=dict)
+
+    def take(self, summary: dict[str, Any]) -> None:
+        for note in summary["notes"]:
+            self.counts[note] = self.counts.get(note, 0) + 1
+        self.pace = summary["pace"] or self.pace
+
+    def notes(self, of: int) -> list[str]:
+        return [f"{count} of {of} pictures: {note}" for note, count in self.counts.items()]
+
+
 class Grid:
     """The cells are image.generate jobs inside this one; a grid that was broken off goes on after the last cell that was kept."""
 
@@ -52,28 +72,46 @@ class Grid:
     Params: ClassVar[type[Params]] = GridParams
 
     def need(self, params: GridParams, catalog: Catalog) -> Need:
-        """Also, as facts, how many cells there are and their work: steps times megapixels; as a note what is wrong with the axes."""
-        need = Generate().need(_base(params), catalog)
+        return self.place(params, catalog, "cpu", sys.maxsize)
+
+    def place(self, params: GridParams, catalog: Catalog, device: str, room: int) -> Need:
+        """What the cell takes that takes most; as a fact how many cells there are, as a note what is wrong with the axes."""
+        need = Generate().place(_base(params), catalog, device, room)
         if need.missing:
             return need
         try:
-            todo = [values for _, values in cells(params)]
+            found = [Generate().place(cell, catalog, device, room) for cell in _distinct(params)]
+            count = len(cells(params))
         except StudioError as error:
             return replace(need, notes=[error.message])
-        advised = need.facts["advice"]
-        sizes = [(values["steps"] or advised["steps"], values["width"] or advised["width"], values["height"] or advised["height"]) for values in todo]
-        return replace(need, facts=need.facts | {"cells": len(todo), "work": sum(steps * width * height for steps, width, height in sizes) / 2**20})
+        if missing := next((one.missing for one in found if one.missing), ""):
+            return replace(need, missing=missing)
+        largest = max(found, key=lambda one: one.weight_bytes + one.working_bytes)
+        return replace(largest, notes=list(dict.fromkeys(note for one in found for note in one.notes)), facts=need.facts | {"cells": count, "placement": largest.facts["placement"]})
+
+    def pace_key(self, params: GridParams, catalog: Catalog) -> str:
+        """That of its pictures; where the cells have several, one that nothing else has: no pace is learned from them."""
+        try:
+            found = {Generate().pace_key(cell, catalog) for cell in _distinct(params)}
+        except StudioError:
+            return MIXED
+        return found.pop() if len(found) == 1 else MIXED
+
+    def seconds(self, params: GridParams, catalog: Catalog, pace: dict[str, float]) -> float:
+        """Of the cells that are still to be drawn."""
+        todo = cells(params)[len(params.done) :]
+        return sum(Generate().seconds(ImageParams.parse(values), catalog, pace) for _, values in todo)
 
     def expand_prompts(self, params: GridParams, expand: Callable[[str, int], str]) -> GridParams:
         """One for each cell, from the words that its axes made."""
-        params = params.model_copy(update={"prompts": [], "negative_prompts": []})
+        params = params.model_copy(update=dict.fromkeys(PER_PICTURE.values(), []))
         found = cells(params)
-        return expanded(params, [(values["prompt"], values["negative_prompt"], values["seed"]) for _, values in found], expand)
+        return expanded(params, [values for _, values in found], expand)
 
     def settle(self, params: GridParams, desk: Desk) -> GridParams:
         """Every cell is checked, before the first is drawn."""
-        settled = Generate().settle(_base(params), desk)
-        whole = params.model_copy(update=settled.model_dump(exclude={"prompts", "negative_prompts"}) | {"count": 1})
+        settled = Generate().settle(_base(params).model_copy(update={"prompt": params.prompt or "#"}), desk)  # a remark: whole prompts may come from an axis, and are checked below
+        whole = params.model_copy(update=settled.model_dump(exclude={"prompt", *PER_PICTURE.values()}) | {"count": 1})
         for _, values in cells(params.model_copy(update={"seed": settled.seed})):
             Generate().settle(ImageParams.parse(values), desk)
         for key in params.done:
@@ -86,11 +124,12 @@ class Grid:
         axes = values_of(params)
         pictures: list[Image.Image] = [open_picture(path) for path in (*(ctx.input(key) for key in params.done), *ctx.kept)]
         todo = cells(params)
+        told = Told()
         for number, (labels, values) in enumerate(todo):
             if number < len(pictures):
                 continue
             try:
-                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", ctx)
+                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", told, ctx)
             except StudioError as error:
                 error.message = f"{' · '.join(label for label in labels if label)}: {error.message}"
                 raise
@@ -101,14 +140,15 @@ class Grid:
                 break
         if not pictures:
             return Result([], {"cells": 0, "of": len(todo)})
+        summary = {"cells": len(pictures), "of": len(todo), "notes": told.notes(len(todo))} | ({"pace": told.pace} if self.pace_key(params, ctx.catalog) != MIXED else {})
         sheet = Artifact("image", png(draw_sheet(pictures, axes)), ".png", "Grid", {"cells": len(pictures)})
-        return Result([sheet], {"cells": len(pictures), "of": len(todo)})
+        return Result([sheet], summary)
 
-    def _cell(self, values: dict[str, Any], note: str, ctx: RunContext) -> Image.Image | None:
+    def _cell(self, values: dict[str, Any], note: str, told: Told, ctx: RunContext) -> Image.Image | None:
         """The picture, kept; None where it was skipped."""
         ctx.loading(note)
         made: list[Artifact] = []
-        Generate().draw(ImageParams.parse(values), ctx, made.append)
+        told.take(Generate().draw(ImageParams.parse(values), ctx, made.append))
         if not made:
             return None
         artifact = made[0]
@@ -119,7 +159,13 @@ class Grid:
 
 def _base(params: GridParams) -> ImageParams:
     """The parameters of image.generate; the prompts are the cells' and not those of pictures of one cell."""
-    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields if name not in ("prompts", "negative_prompts")})
+    return ImageParams(**{name: getattr(params, name) for name in ImageParams.model_fields if name not in PER_PICTURE.values()})
+
+
+def _distinct(params: GridParams) -> list[ImageParams]:
+    """The cells without those that differ in their seeds only: these take the same."""
+    found = {tuple(sorted((name, str(value)) for name, value in values.items() if name not in SEEDS)): values for _, values in cells(params)}
+    return [ImageParams.parse(values) for values in found.values()]
 
 
 def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
@@ -148,7 +194,7 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
                 values = base
                 for which in order:
                     values = change(axes[which][0], chosen[which], values, axes[which][1], which)
-                own = {name: [getattr(params, name)[len(found)]] for name in ("prompts", "negative_prompts") if len(getattr(params, name)) > len(found)}
+                own = {name: [getattr(params, name)[len(found)]] for name in PER_PICTURE.values() if len(getattr(params, name)) > len(found)}
                 found.append(((x, y, z), values | own))
     return found
 
@@ -160,9 +206,10 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
     scale = min(1.0, (MOST_SHEET_PIXELS / (width * height * across * down * blocks)) ** 0.5)
     width, height = max(16, int(width * scale)), max(16, int(height * scale))
     letters = max(12, min(28, width // 16))
-    font = ImageFont.load_default(letters)
+    labels = {which: [label(axis, value) for value in values] for which, (axis, values) in axes.items()}
+    font = font_for((text for texts in labels.values() for text in texts), letters)
     top, gap = letters * 2.2, 6
-    left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in axes["y"][1])) + 16))
+    left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in labels["y"])) + 16))
     block = int(top) * (1 if axes["x"][0] != NOTHING or axes["z"][0] != NOTHING else 0) + down * (height + gap)
     sheet = Image.new("RGB", (left + across * (width + gap), block * blocks), "white")
     pen = ImageDraw.Draw(sheet)
@@ -170,10 +217,10 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
         x, y, z = number % across, number // across % down, number // (across * down)
         corner = (left + x * (width + gap), z * block + block - down * (height + gap) + y * (height + gap))
         sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS) if picture.size != (width, height) else picture, corner)
-        if y == 0 and (label := " · ".join(part for part in (axes["z"][1][z] if x == 0 else "", axes["x"][1][x]) if part)):
-            pen.text((corner[0] + 2, z * block + letters * 0.5), _fitted(label, width, font), font=font, fill="black")
+        if y == 0 and (told := " · ".join(part for part in (labels["z"][z] if x == 0 else "", labels["x"][x]) if part)):
+            pen.text((corner[0] + 2, z * block + letters * 0.5), _fitted(told, width, font), font=font, fill="black")
         if x == 0 and axes["y"][0] != NOTHING:
-            pen.text((6, corner[1] + height // 2 - letters // 2), _fitted(axes["y"][1][y], left - 12, font), font=font, fill="black")
+            pen.text((6, corner[1] + height // 2 - letters // 2), _fitted(labels["y"][y], left - 12, font), font=font, fill="black")
     return sheet
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, get_args
+from typing import Any
 
 from pipelines.image.credits import read_credits
-from pipelines.image.params import ImageParams, Upscaler
-from pipelines.image.samplers import SAMPLERS, recognise
+from pipelines.image.params import ImageParams
+from pipelines.image.samplers import AUTOMATIC, SAMPLERS, recognise
 from studio.api import BadInput
 
 _NAME = re.compile(r"\s*(\w[\w \-/]*):\s*")
@@ -31,13 +31,18 @@ WHERE_SET: Table = (
     ("Extend left", "extend_left", int), ("Extend right", "extend_right", int), ("Extend up", "extend_top", int), ("Extend down", "extend_bottom", int),
 )  # fmt: skip
 WITH_PICTURE: Table = (("Denoising strength", "denoising_strength", float), ("Resize mode", "resize", str))
+WITH_HIRES: Table = (
+    ("Hires prompt", "hires_prompt", str), ("Hires negative prompt", "hires_negative_prompt", str), ("Hires sampler", "hires_sampler", str), ("Hires schedule type", "hires_schedule", str),
+    ("Hires checkpoint", "hires_model", str),
+)  # fmt: skip
 WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
 ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "Mask mode": ("invert_mask", {"Inpaint masked": False, "Inpaint not masked": True}), "Inpaint area": ("only_masked", {"Whole picture": False, "Only masked": True}),
     "Masked content": ("fill", {"original": "Original", "fill": "Blurred", "latent noise": "Noise", "latent nothing": "Empty"}),
 }  # fmt: skip
-SIDES = {"Size": ("width", "height"), "Seed resize from": ("seed_width", "seed_height")}
+HASHED = re.compile(r"\s*\[[0-9a-fA-F]+\]\s*$")
+SIDES = {"Size": ("width", "height"), "Seed resize from": ("seed_width", "seed_height"), "Hires resize": ("hires_width", "hires_height")}
 UPSCALERS = ("Hires upscaler", "Postprocess upscaler")
 OTHER_WORDS = {"Just resize": "Stretch", "Crop and resize": "Crop", "Resize and fill": "Fit"}
 # What needs no telling: it is used in another way, or says nothing about the picture
@@ -61,6 +66,9 @@ def write(
         pairs |= {label: getattr(params, field) for label, field, _ in WITH_PICTURE}
     if params.hires_scale > 1:
         pairs["Hires denoising strength" if params.image else "Denoising strength"] = params.hires_strength
+        pairs |= {label: value for label, field, _ in WITH_HIRES if (value := getattr(params, field)) not in ("", AUTOMATIC)}
+    if params.hires_width or params.hires_height:
+        pairs["Hires resize"] = f"{params.hires_width}x{params.hires_height}"
     if params.mask:
         pairs |= {label: getattr(params, field) for label, field, _ in WITH_MASK}
         pairs |= {label: next(theirs for theirs, ours in words.items() if ours == getattr(params, field)) for label, (field, words) in CHOICES.items()}
@@ -98,9 +106,9 @@ def read(text: str) -> dict[str, Any]:
     for label, (field, words) in CHOICES.items():
         if pairs.get(label) in words:
             values[field] = words[left.pop(label)]
-    values |= _sizes(pairs, left) | _sampler(pairs, left) | _upscaler(pairs, left)
+    values |= _sizes(pairs, left) | _sampler(pairs, left) | _upscaler(pairs, left) | _hires(pairs, left)
     values |= _conventions(pairs, values) | _credits(pairs, left)
-    if "hires_scale" in values and "hires_strength" not in values and "denoising_strength" in values:
+    if {"hires_scale", "hires_width", "hires_height"} & set(values) and "hires_strength" not in values and "denoising_strength" in values:
         values["hires_strength"] = values.pop("denoising_strength")
     return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs} | left
 
@@ -175,6 +183,19 @@ def _sampler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
     return {"sampler": sampler, "schedule": schedule}
 
 
+def _hires(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
+    """Words, sampler and model of the second pass; names that are not known here are left to the user."""
+    found: dict[str, str] = {field: pairs[label] for label, field, _ in WITH_HIRES[:2] if label in pairs}
+    if name := pairs.get("Hires checkpoint"):
+        found["hires_model"] = HASHED.sub("", name)
+    for label, _, _ in WITH_HIRES:
+        left.pop(label, None)
+    sampler, schedule, unknown = recognise(pairs.get("Hires sampler", "Euler"), pairs.get("Hires schedule type", ""))
+    known = {"hires_sampler": sampler if "Hires sampler" in pairs else AUTOMATIC, "hires_schedule": schedule}
+    left |= {f"Hires {label.lower()}": value for label, value in unknown.items()}
+    return found | {field: value for field, value in known.items() if value != AUTOMATIC}
+
+
 def _conventions(pairs: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
     """AUTOMATIC1111 and Forge name their version v… or f…, older ones none; without a word about it their noise is the GPU's."""
     sampler = next((item for item in SAMPLERS if item.name == values.get("sampler")), None)
@@ -192,13 +213,12 @@ def _credits(pairs: dict[str, str], left: dict[str, str]) -> dict[str, Any]:
 
 
 def _upscaler(pairs: dict[str, str], left: dict[str, str]) -> dict[str, str]:
+    """Its name as it stands there; which upscaler here that is, the catalogue tells."""
     found: dict[str, str] = {}
     for label in UPSCALERS:
-        name = pairs.get(label, "").lower()
-        known = next((ours for ours in get_args(Upscaler) if ours.lower() == name or ("esrgan" in name and "ESRGAN" in ours)), "")
-        if known:
+        if name := pairs.get(label, ""):
             left.pop(label, None)
-            found.setdefault("upscaler", known)
+            found.setdefault("upscaler", name)
     return found
 
 

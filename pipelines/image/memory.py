@@ -20,6 +20,7 @@ TILE = 512
 SIZES = {"cpu": 4, "cuda": 2, "mps": 2}
 SMALLER = "There was not enough memory for the quickest way: it was done in a smaller one."
 IN_TILES = "There was not enough memory to decode the picture at once: it was decoded in tiles."
+IN_FULL = "Half precision was not enough to decode the picture: it was decoded in full precision."
 NO_UNITS = "This processor has no units for half precision: it saves memory and takes longer."
 TILED_WORDS, SLICED_WORDS = "decoding in tiles", "attention in slices"
 HELD_WORDS: dict[Held, str] = {"all": "", "parts": "each part moved in when it is needed", "blocks": "block by block", "layers": "layer by layer, slowly"}

@@ -7,18 +7,21 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator
 
 from pipelines.image.samplers import AUTOMATIC, NAMES, SCHEDULES
+from pipelines.image.unions import ControlKind
+from pipelines.image.upscalers import CHOICES as UPSCALERS
 from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
 Resize = Literal["Stretch", "Crop", "Fit"]
-Upscaler = Literal["Real-ESRGAN", "Lanczos", "Nearest"]
+UPSCALER_TOLD = "What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art. Automatic takes the quickest network for the size."
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
 Conventions = Literal["diffusers", "AUTOMATIC1111"]
 NoiseSource = Literal["CPU", "NV"]
 Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 Precision = Literal["Automatic", "Full", "Half"]
-Process = Literal["None", "Canny", "Invert", "Luminance"]
+Process = Literal["None", "Canny", "Soft edges", "Scribble", "Lines", "Depth", "Normal", "Pose", "Blur", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
+PER_PICTURE = {"prompt": "prompts", "negative_prompt": "negative_prompts", "hires_prompt": "hires_prompts", "hires_negative_prompt": "hires_negative_prompts"}  # words, and the field that holds each picture's own
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
 
 
@@ -36,7 +39,15 @@ def _control_image(number: int) -> Any:
 
 
 def _control_process(number: int) -> Any:
-    return _control(number, "preparation", "None", "What is made of the picture first: its edges, its opposite, or its lightness.")
+    return _control(number, "preparation", "None", "What is made of the picture first: its edges, lines, depth or poses, its opposite, or its lightness.")
+
+
+def _control_detail(number: int) -> Any:
+    return _control(number, "detail", 0.5, "How much of the faint and the small the preparation keeps; 0.5 is usual.", step=0.05, ge=0.0, le=1.0)
+
+
+def _control_kind(number: int) -> Any:
+    return _control(number, "kind", "Automatic", "What the picture shows, for control networks that take several kinds; automatic goes by the preparation.")
 
 
 def _control_weight(number: int) -> Any:
@@ -49,6 +60,19 @@ def _control_start(number: int) -> Any:
 
 def _control_end(number: int) -> Any:
     return _control(number, "end", 1.0, "Up to which share of the steps it guides.", step=0.05, ge=0.0, le=1.0)
+
+
+SEEING = {
+    "depth_model": ("depth", "Depth model", "Tells how far things are, for Depth and Normal; empty takes the first there is."),
+    "pose_model": ("pose", "Pose model", "Finds the joints of persons, for Pose; empty takes the first there is."),
+    "person_model": ("detector", "Person detector", "Finds the persons for Pose; empty takes the first there is, without one the whole picture is one person."),
+}
+
+
+def model_field(name: str) -> Any:
+    """A network that looks at pictures, for their preparation."""
+    kind, title, description = SEEING[name]
+    return Field("", title=title, description=description, json_schema_extra=ui(group="Control", widget="model", model_kind=kind, advanced=True))
 
 
 class ImageParams(Params):
@@ -99,8 +123,17 @@ class ImageParams(Params):
     hires_scale: float = Field(1.0, ge=1.0, le=4.0, title="High resolution", description="Draws the finished picture again, this much larger; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.25))
     hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
     hires_strength: float = Field(0.5, ge=0.0, le=1.0, title="Its denoising strength", description="How much the larger picture may differ.", json_schema_extra=ui(group="High resolution", advanced=True))
+    hires_width: int = Field(0, ge=0, le=8192, title="Its width", description="In pixels, instead of the factor; given with a height of other proportions, what is too much is cut off evenly. 0 is by the factor.", json_schema_extra=ui(group="High resolution", widget="number", advanced=True))
+    hires_height: int = Field(0, ge=0, le=8192, title="Its height", description="In pixels, instead of the factor; 0 is by the factor, or in proportion to its width.", json_schema_extra=ui(group="High resolution", widget="number", advanced=True))
+    hires_prompt: str = Field("", max_length=200_000, title="Its prompt", description="What the larger picture shows; empty takes the prompt.", json_schema_extra=ui(group="High resolution", widget="textarea", lines=2, advanced=True))
+    hires_negative_prompt: str = Field("", max_length=200_000, title="Its negative prompt", description="What the larger picture should not show; empty takes the negative prompt.", json_schema_extra=ui(group="High resolution", widget="textarea", lines=2, advanced=True))
+    hires_prompts: list[str] = Field([], max_length=400, title="Its prompt for each picture", description="Where the pictures have different ones; empty: all have its prompt.", json_schema_extra=ui(widget="hidden"))
+    hires_negative_prompts: list[str] = Field([], max_length=400, title="Its negative prompt for each picture", description="Where the pictures have different ones; empty: all have its negative prompt.", json_schema_extra=ui(widget="hidden"))
+    hires_sampler: str = Field(AUTOMATIC, max_length=60, title="Its sampler", description="Automatic is that of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True, choices=(AUTOMATIC, *NAMES)))
+    hires_schedule: str = Field(AUTOMATIC, max_length=60, title="Its schedule", description="Automatic is that of the first pass where its sampler knows it.", json_schema_extra=ui(group="High resolution", advanced=True, choices=(AUTOMATIC, *SCHEDULES)))
+    hires_model: str = Field("", title="Its model", description="Another model, of any family that draws from pictures, draws the larger picture; empty is the same.", json_schema_extra=ui(group="High resolution", widget="model", model_kind="image", advanced=True))
     upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
-    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description="What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art.", json_schema_extra=ui(group="High resolution", advanced=True))
+    upscaler: str = Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="High resolution", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
     step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where little changes: 0 is off, 0.1 careful, 0.3 quick and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
@@ -111,21 +144,30 @@ class ImageParams(Params):
     control_model: str = _control_model(1)
     control_image: str = _control_image(1)
     control_process: Process = _control_process(1)
+    control_detail: float = _control_detail(1)
+    control_kind: ControlKind = _control_kind(1)
     control_weight: float = _control_weight(1)
     control_start: float = _control_start(1)
     control_end: float = _control_end(1)
     control2_model: str = _control_model(2)
     control2_image: str = _control_image(2)
     control2_process: Process = _control_process(2)
+    control2_detail: float = _control_detail(2)
+    control2_kind: ControlKind = _control_kind(2)
     control2_weight: float = _control_weight(2)
     control2_start: float = _control_start(2)
     control2_end: float = _control_end(2)
     control3_model: str = _control_model(3)
     control3_image: str = _control_image(3)
     control3_process: Process = _control_process(3)
+    control3_detail: float = _control_detail(3)
+    control3_kind: ControlKind = _control_kind(3)
     control3_weight: float = _control_weight(3)
     control3_start: float = _control_start(3)
     control3_end: float = _control_end(3)
+    depth_model: str = model_field("depth_model")
+    pose_model: str = model_field("pose_model")
+    person_model: str = model_field("person_model")
     reference_model: str = Field("", title="Reference model", description="An IP-Adapter that lets the picture follow another one's content and style; empty is off.", json_schema_extra=ui(group="Reference picture", widget="model", model_kind="ip_adapter", advanced=True))
     reference_image: str = Field("", pattern=PICTURE, title="Reference picture", description="The picture to follow.", json_schema_extra=ui(group="Reference picture", widget="picture"))
     reference_weight: float = Field(0.6, ge=0.0, le=2.0, title="Reference weight", description="How closely it is followed.", json_schema_extra=ui(group="Reference picture", step=0.05, advanced=True))
@@ -137,26 +179,22 @@ class ImageParams(Params):
             raise ValueError("It must be 0, or from 1 to 4")
         return value
 
-    @field_validator("prompt", "negative_prompt")
+    @field_validator("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
     @classmethod
     def _printable(cls, value: str) -> str:
         if "\0" in value:
             raise ValueError("It holds a character that is no letter")
         return value
 
-    @field_validator("prompts", "negative_prompts")
+    @field_validator("prompts", "negative_prompts", "hires_prompts", "hires_negative_prompts")
     @classmethod
     def _all_printable(cls, values: list[str]) -> list[str]:
         return [cls._printable(value) for value in values]
 
     def of_picture(self, number: int) -> Self:
         """The same with the words of picture `number`, counted from 0, as its prompts."""
-        return self.model_copy(
-            update={
-                "prompt": self.prompts[number] if self.prompts else self.prompt, "prompts": [],
-                "negative_prompt": self.negative_prompts[number] if self.negative_prompts else self.negative_prompt, "negative_prompts": [],
-            }
-        )  # fmt: skip
+        own = {field: each[number] for field, name in PER_PICTURE.items() if (each := getattr(self, name))}
+        return self.model_copy(update=own | dict.fromkeys(PER_PICTURE.values(), []))
 
     @property
     def mode(self) -> Literal["text", "image", "inpaint"]:

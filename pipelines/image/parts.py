@@ -1,7 +1,7 @@
 """Where the parts of FLUX and Stable Diffusion 3 come from: network, text encoders and decoder, each from the checkpoint itself or from a file beside it. No torch.
 
 Parts are told apart by what their tensors are called and fitted together by their widths, read from headers.
-Sources: the layouts of the FLUX.1 (Black Forest Labs), Stable Diffusion 3 (Stability AI) and T5 v1.1 (Google) releases; the folders that ComfyUI's documentation names.
+Sources: the layouts of the FLUX.1 (Black Forest Labs), Stable Diffusion 3 (Stability AI) and T5 v1.1 (Google) releases; GGUF's names of T5 (llama.cpp); the folders that ComfyUI's documentation names.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ ENCODERS = {"clip_l": "text_encoders.clip_l.transformer.", "clip_g": "text_encod
 T5_TOKENS = Path(__file__).parent / "t5" / "tokenizer.json.gz"
 T5_LENGTH = 512
 PLACES = {"vae": "models/vae", "t5": "models/text_encoder", "clip_l": "models/text_encoder", "clip_g": "models/text_encoder"}
+T5_GGUF = {
+    "attn_q": "0.SelfAttention.q", "attn_k": "0.SelfAttention.k", "attn_v": "0.SelfAttention.v", "attn_o": "0.SelfAttention.o", "attn_rel_b": "0.SelfAttention.relative_attention_bias",
+    "attn_norm": "0.layer_norm", "ffn_gate": "1.DenseReluDense.wi_0", "ffn_up": "1.DenseReluDense.wi_1", "ffn_down": "1.DenseReluDense.wo", "ffn_norm": "1.layer_norm",
+}  # fmt: skip
 WORDS = {"vae": "a VAE (the file ae.safetensors, say)", "t5": "the text encoder T5 (t5xxl)", "clip_l": "the text encoder CLIP L (clip_l)", "clip_g": "the text encoder CLIP G (clip_g)"}
 
 
@@ -83,10 +88,12 @@ def encoders_of(entry: ModelEntry, shapes: Shapes, catalog: Catalog) -> Iterator
         if any(name.startswith(prefix) for name in shapes):
             yield "t5" if kind == "t5" else "clip", Part(path, prefix, encoder_config(shapes, prefix, kind))
     for other in catalog.entries("text_encoder"):
-        if other.problem or other.format != "safetensors" or other.architecture not in ("t5", "clip"):
+        if other.problem or other.architecture not in ("t5", "clip"):
             continue
         try:
-            yield other.architecture, Part(Path(other.path), "", encoder_config(read_shapes(Path(other.path)), "", other.title.lower()))
+            found = read_shapes(Path(other.path))
+            found = {t5_name(name): shape for name, shape in found.items()} if other.format == "gguf" else found
+            yield other.architecture, Part(Path(other.path), "", encoder_config(found, "", other.title.lower()))
         except (KeyError, IndexError, StudioError):
             continue  # of another layout: as if it were not there
 
@@ -176,6 +183,17 @@ def t5_config(shapes: Shapes, prefix: str) -> dict[str, Any]:
         "d_kv": shapes[f"{first}0.SelfAttention.q.weight"][0] // heads, "d_ff": shapes[f"{first}1.DenseReluDense.{'wi_0' if gated else 'wi'}.weight"][0], "relative_attention_num_buckets": buckets,
         "feed_forward_proj": "gated-gelu" if gated else "relu", "layer_norm_epsilon": 1e-6, "tie_word_embeddings": False, "is_encoder_decoder": False, "use_cache": False,
     }  # fmt: skip
+
+
+def t5_name(name: str) -> str:
+    """transformers' name of an encoder's tensor, by GGUF's. Raises KeyError for a tensor of something else."""
+    fixed = {"token_embd.weight": "shared.weight", "enc.output_norm.weight": "encoder.final_layer_norm.weight"}
+    if name in fixed:
+        return fixed[name]
+    found = re.fullmatch(r"enc\.blk\.(\d+)\.(\w+)\.weight", name)
+    if not found:
+        raise KeyError(name)
+    return f"encoder.block.{found[1]}.layer.{T5_GGUF[found[2]]}.weight"
 
 
 def write_t5_tokenizer(folder: Path, length: int = T5_LENGTH) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
@@ -36,6 +38,21 @@ def open_picture(path: Path, mode: str = "RGB") -> Image.Image:
         if image.mode in ("I", "I;16", "I;16B", "F"):
             image = image.point(lambda value: value / 256).convert("L") if image.mode.startswith("I") else image.convert("L")
         return image.convert(mode)
+
+
+def open_whole(path: Path) -> Image.Image:
+    """RGB, or RGBA where something can be seen through; upright, with the colour profile of pictures on screens."""
+    with Image.open(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        image.load()
+        profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None  # those of print and of greys do not fit what comes out
+        clear = "A" in image.getbands() or "transparency" in image.info
+        if image.mode.startswith("I") or image.mode == "F":
+            return (image.point(lambda value: value / 256) if image.mode.startswith("I") else image).convert("L").convert("RGB")
+        wanted = "RGBA" if clear else "RGB"
+        whole: Image.Image = image if image.mode == wanted else image.convert(wanted)  # a large picture is not copied
+        whole.info = {"icc_profile": profile} if profile else {}
+        return whole
 
 
 def to_size(image: Image.Image, width: int, height: int, resize: str) -> Image.Image:
@@ -144,7 +161,20 @@ def _proportioned(box: Box, ratio: float, size: tuple[int, int]) -> Box:
     return left, top, left + width, top + height
 
 
-def png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=4)
+class Watched(io.BytesIO):
+    """A file in memory that calls `check` with each piece that is written; it may raise to stop."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def write(self, data: Any) -> int:
+        self._check()
+        return super().write(data)
+
+
+def png(image: Image.Image, check: Callable[[], None] = lambda: None, profile: bytes | None = None) -> bytes:
+    """`check` is called often, for large pictures take seconds, and may raise to stop."""
+    buffer = Watched(check)
+    image.save(buffer, "PNG", compress_level=4, icc_profile=profile)
     return buffer.getvalue()

@@ -5,10 +5,11 @@ Sources: AUTOMATIC1111's list of samplers and schedule types; diffusers' table "
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from studio.api import BadInput
+from studio.api import BadInput, Fix
 
 Kind = Literal["noise", "flow"]  # models that foretell noise or v; models that foretell a flow
 AUTOMATIC = "Automatic"
@@ -33,15 +34,19 @@ class Sampler:
     aliases: tuple[str, ...] = ()
     discards: bool = False  # leaves the next-to-last noise level out, by AUTOMATIC1111's conventions
     tabled: bool = False  # its steps read the noise levels alone, so that it takes a table of our own
+    tables: tuple[str, ...] = TABLED  # which of them
+    loop: str = ""  # one of our own loops, where diffusers has no scheduler for it
 
     @property
     def accepted(self) -> tuple[str, ...]:
         """Schedules of diffusers' own, and those by our tables; one that ends above 0 is none for two evaluations a step."""
-        ours = [name for name in TABLED if self.evaluations == 1 or name != "KL Optimal"] if self.tabled else []
+        ours = [name for name in self.tables if self.evaluations == 1 or name != "KL Optimal"] if self.tabled else []
         return tuple(dict.fromkeys((*self.schedules, *ours)))
 
 
 OWN = "Model's own"
+UNGUIDED = "unguided"  # the loop that takes its noise from the negative prompt alone
+EULER = "EulerDiscreteScheduler"
 DPM = "DPMSolverMultistepScheduler"
 DPM_PAPER = "Lu et al., DPM-Solver++, 2022"
 EDM_PAPER = "Karras et al., Elucidating the design space of diffusion models, 2022"
@@ -51,14 +56,19 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("DPM++ 2M SDE Heun", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 2, "solver_type": "heun"}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu"), tabled=True),
     Sampler("DPM++ 3M SDE", DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}, automatic="Exponential", random=True, paper=DPM_PAPER, aliases=("k_dpmpp_3m_sde", "dpmpp_3m_sde", "dpmpp_3m_sde_gpu"), tabled=True),
     Sampler("Euler a", "EulerAncestralDiscreteScheduler", schedules=SPACED, random=True, paper=EDM_PAPER, aliases=("k_euler_a", "k_euler_ancestral", "euler_ancestral", "euler_a", "Euler Ancestral"), tabled=True),
-    Sampler("Euler", "EulerDiscreteScheduler", paper=EDM_PAPER, aliases=("k_euler",), tabled=True),
+    Sampler("Euler", EULER, paper=EDM_PAPER, aliases=("k_euler",), tabled=True),
     Sampler("Heun", "HeunDiscreteScheduler", evaluations=2, paper=EDM_PAPER, aliases=("k_heun", "heun"), tabled=True),
     Sampler("LMS", "LMSDiscreteScheduler", paper="Liu et al., Pseudo numerical methods for diffusion models, 2022", aliases=("k_lms", "lms", "LMSD"), tabled=True),
     Sampler("DPM2", "KDPM2DiscreteScheduler", automatic="Karras", evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2", "dpm_2", "kdpm_2", "KDPM2"), tabled=True, discards=True),
     Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", automatic="Karras", random=True, evaluations=2, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_2_a", "dpm_2_ancestral", "k_dpm_2_ancestral", "kdpm_2_a", "kdpm_2_ancestral", "KDPM2 a")),
+    Sampler("DPM++ 2S a", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper=DPM_PAPER, aliases=("k_dpmpp_2s_a", "dpmpp_2s_ancestral", "k_dpmpp_2s_ancestral"), tabled=True, loop="two_stage"),
+    Sampler("DPM++ SDE", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper=DPM_PAPER, aliases=("k_dpmpp_sde", "dpmpp_sde", "dpmpp_sde_gpu"), tabled=True, loop="stochastic"),
+    Sampler("Restart", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper="Xu et al., Restart sampling for improving generative processes, 2023", aliases=("restart",), tabled=True, loop="restarted"),
+    Sampler("DPM fast", EULER, schedules=(), random=True, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_fast", "dpm_fast"), tabled=True, tables=("Uniform",), loop="fast"),
     Sampler("DEIS", "DEISMultistepScheduler", paper="Zhang and Chen, Fast sampling with exponential integrator, 2022", aliases=("deis_multistep",)),
     Sampler("UniPC", "UniPCMultistepScheduler", paper="Zhao et al., UniPC, 2023", aliases=("unipc", "uni_pc", "uni_pc_bh2")),
     Sampler("DDIM", "DDIMScheduler", schedules=SPACED, automatic="DDIM", paper="Song et al., Denoising diffusion implicit models, 2020", aliases=("ddim",)),
+    Sampler("DDIM CFG++", EULER, schedules=(), automatic="DDIM", paper="Chung et al., CFG++: manifold-constrained classifier free guidance, 2024", aliases=("ddim_cfgpp", "ddim_cfg_pp"), tabled=True, tables=("DDIM",), loop=UNGUIDED),
     Sampler("DDPM", "DDPMScheduler", schedules=SPACED, automatic="DDIM", random=True, paper="Ho et al., Denoising diffusion probabilistic models, 2020"),
     Sampler("PLMS", "PNDMScheduler", {"skip_prk_steps": True}, schedules=SPACED, automatic="DDIM", paper="Liu et al., 2022", aliases=("plms", "pndm")),
     Sampler("LCM", "LCMScheduler", schedules=("DDIM",), automatic="DDIM", random=True, paper="Luo et al., Latent consistency models, 2023", aliases=("lcm",)),
@@ -82,7 +92,9 @@ def find(name: str, kind: Kind = "noise") -> Sampler:
     for sampler in sorted(SAMPLERS, key=lambda sampler: sampler.kind != kind):
         if wanted in (sampler.name.lower(), *(alias.lower() for alias in sampler.aliases)):
             return sampler
-    raise BadInput(f"There is no sampler “{name}”.", hint=f"Use one of: {', '.join(NAMES)}.", field="sampler")
+    known = {word.lower(): sampler.name for sampler in SAMPLERS if sampler.kind in (kind, "any") for word in (sampler.name, *sampler.aliases)}
+    near = difflib.get_close_matches(wanted, known, 1)
+    raise BadInput(f"There is no sampler “{name}”.", hint=f"Use one of: {', '.join(NAMES)}.", field="sampler", fix=Fix.use("sampler", known[near[0]] if near else AUTOMATIC))
 
 
 def split(name: str) -> tuple[str, str]:
@@ -112,7 +124,8 @@ def schedule_name(name: str) -> str:
     """The schedule's name here for one of the ecosystem's. Raises BadInput."""
     found = LABELS.get(name.lower().replace(" ", "_")) or next((own for own in (AUTOMATIC, *SCHEDULES) if own.lower() == name.lower()), "")
     if not found:
-        raise BadInput(f"There is no schedule “{name}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *SCHEDULES))}.", field="schedule")
+        fix = Fix.use("schedule", (difflib.get_close_matches(name, SCHEDULES, 1) or [AUTOMATIC])[0])
+        raise BadInput(f"There is no schedule “{name}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *SCHEDULES))}.", field="schedule", fix=fix)
     return found
 
 
@@ -121,20 +134,20 @@ def choose(sampler: str, schedule: str, kind: Kind) -> tuple[Sampler, str]:
     found = find(sampler, kind)
     if found.kind not in (kind, "any"):
         fitting = [item.name for item in SAMPLERS if item.kind in (kind, "any")]
-        raise BadInput(f"“{found.name}” does not go with this model.", hint=f"Use one of: {', '.join(fitting)}.", field="sampler")
+        raise BadInput(f"“{found.name}” does not go with this model.", hint=f"Use one of: {', '.join(fitting)}.", field="sampler", fix=Fix.use("sampler", AUTOMATIC))
     named = schedule_name(schedule if schedule != AUTOMATIC else split(sampler)[1] or AUTOMATIC)
     if named == AUTOMATIC:
         return found, found.automatic
     if kind == "flow" and named == "Simple":
         named = "Uniform"  # steps of equal size, which is what the name means there
     if named not in found.accepted:
-        raise BadInput(f"“{found.name}” knows no schedule “{named}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *found.accepted))}.", field="schedule")
+        raise BadInput(f"“{found.name}” knows no schedule “{named}”.", hint=f"Use one of: {', '.join((AUTOMATIC, *found.accepted))}.", field="schedule", fix=Fix.use("schedule", AUTOMATIC))
     return found, named
 
 
 def wants_table(sampler: Sampler, schedule: str, conventions: str, discard: bool = False) -> bool:
     """Whether the noise levels are those of our tables instead of diffusers' own."""
-    return sampler.tabled and (conventions != "diffusers" or discard or schedule not in sampler.schedules)
+    return bool(sampler.loop) or sampler.tabled and (conventions != "diffusers" or discard or schedule not in sampler.schedules)
 
 
 def scheduler_config(base: dict[str, Any], sampler: Sampler, schedule: str) -> dict[str, Any]:

@@ -10,17 +10,21 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.image.again import sampling_again, scaled
 from pipelines.image.checkpoint import PIPELINES, configs_of
 from pipelines.image.control import settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
-from pipelines.image.params import CONTROLS, MOST_PIXELS, ImageParams
+from pipelines.image.lookup import left_out, named
+from pipelines.image.loops import FEWEST_FOR_ONE
+from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImageParams
 from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.samplers import AUTOMATIC, SAMPLERS, choose, find
+from pipelines.image.samplers import AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
+from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
-from studio.api import BadInput, Catalog, Desk, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
+from studio.api import BadInput, Catalog, Desk, Fix, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
 STRENGTH = float(ImageParams.model_fields["denoising_strength"].default)
 LORA_KINDS = ("lora", "lyco")
@@ -76,51 +80,122 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     values["vae"] = vae.key if vae else ""
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
+    if params.hires_scale > 1 or values["upscale"] > 1:
+        values["upscaler"] = settled_upscaler(params.upscaler, params.hires_scale if params.hires_scale > 1 else values["upscale"], desk.catalog)
     values |= _sampling(params, family) | _size(params, family, desk)
-    settled = params.model_copy(update=values)
+    settled = scaled(params.model_copy(update=values))
     check_prompts(settled)
-    for field, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
-        for text in dict.fromkeys(getattr(settled, each) or [getattr(settled, field)]):
-            _check_prompt(text, field, entry, family, desk.catalog)
-            _check_embeddings(text, settled, field, entry, family, desk.catalog)
+    _check_something_said(settled)
+    for field in ("prompt", "negative_prompt"):
+        _check_words(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_form(settled, family)
     _check_size(settled, family)
-    if settled.hires_scale > 1 and family.key == "tiny":
-        raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field="hires_scale")
     _check_exactness(settled, family)
+    if settled.hires_scale > 1:
+        settled = settled.model_copy(update=_settle_again(settled, entry, family, desk.catalog))
     if settled.step_cache and (family.kind != "flow" or family.key == "sd3"):
-        raise BadInput(f"Step caching is not for {family.title}.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache")
+        raise BadInput(f"Step caching is not for {family.title}.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache", fix=Fix.use("step_cache", 0.0, "0"))
     settled = settled.model_copy(update=settle_controls(settled, entry, family, desk.catalog) | settle_second(settled, entry, family, desk.catalog))
     for unit in (*CONTROLS, "reference"):
         if key := getattr(settled, f"{unit}_image"):
             check_picture(key, f"{unit}_image", desk)
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
-            raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field)
+            raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field, fix=Fix.use(field, 0))
     return settled
+
+
+def _check_something_said(params: ImageParams) -> None:
+    """Raises BadInput where nothing says what to draw: neither words nor a picture to begin from, to be guided by, or to follow."""
+    pictures = (params.image, params.reference_image, *(getattr(params, f"{unit}_image") for unit in CONTROLS))
+    if not any(pictures) and not all(text.strip() for text in params.prompts or [params.prompt]):
+        raise BadInput("The prompt is empty.", hint="Write what the picture shows, or give a picture.", field="prompt")
 
 
 def check_prompts(params: ImageParams) -> None:
     """Raises BadInput where prompts are given for some of the pictures only."""
-    for field in ("prompts", "negative_prompts"):
+    for field in PER_PICTURE.values():
         if (given := len(getattr(params, field))) not in (0, params.count):
             raise BadInput(f"There are {given} prompts for {params.count} pictures.", hint="Give one for each picture, or none.", field=field)
+
+
+def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Any]:
+    """Model, sampler and words of the second pass, checked for the model that draws it."""
+    other, draws = (named(params.hires_model, "image", "hires_model", catalog), "hires_model") if params.hires_model else (entry, "hires_scale")
+    own = family_of(other)
+    if other.key != entry.key:
+        _check_model_again(params, other, own, family, catalog)
+    if "image" not in own.modes or own.form == "edit":
+        hint = "Set it to 1; use Enlarge instead." if draws == "hires_scale" else "Choose another model."
+        raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
+    if own.key == "tiny":
+        raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
+    if params.hires_width or params.hires_height:
+        _check_sides(params, ("hires_width", "hires_height"), own)
+    for field in ("hires_prompt", "hires_negative_prompt"):
+        first = field.removeprefix("hires_")
+        if getattr(params, field):
+            _check_words(params, field, other, own, catalog)
+        elif other.key != entry.key:  # the first pass's words, read by another model
+            _check_words(params.model_copy(update={field: getattr(params, first), PER_PICTURE[field]: getattr(params, PER_PICTURE[first])}), field, other, own, catalog)
+    sampling = sampling_again(params, family, own)
+    _check_guided(params, find(sampling.get("hires_sampler", params.sampler), own.kind), own, "hires_sampler")
+    return sampling | {"hires_model": other.key if other.key != entry.key else ""}
+
+
+def _without(draws: str) -> Fix:
+    """No second pass, or none with another model."""
+    return Fix.use("hires_scale", 1.0, "1") if draws == "hires_scale" else left_out(draws)
+
+
+def _check_model_again(params: ImageParams, other: ModelEntry, own: Family, family: Family, catalog: Catalog) -> None:
+    """What can't go on with another model. Raises ModelBroken or BadInput at the field "hires_model"."""
+    try:
+        check_model(other, own, None, catalog)
+    except StudioError as error:
+        error.field = "hires_model"
+        raise
+    guided = any(getattr(params, f"{prefix}_model") for prefix in CONTROLS)
+    if params.refiner or params.reference_model or (guided and own.key != family.key):
+        raise BadInput("A second model, a reference picture and control networks of another family can't go on with another model in the second pass.", hint="Leave one of them out.", field="hires_model")
+    if params.step_cache and own.key != family.key:
+        raise BadInput("Step caching can't go on with a model of another family in the second pass.", hint="Set one of them to its default.", field="hires_model")
+
+
+def _check_words(params: ImageParams, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
+    """All prompts of that field."""
+    for text in dict.fromkeys(getattr(params, PER_PICTURE[field]) or [getattr(params, field)]):
+        _check_prompt(text, field, entry, family, catalog)
+        _check_embeddings(text, params, field, entry, family, catalog)
 
 
 def _check_exactness(params: ImageParams, family: Family) -> None:
     """Raises BadInput for what would do nothing here."""
     sampler = find(params.sampler, family.kind)
     if not sampler.tabled and params.discard_next_to_last_sigma:
-        raise BadInput(f"“{sampler.name}” has no noise level to discard.", hint="Switch it off, or choose another sampler.", field="discard_next_to_last_sigma")
+        fix = Fix({"discard_next_to_last_sigma": False}, "Switch it off")
+        raise BadInput(f"“{sampler.name}” has no noise level to discard.", hint="Switch it off, or choose another sampler.", field="discard_next_to_last_sigma", fix=fix)
     if params.conventions != "diffusers" and not sampler.tabled:
         fitting = ", ".join(item.name for item in SAMPLERS if item.tabled)
-        raise BadInput(f"“{sampler.name}” does not follow AUTOMATIC1111's conventions.", hint=f"These do, with Stable Diffusion 1, 2 and XL: {fitting}.", field="conventions")
+        raise BadInput(f"“{sampler.name}” does not follow AUTOMATIC1111's conventions.", hint=f"These do, with Stable Diffusion 1, 2 and XL: {fitting}.", field="conventions", fix=Fix.use("conventions", "diffusers"))
+    _check_guided(params, sampler, family, "sampler")
     if params.eta_seed_delta and not sampler.random:
-        raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta")
+        fix = Fix.use("eta_seed_delta", 0)
+        raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta", fix=fix)
+    if params.eta_seed_delta and sampler.loop == "restarted" and params.steps < FEWEST_FOR_ONE:
+        raise BadInput(f"“{sampler.name}” adds noise from {FEWEST_FOR_ONE} steps on.", hint="Set the eta noise seed delta to 0, or take more steps.", field="eta_seed_delta", fix=Fix.use("eta_seed_delta", 0))
     if params.emphasis != "Original" and not family.weights:
-        raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis")
+        raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis", fix=Fix.use("emphasis", "Original"))
+
+
+def _check_guided(params: ImageParams, sampler: Sampler, family: Family, field: str) -> None:
+    """Refuses CFG++ where there is no answer to the negative prompt to take its noise from."""
+    if sampler.loop == UNGUIDED and params.cfg_scale <= 1:
+        raise BadInput(f"“{sampler.name}” needs guidance.", hint="Set the CFG scale above 1, or choose another sampler.", field="cfg_scale")
+    if sampler.loop == UNGUIDED and family.form == "edit":
+        raise BadInput(f"“{sampler.name}” does not go with this model.", hint="Choose another sampler.", field=field)
 
 
 def _check_form(params: ImageParams, family: Family) -> None:
@@ -129,10 +204,8 @@ def _check_form(params: ImageParams, family: Family) -> None:
         if "image" in family.modes:
             raise BadInput(f"Models of this family ({family.title}) fill no masks.", hint="Take the mask away, or choose another model.", field="mask")
         raise BadInput(f"Models of this family ({family.title}) draw from text only.", hint="Take the picture away, or choose another model.", field="image")
-    if params.hires_scale > 1 and "image" not in family.modes:
-        raise BadInput(f"Models of this family ({family.title}) can't draw a picture again.", hint="Set it to 1; use Enlarge instead.", field="hires_scale")
     if params.image_cfg_scale and family.form != "edit":
-        raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale")
+        raise BadInput("Image CFG scale is for models that change a picture by an instruction.", hint="Set it to 0.", field="image_cfg_scale", fix=Fix.use("image_cfg_scale", 0.0, "0"))
     if family.form != "edit":
         return
     if not params.image:
@@ -140,11 +213,17 @@ def _check_form(params: ImageParams, family: Family) -> None:
     if params.mode == "inpaint":
         raise BadInput("This model changes whole pictures.", hint="Take the mask away, or choose another model.", field="mask")
     if params.denoising_strength != STRENGTH:
-        raise BadInput("This model follows its instruction through all steps.", hint=f"Leave the denoising strength at {STRENGTH:g}; Image CFG scale says how much of the picture is kept.", field="denoising_strength")
+        fix = Fix.use("denoising_strength", STRENGTH, f"{STRENGTH:g}")
+        raise BadInput(
+            "This model follows its instruction through all steps.",
+            hint=f"Leave the denoising strength at {STRENGTH:g}; Image CFG scale says how much of the picture is kept.",
+            field="denoising_strength",
+            fix=fix,
+        )
     if params.hires_scale > 1:
-        raise BadInput("This model changes pictures; it draws none a second time.", hint="Set it to 1.", field="hires_scale")
+        raise BadInput("This model changes pictures; it draws none a second time.", hint="Set it to 1.", field="hires_scale", fix=Fix.use("hires_scale", 1.0, "1"))
     if params.image_cfg_scale < 1:
-        raise BadInput("Image CFG scale must be at least 1.", hint="1.5 is what the makers advise.", field="image_cfg_scale")
+        raise BadInput("Image CFG scale must be at least 1.", hint="1.5 is what the makers advise.", field="image_cfg_scale", fix=Fix.use("image_cfg_scale", 1.5))
     for field in ("prompt", "negative_prompt"):
         spans = schedule(parse(getattr(params, field)), params.steps)
         if len(spans) > 1 or len(spans[0].sides) > 1:
@@ -156,18 +235,19 @@ def check_vae(key: str, entry: ModelEntry, family: Family, catalog: Catalog) -> 
     if not key:
         return None
     if entry.format == "diffusers" and family.key == "other":
-        raise BadInput("Another VAE can't be used with this family of models.", hint="Leave it empty.", field="vae")
+        raise BadInput("Another VAE can't be used with this family of models.", hint="Leave it empty.", field="vae", fix=left_out("vae"))
     found = next((other for other in catalog.entries("vae") if key in (other.key, other.title)), None)
     if found is None:
         near = difflib.get_close_matches(key, [other.key for other in catalog.entries("vae")], 3, 0.4)
-        raise ModelMissing(f"There is no VAE “{key}”.", hint=f"Did you mean {', '.join(near)}?" if near else "Put it into the folder models/vae, or leave it out.", field="vae")
+        fix = Fix.use("vae", near[0]) if near else left_out("vae")
+        raise ModelMissing(f"There is no VAE “{key}”.", hint=f"Did you mean {', '.join(near)}?" if near else "Put it into the folder models/vae, or leave it out.", field="vae", fix=fix)
     if found.problem:
-        raise ModelBroken(f"“{found.title}” can't be used: {found.problem}", hint="Download it again, or leave it out.", field="vae")
+        raise ModelBroken(f"“{found.title}” can't be used: {found.problem}", hint="Download it again, or leave it out.", field="vae", fix=left_out("vae"))
     channels, wanted = latent_channels(found), latents_of(entry, family)
     if not channels:
-        raise ModelBroken(f"“{found.title}” is no VAE that can be read.", hint="Choose another, or leave it out.", field="vae")
+        raise ModelBroken(f"“{found.title}” is no VAE that can be read.", hint="Choose another, or leave it out.", field="vae", fix=left_out("vae"))
     if wanted and channels != wanted:
-        raise BadInput(f"The VAE “{found.title}” is for models with {channels} latent channels; this one has {wanted}.", hint="Leave it out, or choose one of the model's family.", field="vae")
+        raise BadInput(f"The VAE “{found.title}” is for models with {channels} latent channels; this one has {wanted}.", hint="Leave it out, or choose one of the model's family.", field="vae", fix=left_out("vae"))
     return found
 
 
@@ -219,6 +299,11 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
     except NotFound as error:
         error.field = field
         raise
+    return check_file(path, field)
+
+
+def check_file(path: Path, field: str) -> tuple[int, int]:
+    """The same of a file. Raises BadInput."""
     try:
         with Image.open(path) as image:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a telephone's photograph with a second view
@@ -236,15 +321,25 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
 
 
 def _check_size(params: ImageParams, family: Family) -> None:
-    unit = unit_of(family)
-    for field, side in (("width", params.width), ("height", params.height)):
-        if side % unit or side < unit:
-            lower = max(unit, side // unit * unit)
-            raise BadInput(f"The {field} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field)
+    _check_sides(params, ("width", "height"), family)
     scale = params.hires_scale * params.upscale
     pixels = (params.width + params.extend_left + params.extend_right) * (params.height + params.extend_top + params.extend_bottom) * scale * scale
     if pixels > MOST_PIXELS:
-        raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width")
+        unit = unit_of(family)
+        width, height = (int(side * (MOST_PIXELS / pixels) ** 0.5 / unit) * unit for side in (params.width, params.height))
+        fix = Fix({"width": width, "height": height}, f"Use {width} × {height}")
+        raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width", fix=fix)
+
+
+def _check_sides(params: ImageParams, fields: tuple[str, str], family: Family) -> None:
+    """Raises BadInput. One side of the second pass may be left open."""
+    unit = unit_of(family)
+    for field in fields:
+        side, name = getattr(params, field), field.removeprefix("hires_")
+        if (side or field == name) and (side % unit or side < unit):
+            lower = max(unit, side // unit * unit)
+            fix = Fix.use(field, lower if side - lower < unit / 2 else lower + unit)
+            raise BadInput(f"The {name} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
 
 
 def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
@@ -256,9 +351,9 @@ def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, cata
     for network in networks(tree):
         if network.kind not in LORA_KINDS:
             raise BadInput(f"“{network}” names a kind of network that can't be used here.", hint="LoRAs are written <lora:name:1>.", field=field)
-        if field == "negative_prompt":
+        if "negative" in field:
             raise BadInput(f"“{network}” stands in the negative prompt, where it does nothing.", hint="Write it in the prompt; a weight below 0 turns it round.", field=field)
-        lora = find_lora(network, family, catalog, field).entry
+        lora = _lora_of(network, family, catalog, field).entry
         its, reads = int(lora.details.get("context", 0)), widths_of(entry).context
         if its and reads and its != reads:
             raise BadInput(
@@ -276,14 +371,30 @@ def _check_embeddings(text: str, params: ImageParams, field: str, entry: ModelEn
         check_embedding(found, vocabulary.widths, family.title, field)
 
 
+def _lora_of(network: Network, family: Family, catalog: Catalog, field: str) -> Wanted:
+    """As `find_lora`; of a missing one the fix writes the nearest name in its place."""
+    try:
+        return find_lora(network, family, catalog, field)
+    except ModelMissing as error:
+        if near := near_loras(network.name, catalog)[:1]:
+            error.fix = Fix({}, f"Use {near[0]}", {field: (str(network), str(network).replace(network.name, near[0], 1))})
+        raise
+
+
+def near_loras(name: str, catalog: Catalog) -> list[str]:
+    """Names as a prompt has them, the nearest first."""
+    known = {word.lower(): entry.key.rpartition("/")[2] for entry in catalog.entries("lora") for word in (entry.key.rpartition("/")[2], entry.title, entry.key)}
+    return list(dict.fromkeys(known[word] for word in difflib.get_close_matches(name.lower(), known, 3, 0.5)))
+
+
 def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "prompt") -> Wanted:
     """The file and its weights. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
-    known = {name: entry for entry in catalog.entries("lora") for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
+    entries = sorted(catalog.entries("lora"), key=lambda entry: entry.architecture in ("", family.key) and not entry.problem)  # of one name, the one that fits stays
+    known = {name: entry for entry in entries for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
     entry = known.get(network.name.lower())
     if entry is None:
-        near = difflib.get_close_matches(network.name.lower(), known, 3, 0.5)
-        titles = list(dict.fromkeys(known[name].title for name in near))
-        hint = f"Did you mean {', '.join(titles)}?" if titles else "Put it into the folder models/lora, or leave it out."
+        near = near_loras(network.name, catalog)
+        hint = f"Did you mean {', '.join(near)}?" if near else "Put it into the folder models/lora, or leave it out."
         raise ModelMissing(f"There is no LoRA “{network.name}”.", hint=hint, field=field)
     if entry.problem:
         raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or leave it out.", field=field)
@@ -312,8 +423,9 @@ def worn_bytes(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> int:
     """What the prompt's networks and embeddings take beside the model; forms that change weights keep a copy of those. Never raises: what is wrong is told in `settle`."""
     try:
         family = family_of(entry)
-        loras = [find_lora(network, family, catalog).entry for network in networks(parse(params.prompt))]
-        spans = [span for text in (params.prompt, params.negative_prompt) for span in schedule(parse(text), params.steps or family.steps)]
+        texts = [params.prompt, params.negative_prompt, *([params.hires_prompt, params.hires_negative_prompt] if params.hires_scale > 1 and not params.hires_model else [])]
+        loras = [find_lora(network, family, catalog).entry for text in texts for network in networks(parse(text))]
+        spans = [span for text in texts for span in schedule(parse(text), params.steps or family.steps)]
         named = [found.entry for found in Vocabulary(catalog, widths_of(entry)).named(spans)]
     except StudioError:
         return 0

@@ -11,6 +11,7 @@ from typing import Any
 from pipelines.image.checkpoint import CLIP, OPEN_CLIP, UNET, read_shapes
 from studio.api import ModelEntry, StudioError
 
+INWARDS = ("joint_blocks.0.x_block.attn.proj.weight", "double_blocks.0.img_attn.proj.weight")  # as wide as the network
 ENCODERS = ("text_encoder", "text_encoder_2")
 
 
@@ -24,6 +25,7 @@ class Widths:
     text: tuple[int, ...] = ()
     context: int = 0
     second: bool = False
+    inner: int = 0  # of a transformer's own states
 
 
 def widths_of(entry: ModelEntry) -> Widths:
@@ -41,7 +43,10 @@ def _folder(folder: Path, changed: int) -> Widths:
     encoders = [_config(folder / name) for name in ENCODERS]
     text = tuple(int(config["hidden_size"]) for config in encoders if str(config.get("model_type", "")).startswith("clip") and "hidden_size" in config)
     context = _config(folder / "unet").get("cross_attention_dim", 0)
-    return Widths(text, context if isinstance(context, int) else 0, not encoders[0] and bool(encoders[1]))
+    network = _config(folder / "transformer")
+    heads, wide = network.get("num_attention_heads"), network.get("attention_head_dim")
+    inner = heads * wide if isinstance(heads, int) and isinstance(wide, int) else 0
+    return Widths(text, context if isinstance(context, int) else 0, not encoders[0] and bool(encoders[1]), inner)
 
 
 @lru_cache(maxsize=64)
@@ -49,7 +54,8 @@ def _file(path: Path, family: str, changed: int) -> Widths:
     shapes = read_shapes(path)
     names = [f"{prefix}embeddings.token_embedding.weight" for prefix in CLIP.get(family, ())] + ([f"{OPEN_CLIP[family]}token_embedding.weight"] if family in OPEN_CLIP else [])
     context = next((shape[1] for name, shape in shapes.items() if name.startswith(UNET) and name.endswith("attn2.to_k.weight")), 0)
-    return Widths(tuple(shapes[name][1] for name in names if name in shapes), context, family == "sdxl_refiner")
+    inner = next((shape[0] for name, shape in shapes.items() if name.endswith(INWARDS)), 0)
+    return Widths(tuple(shapes[name][1] for name in names if name in shapes), context, family == "sdxl_refiner", inner)
 
 
 def _config(folder: Path) -> dict[str, Any]:

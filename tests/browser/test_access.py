@@ -17,7 +17,7 @@ from tests.running import Running
 
 pytestmark = needs_browser
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-TABS = {"text": "Text", "notebook": "Notebook", "image": "Image", "grid": "Grid", "upscale": "Upscale", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
+TABS = {"text": "Text", "notebook": "Notebook", "image": "Image", "grid": "Grid", "style": "Style", "upscale": "Upscale", "lab": "Lab", "annotate": "Annotate", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
 
 
 EVERYTHING = """# A heading
@@ -47,7 +47,7 @@ def serious(page: Any) -> list[str]:
 def open_tab(page: Any, name: str, words: dict[str, str]) -> None:
     """By its title, out of the menu of those that don't fit if need be."""
     title = words.get(TABS[name], TABS[name])
-    if within := {"notebook": "text", "grid": "image", "upscale": "image"}.get(name):
+    if within := {"notebook": "text", "grid": "image", "style": "image", "upscale": "image", "lab": "image", "annotate": "lab"}.get(name):
         open_tab(page, within, words)
     if page.get_by_role("tab", name=title, exact=True).locator("visible=true").count():
         tab(page, title)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def drawn(page: Any, studio: Running, act: Any, *, more: int = 1) -> dict[str, A
     act()
     deadline = time.monotonic() + 4 * WAIT / 1000
     while len([output for output in newest(studio, 200) if output["id"] not in before]) < more or studio.get("/api/v1/jobs"):
-        told = page.locator("#image-problem").inner_text() if page.locator("#image-problem").is_visible() else ""
+        told = page.locator(".studio-problem:visible").all_inner_texts()
         assert not told and time.monotonic() < deadline, told or "no picture came"
         time.sleep(0.2)
     page.wait_for_selector("#image-actions >> visible=true")
@@ -80,10 +81,13 @@ def test_one_click_gives_the_first_picture_enlarged_and_nine_more_fill_a_sheet(o
     params, facts = first["metadata"]["params"], first["metadata"]["facts"]
     assert prompt(opened).input_value() == params["prompt"] == "a panda on a yellow background" and facts["width"] == 4 * params["width"]
     opened.locator("#image-advanced > button").click()
-    opened.get_by_label("number input for Steps").first.fill("3")
+    steps = opened.get_by_label("number input for Steps").first
+    opened.wait_for_function("() => document.querySelector('[aria-label=\"number input for Steps\"]')?.value === '20'")
+    steps.fill("3")
     opened.locator("#image-advanced .label-wrap", has_text="Enlarge").click()
     opened.get_by_label("number input for Enlarge").first.fill("1")
     opened.keyboard.press("Tab")
+    assert steps.input_value() == "3", "what was typed stays"
     opened.locator("#image-advanced > button").click()
     last = drawn(opened, studio, lambda: opened.click("#image-nine"), more=9)
     assert last["metadata"]["params"]["steps"] == 3 and opened.locator("#image-view .image-sheet img").count() == 9
@@ -173,30 +177,139 @@ def test_a_style_is_saved_joined_kept_and_deleted_with_a_way_back(opened: Any, s
     opened.click("#image-earlier-open")
 
 
+def paint(page: Any, right: float, down: float) -> None:
+    """A short stroke, so many pixels from the editor's middle."""
+    canvas = page.locator("#image-editor canvas").first
+    canvas.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 200)
+    page.wait_for_timeout(300)
+    where = canvas.bounding_box()
+    across, along = where["x"] + where["width"] / 2 + right, where["y"] + where["height"] / 2 + down
+    page.mouse.move(across, along)
+    page.mouse.down()
+    page.mouse.move(across + 6, along, steps=3)
+    page.mouse.up()
+    page.wait_for_timeout(800)
+
+
+def mask_of(studio: Running, output: dict[str, Any]) -> np.ndarray:
+    with Image.open(studio.data / "inputs" / output["metadata"]["params"]["mask"]) as painted:
+        return np.asarray(painted.convert("L")) > 128
+
+
 def test_a_mask_that_is_painted_changes_that_part_only(opened: Any, studio: Running) -> None:
     before = newest(studio)[0]
     opened.get_by_role("button", name="Begin from it").click()
     canvas = opened.locator("#image-editor canvas").first
     canvas.wait_for()
     opened.wait_for_timeout(1500)
-    canvas.scroll_into_view_if_needed()
-    opened.mouse.wheel(0, 200)
-    opened.wait_for_timeout(300)
-    where = canvas.bounding_box()
-    opened.mouse.move(where["x"] + where["width"] / 2, where["y"] + where["height"] / 2)
-    opened.mouse.down()
-    opened.mouse.move(where["x"] + where["width"] / 2 + 6, where["y"] + where["height"] / 2, steps=3)
-    opened.mouse.up()
-    opened.wait_for_timeout(800)
+    paint(opened, 0, 0)
     made = drawn(opened, studio, generate(opened))
-    params = made["metadata"]["params"]
-    assert params["image"] and params["mask"]
-    with Image.open(studio.data / "inputs" / params["mask"]) as painted:
-        inside = np.asarray(painted.convert("L").resize((64, 64))) > 128
+    assert made["metadata"]["params"]["image"]
+    with Image.fromarray(mask_of(studio, made)) as painted:
+        inside = np.asarray(painted.resize((64, 64)))
     old, new = (pixels(next((studio.data / "outputs").rglob(f"*{output['id'][:8]}.png"))) for output in (before, made))
     moved = np.abs(old - new).mean(-1)
     corners = max(moved[rows, columns].max() for rows in (slice(3), slice(-3, None)) for columns in (slice(3), slice(-3, None)))
     assert moved[inside].mean() > 3 and corners < 6 and not inside.all(), (moved[inside].mean(), corners)
+
+
+MASK_IS_THERE = """async () => {
+  const editor = window.editor;
+  if (!editor?.image_container || editor.image_container.getLocalBounds().width !== editor.width) return false;
+  for (const blob of (await editor.get_blobs()).layers) {
+    const image = await createImageBitmap(blob), pen = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    pen.drawImage(image, 0, 0);
+    if (pen.getImageData(0, 0, image.width, image.height).data.some((value, place) => place % 4 === 3 && value)) return true;
+  }
+  return false;
+}"""
+
+
+def test_a_picture_comes_back_with_its_mask_and_gives_the_same_job_and_more_can_be_painted(opened: Any, studio: Running) -> None:
+    first = newest(studio)[0]
+    assert first["metadata"]["params"]["mask"], "the picture that the test before drew"
+    opened.reload()
+    opened.wait_for_selector("#chat-input textarea")
+    tab(opened, "Image")
+    opened.wait_for_selector("#image-view .image-stage")
+    opened.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", first["id"])
+    opened.locator("#image-editor canvas").first.wait_for()
+    opened.wait_for_function(MASK_IS_THERE)
+    opened.wait_for_timeout(2500)
+    again = drawn(opened, studio, generate(opened))
+    kept = ("image", "mask", "seed", "prompt", "width", "height", "denoising_strength")
+    assert [again["metadata"]["params"].get(name) for name in kept] == [first["metadata"]["params"].get(name) for name in kept]
+    files = [next((studio.data / "outputs").rglob(f"*{output['id'][:8]}.png")) for output in (first, again)]
+    assert (pixels(files[0]) == pixels(files[1])).all()
+    paint(opened, 40, 40)
+    more = drawn(opened, studio, generate(opened))
+    before, after = mask_of(studio, first), mask_of(studio, more)
+    assert not (before & ~after).any() and after.sum() > 1.3 * before.sum(), (before.sum(), after.sum())
+    opened.locator("#image-editor").get_by_label("Clear canvas").click()
+
+
+def refused(page: Any, act: Any) -> Any:
+    """Do it; the sentence at the control that it concerns."""
+    act()
+    told = page.locator(".studio-problem[role=alert]:visible")
+    told.wait_for()
+    return told
+
+
+def test_what_is_refused_stands_at_its_control_and_one_click_mends_it(opened: Any, studio: Running) -> None:
+    prompt(opened).fill("a red car <lora:inc:0.8>")
+    told = refused(opened, generate(opened))
+    assert "no LoRA “inc”" in told.inner_text() and prompt(opened).get_attribute("aria-invalid") == "true" and told.get_attribute("id") == prompt(opened).get_attribute("aria-describedby")
+    told.get_by_role("button", name="Use ink").click()
+    opened.wait_for_function("() => document.querySelector('#image-prompt textarea').value === 'a red car <lora:ink:0.8>'")
+    prompt(opened).fill("a red car")
+    advanced = opened.locator("#image-advanced > button")
+    advanced.click()
+    for fold in ("Sampling", "Size", "Model"):
+        opened.locator("#image-advanced .label-wrap", has_text=re.compile(f"^{fold}")).last.click()
+    if not opened.get_by_label("Sampler").first.is_visible():
+        opened.locator("#image-advanced .label-wrap", has_text="Sampling").click()
+    cases = (("Width", "130", "multiple of 8", "Use 128", "128"), ("Sampler", "Eular", "no sampler", "Use Euler", "Euler"), ("VAE", "sharp", "no VAE", "Leave it out", ""), ("Second model", "stickerz", "not on this computer", "Use Stickers", None))
+    for label, wrong, words, fix, right in cases:
+        box = opened.get_by_label(label, exact=True).first
+        box.fill(wrong)
+        box.press("Enter")
+        box.press("Tab")
+        advanced.click()
+        told = refused(opened, generate(opened))
+        assert words in told.inner_text() and box.is_visible() and box.get_attribute("aria-invalid") == "true" and opened.evaluate("document.activeElement.closest('.studio-faulty') !== null"), label
+        told.get_by_role("button", name=fix).click()
+        told.wait_for(state="hidden")
+        assert box.get_attribute("aria-invalid") is None
+        if right is not None:
+            opened.wait_for_timeout(400)
+            assert box.input_value() == right
+    told = refused(opened, generate(opened))
+    assert "second model is the first one" in told.inner_text().lower()
+    told.get_by_role("button", name="Leave it out").click()
+    told.wait_for(state="hidden")
+
+
+def test_a_field_of_another_page_is_found_from_the_grid_and_a_picture_control_is_marked(opened: Any) -> None:
+
+    box = opened.get_by_label("Width", exact=True).first
+    box.fill("130")
+    box.press("Tab")
+    tab(opened, "Grid")
+    opened.get_by_label("X axis").click()
+    opened.get_by_role("option", name="Seed", exact=True).click()
+    opened.get_by_label("X values").fill("1-2")
+    told = refused(opened, lambda: opened.click("#image-grid"))
+    told.get_by_role("button", name="Go to the setting").click()
+    opened.wait_for_function("() => document.querySelector('.studio-faulty input[aria-invalid=true]')?.value === '130' && document.querySelector('.studio-faulty').offsetParent")
+    box.fill("128")
+    opened.wait_for_function("() => !document.querySelector('.studio-faulty')")
+    tab(opened, "Upscale")
+    opened.wait_for_selector("#image-upscale-go")
+    told = refused(opened, lambda: opened.click("#image-upscale-go"))
+    assert "no picture to enlarge" in told.inner_text() and opened.locator("#image-upscale-picture.studio-faulty").count() == 1
+    tab(opened, "Create")
 
 
 def pixels(file: Path) -> np.ndarray:

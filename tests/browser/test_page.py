@@ -113,7 +113,7 @@ def test_a_refused_setting_is_told_beside_its_field_and_nothing_is_saved(page: A
     tab(page, "Settings")
     page.get_by_label("Port", exact=True).fill("99999999")
     page.get_by_role("button", name="Save settings").click()
-    expect(page.locator(".studio-refused")).to_contain_text("Port must be at most 65535", timeout=5_000)
+    expect(page.locator(".studio-faulty")).to_contain_text("Port must be at most 65535", timeout=5_000)
     assert not (studio.data / "settings.toml").exists()
     page.fill("#settings-search textarea", "memory")
     expect(page.get_by_label("Memory limit (GB)")).to_be_visible()

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
-from pipelines.image.control import Unit, image_encoder, named, units
+from pipelines.image.annotate.prepare import annotated
+from pipelines.image.control import Unit, image_encoder, units
 from pipelines.image.embeddings import Vocabulary
+from pipelines.image.lookup import named
 from pipelines.image.nets.conditioning import condition, guided
 from pipelines.image.nets.control import Guide, controlled, load_unit, picture_of
 from pipelines.image.nets.control_flow import controlled_flow
@@ -37,10 +40,11 @@ class Company:
 
 
 @contextlib.contextmanager
-def accompanied(model: ImageModel, params: ImageParams, ctx: RunContext, second: Callable[[], contextlib.AbstractContextManager[ImageModel]] | None = None) -> Iterator[None]:
-    """Loads and lends what the parameters name. Raises ModelBroken, BadInput at its field."""
+def accompanied(model: ImageModel, params: ImageParams, ctx: RunContext, second: Callable[[], contextlib.AbstractContextManager[ImageModel]] | None = None, notes: list[str] | None = None) -> Iterator[None]:
+    """Loads and lends what the parameters name; what is to be told of it is added to `notes`. Raises ModelBroken, BadInput at its field."""
+    notes = [] if notes is None else notes
     with contextlib.ExitStack() as lent:
-        guides = [Guide(unit, lent.enter_context(ctx.models.use(_spec(unit, model, ctx))), open_picture(ctx.input(unit.image or params.image))) for unit in units(params, ctx.catalog)]
+        guides = [Guide(unit, lent.enter_context(ctx.models.use(_spec(unit, model, ctx))), open_picture(ctx.input(unit.image or params.image)), _preparer(unit, ctx, notes)) for unit in units(params, ctx.catalog)]
         followed = lent.enter_context(following(model, params, ctx)) if params.reference_model else None
         other = lent.enter_context(second()) if second else None
         if other is not None:
@@ -50,6 +54,17 @@ def accompanied(model: ImageModel, params: ImageParams, ctx: RunContext, second:
             yield
         finally:
             model.company = None
+
+
+def _preparer(unit: Unit, ctx: RunContext, notes: list[str]) -> Callable[[Image.Image], Image.Image]:
+    """Networks are lent for the moment they look; Stop acts between their layers."""
+
+    def prepare(image: Image.Image) -> Image.Image:
+        made = annotated(image, unit.preparation, ctx, lambda share: ctx.check())
+        notes.extend(made.notes)
+        return made.image
+
+    return prepare
 
 
 def _spec(unit: Unit, model: ImageModel, ctx: RunContext) -> ModelSpec[Any]:

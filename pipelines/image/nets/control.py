@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,17 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pipelines.image.annotate.prepare import plain
 from pipelines.image.checkpoint import UNET, read_shapes, unet_config
 from pipelines.image.control import Unit
-from pipelines.image.edges import prepared
+from pipelines.image.nets.control_files import load_special
 from pipelines.image.nets.handover import replaced
 from pipelines.image.nets.parts import original_path
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, to_size
 
 ORIGINAL = ("control_model.", "")
+NO_BOX = (0, 0, 0, 0)
 POSITIONS = ("sample", "timestep", "encoder_hidden_states")
 
 
@@ -35,6 +37,11 @@ class Guide:
     unit: Unit
     net: Any
     picture: Image.Image
+    prepare: Callable[[Image.Image], Image.Image] | None = None  # by networks that the job lends; without, by what needs none
+    made: dict[Any, Image.Image] = field(default_factory=dict)  # its picture prepared, by size and part: all pictures of a job have the same
+
+    def prepared(self, image: Image.Image) -> Image.Image:
+        return self.prepare(image) if self.prepare else plain(image, self.unit.preparation)
 
     def holds(self, step: int, steps: int) -> bool:
         """As diffusers counts: the step begins after `start` and is over by `end`."""
@@ -46,18 +53,20 @@ def load_unit(path: Path, kind: str, dtype: Any, device: str) -> Any:
     import diffusers
 
     if path.is_dir():
-        net = getattr(diffusers, kind).from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True)
+        net = getattr(diffusers, kind.replace("FluxControlNetUnion", "FluxControlNet")).from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True)
     else:
-        net = _single(path, dtype)
+        net = _single(path, kind, dtype)
     return net.to(device).requires_grad_(False).eval()
 
 
-def _single(path: Path, dtype: Any) -> Any:
+def _single(path: Path, kind: str, dtype: Any) -> Any:
     """A ControlNet in one file; its sizes are read from the header."""
     import diffusers
     from safetensors.torch import load_file
 
     shapes, tensors = read_shapes(path), load_file(path)
+    if kind != "ControlNetModel":
+        return load_special(kind, shapes, tensors, diffusers_config).to(dtype)
     own = any(name.startswith("controlnet_down_blocks.") for name in shapes)
     prefix = "" if own else next(prefix for prefix in ORIGINAL if f"{prefix}input_hint_block.0.weight" in shapes)
     net = diffusers.ControlNetModel(**(diffusers_config(shapes) if own else original_config(shapes, prefix)))
@@ -112,14 +121,21 @@ def diffusers_config(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
 
 def picture_of(guide: Guide, params: ImageParams, ground: Ground | None, size: tuple[int, int]) -> Image.Image:
     """The unit's picture at the size that is drawn, prepared: where only the masked part is drawn, that part of it; where a picture is extended, nothing in the new part."""
-    image, process = guide.picture, guide.unit.process
-    if ground is not None and ground.whole is not None and ground.box != (0, 0, 0, 0):
+    box = ground.box if ground is not None and ground.whole is not None else NO_BOX
+    if (size, box) not in guide.made:
+        guide.made[size, box] = _prepared(guide, params, ground, size)
+    return guide.made[size, box]
+
+
+def _prepared(guide: Guide, params: ImageParams, ground: Ground | None, size: tuple[int, int]) -> Image.Image:
+    image = guide.picture
+    if ground is not None and ground.whole is not None and ground.box != NO_BOX:
         image = to_size(image, *ground.whole.size, params.resize).crop(ground.box)
     extends = (params.extend_left, params.extend_top, params.extend_right, params.extend_bottom)
     if not any(extends):
-        return prepared(to_size(image, *size, params.resize), process)
+        return guide.prepared(to_size(image, *size, params.resize))
     whole = Image.new("RGB", (params.width + extends[0] + extends[2], params.height + extends[1] + extends[3]))
-    whole.paste(prepared(to_size(image, params.width, params.height, params.resize), process), extends[:2])
+    whole.paste(guide.prepared(to_size(image, params.width, params.height, params.resize)), extends[:2])
     return to_size(whole, *size, "Stretch")
 
 
@@ -154,12 +170,22 @@ def _answers(control: list[tuple[Guide, Any]], given: dict[str, Any]) -> tuple[t
     sizes = {name: value for name, value in named.items() if name in ("text_embeds", "time_ids")}
     for guide, hint in control:
         sample = given["sample"][:, : guide.net.config.in_channels]  # an inpainting network sees mask and picture beside
+        shown = hint.repeat(len(sample), 1, 1, 1)
         down, middle = guide.net(
-            sample, given["timestep"], encoder_hidden_states=given["encoder_hidden_states"], controlnet_cond=hint.repeat(len(sample), 1, 1, 1), conditioning_scale=guide.unit.weight,
+            sample, given["timestep"], encoder_hidden_states=given["encoder_hidden_states"], **_shown(guide, shown), conditioning_scale=guide.unit.weight,
             guess_mode=False, added_cond_kwargs=sizes or None, return_dict=False,
         )  # fmt: skip
         total = (tuple(one + other for one, other in zip(total[0], down, strict=True)), total[1] + middle) if total[0] else (tuple(down), middle)
     return total
+
+
+def _shown(guide: Guide, hint: Any) -> dict[str, Any]:
+    """The picture, and for networks of several kinds which one it is."""
+    if guide.unit.number < 0:
+        return {"controlnet_cond": hint}
+    kinds = torch.zeros(len(hint), guide.net.config.num_control_type, device=hint.device, dtype=hint.dtype)
+    kinds[:, guide.unit.number] = 1
+    return {"controlnet_cond": [hint], "control_type": kinds, "control_type_idx": [guide.unit.number]}
 
 
 def _added(features: list[list[Any]]) -> list[Any]:

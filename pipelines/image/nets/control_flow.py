@@ -59,7 +59,8 @@ def _flux(active: list[tuple[Guide, Any]], named: dict[str, Any], guidance: floa
         given = {name: named[name] for name in (*SHARED, "txt_ids", "img_ids")}
         rows = len(named["hidden_states"])
         told = torch.tensor([guidance], device=hint.device).expand(rows) if guide.net.config.guidance_embeds else None
-        found, single = guide.net(**given, guidance=told, controlnet_cond=_rows(hint, named), controlnet_mode=None, conditioning_scale=guide.unit.weight, return_dict=False)
+        mode = torch.full((rows, 1), guide.unit.number, device=hint.device) if guide.net.union else None
+        found, single = guide.net(**given, guidance=told, controlnet_cond=_rows(hint, named), controlnet_mode=mode, conditioning_scale=guide.unit.weight, return_dict=False)
         blocks, singles = _sum(blocks, list(found or [])), _sum(singles, list(single or []))
     repeats = active[0][0].net.input_hint_block is not None
     return {"controlnet_block_samples": blocks or None, "controlnet_single_block_samples": singles or None, "controlnet_blocks_repeat": repeats}

@@ -20,15 +20,17 @@ from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
+from pipelines.image.nets.looped import overheard
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
 from pipelines.image.nets.placing import can_tile, decoder_of, set_tiling
+from pipelines.image.nets.sound import decoded
 from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground
 from pipelines.image.prompt.grammar import parse
 from pipelines.image.prompt.schedule import plain
-from pipelines.image.samplers import choose, wants_table
+from pipelines.image.samplers import UNGUIDED, choose, wants_table
 from pipelines.image.sigmas import table
 from pipelines.image.track import Pace, Track
 from pipelines.image.widths import widths_of
@@ -105,8 +107,7 @@ class Watch:
         return told
 
     def foretold(self) -> Any:
-        output, timestep, sample, _ = self.clean
-        return preview.foretold(self.pipe.scheduler, output, timestep, sample)
+        return preview.foretold(self.pipe.scheduler, *self.clean)
 
     def check(self) -> None:
         self.ctx.check()
@@ -155,12 +156,12 @@ class Watch:
         def watched(*args: Any, **named: Any) -> Any:
             self.before_decoding()
             try:
-                return decode(*args, **named)
+                return decoded(decoder_of(self.pipe), decode, self.drawing.notes, *args, **named)
             except Exception as error:
                 if not ran_out(error) or not self.can_tile():
                     raise
             self.decode_in_tiles()  # outside of the handler: what the failed attempt held is gone
-            return decode(*args, **named)
+            return decoded(decoder_of(self.pipe), decode, self.drawing.notes, *args, **named)
 
         return watched
 
@@ -234,6 +235,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             if conditioning:
                 around.enter_context(guided(_network(pipe), conditioning, step, guides))
             around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx, drawing.before))
+            if sampler.loop == UNGUIDED:
+                around.enter_context(overheard(_network(pipe), pipe.scheduler))
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
             if noise:
                 around.enter_context(drawn_from(noise, pipe))
@@ -260,8 +263,8 @@ def _network(pipe: Any) -> Any:
 def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool, vocabulary: Vocabulary) -> tuple[dict[str, Any], Conditioning | None]:
     """The prompt as states where the family's encoder is CLIP, else as plain words."""
     if not model.family.weights:
-        more = {"negative_prompt": [plain(parse(params.negative_prompt))] * len(drawing.seeds)} if model.family.negative and guides else {}
-        return {"prompt": [plain(parse(params.prompt))] * len(drawing.seeds)} | more, None
+        more = {"negative_prompt": [plain(parse(params.negative_prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} if model.family.negative and guides else {}
+        return {"prompt": [plain(parse(params.prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} | more, None
     conditioning = condition(model, params.prompt, params.negative_prompt, drawing.loops, params.clip_skip, vocabulary, before=drawing.before, emphasis=params.emphasis)
     rows = len(drawing.seeds)
     first, base = conditioning.positive_at(0)[0][0], conditioning.negative_at(0)

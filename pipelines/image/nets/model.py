@@ -14,9 +14,10 @@ import torch
 
 from pipelines.image.families import Family
 from pipelines.image.memory import Held, Placement
+from pipelines.image.nets.looped import LoopedScheduler, UnguidedNoiseScheduler
 from pipelines.image.nets.placing import decoder_of, place_weights, set_slicing, set_tiling, share_hooks
 from pipelines.image.parts import Part
-from pipelines.image.samplers import Sampler, scheduler_config
+from pipelines.image.samplers import UNGUIDED, Sampler, scheduler_config
 from pipelines.image.track import Pace
 
 REMEMBERED = 32
@@ -67,8 +68,11 @@ class ImageModel:
 
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
-        kind = getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
+        looped = UnguidedNoiseScheduler if sampler.loop == UNGUIDED else LoopedScheduler
+        kind = looped if sampler.loop else getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
         pipe.scheduler = kind.from_config(scheduler_config(self.scheduler_base, sampler, schedule))
+        if sampler.loop:
+            pipe.scheduler.loop, pipe.scheduler.order = sampler.loop, sampler.evaluations
         return pipe.scheduler
 
     def recall(self, key: Any, make: Callable[[], Any]) -> Any:

@@ -13,15 +13,18 @@ from PIL import Image
 MOST_SIDE = 128
 
 
-def foretold(scheduler: Any, output: Any, timestep: Any, sample: Any) -> Any:
-    """Clean latents from the network's output at a step, of the sample's shape. Source: the parametrisations of Karras et al. 2022, Salimans and Ho 2022."""
+def foretold(scheduler: Any, output: Any, timestep: Any, sample: Any, index: int | None = None) -> Any:
+    """Clean latents from the network's output at a step, of the sample's shape; `index` is the scheduler's own of that step, before it went on.
+
+    Source: the parametrisations of Karras et al. 2022, Salimans and Ho 2022.
+    """
     if "FlowMatch" in type(scheduler).__name__:
-        return sample - _sigma(scheduler, timestep, sample) * output
+        return sample - _sigma(scheduler, timestep, sample, index) * output
     kind = getattr(scheduler.config, "prediction_type", "epsilon")
     if kind == "flow_prediction":
-        return sample - _sigma(scheduler, timestep, sample) * output
+        return sample - _sigma(scheduler, timestep, sample, index) * output
     if hasattr(scheduler, "sigmas") and "init_noise_sigma" in dir(scheduler) and float(scheduler.init_noise_sigma) > 1.5:
-        sigma = _sigma(scheduler, timestep, sample)  # samples as k-diffusion scales them: x0 + sigma noise
+        sigma = _sigma(scheduler, timestep, sample, index)  # samples as k-diffusion scales them: x0 + sigma noise
         if kind == "v_prediction":
             return sample / (sigma**2 + 1) - output * sigma / (sigma**2 + 1) ** 0.5
         return output if kind == "sample" else sample - sigma * output
@@ -31,8 +34,7 @@ def foretold(scheduler: Any, output: Any, timestep: Any, sample: Any) -> Any:
     return output if kind == "sample" else (sample - (1 - kept) ** 0.5 * output) / kept**0.5
 
 
-def _sigma(scheduler: Any, timestep: Any, sample: Any) -> Any:
-    index = scheduler.step_index
+def _sigma(scheduler: Any, timestep: Any, sample: Any, index: int | None) -> Any:
     if index is None:
         index = int((scheduler.timesteps.to("cpu", torch.float32) - float(timestep)).abs().argmin())
     return scheduler.sigmas[min(index, len(scheduler.sigmas) - 1)].to(sample.device, sample.dtype)

@@ -14,6 +14,7 @@ import transformers
 from pipelines.image.checkpoint import END, PIPELINES, read_shapes, vae_config, write_configs, write_tokenizer
 from pipelines.image.families import Family
 from pipelines.image.nets.flux_layout import to_diffusers
+from pipelines.image.nets.spread import read_t5_gguf, read_tensors
 from pipelines.image.parts import DECODERS, Part, flow_scheduler, write_t5_tokenizer
 from studio.api import ModelBroken
 
@@ -44,7 +45,7 @@ def load_network(part: Part, dtype: Any) -> Any:
     """The transformer. GGUF weights stay quantised and are spread out layer by layer while drawing."""
     kind = getattr(diffusers, part.config["_class_name"])
     quantised = part.path.suffix.lower() == ".gguf"
-    tensors = load_gguf(part.path) if quantised else read_tensors(part.path, part.prefix)
+    tensors = load_gguf(part.path) if quantised else read_tensors(part.path, part.prefix, dtype)
     if kind is diffusers.FluxTransformer2DModel:
         tensors = to_diffusers(tensors, part.config["attention_head_dim"] * part.config["num_attention_heads"])
     more = {"quantization_config": diffusers.GGUFQuantizationConfig(compute_dtype=dtype)} if quantised else {}
@@ -60,17 +61,9 @@ def load_gguf(path: Path) -> dict[str, Any]:
     return {name.removeprefix("model.diffusion_model."): tensor for name, tensor in found.items()}
 
 
-def read_tensors(path: Path, prefix: str) -> dict[str, Any]:
-    """The tensors behind a prefix, without it."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        return {name[len(prefix) :]: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118 - no dictionary
-
-
 def load_encoder(part: Part, dtype: Any, *, projected: bool) -> Any:
     """T5's encoder, or CLIP's with or without its projection."""
-    tensors = read_tensors(part.path, part.prefix)
+    tensors = read_t5_gguf(part.path, dtype) if part.path.suffix.lower() == ".gguf" else read_tensors(part.path, part.prefix, dtype)
     if part.config["model_type"] == "t5":
         tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(("encoder.", "shared."))}
         kind, config = transformers.T5EncoderModel, transformers.T5Config(**part.config)
@@ -95,7 +88,7 @@ def load_tokenizer(folder: Path, name: str, part: Part) -> Any:
 def load_vae_part(part: Part, family: Family, dtype: Any) -> Any:
     if part.path.is_dir():
         return load_vae_folder(part.path, dtype)
-    return load_single_vae(part.path, family.key, dtype) if not part.config else vae_of(read_tensors(part.path, part.prefix), part.config, dtype)
+    return load_single_vae(part.path, family.key, dtype) if not part.config else vae_of(read_tensors(part.path, part.prefix, dtype), part.config, dtype)
 
 
 def load_vae_folder(path: Path, dtype: Any) -> Any:
@@ -108,7 +101,7 @@ def load_single_vae(path: Path, family: str, dtype: Any) -> Any:
     """A decoder in the releases' layout or in diffusers', with or without the checkpoint's prefix; its latents are scaled as the family's."""
     shapes = read_shapes(path)
     prefix = next(prefix for prefix in DECODERS if prefix == "" or f"{prefix}decoder.conv_in.weight" in shapes)
-    return vae_of(read_tensors(path, prefix), vae_config(shapes, family, prefix), dtype)
+    return vae_of(read_tensors(path, prefix, dtype), vae_config(shapes, family, prefix), dtype)
 
 
 def vae_of(tensors: dict[str, Any], config: dict[str, Any], dtype: Any) -> Any:

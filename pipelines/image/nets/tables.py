@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pipelines.image.nets.looped import LoopedScheduler
 from pipelines.image.sigmas import Levels, step_of
 
 
@@ -20,6 +21,9 @@ def give_table(scheduler: Any, make: Callable[[int, Levels], Levels]) -> None:
 
     @functools.wraps(original)
     def set_timesteps(num_inference_steps: int, device: Any = None, **named: Any) -> None:
+        if isinstance(scheduler, LoopedScheduler):
+            scheduler.take(make(num_inference_steps, trained), trained, device)
+            return
         original(num_inference_steps, device=device, **named)
         levels = make(num_inference_steps, trained)
         sigmas = torch.from_numpy(levels.astype(np.float32))

@@ -104,9 +104,9 @@ def at(spans: list[Span], step: int) -> Span:
     return next((span for span in spans if step < span.until), spans[-1])
 
 
-def plain(prompt: Prompt) -> str:
+def plain(prompt: Prompt, steps: int, before: int = 0) -> str:
     """The words alone, as they stand at the last step: for encoders that know no weights."""
-    return " ".join(side.text.strip() for side in schedule(prompt, 1)[-1].sides)
+    return " ".join(Side(_merge(_pieces(part.body, steps, Passes(steps, before), 1.0))).text.strip() for part in prompt.parts)
 
 
 def _edges(body: Sequence, passes: Passes) -> set[int]:

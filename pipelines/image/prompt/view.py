@@ -22,7 +22,7 @@ def encoder_view(prompt: str, entry: ModelEntry, vocabulary: Vocabulary) -> dict
     family, tree = family_of(entry), parse(prompt)
     named = [str(network) for network in networks(tree)]
     if not family.weights:
-        return _whole(plain(tree), entry, family) | {"networks": named}
+        return _whole(plain(tree, family.steps), entry, family) | {"networks": named}
     spans = schedule(tree, family.steps)
     words = words_of(Path(entry.path, "tokenizer")) if entry.format == "diffusers" else shipped()
     sides = list(dict.fromkeys(side for span in spans for side in span.sides))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
+from pipelines.image.pictures import Watched
 from pipelines.image.settle import MOST_INPUT_PIXELS
 from studio.api import BadInput, Desk, NotFound
 
@@ -36,11 +37,12 @@ class Facts:
 
 @dataclass
 class Moving:
-    """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it."""
+    """How long each frame is shown, in milliseconds, and how often all are: 0 is for ever, -1 once without a word about it. `profile` is that of its colours."""
 
     frames: int = 1
     durations: list[int] = field(default_factory=list)
     loop: int = -1
+    profile: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,14 @@ class Frame:
         return Frame(resized(self.picture, size, check), resized(self.alpha, size, check) if self.alpha else None)
 
 
-def facts_of(key: str, field: str, desk: Desk) -> Facts:
+def facts_of(key: str, field: str, desk: Desk, *, whole: bool = True) -> Facts:
     """Raises NotFound or BadInput at the field for what can't be painted."""
     try:
         path = desk.inputs.path(key)
     except NotFound as error:
         error.field = field
         raise
-    return read_facts(path, field)
+    return read_facts(path, field, whole=whole)
 
 
 def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts:
@@ -102,6 +104,7 @@ def frames_of(path: Path, moving: Moving) -> Iterator[Frame]:
     try:
         with Image.open(path) as image:
             moving.frames = count_of(image)
+            moving.profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None  # those of print and of greys do not fit what comes out
             moving.loop = int(image.info.get("loop", -1))
             for one in islice(ImageSequence.Iterator(image), moving.frames):
                 one.load()
@@ -157,26 +160,14 @@ def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:
     if suffix == ".gif":
         about |= {"format": "GIF", "disposal": 2} | ({"loop": moving.loop} if moving.loop >= 0 else {})
     else:
-        about |= {"format": "WEBP", "quality": 90, "method": 2, "loop": moving.loop if moving.loop >= 0 else 1}
+        about |= {"format": "WEBP", "quality": 90, "method": 2, "icc_profile": moving.profile, "loop": moving.loop if moving.loop >= 0 else 1}
     file = io.BytesIO()
     frames[0].save(file, **about)
     return file.getvalue()
 
 
-class Checked(io.BytesIO):
-    """A file in memory that calls `check` with each piece that is written; it may raise to stop."""
-
-    def __init__(self, check: Callable[[], None]) -> None:
-        super().__init__()
-        self._check = check
-
-    def write(self, data: Any) -> int:
-        self._check()
-        return super().write(data)
-
-
-def png(image: Image.Image, check: Callable[[], None]) -> bytes:
+def png(image: Image.Image, check: Callable[[], None], profile: bytes | None = None) -> bytes:
     """Strokes hardly compress: the search for repetitions, which takes a third of the time, is left out."""
-    file = Checked(check)
-    image.save(file, "PNG", compress_level=4, compress_type=zlib.Z_RLE)
+    file = Watched(check)
+    image.save(file, "PNG", compress_level=4, compress_type=zlib.Z_RLE, icc_profile=profile)
     return file.getvalue()

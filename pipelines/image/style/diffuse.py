@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from PIL import Image
@@ -18,7 +19,7 @@ from pipelines.image.generate import Generate
 from pipelines.image.params import PICTURE, ImageParams
 from pipelines.image.settle import check_picture, image_model
 from pipelines.image.style.content import Facts, facts_of, opened, png, resized, result_size
-from pipelines.image.style.finish import finished, where_of
+from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.presets import PRESETS, worded
@@ -61,7 +62,8 @@ class Diffuse:
         if not params.image:
             return Need(missing="There is no picture to paint anew.")
         try:
-            return Generate().place(self._drawing(params, catalog), catalog, device, room)
+            need = Generate().place(self._drawing(params, catalog), catalog, device, room)
+            return replace(need, weight_bytes=need.weight_bytes + enlarging_bytes(params, catalog, device))
         except StudioError as error:
             return Need(missing=error.message)
 
@@ -83,7 +85,7 @@ class Diffuse:
         elif params.reference_weight != DiffuseParams.model_fields["reference_weight"].default:
             raise BadInput("There is no style picture.", hint="Give one, or leave the reference weight as it is.", field="reference_weight")
         settled = self._settled(params, desk)
-        return params.model_copy(update={"model": settled.model, "steps": settled.steps, "cfg_scale": settled.cfg_scale})
+        return with_upscaler(params.model_copy(update={"model": settled.model, "steps": settled.steps, "cfg_scale": settled.cfg_scale}), desk.catalog)
 
     def _settled(self, params: DiffuseParams, desk: Desk) -> ImageParams:
         """image.generate's own parameters, checked. Raises StudioErrors at the fields of this form."""
@@ -108,7 +110,7 @@ class Diffuse:
         return ImageParams.parse(values)
 
     def run(self, params: DiffuseParams, ctx: RunContext) -> Result:
-        facts, _, frames = opened(ctx.input(params.image))
+        facts, about, frames = opened(ctx.input(params.image))
         check_still(params, facts)
         size = result_size(facts, params.size)
         frame = next(frames).resized(size, ctx.check)
@@ -120,8 +122,8 @@ class Diffuse:
         with Image.open(io.BytesIO(made[0].data)) as file:
             drawn = resized(file.convert("RGB"), size)
         picture = finished(frame, drawn, params, where_of(params, size, ctx), ctx)
-        about = {"width": picture.width, "height": picture.height, "seed": params.seed, "prompt": drawing.prompt}
-        return Result([Artifact("image", png(picture, ctx.check), ".png", params.preset or params.prompt[:60] or "Styled", about)], told)
+        facts_told = {"width": picture.width, "height": picture.height, "seed": params.seed, "prompt": drawing.prompt}
+        return Result([Artifact("image", png(picture, ctx.check, about.profile), ".png", params.preset or params.prompt[:60] or "Styled", facts_told)], told)
 
 
 def check_still(params: DiffuseParams, facts: Facts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -13,7 +14,11 @@ from pipelines.image.pictures import open_picture
 from pipelines.image.style.colours import kept
 from pipelines.image.style.content import Frame, resized
 from pipelines.image.style.params import StyleParams
-from studio.api import RunContext
+from pipelines.image.upscalers import settled as settled_upscaler
+from pipelines.image.upscalers import upscaler_bytes
+from studio.api import Catalog, RunContext
+
+P = TypeVar("P", bound=StyleParams)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,16 @@ class Where:
         if self.mask is None:
             return styled if strength >= 1 else Image.blend(content, styled, strength)
         return Image.composite(styled, content, self.mask.point(lambda value: round(value * strength)))
+
+
+def with_upscaler(params: P, catalog: Catalog) -> P:
+    """The upscaler by its key, where one is used. Raises ModelMissing or ModelBroken at its field."""
+    return params.model_copy(update={"upscaler": settled_upscaler(params.upscaler, params.upscale, catalog)}) if params.upscale > 1 else params
+
+
+def enlarging_bytes(params: StyleParams, catalog: Catalog, device: str) -> int:
+    """Of the upscaler's weights. Raises as `with_upscaler`."""
+    return upscaler_bytes(params.upscaler, (params.upscale,), catalog, device)
 
 
 def where_of(params: StyleParams, size: tuple[int, int], ctx: RunContext) -> Where:

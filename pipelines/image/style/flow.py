@@ -16,10 +16,10 @@ from pydantic import Field
 
 from pipelines.image.settle import check_picture
 from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size
-from pipelines.image.style.finish import finished, where_of
+from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.tiles import way_of
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, StudioError, ui
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "style"
 USUAL_PIXELS = 1_500_000  # of a picture whose size is not known yet
@@ -87,19 +87,34 @@ class Painting(Generic[P]):
     def missing(self, params: P) -> str:
         return "" if params.image else "There is no picture to paint anew."
 
+    def look(self, params: P, desk: Desk) -> P:
+        """The size of the picture, for what a job takes and how long."""
+        looked = params.model_copy()
+        try:
+            facts = facts_of(params.image, "image", desk, whole=False)
+            looked._seen = (facts.width, facts.height, facts.frames)
+        except StudioError:
+            pass  # what is wrong with it is said when the job is asked for
+        return looked
+
     def need(self, params: P, catalog: Catalog) -> Need:
         return self.place(params, catalog, "cpu", sys.maxsize)
 
     def place(self, params: P, catalog: Catalog, device: str, room: int) -> Need:
-        pixels = _guessed(params, USUAL_PIXELS) / stroke_of(params) ** 2
-        return Need(self._bytes(), way_of(round(pixels), device, room - self._bytes()).working, missing=self.missing(params))
+        pixels = pixels_of(params, USUAL_PIXELS) / stroke_of(params) ** 2
+        try:
+            weights = self._bytes() + enlarging_bytes(params, catalog, device)
+        except StudioError as error:
+            return Need(missing=error.message)
+        return Need(weights, way_of(round(pixels), device, room - weights).working, missing=self.missing(params))
 
     def pace_key(self, params: P, catalog: Catalog) -> str:
         return self.id
 
     def seconds(self, params: P, catalog: Catalog, pace: dict[str, float]) -> float:
-        """Of a picture as large as the last one, where the size is left to the picture."""
-        return pace["pixel"] * _guessed(params, pace["pixels"]) / stroke_of(params) ** 2
+        """Of a picture as large as the last one, where it was not looked at."""
+        frames = params._seen[2] if params._seen else 1
+        return pace["pixel"] * frames * pixels_of(params, pace["pixels"]) / stroke_of(params) ** 2
 
     def settle(self, params: P, desk: Desk) -> P:
         if missing := self.missing(params):
@@ -109,7 +124,7 @@ class Painting(Generic[P]):
         if params.mask and (mask := check_picture(params.mask, "mask", desk)) != (facts.width, facts.height):
             raise BadInput(f"The mask is {mask[0]} × {mask[1]} pixels, the picture {facts.width} × {facts.height}.", hint="Draw the mask on this picture.", field="mask")
         self.check_style(params, desk)
-        return params
+        return with_upscaler(params, desk.catalog)
 
     def run(self, params: P, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
@@ -180,10 +195,14 @@ def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: 
     """A PNG, or an animated file."""
     facts = {"width": pictures[0].width, "height": pictures[0].height}
     if len(pictures) == 1:
-        return Artifact("image", png(pictures[0], check), ".png", title, facts)
+        return Artifact("image", png(pictures[0], check, moving.profile), ".png", title, facts)
     suffix = ".gif" if path.suffix == ".gif" else ".webp"
     return Artifact("image", moved(pictures, moving, suffix), suffix, title, facts | {"frames": len(pictures)})
 
 
-def _guessed(params: StyleParams, usual: float) -> float:
+def pixels_of(params: StyleParams, usual: float) -> float:
+    """Of one frame of the result; `usual` where nothing is known."""
+    if params._seen:
+        width, height = result_size(Facts(*params._seen), params.size)
+        return float(width * height)
     return params.size**2 * 0.75 if params.size else usual

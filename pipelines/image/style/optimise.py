@@ -15,8 +15,8 @@ from PIL import Image
 from pipelines.image.pictures import open_picture
 from pipelines.image.settle import check_picture
 from pipelines.image.style.any import check_style_pictures
-from pipelines.image.style.content import LEAST_SIDE, Facts, Frame, Moving, facts_of, frames_of, png, read_facts, resized, result_size
-from pipelines.image.style.finish import finished, where_of
+from pipelines.image.style.content import LEAST_SIDE, Facts, Frame, facts_of, opened, png, resized, result_size
+from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.optimise_params import OptimiseParams
 from pipelines.image.style.scales import MOST_PAINTED, USUAL_SIDE, USUAL_STEPS, Scale, check_room, most_scales, painted_size, plan_of, work_of, working_bytes
@@ -39,13 +39,14 @@ class Optimise:
         return self.place(params, catalog, "cpu", 2**62)
 
     def place(self, params: OptimiseParams, catalog: Catalog, device: str, room: int) -> Need:
-        missing = missing_of(params)
+        missing, weights = missing_of(params), trunk_bytes(device)
         try:
             trunk_entry(catalog)
+            weights += enlarging_bytes(params, catalog, device)
         except StudioError as error:
             missing = missing or error.message
         side = params.paint_size or min(params.size or USUAL_SIDE, USUAL_SIDE)
-        return Need(trunk_bytes(device), working_bytes(round(side * side * 0.75), device, params.style_size), missing=missing)
+        return Need(weights, working_bytes(round(side * side * 0.75), device, params.style_size), missing=missing)
 
     def pace_key(self, params: OptimiseParams, catalog: Catalog) -> str:
         return self.id
@@ -71,13 +72,13 @@ class Optimise:
         height, width = painted_size(params, facts)
         if params.scales > (most := most_scales(height, width)):
             raise BadInput(f"The number of sizes can be {most} at most for a picture painted at {width} × {height} pixels.", hint=f"Set it to {most}, or to 0.", field="scales")
-        return params.model_copy(update={"steps": max(params.steps or USUAL_STEPS, len(plan_of(height, width, params.steps, params.scales)))})
+        return with_upscaler(params, desk.catalog).model_copy(update={"steps": max(params.steps or USUAL_STEPS, len(plan_of(height, width, params.steps, params.scales)))})
 
     def run(self, params: OptimiseParams, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts = read_facts(path, whole=False)
+        facts, _, frames = opened(path)
         check_still(params, facts)
-        frame, size = next(frames_of(path, Moving())), result_size(facts, params.size)
+        frame, size = next(frames), result_size(facts, params.size)
         frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
         height, width = painted_size(params, facts)
         working = working_bytes(height * width, ctx.device, params.style_size)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
-from pipelines.image.params import PICTURE, ImageParams, Upscaler
+from pipelines.image.params import PICTURE, UPSCALER_TOLD
+from pipelines.image.upscalers import CHOICES as UPSCALERS
 from studio.api import Params, ui
 
 Colours = Literal["Style", "Lightness only", "Matched"]
 MOST_SIDE = 16384
-UPSCALER_TOLD = str(ImageParams.model_fields["upscaler"].description)
 
 
 class StyleParams(Params):
     """The picture that is painted anew, and how much of it."""
 
+    _seen: tuple[int, ...] = PrivateAttr(())  # width, height and frames of the picture, once it was looked at
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture that is painted anew; one that moves is painted frame by frame.", json_schema_extra=ui(widget="hidden"))
     strength: float = Field(1.0, ge=0.0, le=1.0, title="Strength", description="How much of the style there is: 0 leaves the picture as it was.", json_schema_extra=ui(step=0.05))
     colours: Colours = Field("Style", title="Colours", description="The style's own, or those of the picture: only the style's lightness is taken, or its colours are spread as the picture's are.")
@@ -24,7 +25,7 @@ class StyleParams(Params):
     mask_blur: int = Field(8, ge=0, le=256, title="Mask blur", description="Softens the mask's edge by this many pixels.", json_schema_extra=ui(group="Mask", advanced=True))
     size: int = Field(0, ge=0, le=MOST_SIDE, title="Longer side", description="Of the result in pixels; 0 keeps the picture's own size.", json_schema_extra=ui(group="Size", widget="number"))
     upscale: float = Field(1.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger; 1 is off.", json_schema_extra=ui(group="Size", step=0.5, advanced=True))
-    upscaler: Upscaler = Field("Real-ESRGAN", title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="Size", advanced=True))
+    upscaler: str = Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="Size", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
 
     @field_validator("upscale")
     @classmethod

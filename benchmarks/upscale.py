@@ -1,0 +1,143 @@
+"""Enlarging: seams of tiles and the time of each network, and a large picture's memory in the worker. `python benchmarks/upscale.py [seams|time|large] [--megapixels=24] [--busy]`"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from quiet import refuse_busy_machine  # noqa: E402
+
+from pipelines.image.upscalers import PICTURE_BYTES, enlarging, networks  # noqa: E402
+from studio.catalog import Catalog  # noqa: E402
+from studio.settings import load_settings  # noqa: E402
+from tests.running import running  # noqa: E402
+from tests.upscaler_models import detailed, png  # noqa: E402
+
+NO_SEAM = 2  # of 255
+MORE_MEMORY = 1.2  # times what was foretold, and the base of a process that computes
+
+
+def option(name: str, usual: float) -> float:
+    return next((float(word.partition("=")[2]) for word in sys.argv if word.startswith(f"--{name}=")), usual)
+
+
+def told(what: str, good: bool) -> bool:
+    print(f"{'ok  ' if good else 'MISSED'} {what}", flush=True)
+    return good
+
+
+def installed() -> list[Any]:
+    """The network that comes along, and those that are fetched; one's own are measured with them."""
+    return networks(Catalog([load_settings({})[0].models_path]))
+
+
+def loaded(entry: Any) -> Any:
+    import torch
+
+    from pipelines.image.nets.upscalers import load_upscaler
+
+    torch.set_num_threads(1)
+    return load_upscaler(Path(entry.path), "cpu")
+
+
+def seams() -> bool:
+    """Tiled against whole, noise at three sizes: the largest difference of a channel anywhere in the picture."""
+    import numpy as np
+
+    from pipelines.image.nets.upscale import enlarge
+
+    good, picture = True, detailed(256, 192)
+    for entry in installed():
+        network = loaded(entry)
+        whole, tiled = (np.asarray(enlarge(network, picture, network.scale, lambda share: None, lambda: None, tile=tile)).astype(int) for tile in (512, 128))
+        off = abs(tiled - whole)
+        sentence = f"{entry.title}, {picture.width} × {picture.height} in tiles of 128: largest difference {off.max()} of 255 (allowed {NO_SEAM}); {(off > 1).mean():.1e} of the numbers differ by more than 1"
+        good = told(sentence, off.max() <= NO_SEAM) and good
+    return good
+
+
+def times() -> bool:
+    """Processor seconds for a megapixel that goes in, on one thread, against the network alone on the whole picture."""
+    import numpy as np
+    import torch
+
+    from pipelines.image.nets.upscale import enlarge
+
+    picture = detailed(256, 256)
+    pixels = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
+    for entry in installed():
+        network = loaded(entry)
+        with torch.inference_mode():
+            network.call(pixels[:, :, :64, :64])
+            started = time.process_time()
+            network.call(pixels)
+            bare = time.process_time() - started
+        started = time.process_time()
+        enlarge(network, picture, network.scale, lambda share: None, lambda: None, tile=enlarging(entry, 256 * 256, network.scale, "cpu", 2**34).tile)
+        whole = time.process_time() - started
+        megapixels = picture.width * picture.height / 1e6
+        told(f"{entry.title}: {whole / megapixels:.1f} processor seconds a megapixel, {whole / bare:.2f} times the bare network", True)
+    return True
+
+
+def large() -> bool:
+    """A picture of so many megapixels twice as wide and high by the network that comes along: it finishes, and the worker takes what was foretold."""
+    import psutil
+
+    side = int((option("megapixels", 24) * 1e6) ** 0.5)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), "--memory-limit", "4") as studio:
+        request = urllib.request.Request(f"{studio.url}/api/v1/inputs", png(detailed(side, side), compress_level=1), {"content-type": "image/png"})
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            values = {"image": json.load(answer)["key"], "scale": 2.0, "upscaler": "Real-ESRGAN"}
+        small = {**values, "image": _small(studio)}
+        studio.wait(studio.post("/api/v1/pipelines/image.upscale", **small)["id"], 600)
+        worker = psutil.Process(studio.workers()[0])
+        base = peak = worker.memory_info().rss
+        need = studio.post("/api/v1/pipelines/image.upscale/need", **values)
+        job, done = studio.post("/api/v1/pipelines/image.upscale", **values)["id"], threading.Event()
+        started = time.monotonic()
+
+        def watch() -> None:
+            nonlocal peak
+            while not done.wait(0.05):
+                peak = max(peak, worker.memory_info().rss)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        state = studio.wait(job, 4 * 3600)
+        done.set()
+        thread.join()
+        foretold = need["working_bytes"]
+        return told(
+            f"{side} × {side} to {2 * side} × {2 * side}: {state['state']} after {time.monotonic() - started:.0f} s; the worker grew {(peak - base) / 2**20:.0f} MB, foretold {foretold / 2**20:.0f} MB, "
+            f"the pictures alone {side * side * 5 * PICTURE_BYTES / 2**20:.0f} MB", state["state"] == "done" and peak - base <= MORE_MEMORY * foretold,
+        )  # fmt: skip
+
+
+def _small(studio: Any) -> str:
+    request = urllib.request.Request(f"{studio.url}/api/v1/inputs", png(detailed(64, 64)), {"content-type": "image/png"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(json.load(answer)["key"])
+
+
+PARTS = {"seams": seams, "time": times, "large": large}
+
+
+def main() -> None:
+    refuse_busy_machine()
+    chosen = [name for name in sys.argv[1:] if not name.startswith("-")] or list(PARTS)
+    good = [PARTS[name]() for name in chosen]
+    raise SystemExit(0 if all(good) else 1)
+
+
+if __name__ == "__main__":
+    main()

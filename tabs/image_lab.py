@@ -1,0 +1,203 @@
+"""Lab: what networks see in a picture. Dream lets one show it, Annotate draws its edges, depth or pose, also for a ControlNet. Views of image.dream and image.annotate."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import ui
+from studio.api import BadInput, Studio, StudioError
+from tabs.image_actions import own_output
+from tabs.image_follow import duration
+from tabs.image_page import JobPage
+from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
+from tabs.image_samples import keep_samples, photo, photo_strip, samples
+from tabs.image_style_form import SAMPLES
+from tabs.image_view import Run, compared
+
+DREAM, ANNOTATE = "image.dream", "image.annotate"
+GUIDE = "() => { window.seisei.image.go('create'); setTimeout(() => document.querySelector('#image-advanced')?.scrollIntoView({ block: 'start' }), 400); return []; }"
+VIEWS = {  # pipeline: its page's name, the button, the parameters in sight, what an empty page says
+    DREAM: ("Dream", "Dream", 3, "Click a photo, or drop one: the network draws into it what it believes to see."),
+    ANNOTATE: ("Annotate", "Annotate", 3, "Click a photo, or drop one: its edges, depth or pose are drawn, to look at or to guide a ControlNet."),
+}
+
+
+class LabView(JobPage):
+    """One pipeline: left a picture and its controls, right what came of it."""
+
+    def __init__(self, studio: Studio, pipeline: str) -> None:
+        self.pipeline, self.slot = pipeline, f"{pipeline}.job"  # type: ignore[misc]
+        super().__init__(studio)
+        self.Params = studio.pipelines[pipeline].Params
+        self.name = pipeline.rpartition(".")[2]
+        self.title, self.label, self.seen, self.about = VIEWS[pipeline]
+        self.controls: dict[str, Any] = {}
+
+    def build(self) -> None:
+        words = self.studio.words
+        self.source, self.chosen = gr.State(""), gr.State("")
+        with gr.Row(elem_classes="studio-two"):
+            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
+                self.picture = gr.Image(
+                    type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."),
+                    elem_id=f"image-{self.name}-picture",
+                )  # fmt: skip
+                self.samples = gr.HTML("", js_on_load=SAMPLES, padding=False, elem_id=f"image-{self.name}-samples")
+                self._build_controls(words)
+                with gr.Column(elem_classes="studio-foot"):
+                    self.build_problem(f"image-{self.name}-problem")
+                    self.verdict = gr.HTML("", elem_classes="studio-note", padding=False)
+                    with gr.Row(equal_height=True):
+                        self.build_go(self.label, f"image-{self.name}-go")
+            with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
+                self.build_view(f"image-{self.name}-view")
+                with gr.Row(visible=False, elem_classes=["studio-quiet", "image-actions"]) as self.actions:
+                    self.save = gr.Button(words("Download"), size="sm", min_width=90)
+                    self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
+                    self.guide = gr.Button(words("Use as control picture"), size="sm", min_width=150, elem_id=f"image-{self.name}-guide")
+                    self.copy = gr.Button(words("Copy settings"), size="sm", min_width=100)
+
+    def _build_controls(self, words: Any) -> None:
+        fields = self.Params.model_fields
+        names = [name for name, field in fields.items() if name not in ("image", "mask") and (holds_picture(field) or ui.hint(field, "widget") != "hidden")]
+        plain = [name for name in names if not holds_picture(fields[name]) and not ui.hint(fields[name], "advanced")]
+        self._draw(plain[: self.seen])
+        if left := [name for name in names if name not in self.controls]:
+            with gr.Accordion(words("Advanced"), open=False, elem_id=f"image-{self.name}-advanced"):
+                self._draw(left)
+
+    def _draw(self, names: list[str]) -> None:
+        for name in names:
+            field = self.Params.model_fields[name]
+            if holds_picture(field):
+                title = self.studio.words(field.title)
+                self.controls[name] = gr.Image(type="filepath", image_mode=None, label=title, sources=["upload", "clipboard"], buttons=[], height=160)
+            else:
+                self.controls |= ui.controls(self.Params, self.studio, only=[name])
+
+    @property
+    def more(self) -> list[Any]:
+        return [self.actions, self.chosen]
+
+    def shown(self, run: Run, request: gr.Request) -> list[Any]:
+        return [gr.update(visible=bool(run.outputs) and not run.running and not run.problem), run.outputs[-1] if run.outputs else ""]
+
+    @property
+    def pictured(self) -> list[Any]:
+        return [self.picture, self.source, self.samples]
+
+    def listen(self, tab: Any, create: Any) -> None:
+        given = {"picture": self.picture, "source": self.source} | self.controls
+        form = create.form
+        self.listen_job([self.go.click], given, fields={"image": self.picture})
+        self.picture.upload(self.on_upload, [], self.pictured, **ui.QUICK)
+        self.picture.clear(self.on_upload, [], self.pictured, **ui.QUICK)
+        self.samples.select(self.on_sample, [], self.pictured, **ui.QUICK)
+        tab.select(self.on_open, [self.picture], self.pictured, **ui.QUICK)
+        measured = [component.change for component in (self.picture, *self.controls.values())]
+        gr.on(measured, self.on_measure, inputs_kwargs=given, outputs=[self.verdict, *self.controls.values()], trigger_mode="always_last", **ui.QUICK)
+        for button, act in ((self.save, "save"), (self.copy, "settings")):
+            button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-{self.name}-view'); return []; }}")
+        go = "() => { window.seisei.image.go('create'); return []; }"
+        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js=go)
+        self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], form.advanced, form.groups["Control"]], **ui.QUICK).then(None, [], [], js=GUIDE)
+        ui.on_restore(self.studio, self.pipeline, ["image", "lab", self.name], self.on_restore, [*self.pictured, *self.controls.values()])
+
+    # -- a job -----------------------------------------------------------------------------------------------
+
+    def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        fields, inputs = self.Params.model_fields, self.studio.jobs.desk.inputs
+        if not given["picture"]:
+            raise BadInput("There is no picture.", hint="Drop one, or click a sample photo.", field="image")
+        keep_samples(inputs, [given["source"]])
+        image = given["source"] or inputs.keep(Path(given["picture"]).read_bytes())
+        values = ui.read_values(self.Params, {name: kept_picture(self.studio, fields[name], given[name]) for name in self.controls}) | {"image": image}
+        used = self._used(values)
+        return {name: value for name, value in values.items() if used is None or name in used}, {}
+
+    def _used(self, values: dict[str, Any]) -> set[str] | None:
+        """Parameters that do something with these values, as the pipeline tells; None where all do."""
+        try:
+            facts = self.studio.pipelines[self.pipeline].need(self.Params.parse(values), self.studio.catalog).facts
+        except StudioError:
+            return None
+        return {*facts["fields"], "image", "method"} if "fields" in facts else None
+
+    def stage(self, run: Run, owner: str, lang: str) -> str:
+        before = str(self.follower.asked(run.job).get("image", ""))
+        if len(run.outputs) == 1 and before and not run.running and not run.problem:
+            return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang)
+        return super().stage(run, owner, lang)
+
+    def hello(self, owner: str, lang: str) -> str:
+        return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(self.studio.words.say(lang, self.about))}</div>'
+
+    # -- filling ---------------------------------------------------------------------------------------------
+
+    def with_picture(self, key: str, lang: str) -> list[Any]:
+        found = next((one for one in samples("photos") if one.key == key), None)
+        path = str(found.path) if found else shown_picture(self.studio, key)
+        return [picture_value(path), key if path else "", photo_strip(self.studio.words, lang, found.id if found else "")]
+
+    def on_open(self, picture: str | None, request: gr.Request) -> list[Any]:
+        """At the first look a sample photo stands ready."""
+        return [gr.skip()] * 3 if picture else self.with_picture(samples("photos")[0].key, ui.lang(request))
+
+    def on_upload(self, request: gr.Request) -> list[Any]:
+        return [gr.skip(), "", photo_strip(self.studio.words, ui.lang(request))]
+
+    def on_sample(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        found = photo(str(event._data["value"]))
+        return self.with_picture(found.key if found else "", ui.lang(request))
+
+    def on_guide(self, chosen: str, request: gr.Request) -> list[Any]:
+        """It is annotated already: the ControlNet takes it as it is."""
+        return [picture_value(own_output(self.studio, chosen, request).path), "None", gr.update(open=True), gr.update(open=True)]
+
+    def on_measure(self, request: gr.Request, **given: Any) -> list[Any]:
+        """Time and what is missing; what the chosen method has no use for goes out of sight."""
+        values = {name: given[name] for name in self.controls if not holds_picture(self.Params.model_fields[name]) and given[name] is not None}
+        used = self._used(ui.read_values(self.Params, values))
+        return [self._verdict(given, ui.lang(request)), *(gr.update(visible=used is None or name in used) for name in self.controls)]
+
+    def _verdict(self, given: dict[str, Any], lang: str) -> str:
+        say = self.studio.words.say
+        try:
+            need = self.studio.jobs.verdict(self.studio.pipelines[self.pipeline], self.Params.parse(self.asked("", given)[0]))
+        except StudioError:
+            return ""  # what is wrong is told when it is asked for
+        key, number = duration(need.seconds)
+        parts = [say(lang, need.missing)] if need.missing else [say(lang, key, n=number)] if need.seconds >= 0 else []
+        return html.escape(" · ".join(parts + [say(lang, note) for note in need.notes]))
+
+    def on_restore(self, request: gr.Request) -> list[Any]:
+        owner, store = ui.owner(request), self.studio.store
+        values = store.recall(owner, f"restore:{self.pipeline}") or {}
+        store.remember(owner, f"restore:{self.pipeline}", None)
+        fields = self.Params.model_fields
+        shown = [picture_value(shown_picture(self.studio, str(values.get(name, "")))) if holds_picture(fields[name]) else values.get(name, gr.skip()) for name in self.controls]
+        return [*self.with_picture(str(values.get("image", "")), ui.lang(request)), *shown]
+
+
+class LabPage:
+    """The pipelines of the Lab that are there, each a page."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.views = [LabView(studio, pipeline) for pipeline in VIEWS if pipeline in studio.pipelines]
+        self.tabs: list[Any] = []
+
+    def build(self) -> None:
+        with gr.Tabs(elem_id="image-lab-modes"):
+            for view in self.views:
+                with gr.Tab(self.studio.words(view.title), id=view.name) as tab:
+                    view.build()
+                self.tabs.append(tab)
+
+    def listen(self, lab: Any, create: Any) -> None:
+        for view, tab in zip(self.views, self.tabs, strict=True):
+            view.listen(tab if view is not self.views[0] else lab, create)

@@ -1,0 +1,283 @@
+"""Style: a picture on the left, a style on the right, large between them what comes of it. A view of the image.style_… pipelines."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from studio import ui
+from studio.api import Studio, StudioError
+from tabs.image_actions import own_output
+from tabs.image_follow import duration
+from tabs.image_page import STREAMING, JobPage
+from tabs.image_picture import editor_value, known_picture
+from tabs.image_samples import ADDRESS, FIRST, photo, samples
+from tabs.image_style_cards import StyleCards, paintings, remember_used
+from tabs.image_style_form import StyleForm
+from tabs.image_style_mix import ANY, BATCH, MODEL, Mix, mix_of, read_mix, single
+from tabs.image_style_strip import Strip, told
+from tabs.image_view import Run, compared, slider
+
+FORM = "image.style.form"
+STRIP = """
+// Tells the cards which thumbnails are there.
+watch('value', () => {
+  const told = element.querySelector('[data-strip]')?.dataset.strip;
+  if (told) window.seisei.styles?.(JSON.parse(told));
+});
+"""
+
+
+class StylePage(JobPage):
+    """A click on a card paints at once; a newer click takes the place of an older one that is not finished."""
+
+    pipeline: ClassVar[str] = ANY
+    slot: ClassVar[str] = "image.style.job"
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(studio)
+        self.form, self.strip = StyleForm(studio), Strip(studio)
+        self.cards = StyleCards(studio, self.strip)
+
+    # -- drawing ---------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        words = self.studio.words
+        self.chosen = gr.State("")
+        with gr.Row(elem_classes=["studio-two", "style-three"]):
+            with gr.Column(scale=1, min_width=280, elem_classes="studio-left"):
+                self.form.build()
+                with gr.Column(elem_classes="studio-foot"):
+                    self.build_problem("image-style-problem")
+                    self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-style-verdict")
+                    with gr.Row(equal_height=True):
+                        self.build_go("Paint it", "image-style-go")
+            with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
+                self.build_view("image-style-view")
+                self._build_actions(words)
+            with gr.Column(scale=1, min_width=250, elem_classes="style-side"):
+                self.own_style = gr.Image(
+                    type="filepath", image_mode=None, label=words("Your own painting"), sources=["upload", "clipboard"], buttons=[], height=120, placeholder=words("Drop any picture as the style."),
+                    elem_id="image-style-own",
+                )  # fmt: skip
+                self.cards.build()
+                self.strip_view = gr.HTML("", js_on_load=STRIP, padding=False, elem_classes="seisei-unseen", elem_id="image-style-strip")
+
+    def _build_actions(self, words: Any) -> None:
+        with gr.Row(visible=False, elem_classes=["studio-quiet", "image-actions"], elem_id="image-style-actions") as self.actions:
+            self.save = gr.Button(words("Download"), size="sm", min_width=90)
+            self.enlarge = gr.Button(words("Enlarge"), size="sm", min_width=80)
+            self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
+            self.again = gr.Button(words("Paint over it"), size="sm", min_width=100)
+            self.copy = gr.Button(words("Copy settings"), size="sm", min_width=100)
+            self.gallery = gr.Button(words("Show in the gallery"), size="sm", min_width=120)
+
+    @property
+    def more(self) -> list[Any]:
+        return [self.actions, self.chosen]
+
+    def shown(self, run: Run, request: gr.Request) -> list[Any]:
+        return [gr.update(visible=bool(run.outputs) and not run.running and not run.problem), run.outputs[-1] if run.outputs else ""]
+
+    # -- events ----------------------------------------------------------------------------------------------
+
+    def listen(self, tab: Any, create: Any, upscale: Any) -> None:
+        form, given = self.form, self.form.given
+        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files}))
+        self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
+        self._paints(self.own_style.upload(self.on_own, [self.own_style], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
+        gr.on([form.controls["strength"].release, form.controls["colours"].input], self.on_tweak, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        uploaded = form.picture.upload(self.on_upload, [], form.pictured, **ui.QUICK)
+        for event in (uploaded, form.samples.select(self.on_sample, [], form.pictured, **ui.QUICK)):
+            self._paints(event)
+        form.picture.clear(self.on_upload, [], form.pictured, **ui.QUICK)
+        form.brush.expand(self.on_brush, [form.picture, form.source, form.brushed], [form.editor, form.brushed], **ui.QUICK)
+        form.method.change(form.on_method, [form.method], form.switched, **ui.QUICK)
+        gr.on([form.method.change, form.mix.change, form.picture.change], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
+        form.folder.upload(lambda files: files, [form.folder], [form.files], **ui.QUICK)
+        form.batch.click(self.on_batch, inputs_kwargs=given | {"files": form.files}, outputs=self.streamed, **STREAMING)
+        self.cards.listen(form.mix, form.source)
+        self._listen_actions(create, upscale)
+        self._thumbs(tab.select(self.on_open, [form.mix], [*form.filled, self.cards.view], **ui.QUICK))
+        for pipeline in (*form.kinds, BATCH):
+            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [*form.filled, self.cards.view])
+
+    def _paints(self, event: Any) -> Any:
+        """Then it is painted; then the thumbnails that waited are made."""
+        painted = event.then(self.on_go, inputs_kwargs=self.form.given, outputs=self.streamed, **STREAMING)
+        self._thumbs(painted)
+        return painted
+
+    def _thumbs(self, event: Any) -> None:
+        event.then(self.on_strip, [self.form.picture, self.form.source], [self.strip_view], **STREAMING)
+
+    def _listen_actions(self, create: Any, upscale: Any) -> None:
+        form = create.form
+        for button, act in ((self.save, "save"), (self.copy, "settings")):
+            button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-style-view'); return []; }}")
+        self.gallery.click(None, [], [], js="() => { document.querySelector('[role=tab][data-tab-id=gallery]')?.click(); return []; }")
+        self.view.select(self.on_pick, [], [self.chosen], **ui.QUICK)
+        self._thumbs(self.again.click(self.on_again, [self.chosen], self.form.pictured, **ui.QUICK))
+        self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
+        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
+
+    # -- a job -----------------------------------------------------------------------------------------------
+
+    def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        return self.form.values(given), {}
+
+    def accepted(self, owner: str, given: dict[str, Any]) -> None:
+        """The newer job takes the older one's place; thumbnails wait."""
+        self.follower.stop(owner, "cancel")
+        self.strip.stop(owner)
+        if mix := read_mix(given["mix"]):
+            remember_used(self.studio, owner, mix)
+        image = self.form.image(given["picture"], given["source"])
+        self.studio.store.remember(owner, FORM, {"pipeline": self.form.pipeline(given), "values": {"image": image}, "mix": mix})
+
+    def on_go(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        yield from self.submit(request, given, pipeline=self.form.pipeline(given))
+
+    def on_tweak(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        """What is painted in a moment follows the controls by itself."""
+        if given["mix"] and given["picture"] and given["method"] == self.form.methods[0]:
+            yield from self.on_go(request, **given)
+
+    def on_batch(self, request: gr.Request, files: list[str] | None, **given: Any) -> Iterator[list[Any]]:
+        """All of them with what is chosen; the others wait."""
+        pipeline = self.form.pipeline(given)
+        gatherer: Any = self.studio.pipelines[BATCH]
+        try:
+            keys, names, refused = gatherer.gather([Path(file) for file in files or []], self.studio.jobs.desk.inputs)
+            values = {"method": pipeline, "settings": self.form.settings(pipeline, given), "images": keys, "names": names}
+            job = self.studio.submit(BATCH, values, owner=ui.owner(request))
+        except StudioError as error:
+            yield [gr.skip(), self.told(error, given, ui.lang(request)), gr.skip(), gr.skip()]
+            return
+        self.accepted(ui.owner(request), given)
+        for drawn in self.follow(job, request):
+            yield [drawn[0], self._refused(refused, ui.lang(request)), *drawn[2:]]
+
+    def _refused(self, refused: list[dict[str, str]], lang: str) -> str:
+        """The files that are no pictures, each with its reason."""
+        say = self.studio.words.say
+        reasons = [(one["name"], one["why"]) for one in refused]
+        lines = "".join(f"<li>{html.escape(name)}: {html.escape(say(lang, why))}</li>" for name, why in reasons)
+        return f"<div class='studio-note' role='status'>{html.escape(say(lang, 'Left out:'))}<ul>{lines}</ul></div>" if lines else ""
+
+    def follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
+        """Until it ends, or a newer one has taken its place."""
+        for drawn in super().follow(job, request):
+            if self.studio.store.recall(job.owner, self.slot, "") != job.id:
+                return
+            yield drawn
+
+    def stage(self, run: Run, owner: str, lang: str) -> str:
+        """Finished: the picture and what was painted under one slider; a batch is a sheet."""
+        before = str(self.follower.asked(run.job).get("image", ""))
+        if len(run.outputs) == 1 and before and not run.running and not run.problem:
+            return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang)
+        return super().stage(run, owner, lang)
+
+    def hello(self, owner: str, lang: str) -> str:
+        """A first visit sees a photo that was painted beforehand, by the same method."""
+        first = photo(FIRST)
+        about = self.studio.words.say(lang, "Click a painting: the photo is painted at once. Or drop a picture of your own on the left.")
+        both = slider(first.address if first else "", f"{ADDRESS}/styled/{FIRST}.webp", self.studio.words, lang)
+        return f'{both}<span class="told">{html.escape(about)}</span>'
+
+    # -- filling ---------------------------------------------------------------------------------------------
+
+    def on_choose(self, event: gr.EventData, request: gr.Request) -> Mix:
+        try:
+            return read_mix(event._data["value"])
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+
+    def on_own(self, path: str | None, request: gr.Request) -> Mix:
+        """A picture of one's own as the style."""
+        try:
+            return single(self.studio.jobs.desk.inputs.keep(Path(path).read_bytes())) if path else []
+        except StudioError as error:
+            raise ui.toast(self.studio, error, request) from error
+
+    def on_cards(self, mix: Mix, picture: str | None, source: str, request: gr.Request) -> str:
+        return self.cards.drawn(ui.owner(request), mix, self._key(picture, source), ui.lang(request))
+
+    def on_upload(self, request: gr.Request) -> list[Any]:
+        return self.form.with_upload(ui.lang(request))
+
+    def on_sample(self, event: gr.EventData, request: gr.Request) -> list[Any]:
+        found = photo(str(event._data["value"]))
+        return self.form.with_picture(found.key if found else "", ui.lang(request))
+
+    def on_again(self, chosen: str, request: gr.Request) -> list[Any]:
+        """The painted picture is the next one to be painted."""
+        path = Path(own_output(self.studio, chosen, request).path)
+        return self.form.with_picture(self.studio.jobs.desk.inputs.keep(path.read_bytes()), ui.lang(request))
+
+    def on_pick(self, event: gr.EventData) -> str:
+        return str(event._data["value"])
+
+    def on_brush(self, picture: str | None, source: str, brushed: str) -> list[Any]:
+        """The picture to paint the mask over, once for each picture."""
+        key = self._key(picture, source)
+        ground = known_picture(self.studio, key) if key and key != brushed else None
+        return [editor_value(ground), key] if ground else [gr.skip(), gr.skip()]
+
+    def _key(self, picture: str | None, source: str) -> str:
+        try:
+            return self.form.image(picture, source)
+        except StudioError:
+            return ""
+
+    def on_open(self, mix: Mix, request: gr.Request) -> list[Any]:
+        """At the first look: the picture and the style as they were left, or the sample photo."""
+        if mix:
+            return [gr.skip()] * (len(self.form.filled) + 1)
+        owner = ui.owner(request)
+        kept = self.studio.store.recall(owner, FORM) or {"pipeline": ANY, "values": {"image": samples("photos")[0].key}, "mix": paintings()[0].mix}
+        return self._filled(owner, kept["pipeline"], kept["values"], kept["mix"], ui.lang(request))
+
+    def _filled(self, owner: str, pipeline: str, values: dict[str, Any], mix: Mix, lang: str) -> list[Any]:
+        shown = self.form.shown(pipeline, values, mix, lang)
+        return [*shown, self.cards.drawn(owner, mix, str(values.get("image", "")), lang)]
+
+    def on_strip(self, picture: str | None, source: str, request: gr.Request) -> Iterator[str]:
+        """Thumbnails in every style, as they get ready."""
+        owner, key = ui.owner(request), self._key(picture, source)
+        for ready in chain([self.strip.ready(key)], self.strip.make(owner, key, self.cards.all(owner))):
+            yield f"<div hidden data-strip='{html.escape(told(key, ready))}'></div>"
+
+    def _restorer(self, pipeline: str) -> Any:
+        def restore(request: gr.Request) -> list[Any]:
+            owner, store = ui.owner(request), self.studio.store
+            values = dict(store.recall(owner, f"restore:{pipeline}") or {})
+            store.remember(owner, f"restore:{pipeline}", None)
+            method = str(values.get("method") or ANY) if pipeline == BATCH else pipeline
+            if pipeline == BATCH:
+                values = dict(values.get("settings") or {}) | {"image": next(iter(values.get("images") or []), "")}
+            return self._filled(owner, method, values, mix_of(values), ui.lang(request))
+
+        return restore
+
+    def on_measure(self, request: gr.Request, **given: Any) -> str:
+        """How long it will take, where that is known."""
+        lang, say = ui.lang(request), self.studio.words.say
+        pipeline = self.form.pipeline(given)
+        try:
+            need = self.studio.jobs.verdict(self.studio.pipelines[pipeline], self.studio.pipelines[pipeline].Params.parse(self.form.values(given)))
+        except StudioError:
+            return ""
+        if need.missing:
+            return html.escape(say(lang, need.missing))
+        key, number = duration(need.seconds)
+        parts = [say(lang, key, n=number)] if need.seconds >= 0 else []
+        if pipeline == MODEL and given["mix"] and not self.form.adapted():
+            parts.append(say(lang, "There is no IP-Adapter here: words tell the manner, under Advanced, not the painting."))
+        return html.escape(" · ".join(parts + [say(lang, note) for note in need.notes]))

@@ -1,0 +1,171 @@
+"""The form of the Style page: picture, method, strength and colours in sight, the rest folded. It knows which control is which parameter of which method."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio import ui
+from studio.api import BadInput, Studio
+from tabs.image_picture import editor_pictures, holds_picture, picture_value, shown_picture
+from tabs.image_samples import keep_samples, photo_strip, samples
+from tabs.image_style_mix import ANY, BATCH, METHODS, MODEL, method_of, read_mix, style_values
+
+SEEN = ("strength", "colours")
+BRUSH = ("mask_blur",)
+GIVEN = {"image", "mask", "styles", "style", "style2", "style3", "style_weight", "style2_weight", "style3_weight"}
+REFERENCE = ("style", "reference_weight")  # of the image model, which follows a picture by an IP-Adapter only
+SAMPLES = """
+// A sample photo is taken by a click.
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-sample]');
+  if (button) trigger('select', { value: button.dataset.sample });
+});
+"""
+
+
+class StyleForm:
+    """`given` are the components by name, for events; `values` reads them, `shown` fills them. What only one method has is called "method:parameter"."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.kinds = {id: studio.pipelines[id].Params for ids in METHODS.values() for id in ids if id in studio.pipelines}
+        self.methods = [title for title, ids in METHODS.items() if any(id in self.kinds for id in ids)]
+        self.shared = [name for name in self._fields(ANY) if all(name in kind.model_fields for kind in self.kinds.values())]
+        self.controls: dict[str, Any] = {}
+        self.own: dict[str, Any] = {}  # method: the column with what only it has
+
+    def _fields(self, pipeline: str) -> list[str]:
+        """What a person sets by a control: pictures and styles are given otherwise."""
+        fields = self.kinds[pipeline].model_fields
+        return [name for name, field in fields.items() if name not in GIVEN and ui.hint(field, "widget") != "hidden" and not holds_picture(field)]
+
+    # -- drawing ---------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        words = self.studio.words
+        self.mix, self.source, self.brushed, self.mask = gr.State([]), gr.State(""), gr.State(""), gr.State("")
+        self.picture = gr.Image(
+            type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."), elem_id="image-style-picture",
+        )  # fmt: skip
+        self.samples = gr.HTML("", js_on_load=SAMPLES, padding=False, elem_id="image-style-samples")
+        self.method = gr.Dropdown([(words(title), title) for title in self.methods], value=self.methods[0], label=words("Method"), elem_id="image-style-method")
+        self._shared(SEEN)
+        with gr.Accordion(words("Brush: where it applies"), open=False, elem_id="image-style-brush") as self.brush:
+            self.editor = gr.ImageEditor(
+                type="pil", label=words("Mask"), show_label=False, sources=[], height=300, layers=False, transforms=[], elem_id="image-style-editor",
+                brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Give a picture first."),
+            )  # fmt: skip
+            self.mask_view = gr.HTML("", padding=False, elem_id="image-style-mask")
+            self._shared(BRUSH)
+        with gr.Accordion(words("Several pictures"), open=False, visible=BATCH in self.studio.pipelines, elem_id="image-style-batch"):
+            self.files = gr.File(file_count="multiple", type="filepath", label=words("Pictures"), height=140, elem_id="image-style-files")
+            with gr.Row(elem_classes="studio-quiet"):
+                self.folder = gr.UploadButton(words("A whole folder"), file_count="directory", type="filepath", size="sm", min_width=110)
+                self.batch = gr.Button(words("Paint them all"), size="sm", min_width=110, elem_id="image-style-all")
+        with gr.Accordion(words("Advanced"), open=False, elem_id="image-style-advanced") as self.advanced:
+            for title in self.methods:
+                self._only(title)
+            self._shared(tuple(name for name in self.shared if name not in self.controls))
+
+    def _shared(self, names: tuple[str, ...]) -> None:
+        if wanted := [name for name in names if name in self.shared]:
+            self.controls |= ui.controls(self.kinds[ANY], self.studio, only=wanted)
+
+    def _only(self, title: str) -> None:
+        """What one method has besides, from its schemas."""
+        found = {name: kind for id, kind in self.kinds.items() if id in METHODS[title] for name in self._fields(id) if name not in self.shared}
+        if found:
+            with gr.Column(visible=title == self.methods[0]) as self.own[title]:
+                for name, kind in found.items():
+                    self.controls[f"{title}:{name}"] = ui.controls(kind, self.studio, only=[name])[name]
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    @property
+    def given(self) -> dict[str, Any]:
+        return {"picture": self.picture, "editor": self.editor, "mask": self.mask, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
+
+    def image(self, picture: str | None, source: str) -> str:
+        """The picture's key; "" where there is none. What the studio put there itself is not taken for a new one. Raises BadInput."""
+        if not picture:
+            return ""
+        keep_samples(self.studio.jobs.desk.inputs, [source])
+        return source or self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())
+
+    def settings(self, pipeline: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Everything but the pictures: what the controls hold and the style. Raises BadInput."""
+        mix, kind = read_mix(given["mix"]), self.kinds[pipeline]
+        if not mix and "prompt" not in kind.model_fields:
+            raise BadInput("There is no style.", hint="Choose a painting on the right.", field="style")
+        title = next(title for title, ids in METHODS.items() if pipeline in ids)
+        held = {name: given[key] for name in self._fields(pipeline) for key in (name, f"{title}:{name}") if key in self.controls}
+        keep_samples(self.studio.jobs.desk.inputs, [part["style"] for part in mix])
+        if pipeline == MODEL and not self.adapted():
+            return ui.read_values(kind, held) | {name: kind.model_fields[name].default for name in REFERENCE}
+        return ui.read_values(kind, held) | style_values(mix, kind.model_fields)
+
+    def adapted(self) -> bool:
+        """Whether an image model can follow a style picture here; else words alone tell it the manner."""
+        return any(not entry.problem for entry in self.studio.catalog.entries("ip_adapter"))
+
+    @property
+    def switched(self) -> list[Any]:
+        """What `on_method` fills."""
+        return [*self.own.values(), self.advanced]
+
+    def on_method(self, method: str) -> list[Any]:
+        """What only this method has; the image model needs words."""
+        return [*(gr.update(visible=title == method) for title in self.own), gr.update(open=True) if MODEL in METHODS[method] else gr.skip()]
+
+    def pipeline(self, given: dict[str, Any]) -> str:
+        return method_of(given["mix"] or [], given["method"])
+
+    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+        """For one picture. Raises BadInput."""
+        image = self.image(given["picture"], given["source"])
+        if not image:
+            raise BadInput("There is no picture to paint.", hint="Drop one, or click a sample photo.", field="image")
+        return self.settings(self.pipeline(given), given) | {"image": image, "mask": editor_pictures(self.studio, given["editor"])[1] or given["mask"]}
+
+    # -- filling ---------------------------------------------------------------------------------------------
+
+    @property
+    def pictured(self) -> list[Any]:
+        """What `with_picture` fills."""
+        return [self.picture, self.source, self.editor, self.brushed, self.brush, self.samples, self.mask, self.mask_view]
+
+    def with_picture(self, key: str, lang: str) -> list[Any]:
+        """A picture that the studio puts there, with nothing painted over it."""
+        found = next((one for one in samples("photos") if one.key == key), None)
+        path = str(found.path) if found else shown_picture(self.studio, key)
+        return [picture_value(path), key if path else "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang, found.id if found else ""), "", ""]
+
+    def with_upload(self, lang: str) -> list[Any]:
+        """The same where somebody gave a picture, which stays as it is."""
+        return [gr.skip(), "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang), "", ""]
+
+    @property
+    def filled(self) -> list[Any]:
+        """What `shown` gives values for."""
+        return [*self.pictured, self.mix, self.method, *self.controls.values()]
+
+    def shown(self, pipeline: str, values: dict[str, Any], mix: list[dict[str, Any]], lang: str) -> list[Any]:
+        """A job's parameters as the form shows them."""
+        title = next((title for title, ids in METHODS.items() if pipeline in ids), self.methods[0])
+        kind = self.kinds[pipeline]
+        held = ui.show_values(kind, values)
+        updates = [held.get(key if ":" not in key else key.split(":", 1)[1], gr.skip()) if ":" not in key or key.startswith(f"{title}:") else gr.skip() for key in self.controls]
+        pictured = self.with_picture(str(values.get("image", "")), lang)
+        if mask := shown_picture(self.studio, str(values.get("mask", ""))):
+            pictured[4:5] = [gr.update(open=True)]
+            pictured[6:8] = [Path(mask).name, self._mask_told(Path(mask).name, lang)]
+        return [*pictured, mix, title, *updates]
+
+    def _mask_told(self, key: str, lang: str) -> str:
+        """A mask that settings brought back; the editor shows only what is painted now."""
+        told = html.escape(self.studio.words.say(lang, "This mask came with the settings; it is used until another one is painted."))
+        return f'<figure class="style-mask"><img alt="" src="/api/v1/image/inputs/{html.escape(key)}"><figcaption>{told}</figcaption></figure>'

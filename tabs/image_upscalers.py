@@ -1,0 +1,42 @@
+"""The upscalers as a list with a line about each, and several pictures as the parameters of one job. No gradio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from studio.api import BadInput, ModelEntry, Studio
+
+NAMED = {  # what the pipeline offers beside files
+    "Automatic": "Automatic – quickest for this size", "Real-ESRGAN": "Real-ESRGAN – quick, clean edges",
+    "Lanczos": "Lanczos – plain resizing", "Nearest": "Nearest – whole pixels, pixel art",
+}  # fmt: skip
+FETCHED = {"realesrgan_x4plus": "{name} – finest for photos, slow", "realesrgan_x4plus_anime_6b": "{name} – finest for drawings, slow"}
+OTHER, CLEANS = "{name} – {scale} times", "{name} – cleans, same size"
+
+
+def upscaler_choices(studio: Studio, lang: str) -> list[tuple[str, str]]:
+    """(label, value): those that are always there, then the files that can be read."""
+    say = studio.words.say
+    files = [entry for entry in studio.catalog.entries("upscaler") if not entry.problem and entry.key not in NAMED]
+    told = [(say(lang, line(entry), name=entry.title, scale=entry.details["scale"]) if entry.details.get("scale") else entry.title, entry.key) for entry in files]
+    return [*((say(lang, label), name) for name, label in NAMED.items()), *told]
+
+
+def line(entry: ModelEntry) -> str:
+    """Which sentence is said of a file whose scale is known."""
+    return FETCHED.get(entry.title.lower(), CLEANS if entry.details["scale"] == 1 else OTHER)
+
+
+def pictures_given(studio: Studio, picture: str | None, others: list[str] | None) -> dict[str, Any]:
+    """{image, more}: the keys of all the files. Raises BadInput, of several pictures with the file's name."""
+    keep = studio.jobs.desk.inputs.keep
+    keys = [keep(Path(picture).read_bytes())] if picture else []
+    for path in others or []:
+        try:
+            keys.append(keep(Path(path).read_bytes()))
+        except BadInput as error:
+            raise BadInput(f"“{Path(path).name}” is no still picture that can be read.", hint="Take it out of the list.", field="more") from error
+    if not keys:
+        raise BadInput("There is no picture to enlarge.", hint="Drop one, or choose “Enlarge” below a picture.", field="image")
+    return {"image": keys[0], "more": list(dict.fromkeys(keys[1:]))}

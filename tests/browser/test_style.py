@@ -1,0 +1,257 @@
+"""The Style and Lab pages as a person uses them: a styled photo at the first look, a painting clicked, one's own picture, a style kept, a mask, many files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.driving import needs_browser, open_page, tab
+from tests.running import Running
+
+pytestmark = needs_browser
+WAIT = 60_000
+VIEW = "#image-style-view"
+CARDS = "#image-style-cards"
+
+
+@pytest.fixture(scope="module")
+def opened(chrome: Any, studio: Running) -> Iterator[Any]:
+    """One page for the whole file, as a person keeps it open."""
+    page = open_page(chrome, studio.url)
+    page.set_default_timeout(WAIT)
+    style(page)
+    yield page
+    assert page.problems == []
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that nobody has seen before: a sun over water."""
+    rows, columns = np.mgrid[0:240, 0:360]
+    sun = ((rows - 80) ** 2 + (columns - 250) ** 2 < 45**2)[..., None]
+    water = (rows > 150)[..., None]
+    sky = np.stack([120 + columns / 3, 160 + rows / 4, 240 - rows / 3], -1)
+    picture = np.where(sun, [250, 220, 90], np.where(water, [20, 90 + 40 * 1, 120], sky)) + 12 * np.sin(rows / 3 + columns / 9)[..., None]
+    path = tmp_path_factory.mktemp("mine") / "sunset.png"
+    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def style(page: Any) -> None:
+    tab(page, "Image")
+    tab(page, "Style")
+    page.locator(f"{CARDS} .card[aria-pressed=true]").first.wait_for()
+    page.locator("#image-style-picture img").wait_for()
+
+
+def newest(studio: Running, count: int = 1, pipeline: str = "image.style_") -> list[dict[str, Any]]:
+    found = studio.get("/api/v1/outputs?kind=image&limit=200")
+    return [output for output in found if output["pipeline"].startswith(pipeline)][:count]
+
+
+def painted(studio: Running, act: Any, *, more: int = 1, seconds: float = 120) -> dict[str, Any]:
+    """Do it, wait for so many new pictures; the newest."""
+    before = {output["id"] for output in newest(studio, 200)}
+    act()
+    deadline = time.monotonic() + seconds
+    while len([output for output in newest(studio, 200) if output["id"] not in before]) < more:
+        assert time.monotonic() < deadline, "no picture came"
+        time.sleep(0.1)
+    return newest(studio)[0]
+
+
+def pixels(studio: Running, output: dict[str, Any], size: tuple[int, int] = (90, 60)) -> np.ndarray:
+    with Image.open(next((studio.data / "outputs").rglob(f"*{output['id'][:8]}.*"))) as picture:
+        return np.asarray(picture.convert("RGB").resize(size), float)
+
+
+def card(page: Any, name: str) -> Any:
+    return page.locator(f"{CARDS} .card", has_text=name).last
+
+
+def follow(page: Any, output: dict[str, Any]) -> None:
+    page.wait_for_selector(f"{VIEW} .image-compare[data-after='{output['id']}']")
+
+
+def test_a_first_visit_sees_a_photo_that_is_styled_and_thumbnails_in_every_style(opened: Any, studio: Running) -> None:
+    sizes = opened.locator(f"{VIEW} .image-compare img").evaluate_all("(all) => Promise.all(all.map((img) => img.decode().then(() => img.naturalWidth)))")
+    assert sizes == [640, 640]
+    shown = opened.locator(f"{CARDS} .card img").evaluate_all("(all) => Promise.all(all.map((img) => { img.loading = 'eager'; return img.decode().then(() => img.naturalWidth); }))")
+    assert len(shown) >= 30 and min(shown) >= 200
+    assert newest(studio) == [], "nothing was computed for it"
+    assert opened.locator("#image-style-go").locator("xpath=ancestor::*[contains(@class, 'studio-left')]").locator("[data-testid=block-info] >> visible=true").count() <= 3, "no wall of controls"
+
+
+def test_a_click_on_a_painting_paints_at_once_and_another_one_differs(opened: Any, studio: Running) -> None:
+    painted(studio, lambda: card(opened, "Scales in indigo").click())  # the first one loads the network
+    started = time.monotonic()
+    one = painted(studio, lambda: card(opened, "The Starry Night").click())
+    assert time.monotonic() - started < 20, "on a busy machine; a second on a quiet one"
+    follow(opened, one)
+    other = painted(studio, lambda: card(opened, "Blue and yellow strokes").click())
+    follow(opened, other)
+    assert one["pipeline"] == "image.style_any" and other["pipeline"] == "image.style_blend" and other["metadata"]["params"]["styles"] == "Blue and yellow strokes"
+    assert np.abs(pixels(studio, one) - pixels(studio, other)).mean() > 10
+    assert opened.locator(f"{CARDS} section", has_text="Used before").locator(".card").count() >= 2
+
+
+def test_a_newer_click_takes_the_place_of_one_that_is_not_finished(opened: Any, studio: Running) -> None:
+    names = ["Dusk", "Red glow", "Cut paper", "Japanese print"]
+    before = len(newest(studio, 200))
+    for name in names:
+        card(opened, name).click()
+        opened.wait_for_timeout(60)
+    opened.wait_for_function(
+        "(name) => document.querySelector('#image-style-view .image-compare[data-after]') && document.querySelector('#image-style-cards .card[aria-pressed=true]')?.textContent.includes(name)", arg=names[-1]
+    )
+    deadline = time.monotonic() + 60
+    while studio.get("/api/v1/jobs"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert newest(studio)[0]["metadata"]["params"]["styles"] == names[-1]
+    assert len(newest(studio, 200)) - before < len(names), "those in between were not all painted to the end"
+    follow(opened, newest(studio)[0])
+
+
+def test_one_s_own_picture_is_painted_and_stands_in_every_card(opened: Any, studio: Running, mine: Path) -> None:
+    opened.locator("#image-style-picture button[aria-label='Clear'], #image-style-picture button[aria-label='Remove Image']").first.click()
+    made = painted(studio, lambda: opened.set_input_files("#image-style-picture input[type=file]", mine))
+    key = made["metadata"]["params"]["image"]
+    assert (studio.data / "inputs" / key).read_bytes() == mine.read_bytes(), "the original as it is"
+    opened.wait_for_function(
+        "(key) => { const all = [...document.querySelectorAll('#image-style-cards img[data-tile]')]; return all.length > 30 && all.every((img) => img.getAttribute('src').includes('/styles/' + key)); }",
+        arg=key,
+        timeout=3 * WAIT,
+    )
+    kept = list((studio.data / "cache" / "styles" / key).glob("*.webp"))
+    assert len(kept) >= 30
+    with Image.open(kept[0]) as small, Image.open(mine) as whole:
+        assert abs(small.width / small.height - whole.width / whole.height) < 0.02
+    assert newest(studio, 200, "image.style_strip") == [], "thumbnails are not for the gallery"
+
+
+def test_styles_are_blended_by_weight_and_kept_under_a_name_over_a_reload(opened: Any, studio: Running) -> None:
+    painted(studio, lambda: card(opened, "Cubes in plum").click())
+    opened.check("[data-blend]")
+    made = painted(studio, lambda: card(opened, "The Starry Night").click())
+    params = made["metadata"]["params"]
+    assert params["style"] and params["style2"] and params["style_weight"] == params["style2_weight"] == 0.5
+    range_ = opened.locator(f"{CARDS} [data-weights] input").first
+    moved = painted(studio, lambda: range_.evaluate("(range) => { range.value = 1; range.dispatchEvent(new Event('change', { bubbles: true })); }"))
+    assert moved["metadata"]["params"]["style_weight"] == 1 and moved["metadata"]["params"]["style2_weight"] == 0.5
+    follow(opened, moved)
+    opened.click("#image-style-keep")
+    opened.locator("#image-style-own-name :is(input, textarea)").fill("Plum night")
+    opened.click("#image-style-save")
+    card(opened, "Plum night").wait_for()
+    opened.reload()
+    style(opened)
+    made = painted(studio, lambda: card(opened, "Plum night").click())
+    assert {name: made["metadata"]["params"][name] for name in ("style", "style2", "style_weight")} == {name: moved["metadata"]["params"][name] for name in ("style", "style2", "style_weight")}
+    opened.locator(f"{CARDS} [data-delete]").click()
+    card(opened, "Plum night").wait_for(state="detached")
+    opened.locator("#seisei-told").get_by_role("button", name="Undo").click()
+    card(opened, "Plum night").wait_for()
+
+
+def test_a_mask_that_is_painted_keeps_the_rest_as_it_was(opened: Any, studio: Running) -> None:
+    opened.click("#image-style-brush > button")
+    canvas = opened.locator("#image-style-editor canvas").first
+    canvas.wait_for()
+    opened.wait_for_timeout(1500)
+    canvas.scroll_into_view_if_needed()
+    where = canvas.bounding_box()
+    opened.mouse.move(where["x"] + where["width"] / 2, where["y"] + where["height"] / 2)
+    opened.mouse.down()
+    opened.mouse.move(where["x"] + where["width"] / 2 + 10, where["y"] + where["height"] / 2, steps=3)
+    opened.mouse.up()
+    opened.wait_for_timeout(800)
+    made = painted(studio, lambda: card(opened, "Red glow").click())
+    params = made["metadata"]["params"]
+    with Image.open(studio.data / "inputs" / params["image"]) as picture, Image.open(studio.data / "inputs" / params["mask"]) as mask:
+        before, inside = np.asarray(picture.convert("RGB").resize((90, 60)), float), np.asarray(mask.convert("L").resize((90, 60))) > 128
+    moved = np.abs(pixels(studio, made) - before).mean(-1)
+    corners = max(moved[rows, columns].max() for rows in (slice(3), slice(-3, None)) for columns in (slice(3), slice(-3, None)))
+    assert 0 < inside.mean() < 0.5 and moved[inside].mean() > 10 and corners < 3, (inside.mean(), moved[inside].mean(), corners)
+    opened.click("#image-style-brush > button")
+
+
+def test_many_files_are_painted_and_what_is_no_picture_is_named(opened: Any, studio: Running, mine: Path, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one.png", "two.png", "notes.png")]
+    Image.open(mine).save(files[0])
+    Image.open(mine).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(files[1])
+    files[2].write_text("this is no picture")
+    opened.click("#image-style-batch > button")
+    opened.set_input_files("#image-style-files input[type=file]", files)
+    opened.locator("#image-style-files").get_by_text("notes").first.wait_for()
+    last = painted(studio, lambda: opened.click("#image-style-all"), more=2)
+    assert last["pipeline"] == "image.style_blend" and last["metadata"]["params"]["styles"] == "Red glow"
+    opened.wait_for_function("() => document.querySelector('#image-style-problem').innerText.includes('notes.png')")
+    opened.wait_for_function("() => document.querySelectorAll('#image-style-view .image-sheet img').length === 2")
+    opened.click("#image-style-batch > button")
+
+
+def test_settings_come_back_from_a_result(opened: Any, studio: Running) -> None:
+    chosen = next(output for output in newest(studio, 200) if output["metadata"]["params"].get("styles") == "Blue and yellow strokes")
+    opened.evaluate(f"window.seisei.use('/api/v1/outputs/{chosen['id']}/restore')")
+    opened.locator(f"{CARDS} .card[aria-pressed=true]", has_text="Blue and yellow strokes").first.wait_for()
+    again = painted(studio, lambda: opened.click("#image-style-go"))
+    assert again["metadata"]["params"] == chosen["metadata"]["params"]
+    assert np.abs(pixels(studio, again) - pixels(studio, chosen)).max() == 0
+
+
+def test_nothing_chosen_is_refused_at_its_field(opened: Any) -> None:
+    opened.locator("#image-style-picture button[aria-label='Clear'], #image-style-picture button[aria-label='Remove Image']").first.click()
+    opened.locator("#image-style-picture img").wait_for(state="detached")
+    opened.click("#image-style-go")
+    opened.locator("#tab-image", has_text="There is no picture to paint.").wait_for()
+
+
+def test_stop_ends_a_long_painting_and_says_so(opened: Any, studio: Running) -> None:
+    opened.locator("#image-style-samples [data-sample=castle]").click()
+    opened.locator("#image-style-picture img").wait_for()
+    opened.locator("#image-style-advanced > button").click()
+    opened.get_by_label("Longer side").locator("visible=true").first.fill("6000")
+    opened.keyboard.press("Tab")
+    opened.click("#image-style-go")
+    opened.wait_for_selector(f"{VIEW} [aria-busy]")
+    opened.wait_for_function("() => document.querySelector('#image-style-view progress[value]')")
+    opened.locator("#tab-image .stop-action >> visible=true").first.click()
+    opened.wait_for_function("() => document.querySelector('#image-style-view').innerText.includes('Stopped')")
+    assert studio.get("/api/v1/jobs") == []
+
+
+def test_the_lab_draws_edges_and_hands_them_to_create_as_a_control_picture(opened: Any, studio: Running) -> None:
+    tab(opened, "Lab")
+    tab(opened, "Annotate")
+    opened.locator("#image-annotate-samples [data-sample=cup]").click()
+    opened.locator("#image-annotate-samples [data-sample=cup][aria-pressed=true]").wait_for()
+    opened.click("#image-annotate-go")
+    opened.locator("#image-annotate-view .image-compare[data-after]").wait_for(timeout=2 * WAIT)
+    made = newest(studio, 1, "image.annotate")[0]
+    found = pixels(studio, made)
+    assert found.min() < 40 and found.max() > 150 and made["metadata"]["params"]["method"] == "Lines"
+    opened.click("#image-annotate-guide")
+    opened.locator("#image-advanced img").first.wait_for()
+    tab(opened, "Lab")
+    opened.evaluate(f"window.seisei.use('/api/v1/outputs/{made['id']}/restore')")
+    opened.wait_for_function("() => document.querySelector('#seisei-told').innerText.includes('settings')")
+
+
+def test_the_lab_dreams_into_a_photo(opened: Any, studio: Running) -> None:
+    tab(opened, "Lab")
+    tab(opened, "Dream")
+    opened.locator("#image-dream-picture img").wait_for()
+    opened.click("#image-dream-go")
+    opened.locator("#image-dream-view .image-compare[data-after]").wait_for(timeout=6 * WAIT)
+    made = newest(studio, 1, "image.dream")[0]
+    with Image.open(studio.data / "inputs" / made["metadata"]["params"]["image"]) as picture:
+        before = np.asarray(picture.convert("RGB").resize((90, 60)), float)
+    assert 2 < np.abs(pixels(studio, made) - before).mean() < 80
