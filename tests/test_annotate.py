@@ -106,7 +106,7 @@ def test_each_method_makes_another_picture_of_the_same_size_and_says_how(queue: 
         told = extract(Path(output.path))
         assert told["pipeline"] == "image.annotate" and told["params"]["method"] == method and (told["facts"]["width"], told["facts"]["height"]) == (80, 64)
         pace = queue.store.recall("", f"pace:cpu:{Annotate().pace_key(job.params, queue.catalog)}")
-        assert pace["pixel"] > 0 and Annotate().seconds(job.params, queue.catalog, pace) > 0
+        assert 0 < pace["pixel"] * 80 * 64 < 30 and Annotate().seconds(job.params, queue.catalog, pace) > 0
     assert told["params"]["depth_model"] == ""
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_folder_is_told_at_its_field_when_it_is_loaded(queue: JobQueue
     (folder / "preprocessor_config.json").unlink()
     ctx = FakeContext([])
     ctx.catalog = Catalog([tmp_path / "models"])
-    with pytest.raises(ModelBroken, match="“broken” can't be loaded") as told, ctx.models.use(seer_spec(ctx.catalog.find("pose/broken"), "pose_model", ctx)):
+    with pytest.raises(ModelBroken, match="“broken” can't be loaded") as told, ctx.models.use(seer_spec(ctx.catalog.find("pose/broken"), "pose_model", ctx, [])):
         pass
     assert told.value.field == "pose_model" and told.value.hint
 
@@ -226,8 +226,8 @@ def test_need_counts_weights_exactly_and_work_by_the_picture(queue: JobQueue) ->
         return Annotate().need(AnnotateParams(image=image, **values), queue.catalog)
 
     ctx = context(queue)
-    with ctx.models.use(edge_spec(ctx)) as network:
-        assert need(method="Soft edges").weight_bytes == edge_spec(ctx).bytes == 4 * sum(each.numel() for each in network.parameters())
+    with ctx.models.use(edge_spec(ctx, [])) as network:
+        assert need(method="Soft edges").weight_bytes == edge_spec(ctx, []).bytes == 4 * sum(each.numel() for each in network.parameters())
     assert need(method="Depth").weight_bytes == queue.catalog.find("depth/anything").bytes
     assert need(method="Pose").weight_bytes == queue.catalog.find("pose/vitpose").bytes + queue.catalog.find("detector/persons").bytes
     assert need(method="Canny").weight_bytes == 0 and need(width=4000, height=4000).working_bytes - need(width=2000, height=2000).working_bytes == work_of("Canny", 12e6)

@@ -85,7 +85,7 @@ class Annotate:
         picture = to_size(whole, *size_of(params, whole.size), params.resize if params.width and params.height else "Stretch")
         started = time.monotonic()
         made = self._made(picture, params, ctx)
-        pace = {"pixel": (time.monotonic() - started) / (picture.width * picture.height)}
+        pace = {"pixel": max(0.0, time.monotonic() - started - made.loading) / (picture.width * picture.height)}
         facts = {"width": picture.width, "height": picture.height} | made.facts
         return Result([Artifact("image", png(made.image), ".png", params.method, facts)], {"notes": made.notes, "pace": pace})
 

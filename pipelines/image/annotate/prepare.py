@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from studio.api import ModelBroken, ModelEntry, ModelSpec, RunContext
 NO_PERSON = "No person was found in the picture."
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError)
 Each = Callable[[float], None]
+NEARLY = 0.99  # the network has looked
 
 
 @dataclass
@@ -32,16 +34,20 @@ class Annotated:
     image: Image.Image
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    loading: float = 0.0  # seconds that went into reading networks from disk
 
 
 def annotated(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each) -> Annotated:
     """`each` hears the share that is done, and may raise to stop. Raises ModelMissing, ModelBroken, ModelTooLarge."""
+    loads: list[float] = []
     if wanted.method == "Pose":
-        return _poses(picture, wanted, ctx, each)
-    if wanted.method in DEPTHS:
-        return Annotated(_depth(picture, wanted, ctx, each))
-    made = _edges(picture, wanted, ctx, each) if wanted.method in EDGES else plain(picture, wanted, lambda: each(0.0))
-    return Annotated(ImageOps.invert(made) if wanted.on_white and wanted.method in LINES else made)
+        made = _poses(picture, wanted, ctx, each, loads)
+    elif wanted.method in DEPTHS:
+        made = Annotated(_depth(picture, wanted, ctx, each, loads))
+    else:
+        lines = _edges(picture, wanted, ctx, each, loads) if wanted.method in EDGES else plain(picture, wanted, lambda: each(0.0))
+        made = Annotated(ImageOps.invert(lines) if wanted.on_white and wanted.method in LINES else lines)
+    return replace(made, loading=sum(loads))
 
 
 def plain(picture: Image.Image, wanted: Preparation, check: Callable[[], None] = lambda: None) -> Image.Image:
@@ -68,71 +74,74 @@ def _work(picture: Image.Image, method: str) -> int:
 # -- with networks -----------------------------------------------------------------------------------------------------
 
 
-def _edges(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each) -> Image.Image:
+def _edges(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each, loads: list[float]) -> Image.Image:
     from pipelines.image.nets.hed import soft_edges
 
     drawn = wanted.method == "Scribble"
-    with ctx.models.use(edge_spec(ctx), working=_work(picture, wanted.method)) as network:
+    with ctx.models.use(edge_spec(ctx, loads), working=_work(picture, wanted.method)) as network:
         soft = soft_edges(network, picture, 0.0 if drawn else wanted.shift, each)
-    return scribble(soft, *wanted.strokes, lambda: each(1.0)).convert("RGB") if drawn else _grey(soft)
+    return scribble(soft, *wanted.strokes, lambda: each(NEARLY)).convert("RGB") if drawn else _grey(soft)
 
 
-def _depth(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each) -> Image.Image:
+def _depth(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each, loads: list[float]) -> Image.Image:
     from pipelines.image.nets.seeing import depth
 
     each(0.0)
-    spec = seer_spec(ctx.model(wanted.depth_model), "depth_model", ctx)
+    spec = seer_spec(ctx.model(wanted.depth_model), "depth_model", ctx, loads)
     with ctx.models.use(spec, working=work_of(wanted.method, picture.width * picture.height, spec.bytes)) as seer:
         near = nearness(depth(seer, picture))
-    return grey_of(near) if wanted.method == "Depth" else normals(near, RELIEF * wanted.turned(4), lambda: each(1.0))
+    return grey_of(near) if wanted.method == "Depth" else normals(near, RELIEF * wanted.turned(4), lambda: each(NEARLY))
 
 
-def _poses(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each) -> Annotated:
+def _poses(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Each, loads: list[float]) -> Annotated:
     from pipelines.image.nets.seeing import joints, persons
 
     each(0.0)
     boxes = [[0.0, 0.0, float(picture.width), float(picture.height)]]
     if wanted.person_model:
-        with ctx.models.use(seer_spec(ctx.model(wanted.person_model), "person_model", ctx), working=_work(picture, wanted.method)) as detector:
+        with ctx.models.use(seer_spec(ctx.model(wanted.person_model), "person_model", ctx, loads), working=_work(picture, wanted.method)) as detector:
             boxes = persons(detector, picture)
     each(0.0)
     found: list[np.ndarray] = []
     if boxes:
-        with ctx.models.use(seer_spec(ctx.model(wanted.pose_model), "pose_model", ctx), working=_work(picture, wanted.method)) as seer:
+        with ctx.models.use(seer_spec(ctx.model(wanted.pose_model), "pose_model", ctx, loads), working=_work(picture, wanted.method)) as seer:
             found = [skeleton.eighteen(person) for person in joints(seer, picture, boxes, each)]
     seen = [person for person in found if (person[:, 2] >= wanted.sure).any()]
     return Annotated(skeleton.drawn(seen, picture.size, wanted.sure), [] if seen else [NO_PERSON], {"persons": len(seen)})
 
 
-def edge_spec(ctx: RunContext) -> ModelSpec[Any]:
-    """The trunk with its edge outputs, in full precision: soft maps have no room for rounding. Raises ModelMissing, ModelBroken."""
+def edge_spec(ctx: RunContext, loads: list[float]) -> ModelSpec[Any]:
+    """The trunk with its edge outputs, in full precision: soft maps have no room for rounding. `loads` gets the seconds that loading took. Raises ModelMissing, ModelBroken."""
     entry = trunk_entry(ctx.catalog)
 
     def load(report: Any) -> Any:
         from pipelines.image.nets.hed import load as load_edges
 
-        return _loaded(entry, "method", ctx, lambda: load_edges(Path(entry.path), ctx.device))
+        return _loaded(entry, "method", ctx, lambda: load_edges(Path(entry.path), ctx.device), loads)
 
     return ModelSpec(f"{entry.key} @ edges", TRUNK_BYTES + HEAD_BYTES, load)
 
 
-def seer_spec(entry: ModelEntry, at: str, ctx: RunContext) -> ModelSpec[Any]:
+def seer_spec(entry: ModelEntry, at: str, ctx: RunContext, loads: list[float]) -> ModelSpec[Any]:
     def load(report: Any) -> Any:
         from pipelines.image.nets.seeing import load as load_seer
 
-        return _loaded(entry, at, ctx, lambda: load_seer(Path(entry.path), entry.architecture, ctx.device))
+        return _loaded(entry, at, ctx, lambda: load_seer(Path(entry.path), entry.architecture, ctx.device), loads)
 
     return ModelSpec(f"{entry.key} @ seeing", model_bytes(entry), load)
 
 
-def _loaded(entry: ModelEntry, at: str, ctx: RunContext, load: Callable[[], Any]) -> Any:
+def _loaded(entry: ModelEntry, at: str, ctx: RunContext, load: Callable[[], Any], loads: list[float]) -> Any:
     import torch
 
     torch.set_num_threads(ctx.threads)
+    started = time.monotonic()
     try:
-        return load()
+        made = load()
     except UNREADABLE as error:
         if ran_out(error):
             raise
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ModelBroken(f"“{entry.title}” can't be loaded: {reason}.", hint="Download it again, or choose another model.", field=at) from error
+    loads.append(time.monotonic() - started)
+    return made

@@ -25,7 +25,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, open_picture
 from pipelines.image.samplers import find
 from pipelines.image.widths import widths_of
-from studio.api import BadInput, ModelBroken, ModelEntry, ModelSpec, RunContext
+from studio.api import BadInput, ModelBroken, ModelEntry, ModelSpec, RunContext, StudioError
 
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, StopIteration)
 
@@ -60,7 +60,11 @@ def _preparer(unit: Unit, ctx: RunContext, notes: list[str]) -> Callable[[Image.
     """Networks are lent for the moment they look; Stop acts between their layers."""
 
     def prepare(image: Image.Image) -> Image.Image:
-        made = annotated(image, unit.preparation, ctx, lambda share: ctx.check())
+        try:
+            made = annotated(image, unit.preparation, ctx, lambda share: ctx.check())
+        except StudioError as error:
+            error.field = f"{unit.prefix}_process" if error.field == "method" else error.field
+            raise
         notes.extend(made.notes)
         return made.image
 
