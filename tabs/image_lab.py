@@ -21,8 +21,8 @@ from tabs.image_view import Run, compared
 DREAM, ANNOTATE = "image.dream", "image.annotate"
 GUIDE = "() => { window.seisei.image.go('create'); setTimeout(() => document.querySelector('#image-advanced')?.scrollIntoView({ block: 'start' }), 400); return []; }"
 VIEWS = {  # pipeline: its page's name, the button, the parameters in sight, what an empty page says
-    DREAM: ("Dream", "Dream", 3, "Click a photo, or drop one: the network draws into it what it believes to see."),
-    ANNOTATE: ("Annotate", "Annotate", 3, "Click a photo, or drop one: its edges, depth or pose are drawn, to look at or to guide a ControlNet."),
+    DREAM: ("Dream", "Dream", ("layer", "strength", "octaves"), "Click a photo, or drop one: the network draws into it what it believes to see."),
+    ANNOTATE: ("Annotate", "Annotate", ("method", "detail", "on_white"), "Click a photo, or drop one: its edges, depth or pose are drawn, to look at or to guide a ControlNet."),
 }
 
 
@@ -64,8 +64,7 @@ class LabView(JobPage):
     def _build_controls(self, words: Any) -> None:
         fields = self.Params.model_fields
         names = [name for name, field in fields.items() if name not in ("image", "mask") and (holds_picture(field) or ui.hint(field, "widget") != "hidden")]
-        plain = [name for name in names if not holds_picture(fields[name]) and not ui.hint(fields[name], "advanced")]
-        self._draw(plain[: self.seen])
+        self._draw([name for name in self.seen if name in names])
         if left := [name for name in names if name not in self.controls]:
             with gr.Accordion(words("Advanced"), open=False, elem_id=f"image-{self.name}-advanced"):
                 self._draw(left)

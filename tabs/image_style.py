@@ -186,8 +186,10 @@ class StylePage(JobPage):
 
     def hello(self, owner: str, lang: str) -> str:
         """A first visit sees a photo that was painted beforehand, by the same method."""
-        first = photo(FIRST)
         about = self.studio.words.say(lang, "Click a painting: the photo is painted at once. Or drop a picture of your own on the left.")
+        if self.studio.store.recall(owner, FORM):
+            return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(about)}</div>'
+        first = photo(FIRST)
         both = slider(first.address if first else "", f"{ADDRESS}/styled/{FIRST}.webp", self.studio.words, lang)
         return f'{both}<span class="told">{html.escape(about)}</span>'
 
