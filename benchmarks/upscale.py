@@ -55,7 +55,7 @@ def seams() -> bool:
 
     from pipelines.image.nets.upscale import enlarge
 
-    good, picture = True, detailed(288, 64)
+    good, picture = True, detailed(352, 64)
     for entry in installed():
         network = loaded(entry)
         whole, tiled = (np.asarray(enlarge(network, picture, network.scale, lambda share: None, lambda: None, tile=tile)).astype(int) for tile in (512, 128))

@@ -19,7 +19,7 @@ ALIASES = {  # what other programs call the files that the studio fetches
 }  # fmt: skip
 TILES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 MOST_TILE = {"cpu": 256, "mps": 256}  # of Stop: a layer of a larger tile takes too long on a processor
-AROUND = {"Compact": 24, "ESRGAN": 72, "SPAN": 72}  # pixels that a tile sees around it, at most
+AROUND = {"Compact": 24, "ESRGAN": 80, "SPAN": 80}  # pixels that a tile sees around it, at most
 MOST_AROUND = 96
 CONVOLVED = ("ESRGAN", "SPAN")  # other forms hold several copies of their layers at once
 PICTURE_BYTES = 4  # of one pixel as pillow holds it

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 EXACT, SOFT = 2, 16
-DEEP, DEEPER, DEEPER_FROM = 40, 48, 200
+DEEP, DEEPER, DEEPER_FROM = 40, 62, 200
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
 LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
