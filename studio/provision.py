@@ -117,7 +117,7 @@ class Provision:
         if mark.is_file() and mark.read_text(encoding="utf-8") == stamp:
             return
         if self.settings.offline:
-            raise DownloadFailed(f"{step.title}: not installed yet, and the studio is offline.", hint="Start once with a connection.")
+            raise DownloadFailed("Not installed yet, and the studio is offline.", hint="Start once with a connection.")
         command = [sys.executable, "-m", "pip", "install", "--progress-bar", "raw", "--disable-pip-version-check", *arguments]
         pip(command, step)
         mark.write_text(stamp, encoding="utf-8")

@@ -20,6 +20,7 @@ from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
 from tabs.image_style_mix import ANY, BATCH, MODEL, Mix, mix_of, read_mix, single
+from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import Strip, told
 from tabs.image_view import Run, compared, slider
 
@@ -42,6 +43,7 @@ class StylePage(JobPage):
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
         self.form, self.strip = StyleForm(studio), Strip(studio)
+        self.sheet = StyleSheet(studio, self.form)
         self.cards = StyleCards(studio, self.strip)
 
     # -- drawing ---------------------------------------------------------------------------------------------
@@ -51,7 +53,7 @@ class StylePage(JobPage):
         self.chosen = gr.State("")
         with gr.Row(elem_classes=["studio-two", "style-three"]):
             with gr.Column(scale=1, min_width=280, elem_classes="studio-left"):
-                self.form.build()
+                self.form.build(self.sheet.build)
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("image-style-problem")
                     self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-style-verdict")
@@ -88,7 +90,7 @@ class StylePage(JobPage):
 
     def listen(self, tab: Any, create: Any, upscale: Any) -> None:
         form, given = self.form, self.form.given
-        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files}))
+        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files} | self.sheet.controls))
         self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         self._paints(self.own_style.upload(self.on_own, [self.own_style], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         gr.on([form.controls["strength"].release, form.controls["colours"].input], self.on_tweak, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
@@ -101,11 +103,13 @@ class StylePage(JobPage):
         gr.on([form.method.change, form.mix.change, form.picture.change], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         form.folder.upload(lambda files: files, [form.folder], [form.files], **ui.QUICK)
         form.batch.click(self.on_batch, inputs_kwargs=given | {"files": form.files}, outputs=self.streamed, **STREAMING)
+        self.sheet.go.click(self.on_sheet, inputs_kwargs=given | self.sheet.controls, outputs=self.streamed, **STREAMING)
+        self.sheet.listen(form)
         self.cards.listen(form.mix, form.source)
         self._listen_actions(create, upscale)
         self._thumbs(tab.select(self.on_open, [form.mix], [*form.filled, self.cards.view], **ui.QUICK))
-        for pipeline in (*form.kinds, BATCH):
-            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [*form.filled, self.cards.view])
+        for pipeline in (*form.kinds, BATCH, SHEET):
+            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [*form.filled, self.cards.view, *self.sheet.controls.values()])
 
     def _paints(self, event: Any) -> Any:
         """Then it is painted; then the thumbnails that waited are made."""
@@ -162,6 +166,17 @@ class StylePage(JobPage):
         self.accepted(ui.owner(request), given)
         for drawn in self.follow(job, request):
             yield [drawn[0], self._refused(refused, ui.lang(request)), *drawn[2:]]
+
+    def on_sheet(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        """The picture once for each value of what is compared."""
+        owner = ui.owner(request)
+        try:
+            job = self.studio.submit(SHEET, self.sheet.values(given), owner=owner)
+        except StudioError as error:
+            yield [gr.skip(), self.told(error, given, ui.lang(request)), gr.skip(), gr.skip()]
+            return
+        self.accepted(owner, given)
+        yield from self.follow(job, request)
 
     def _refused(self, refused: list[dict[str, str]], lang: str) -> str:
         """The files that are no pictures, each with its reason."""
@@ -261,10 +276,12 @@ class StylePage(JobPage):
             owner, store = ui.owner(request), self.studio.store
             values = dict(store.recall(owner, f"restore:{pipeline}") or {})
             store.remember(owner, f"restore:{pipeline}", None)
-            method = str(values.get("method") or ANY) if pipeline == BATCH else pipeline
-            if pipeline == BATCH:
-                values = dict(values.get("settings") or {}) | {"image": next(iter(values.get("images") or []), "")}
-            return self._filled(owner, method, values, mix_of(values), ui.lang(request))
+            compared, method = self.sheet.shown(values if pipeline == SHEET else {}), pipeline
+            if pipeline in (BATCH, SHEET):
+                method, first = str(values.get("method", "")), next(iter(values.get("images") or []), "")
+                method = method if method in self.form.kinds else ANY  # a dream, over HTTP
+                values = dict(values.get("settings") or {}) | ({"image": first} if pipeline == BATCH else {})
+            return [*self._filled(owner, method, values, mix_of(values), ui.lang(request)), *compared]
 
         return restore
 

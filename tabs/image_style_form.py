@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class StyleForm:
 
     # -- drawing ---------------------------------------------------------------------------------------------
 
-    def build(self) -> None:
+    def build(self, more: Callable[[], None]) -> None:
+        """`more` draws what stands between the pictures and Advanced."""
         words = self.studio.words
         self.mix, self.source, self.brushed, self.mask = gr.State([]), gr.State(""), gr.State(""), gr.State("")
         self.picture = gr.Image(
@@ -66,6 +68,7 @@ class StyleForm:
             with gr.Row(elem_classes="studio-quiet"):
                 self.folder = gr.UploadButton(words("A whole folder"), file_count="directory", type="filepath", size="sm", min_width=110)
                 self.batch = gr.Button(words("Paint them all"), size="sm", min_width=110, elem_id="image-style-all")
+        more()
         with gr.Accordion(words("Advanced"), open=False, elem_id="image-style-advanced") as self.advanced:
             for title in self.methods:
                 self._only(title)

@@ -48,6 +48,8 @@ def kept(studio: Studio, path: Path) -> str:
     """The key of a file; other still pictures (BMP, TIFF, AVIF) are kept as PNG. Raises BadInput."""
     keep = studio.jobs.desk.inputs.keep
     data = path.read_bytes()
+    if moves(data):
+        raise BadInput("This picture moves.", hint="Give a still picture.", field="more")
     try:
         return keep(data)
     except BadInput:
@@ -62,3 +64,12 @@ def kept(studio: Studio, path: Path) -> str:
         else:
             return keep(buffer.getvalue())
         raise
+
+
+def moves(data: bytes) -> bool:
+    """Whether it has several frames; a photograph with a second view in its file is still."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.format in ("GIF", "PNG", "WEBP") and bool(getattr(image, "is_animated", False))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False

@@ -138,7 +138,8 @@ def test_names_are_found_as_whole_words_in_any_case(queue: JobQueue, text: str, 
 def test_one_of_another_family_is_refused_by_name_before_anything_is_loaded(queue: JobQueue, values: dict[str, Any], words: str) -> None:
     for field in ("prompt", "negative_prompt"):
         given = {"width": SIDE, "height": SIDE, "steps": 3, "model": "sd1"} | values
-        given[field] = given.pop("prompt")
+        words_given = given.pop("prompt")
+        given |= {"prompt": "a dog"} | {field: words_given}
         with pytest.raises(StudioError) as told:
             queue.submit("image.generate", given, owner="local")
         assert told.value.field == field and words in told.value.message and told.value.hint

@@ -41,7 +41,7 @@ def queue(tmp_path: Path) -> Iterator[JobQueue]:
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"width": 513}, "width"), ({"height": 518}, "height"), ({"width": 9000}, "width"), ({"width": 8192, "height": 8192}, "width"), ({"steps": 151}, "steps"), ({"cfg_scale": -2.0}, "cfg_scale"),
     ({"sampler": "Eular"}, "sampler"), ({"sampler": "zzz"}, "sampler"), ({"model": "flow", "sampler": "Euler a"}, "sampler"), ({"schedule": "Karas"}, "schedule"), ({"sampler": "LCM", "schedule": "Beta"}, "schedule"),
-    ({"upscaler": "Lanczoz"}, "upscaler"), ({"prompt": "a <lora:inc:0.8> cat"}, "prompt"), ({"vae": "vae/sharb"}, "vae"), ({"vae": "qq"}, "vae"), ({"refiner": "secund"}, "refiner"), ({"refiner": "qqq"}, "refiner"),
+    ({"upscaler": "Lanczoz", "upscale": 2.0}, "upscaler"), ({"prompt": "a <lora:inc:0.8> cat"}, "prompt"), ({"vae": "vae/sharb"}, "vae"), ({"vae": "qq"}, "vae"), ({"refiner": "secund"}, "refiner"), ({"refiner": "qqq"}, "refiner"),
     ({"refiner": "classic"}, "refiner"), ({"refiner": "flow"}, "refiner"), ({"control_model": "edgs"}, "control_model"), ({"control_model": "edges"}, "control_image"), ({"reference_model": "qq"}, "reference_model"),
     ({"model": "small", "hires_scale": 2.0}, "hires_scale"), ({"model": "flow", "variation_strength": 0.5}, "variation_strength"), ({"step_cache": 0.1}, "step_cache"), ({"image_cfg_scale": 2.0}, "image_cfg_scale"),
     ({"sampler": "DDIM", "conventions": "AUTOMATIC1111"}, "conventions"), ({"eta_seed_delta": 5, "sampler": "Euler"}, "eta_seed_delta"), ({"sampler": "DDIM", "discard_next_to_last_sigma": True}, "discard_next_to_last_sigma"),

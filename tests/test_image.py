@@ -292,23 +292,6 @@ def test_extending_keeps_the_old_picture_and_grows_it(queue: JobQueue) -> None:
     assert wider.shape == (32, 48, 3) and (wider[:, :24] == np.asarray(ramp())[:, :24]).all() and wider[:, 36:].std() > 1
 
 
-def test_enlarging_by_tiles_is_enlarging_at_once_and_keeps_the_colours() -> None:
-    import torch
-
-    from pipelines.image.enlarge import UPSCALER
-    from pipelines.image.nets.upscale import enlarge, load
-
-    torch.set_num_threads(1)
-    network = load(UPSCALER, "cpu")
-    picture = ramp().resize((80, 56))
-    tiles: list[tuple[int, int]] = []
-    whole, parts = enlarge(network, picture, 4, lambda done, total: None, tile=10_000), enlarge(network, picture, 4, lambda done, total: tiles.append((done, total)), tile=32)
-    assert whole.size == (320, 224) and len(tiles) == 6 and tiles[-1] == (5, 6)
-    assert np.abs(np.asarray(whole).astype(int) - np.asarray(parts)).max() <= 2
-    assert np.abs(np.asarray(whole.resize(picture.size, Image.Resampling.BOX)).astype(int) - np.asarray(picture)).mean() < 8
-    assert enlarge(network, picture, 1.5, lambda done, total: None).size == (120, 84)
-
-
 # -- live ------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
 
-from studio.api import Catalog, ModelBroken, ModelEntry, ModelMissing, StudioError
+from studio.api import Catalog, Fix, ModelBroken, ModelEntry, ModelMissing, StudioError
 
 AUTOMATIC, SHIPPED, PLAIN = "Automatic", "Real-ESRGAN", ("Lanczos", "Nearest")
 CHOICES = (AUTOMATIC, SHIPPED, *PLAIN)
@@ -56,10 +56,12 @@ def find(name: str, catalog: Catalog, field: str = "upscaler") -> ModelEntry:
     known = {each.lower(): entry for entry in reversed(entries) for each in (entry.key.rpartition("/")[2], entry.title, entry.key)}
     entry = known.get(wanted)
     if entry is None:
-        titles = list(dict.fromkeys(known[near].title for near in difflib.get_close_matches(wanted, known, 3, 0.4)))
-        raise ModelMissing(f"There is no upscaler “{name}” on this computer.", hint=f"Did you mean {', '.join(titles)}?" if titles else "Put it into the folder models/upscaler, or choose another one.", field=field)
+        titles = {choice.lower(): (choice, choice) for choice in CHOICES} | {word: (entry.title, entry.key) for word, entry in known.items()}
+        near = list(dict.fromkeys(titles[word] for word in difflib.get_close_matches(wanted, titles, 3, 0.4)))
+        hint = f"Did you mean {', '.join(title for title, _ in near)}?" if near else "Put it into the folder models/upscaler, or choose another one."
+        raise ModelMissing(f"There is no upscaler “{name}” on this computer.", hint=hint, field=field, fix=Fix.use(field, near[0][1], near[0][0]) if near else Fix.use(field, AUTOMATIC))
     if entry.problem:
-        raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Choose another one.", field=field)
+        raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Choose another one.", field=field, fix=Fix.use(field, AUTOMATIC))
     return entry
 
 
