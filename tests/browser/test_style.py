@@ -102,9 +102,17 @@ def test_a_click_on_a_painting_paints_at_once_and_another_one_differs(opened: An
     assert opened.locator(f"{CARDS} section", has_text="Used before").locator(".card").count() >= 2
 
 
+def longer_side(page: Any, pixels: int) -> None:
+    page.locator("#image-style-advanced > button").click()
+    page.get_by_label("Longer side").locator("visible=true").first.fill(str(pixels))
+    page.keyboard.press("Tab")
+    page.locator("#image-style-advanced > button").click()
+
+
 def test_a_newer_click_takes_the_place_of_one_that_is_not_finished(opened: Any, studio: Running) -> None:
     names = ["Dusk", "Red glow", "Cut paper", "Japanese print"]
     before = len(newest(studio, 200))
+    longer_side(opened, 2400)  # so that each takes seconds
     for name in names:
         card(opened, name).click()
         opened.wait_for_timeout(60)
@@ -117,6 +125,7 @@ def test_a_newer_click_takes_the_place_of_one_that_is_not_finished(opened: Any, 
         time.sleep(0.1)
     assert len(newest(studio, 200)) - before < len(names), "those in between were not all painted to the end"
     follow(opened, newest(studio)[0])
+    longer_side(opened, 0)
 
 
 def test_one_s_own_picture_is_painted_and_stands_in_every_card(opened: Any, studio: Running, mine: Path) -> None:
@@ -237,9 +246,7 @@ def test_nothing_chosen_is_refused_at_its_field(opened: Any) -> None:
 def test_stop_ends_a_long_painting_and_says_so(opened: Any, studio: Running) -> None:
     opened.locator("#image-style-samples [data-sample=castle]").click()
     opened.locator("#image-style-picture img").wait_for()
-    opened.locator("#image-style-advanced > button").click()
-    opened.get_by_label("Longer side").locator("visible=true").first.fill("6000")
-    opened.keyboard.press("Tab")
+    longer_side(opened, 6000)
     opened.click("#image-style-go")
     opened.wait_for_selector(f"{VIEW} [aria-busy]")
     opened.wait_for_function("() => document.querySelector('#image-style-view progress[value]')")
