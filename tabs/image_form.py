@@ -49,6 +49,7 @@ class Form:
         self.fields = self.Params.model_fields
         self.controls: dict[str, Any] = {}
         self.groups: dict[str, Any] = {}
+        self.parts: dict[str, Any] = {}  # of long groups, by what their titles begin with
         self.prompt_box, self.styles, self.cards, self.picture = PromptBox(studio), StylesPanel(studio), CardsPanel(studio), PictureEditor(studio)
         self.previews: list[ControlPreview] = []
 
@@ -95,7 +96,7 @@ class Form:
                 self.megapixels = gr.Dropdown(choices, value=advice.ADVISED, label=words("Megapixels"), elem_id="image-megapixels")
             for part, some in parted(names, self.fields).items():
                 if part:
-                    with gr.Accordion(words(part), open=False):
+                    with gr.Accordion(words(part), open=False) as self.parts[part]:
                         self._draw(some)
                         self._preview(some[0])
                 else:

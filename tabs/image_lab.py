@@ -19,7 +19,7 @@ from tabs.image_style_form import SAMPLES
 from tabs.image_view import Run, compared
 
 DREAM, ANNOTATE = "image.dream", "image.annotate"
-GUIDE = "() => { window.seisei.image.go('create'); setTimeout(() => document.querySelector('#image-advanced')?.scrollIntoView({ block: 'start' }), 400); return []; }"
+GUIDE = "() => { window.seisei.image.go('create'); setTimeout(() => (document.querySelector('#image-advanced img') || document.querySelector('#image-advanced'))?.scrollIntoView({ block: 'center' }), 900); return []; }"
 VIEWS = {  # pipeline: its page's name, the button, the parameters in sight, what an empty page says
     DREAM: ("Dream", "Dream", ("layer", "strength", "octaves"), "Click a photo, or drop one: the network draws into it what it believes to see."),
     ANNOTATE: ("Annotate", "Annotate", ("method", "detail", "on_white"), "Click a photo, or drop one: its edges, depth or pose are drawn, to look at or to guide a ControlNet."),
@@ -103,7 +103,8 @@ class LabView(JobPage):
             button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-{self.name}-view'); return []; }}")
         go = "() => { window.seisei.image.go('create'); return []; }"
         self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js=go)
-        self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], form.advanced, form.groups["Control"]], **ui.QUICK).then(None, [], [], js=GUIDE)
+        folds = [form.advanced, form.groups["Control"], form.parts["Control 1"]]
+        self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], *folds], **ui.QUICK).then(None, [], [], js=GUIDE)
         ui.on_restore(self.studio, self.pipeline, ["image", "lab", self.name], self.on_restore, [*self.pictured, *self.controls.values()])
 
     # -- a job -----------------------------------------------------------------------------------------------
@@ -155,7 +156,7 @@ class LabView(JobPage):
 
     def on_guide(self, chosen: str, request: gr.Request) -> list[Any]:
         """It is annotated already: the ControlNet takes it as it is."""
-        return [picture_value(own_output(self.studio, chosen, request).path), "None", gr.update(open=True), gr.update(open=True)]
+        return [picture_value(own_output(self.studio, chosen, request).path), "None", *[gr.update(open=True)] * 3]
 
     def on_measure(self, request: gr.Request, **given: Any) -> list[Any]:
         """Time and what is missing; what the chosen method has no use for goes out of sight."""
