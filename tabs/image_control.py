@@ -56,7 +56,7 @@ class ControlPreview:
         if not image:
             raise BadInput("There is no picture that guides the drawing.", hint="Give a control picture, or leave its model out.", field=f"{self.prefix}_image")
         pipeline: Any = self.studio.pipelines[advice.PIPELINE]
-        drawn = pipeline.settle(pipeline.Params.parse({name: values[name] for name in SIZED}), self.studio.jobs.desk)
+        drawn = pipeline.settle(pipeline.Params.parse({name: values[name] for name in SIZED} | {"prompt": "#"}), self.studio.jobs.desk)
         own = {"image": image, "method": values[f"{self.prefix}_process"], "detail": values[f"{self.prefix}_detail"], "width": drawn.width, "height": drawn.height}
         return own | {name: values[name] for name in SHARED}
 

@@ -211,7 +211,7 @@ def first(studio: Studio) -> str:
     """The key of the model that is taken where none is chosen; "" where there is none."""
     pipeline: Any = studio.pipelines[GENERATE]
     try:
-        return str(pipeline.settle(pipeline.Params(), studio.jobs.desk).model)
+        return str(pipeline.settle(pipeline.Params.parse({"prompt": "#"}), studio.jobs.desk).model)
     except StudioError:
         return ""
 
