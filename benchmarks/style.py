@@ -1,6 +1,6 @@
 """Styles: a warm 640 × 427 picture against the bare network, 24 megapixels under a 2 GB cap with its seams, and how near kept colours stay.
 
-`python benchmarks/style.py [speed|large|colours …] [--picture=file] [--busy]`; without a picture the first photograph that is shipped is taken.
+`python benchmarks/style.py [speed|served|large|colours …] [--picture=file] [--busy]`; without a picture the first photograph that is shipped is taken.
 """
 
 from __future__ import annotations
@@ -119,6 +119,38 @@ def speed() -> bool:
     return good
 
 
+def served() -> bool:
+    """Through the whole studio over HTTP: from the request to the finished output, and how long the job itself took, against the bare network."""
+    import torch
+    from image import given, run
+
+    from pipelines.image.nets.style import load
+    from tests.running import running
+
+    torch.set_num_threads(1)
+    buffer, folder, good = io.BytesIO(), Path(tempfile.mkdtemp(prefix="seisei-style-")), True
+    photograph().resize((640, 427)).save(buffer, "PNG")
+    ctx, x = Context(folder_with(photograph().resize((640, 427)))), torch.rand(1, 3, 428, 640)
+    with running(folder) as studio:
+        keys = {"image": given(studio, buffer.getvalue()), "style": given(studio, (THUMBS / "19.webp").read_bytes())}
+        for method, params in methods():
+            network = load(WEIGHTS / f"{method.paint_weights}.safetensors", "cpu")
+            with ctx.models.use(method._spec(ctx)) as model:
+                vector = method.style(model, params, ctx)
+            values = {name: key for name, key in keys.items() if name in method.Params.model_fields}
+            found: list[tuple[float, float, float]] = []
+            for number in range(PAIRS + 1):
+                started = time.perf_counter()
+                seconds = float(run(studio, method.id, strength=1.0 - number / 1000, **values)["seconds"])
+                whole = time.perf_counter() - started
+                started = time.perf_counter()
+                network.paint(x, vector)
+                found.append((whole, seconds, time.perf_counter() - started))
+            whole, seconds, alone = (statistics.median(column) for column in zip(*found[1:], strict=True))
+            good &= told(f"{method.id} over HTTP: {whole:.3f} s from the request, the job {seconds:.3f} s, the network alone {alone:.3f} s ({seconds / alone:.2f} ×); at most {SECONDS} s", whole <= SECONDS)
+    return good
+
+
 def large() -> bool:
     """Each in a process of its own, whose peak is its own."""
     good = True
@@ -177,7 +209,7 @@ def main() -> None:
     if asked and asked[0].startswith("child"):
         raise SystemExit(0 if child(int(asked[0][5:])) else 1)
     refuse_busy_machine()
-    parts = {"speed": speed, "large": large, "colours": colours}
+    parts = {"speed": speed, "served": served, "large": large, "colours": colours}
     missed = [name for name in asked or parts if not parts[name]()]
     raise SystemExit(f"Missed: {', '.join(missed)}" if missed else 0)
 

@@ -350,8 +350,8 @@ def test_a_grid_counts_its_cells_draws_them_and_goes_on_after_stop(opened: Any, 
     opened.get_by_role("option", name="Seed", exact=True).click()
     opened.locator("#image-x-fill").click()
     opened.wait_for_function("() => document.querySelector('#image-grid-told').innerText.includes('4 pictures')")
-    opened.get_by_label("X values").fill("1-12")
-    opened.wait_for_function("() => document.querySelector('#image-grid-told').innerText.includes('12 pictures')")
+    opened.get_by_label("X values").fill("1-40")
+    opened.wait_for_function("() => document.querySelector('#image-grid-told').innerText.includes('40 pictures')")
     opened.click("#image-grid")
     opened.locator("#image-grid-view .image-sheet img").first.wait_for()
     opened.locator("#tab-image .stop-action >> visible=true").click()
@@ -364,12 +364,12 @@ def test_a_grid_counts_its_cells_draws_them_and_goes_on_after_stop(opened: Any, 
         time.sleep(0.2)
     opened.wait_for_function("() => document.querySelectorAll('#image-grid-view .image-sheet img').length === 1 && !document.querySelector('#image-grid-view [aria-busy]')")
     sheet = sheets[0]
-    assert sheet["metadata"]["facts"]["cells"] == 12 and len(studio.get("/api/v1/outputs?pipeline=image.generate&limit=200")) < kept + 12
+    assert sheet["metadata"]["facts"]["cells"] == 40 and len(studio.get("/api/v1/outputs?pipeline=image.generate&limit=200")) < kept + 40
     tab(opened, "Create")
 
 
 def test_settings_of_a_picture_come_back_with_its_style(opened: Any, studio: Running) -> None:
-    chosen = next(output for output in newest(studio, 50) if output["metadata"]["params"].get("prompt") == "a dog, glossy")
+    chosen = next(output for output in newest(studio, 200) if output["metadata"]["params"].get("prompt") == "a dog, glossy")
     prompt(opened).fill("something else")
     opened.evaluate(f"window.seisei.use('/api/v1/outputs/{chosen['id']}/restore')")
     opened.wait_for_function("() => document.querySelector('#image-prompt textarea').value === 'a dog'")
