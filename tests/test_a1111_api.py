@@ -92,10 +92,11 @@ def test_its_control_net_units_work_unmodified(client: webuiapi.WebUIApi) -> Non
     assert client.controlnet_version() == 3 and client.controlnet_model_list() == ["edges"] and "canny" in client.controlnet_module_list()
     plain = client.txt2img(prompt="a cat", seed=1, width=32, height=32)
     one, two = webuiapi.ControlNetUnit(image=ramp(), module="canny", model="edges"), webuiapi.ControlNetUnit(image=ramp().rotate(90), module="none", model="edges", weight=0.5, guidance_end=0.8)
-    guided = [client.txt2img(prompt="a cat", seed=1, width=32, height=32, controlnet_units=units) for units in ([one], [one, two])]
+    # a dictionary of its own for each call: the client's default one keeps the units for later calls
+    guided = [client.txt2img(prompt="a cat", seed=1, width=32, height=32, controlnet_units=units, alwayson_scripts={}) for units in ([one], [one, two])]
     assert len({told.image.tobytes() for told in (plain, *guided)}) == 3 and guided[1].info["ignored"] == [] and "Module: canny, Model: edges" in guided[0].info["infotexts"][0]
-    plain = client.img2img(images=[ramp()], prompt="a cat", seed=1, width=32, height=32)  # first: the client sends units again in later calls that have none
-    begun = client.img2img(images=[ramp()], prompt="a cat", seed=1, width=32, height=32, controlnet_units=[webuiapi.ControlNetUnit(module="none", model="edges")])
+    plain = client.img2img(images=[ramp()], prompt="a cat", seed=1, width=32, height=32)
+    begun = client.img2img(images=[ramp()], prompt="a cat", seed=1, width=32, height=32, controlnet_units=[webuiapi.ControlNetUnit(module="none", model="edges")], alwayson_scripts={})
     assert begun.image.tobytes() != plain.image.tobytes()
 
 
@@ -112,7 +113,7 @@ def test_every_route_answers_with_json(studio: Running) -> None:
     ("route", "values", "status", "words"),
     [
         ("txt2img", {"sampler_name": "Nothing"}, 400, "Sampler not found"), ("img2img", {}, 404, "Init image not found"), ("img2img", {"init_images": ["nonsense"]}, 422, "Invalid encoded image"),
-        ("txt2img", {"width": 500, "sampler_name": "Euler"}, 422, "multiple of 8"), ("txt2img", {"prompt": "(a"}, 422, "never closed"), ("txt2img", {"override_settings": {"sd_model_checkpoint": "gone"}}, 422, "gone"),
+        ("txt2img", {"prompt": "x", "width": 500, "sampler_name": "Euler"}, 422, "multiple of 8"), ("txt2img", {"prompt": "(a"}, 422, "never closed"), ("txt2img", {"override_settings": {"sd_model_checkpoint": "gone"}}, 422, "gone"),
         ("options", {"sd_model_checkpoint": "gone"}, 422, "not on this computer"), ("interrogate", {}, 422, "Invalid encoded image"),
     ],
 )  # fmt: skip
