@@ -16,7 +16,7 @@ from studio.jobs import Job, JobQueue
 from tests.house import finish
 from tests.image_models import image_queue
 from tests.style_pictures import encoded, painting, pixels, waves
-from tests.trunks import small_trunk, trunk_file
+from tests.trunks import small_trunk, trunk_file, trunk_queue
 
 DREAM = "image.dream"
 WIDTH, HEIGHT = 72, 64
@@ -126,12 +126,7 @@ def test_memory_stops_growing_where_tiles_begin() -> None:
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("dream")
-    file = root / "models" / "vision" / "vgg16-hed.h5"
-    file.parent.mkdir(parents=True)
-    file.symlink_to(trunk_file().resolve())
-    made = image_queue(root / "data", root / "models")
-    made.start()
+    made = trunk_queue(tmp_path_factory.mktemp("dream"))
     yield made
     finish(made)
 

@@ -20,7 +20,7 @@ from studio.jobs import Job, JobQueue
 from tests.house import finish
 from tests.image_models import image_queue
 from tests.style_pictures import encoded, painting, pixels, waves
-from tests.trunks import small_trunk, trunk_file
+from tests.trunks import small_trunk, trunk_queue
 
 OPTIMISE = "image.style_optimise"
 WIDTH, HEIGHT = 64, 48
@@ -204,12 +204,7 @@ def test_too_little_memory_is_told_with_the_size_that_fits() -> None:
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
-    root = tmp_path_factory.mktemp("gatys")
-    file = root / "models" / "vision" / "vgg16-hed.h5"
-    file.parent.mkdir(parents=True)
-    file.symlink_to(trunk_file().resolve())
-    made = image_queue(root / "data", root / "models")
-    made.start()
+    made = trunk_queue(tmp_path_factory.mktemp("gatys"))
     yield made
     finish(made)
 

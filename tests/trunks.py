@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from studio.jobs import JobQueue
 from studio.settings import load_settings
 from studio.starter import starter_models
+from tests.image_models import image_queue
 
 NARROW = (4, 6, 8, 8, 8)
 
@@ -21,6 +23,16 @@ def trunk_file() -> Path:
     if not path.exists() and not os.environ.get("CI"):
         pytest.skip("the VGG16 starter model is not on this computer: python launch.py test fetches it")
     return path
+
+
+def trunk_queue(root: Path) -> JobQueue:
+    """Started, with the real trunk among its models."""
+    file = root / "models" / "vision" / "vgg16-hed.h5"
+    file.parent.mkdir(parents=True)
+    file.symlink_to(trunk_file().resolve())
+    made = image_queue(root / "data", root / "models")
+    made.start()
+    return made
 
 
 def small_trunk(seed: int = 1) -> Any:

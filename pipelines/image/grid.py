@@ -171,6 +171,12 @@ def _distinct(params: GridParams) -> list[ImageParams]:
 def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
     """Of each axis its name and values. Raises BadInput."""
     found = {which: (getattr(params, f"{which}_axis"), read(getattr(params, f"{which}_axis"), getattr(params, f"{which}_values"), which)) for which in SIZES}
+    check_axes(found)
+    return found
+
+
+def check_axes(found: dict[str, tuple[str, list[str]]]) -> None:
+    """Raises BadInput where nothing changes, or there are too many cells."""
     if all(axis == NOTHING for axis, _ in found.values()):
         raise BadInput("The grid has no axis.", hint="Choose what changes along X.", field="x_axis")
     count = 1
@@ -178,7 +184,6 @@ def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
         count *= len(values)
     if count > MOST_CELLS:
         raise BadInput(f"The grid would have {count:,} pictures; {MOST_CELLS} can be drawn.", hint="Give fewer values.", field="x_values")
-    return found
 
 
 def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]]]:

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import Field
 
-from pipelines.image.axes import MOST_CELLS, NOTHING, _numbers, split, typed
-from pipelines.image.grid import SIZES, draw_sheet
+from pipelines.image.axes import NOTHING, _numbers, split, typed
+from pipelines.image.grid import SIZES, check_axes, draw_sheet
 from pipelines.image.pictures import open_picture
 from pipelines.image.style.batch import Method, method_of, part_of, seeded
 from pipelines.image.style.content import png
@@ -123,13 +123,7 @@ def fields_of(params: StyleGridParams) -> dict[str, str]:
 def values_of(params: StyleGridParams) -> dict[str, tuple[str, list[str]]]:
     """Of each axis its title and values. Raises BadInput."""
     found = {which: (getattr(params, f"{which}_axis"), _read(params, which)) for which in SIZES}
-    if all(axis == NOTHING for axis, _ in found.values()):
-        raise BadInput("The grid has no axis.", hint="Choose what changes along X.", field="x_axis")
-    count = 1
-    for _, values in found.values():
-        count *= len(values)
-    if count > MOST_CELLS:
-        raise BadInput(f"The grid would have {count:,} pictures; {MOST_CELLS} can be drawn.", hint="Give fewer values.", field="x_values")
+    check_axes(found)
     return found
 
 
