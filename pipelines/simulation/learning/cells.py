@@ -1,0 +1,93 @@
+"""Cells of a table: numbers with either decimal sign, gaps, dates (ISO 8601 and the usual national ways)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from studio.api import BadInput, Numbers
+
+GAPS = {"", "na", "n/a", "nan", "-", "–", "—", "null", "none", ".", "?", "..."}
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+THOUSANDS = {".": re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"), ",": re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")}
+COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE)
+FORMS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M",
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%Y年%m月%d日", "%Y-%m",
+)  # fmt: skip
+FULL = str.maketrans("０１２３４５６７８９．，－", "0123456789.,-")
+
+
+def number(cell: str, decimal: str) -> float:
+    """NaN for a gap. Raises ValueError for what is no number."""
+    try:
+        value = float(cell) if decimal == "." and "_" not in cell else float("nan")
+        if value == value and abs(value) != float("inf"):
+            return value
+    except ValueError:
+        pass
+    if cell.lower() in GAPS:
+        return float("nan")
+    text = cell.translate(FULL).replace("\u2212", "-").replace("\u00a0", "").replace("'", "")
+    if THOUSANDS[decimal].fullmatch(text):
+        text = text.replace("," if decimal == "." else ".", "")
+    if decimal == ",":
+        text = text.replace(",", ".")
+    if not PLAIN.fullmatch(text):
+        raise ValueError(cell)
+    return float(text)
+
+
+def is_number(cell: str, decimal: str) -> bool:
+    try:
+        return number(cell, decimal) == number(cell, decimal)
+    except ValueError:
+        return False
+
+
+def decimal_of(cells: Sequence[str], separator: str) -> str:
+    """A comma where it stands between digits and no point does, in more cells than the other way round."""
+    if separator == ",":  # then a quoted "1,5" may still be one
+        points = sum(bool(PLAIN.fullmatch(cell)) and "." in cell for cell in cells)
+        return "," if sum(bool(COMMA.fullmatch(cell)) and not THOUSANDS["."].fullmatch(cell) for cell in cells) > points else "."
+    commas = sum(bool(COMMA.fullmatch(cell)) for cell in cells)
+    return "," if commas > sum("." in cell and bool(PLAIN.fullmatch(cell)) for cell in cells) else "."
+
+
+def dates(cells: Sequence[str]) -> Numbers | None:
+    """Days since 1970 by the first form that all cells but gaps have; None if there is none."""
+    full = [cell for cell in cells if cell.lower() not in GAPS]
+    if not full or not any(letter.isdigit() for letter in full[0]):
+        return None
+    for form in FORMS:
+        try:
+            # a day above 12 far down decides between day/month and month/day, so all are tried
+            return np.array([np.nan if cell.lower() in GAPS else _days(cell.removesuffix("Z"), form) for cell in cells])
+        except ValueError:
+            continue
+    return None
+
+
+def _days(cell: str, form: str) -> float:
+    return (datetime.strptime(cell, form) - datetime(1970, 1, 1)).total_seconds() / 86_400
+
+
+class Ragged:
+    """Brings rows to one width: short ones get gaps, which is told once; a row that is too long is refused."""
+
+    def __init__(self, width: int, separator: str) -> None:
+        self.width, self.separator = width, separator
+        self.notes: list[str] = []
+
+    def fitted(self, line: int, cells: list[str]) -> list[str]:
+        missing = self.width - len(cells)
+        if missing < 0 and any(cells[self.width :]):
+            told = {"\t": "tab", " ": "space"}.get(self.separator, self.separator)
+            problem = f"Line {line:,} has {len(cells)} columns where the others have {self.width} (separator “{told}”)."
+            raise BadInput(problem, hint="Look for a separator inside a text or a number, and put that cell in quotation marks.", field="table")
+        if missing > 0 and not self.notes:
+            self.notes.append(f"Line {line:,} has {len(cells)} of {self.width} columns: the rest counts as gaps.")
+        return cells[: self.width] if missing < 0 else cells + [""] * missing

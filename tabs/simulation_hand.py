@@ -1,0 +1,89 @@
+"""Where a simulation's result goes on: a report, the Music tab, the Image tab. No gradio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+
+from studio.api import BadInput, NotFound, Output, Route, Studio, language
+
+AT = "/api/v1/simulation/"
+REPORT, SONIFY, GENERATE = "simulation.report", "simulation.sonify", "image.generate"
+MOST_PARTS = 60
+
+
+class Hand:
+    """Jobs and outputs of one's own, handed on."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def job(self, owner: str, job_id: str) -> Any:
+        """Raises NotFound."""
+        job = self.studio.jobs.get(job_id)
+        if job.owner != owner or not job.pipeline.id.startswith("simulation."):
+            raise NotFound("That job is not known any more.")
+        return job
+
+    def report(self, owner: str, job_id: str, address: str) -> str:
+        """A report of all that the job kept; its job."""
+        job = self.job(owner, job_id)
+        outputs = self.studio.store.outputs_of(job_id)
+        if not outputs:
+            raise BadInput("There is nothing to report yet.", hint="Wait until it is finished.")
+        settings = job.params.model_dump(mode="json")
+        values = {name: settings[name] for name in ("model", "own", "values", "seed") if name in settings}
+        summary = {name: value for name, value in job.summary.items() if name != "pace"}
+        return str(self.studio.submit(REPORT, values | {"method": job.pipeline.id, "settings": settings, "summary": summary, "parts": self.parts(outputs), "address": address}, owner=owner).id)
+
+    def parts(self, outputs: list[Output]) -> list[dict[str, str]]:
+        """Figures as SVG where there is one, other pictures, and tables; each kept as a job's input."""
+        inputs = self.studio.jobs.desk.inputs
+        keep = {".svg": inputs.keep_drawing, ".csv": inputs.keep_table, ".png": inputs.keep, ".gif": inputs.keep, ".webp": inputs.keep}
+        drawn = {output.title for output in outputs if output.path.endswith(".svg")}
+        found = []
+        for output in outputs[:MOST_PARTS]:
+            path = Path(output.path)
+            if path.suffix in keep and path.is_file() and not (path.suffix == ".png" and output.title in drawn):
+                found.append({"key": keep[path.suffix](path.read_bytes()), "title": output.title})
+        return found
+
+    def music(self, owner: str, job_id: str) -> str:
+        """The job's model, values and seed as music; its job."""
+        settings = self.job(owner, job_id).params.model_dump(mode="json")
+        return str(self.studio.submit(SONIFY, {name: settings[name] for name in ("model", "own", "values", "seed", "duration") if name in settings}, owner=owner).id)
+
+    def picture(self, owner: str, output_id: str) -> list[str]:
+        """The picture becomes what the Image tab begins from; where that is."""
+        output = self.studio.store.output(output_id)
+        if output.owner != owner or output.kind != "image" or not Path(output.path).is_file():
+            raise NotFound("There is no such picture.")
+        key = self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes())
+        self.studio.store.remember(owner, f"restore:{GENERATE}", {"prompt": "", "image": key})
+        return self.studio.places.get(GENERATE, [])
+
+
+def routes(studio: Studio) -> list[Route]:
+    hand = Hand(studio)
+
+    def owner(request: Request) -> str:
+        return unquote(request.headers["x-seisei-owner"])
+
+    def report(request: Request) -> Any:
+        return {"job": hand.report(owner(request), request.path_params["job"], request.query_params.get("address", ""))}
+
+    def music(request: Request) -> Any:
+        return {"job": hand.music(owner(request), request.path_params["job"])}
+
+    def picture(request: Request) -> Any:
+        told = studio.words.say(language(request.headers, request.cookies), "The picture is in the Image tab.")
+        return {"place": hand.picture(owner(request), request.path_params["id"]), "told": told}
+
+    return [
+        Route(AT + "jobs/{job}/report", ["POST"], report, "A report of a finished run, experiment or calibration: ?address= of the studio for its link"),
+        Route(AT + "jobs/{job}/music", ["POST"], music, "Its model and values as music"),
+        Route(AT + "outputs/{id}/picture", ["POST"], picture, "A picture of yours to the Image tab"),
+    ]
