@@ -1,0 +1,1 @@
+"""Words to sound: music.audio over transformers' MusicGen and diffusers' audio pipelines."""

@@ -1,0 +1,1 @@
+"""Speech: voices of several engines, texts with marks, scripts of several speakers, subtitles."""

@@ -1,0 +1,1 @@
+"""What needs torch: imported inside functions only."""

@@ -1,0 +1,112 @@
+"""Speech as a person uses it: a text is heard, a word corrected in its place, a wrong mark shown, and an answer of a chat read aloud."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.browser.driving import needs_browser, say, tab
+from tests.running import Running
+
+pytestmark = needs_browser
+
+
+def open_speech(page: Any) -> None:
+    tab(page, "Music")
+    page.locator("[role=tab][data-tab-id=speech]").first.click()
+    page.wait_for_selector("#speech-text textarea >> visible=true")
+
+
+def test_the_sentence_that_stands_there_is_heard(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    expect(page.locator("#speech-text textarea")).to_have_value("Good evening! The train to Kyoto leaves at 18:45 from platform 3. Have a pleasant journey.", timeout=45_000)
+    page.locator("#speech-go").click()
+    expect(page.locator("#speech-view .sound-player .words button")).to_have_count(3, timeout=90_000)
+    expect(page.locator(".speech-files a")).to_have_count(1)
+    sound = studio.get("/api/v1/outputs?pipeline=music.speech")[0]
+    assert sound["kind"] == "audio"
+    play, lines = page.locator("#speech-view .play"), page.locator("#speech-view .words button")
+    expect(play).to_be_enabled(timeout=60_000)
+    lines.nth(1).click()
+    expect(lines.nth(1)).to_have_attribute("aria-current", "", timeout=45_000)
+    expect(lines.nth(2)).to_have_attribute("aria-current", "", timeout=45_000)  # it goes on by itself
+
+
+def test_a_word_is_corrected_in_its_place(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    page.fill("#speech-text textarea", "The Kyoto train.")
+    word = page.locator("#speech-readings .word[data-word=Kyoto]")
+    word.wait_for(timeout=60_000)
+    word.click()
+    page.locator("#speech-readings .fix input").fill("key oh toe")
+    page.locator("#speech-readings .fix input").press("Enter")
+    expect(page.locator("#speech-readings .word.own")).to_have_attribute("data-reading", "key oh toe", timeout=30_000)
+
+
+def test_a_japanese_word_is_corrected_and_escape_leaves_it(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    page.fill("#speech-text textarea", "人間の話です。")
+    word, box = page.locator("#speech-readings .word[data-word=人間]"), page.locator("#speech-readings .fix input")
+    word.wait_for(timeout=60_000)
+    assert word.get_attribute("data-reading") == "ニンゲン"
+    word.click()
+    box.press("Escape")
+    expect(word).to_be_focused()
+    word.click()
+    box.fill("ジンカン")
+    box.press("Enter")
+    expect(page.locator("#speech-readings .word.own")).to_have_attribute("data-reading", "ジンカン", timeout=60_000)
+
+
+def test_every_file_that_was_asked_for_can_be_taken(page: Any, studio: Running) -> None:
+    """The whole, one file a paragraph, and both subtitles; afterwards an output gives its text back."""
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    page.fill("#speech-text textarea", "一つ目です。\n\n二つ目です。")
+    page.get_by_role("button", name="File and subtitles").click()
+    page.get_by_label("Subtitles").first.click()
+    page.get_by_role("option", name="Both").click()
+    page.get_by_label("One file a line").check()
+    page.locator("#speech-go").click()
+    links = page.locator(".speech-files a")
+    expect(links).to_have_count(5, timeout=120_000)
+    taken = [page.request.get(studio.url + str(link.get_attribute("href"))) for link in links.all()]
+    assert [answer.body()[:4] for answer in taken] == [b"RIFF", b"1\n00", b"WEBV", b"RIFF", b"RIFF"]
+    assert all("attachment" in answer.headers["content-disposition"] for answer in taken)
+    whole = str(links.first.get_attribute("href")).split("/")[4]
+    page.fill("#speech-text textarea", "")
+    page.evaluate(f"window.seisei.use('/api/v1/outputs/{whole}/restore')")
+    expect(page.locator("#speech-text textarea")).to_have_value("一つ目です。\n\n二つ目です。", timeout=60_000)
+
+
+def test_a_wrong_mark_is_shown_at_its_place(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    page.fill("#speech-text textarea", '<speak>Hello <brake time="1s"/> you</speak>')
+    page.locator("#speech-go").click()
+    place = page.locator("#fault-speech-text .speech-place")  # at its field, as every refusal
+    expect(place).to_be_visible(timeout=60_000)
+    line, sign = place.inner_text().split("\n")
+    assert line[sign.index("▲")] == "<" and line[sign.index("▲") :].startswith("<brake")
+
+
+def test_an_answer_is_read_aloud(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    say(page, "Say good morning.")
+    button = page.locator(".aloud").last
+    button.wait_for(timeout=90_000)
+    expect(page.locator("#chat-note")).to_contain_text("tokens", timeout=60_000)
+    button.click()
+    expect(button).to_have_attribute("title", "Stop reading", timeout=45_000)
+    expect(page.locator("#chat-aloud i[data-play]")).to_have_count(1, timeout=90_000)
+    button.click()
+    expect(button).to_have_attribute("title", "Read this aloud")
+    assert button.get_attribute("aria-pressed") == "false"

@@ -1,0 +1,301 @@
+"""The Compose and Learn pages without a browser: the desk, what its script asks for, the form, the pictures, the words."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.dom.minidom
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from pipelines.music.score import Note, Piece, Voice
+from studio import ui
+from studio.api import Artifact, BadInput, NotFound, Params, Stats, Studio
+from studio.api import ui as hints
+from studio.catalog import Catalog
+from studio.downloads import Downloads
+from studio.executor import InlineExecutor
+from studio.i18n import Words, read_catalogue
+from studio.jobs import JobQueue
+from studio.plugins import Hooks
+from studio.settings import Settings
+from studio.simulation import Simulations
+from studio.store import Store
+from tabs.job_follow import Run
+from tabs.music_compose import ComposePage
+from tabs.music_desk import COMPOSE, FOLDER, RENDER, SCRIPTS, Desk, script
+from tabs.music_form import MusicForm, picture
+from tabs.music_learn import LEARN, LearnPage
+from tabs.music_picture import drawn, loss_curve
+from tests.house import finish, worker_config
+
+QUARTER = 480
+
+
+def tune(pitch: int = 60, name: str = "Flute") -> Voice:
+    return Voice(name, tuple(Note(number * QUARTER, pitch + number % 5, QUARTER, 70) for number in range(16)))
+
+
+PIECE = Piece((tune(72, "Soprano"), tune(60, "Bass")), 16 * QUARTER, keys=((0, "C"),), chords=((0, "C"),), title="Two lines").to_json()
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    hooks = Hooks()
+    hooks.load_builtin("pipelines.music")
+    config = worker_config(tmp_path / "data") | {"builtins": ["pipelines.music"], "budget": 2**34}
+    data = tmp_path / "data"
+    pipelines = {item.id: item for item in hooks.collect("register_pipelines", simulations=Simulations(hooks.collect("register_simulations")))}
+    queue = JobQueue(
+        pipelines=pipelines, executors={"cpu": InlineExecutor(config), "device": InlineExecutor(config)}, store=Store(data), hooks=hooks, catalog=Catalog([]), settings=Settings(data_dir=str(data)), spool=data / "spool", budget=lambda settings: 2**34,
+    )  # fmt: skip
+    yield Studio(queue.settings, queue.hooks, queue.pipelines, queue.catalog, queue, queue.store, Words(), Downloads(lambda: queue.settings, queue.catalog.refresh))
+    finish(queue)
+
+
+def saved(studio: Studio, piece: dict[str, Any], owner: str = "me", job: str = "j1") -> list[Any]:
+    """Outputs as a composition leaves them."""
+    artifacts = [Artifact("midi", Desk(studio).midi(piece), ".mid", title="A piece"), Artifact("audio", b"RIFF\0\0\0\0WAVE", ".wav", title="A piece")]
+    return studio.store.save(job_id=job, owner=owner, pipeline_id=COMPOSE, artifacts=artifacts, metadata={"pipeline": COMPOSE, "params": {}})
+
+
+# -- the desk ------------------------------------------------------------------------------------------------
+
+
+def test_a_first_visit_has_a_piece_of_four_voices_and_sixteen_bars_with_its_sound(studio: Studio) -> None:
+    import soundfile
+
+    found = Desk(studio).recall("somebody new")
+    piece = found["piece"]
+    assert len(piece["voices"]) == 4 and all(len(voice["notes"]) > 16 for voice in piece["voices"])
+    assert piece["length"] == 16 * 4 * QUARTER and found["sound"]["src"] == "/api/v1/music/samples/first.ogg"
+    samples, rate = soundfile.read(FOLDER / "first.ogg")
+    seconds = piece["length"] / QUARTER * 60 / piece["tempos"][0][1]
+    assert seconds <= len(samples) / rate < seconds + 8 and 0.05 < abs(samples).max() < 1.0
+
+
+def test_the_desk_keeps_each_person_s_piece_note_for_note(studio: Studio) -> None:
+    desk = Desk(studio)
+    desk.keep("me", {"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j"})
+    assert desk.recall("me") == json.loads(json.dumps({"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j"}))
+    assert desk.recall("you")["piece"] != desk.recall("me")["piece"]
+    path = studio.jobs.desk.inputs.path(desk.key(PIECE))
+    assert [[note["start"], note["pitch"], note["length"], note["velocity"]] for note in desk.piece(path)["voices"][0]["notes"]] == [[n.start, n.pitch, n.length, n.velocity] for n in tune(72).notes]
+
+
+@pytest.mark.parametrize("given", [None, [], "x", {}, {"voices": 3}, {"voices": [{"name": "x"}], "length": 4}, PIECE | {"voices": [{"name": "x", "notes": [{"start": 0, "pitch": 300, "length": 10, "velocity": 5}]}]}])
+def test_what_is_no_piece_is_refused_in_a_sentence_and_the_old_one_stays(studio: Studio, given: Any) -> None:
+    desk = Desk(studio)
+    desk.keep("me", {"piece": PIECE})
+    with pytest.raises(BadInput) as told:
+        desk.keep("me", {"piece": given})
+    assert told.value.message.endswith(".") and desk.recall("me")["piece"]["title"] == "Two lines"
+
+
+def test_an_output_opens_on_the_desk_with_its_sound_and_only_one_s_own(studio: Studio) -> None:
+    made = saved(studio, PIECE)
+    desk = Desk(studio)
+    desk.open("me", made[0].id)
+    found = desk.recall("me")
+    assert found["piece"]["title"] == "Two lines" and found["sound"]["output"] == made[1].id and found["made"] == {"job": "j1", "midi": made[0].id}
+    for owner, output in (("you", made[0].id), ("me", made[1].id)):
+        with pytest.raises(NotFound):
+            desk.open(owner, output)
+
+
+def test_the_mixer_is_passed_on_and_what_was_never_touched_stays_the_piece_s_own(studio: Studio) -> None:
+    desk = Desk(studio)
+    assert desk.mixed({}) == {} == desk.mixed(None)
+    mix = {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "reverb": 0.0, "unknown": 3}
+    assert desk.mixed(mix) == {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "reverb": 0.0}
+    studio.pipelines[RENDER].Params.parse(desk.mixed(mix))
+
+
+def test_a_changed_piece_is_sounded_by_a_job_that_hears_the_mixer(studio: Studio) -> None:
+    import soundfile
+
+    studio.jobs.start()
+    desk = Desk(studio)
+    lengths = []
+    for mix in ({"mute": [False, True], "pan": [-1, 0]}, {"mute": [True, False], "pan": [0, 1]}):
+        job = studio.jobs.get(desk.sound("me", {"piece": PIECE, "mix": mix})).wait()
+        assert job.state == "done", job.error
+        samples, _ = soundfile.read(studio.store.output(job.outputs[0]).path)
+        lengths.append((abs(samples) ** 2).mean(0))
+    assert lengths[0][0] > 3 * lengths[0][1] and lengths[1][1] > 3 * lengths[1][0], "left, then right"
+
+
+def test_exports_are_what_the_pipelines_write_and_nothing_else(studio: Studio) -> None:
+    desk = Desk(studio)
+    offered = [what for what, _ in desk.words()["exports"]]
+    assert offered[0] == "MIDI" and {"MusicXML", "WAV", "FLAC", "MP3", "OGG", "Stems"} <= set(offered)
+    for what in set(offered) - {"MIDI"}:
+        job = studio.jobs.get(desk.export("me", {"piece": PIECE, "what": what}))
+        assert job.params.model_dump().get("format") == {"Stems": "WAV"}.get(what, what) and job.params.model_dump().get("stems", False) is (what == "Stems")
+    with pytest.raises(BadInput):
+        desk.export("me", {"piece": PIECE, "what": "EXE"})
+    assert len(desk.words()["instruments"]) == 128
+
+
+# -- going on from the piece -----------------------------------------------------------------------------------
+
+
+def test_wishes_of_the_script_become_parameters(studio: Studio) -> None:
+    page, desk = ComposePage(studio), Desk(studio)
+    desk.keep("me", {"piece": PIECE})
+    whole = desk.key(PIECE)
+    assert page.acted("me", {"mode": "Continue"}) == {"mode": "Continue", "piece": whole}
+    assert page.acted("me", {"mode": "Repaint", "bars": "2-3", "voices": [1]}) == {"mode": "Repaint", "piece": whole, "repaint_bars": "2-3", "repaint_voices": "2"}
+    assert page.acted("me", {"mode": "Loop", "bars": "3-4"}) == {"mode": "Repaint", "piece": whole, "loop": True, "repaint_bars": "3-4"}
+    one = page.acted("me", {"mode": "Harmonise", "voice": 1})
+    assert [voice["name"] for voice in desk.piece(studio.jobs.desk.inputs.path(one["piece"]))["voices"]] == ["Bass"]
+    for mode in ("Continue", "Variation", "Harmonise"):
+        studio.pipelines[COMPOSE].Params.parse(page.acted("me", {"mode": mode}))
+
+
+def test_without_notes_there_is_nothing_to_go_on_from(studio: Studio) -> None:
+    page = ComposePage(studio)
+    empty = PIECE | {"voices": [PIECE["voices"][0], PIECE["voices"][1] | {"notes": []}]}
+    Desk(studio).keep("me", {"piece": empty})
+    with pytest.raises(BadInput, match="no notes"):
+        page.acted("me", {"mode": "Harmonise", "voice": 1})
+    assert page.acted("me", {"mode": "Harmonise", "voice": 0})["mode"] == "Harmonise"
+
+
+def test_a_repaint_leaves_every_other_note_as_it_was(studio: Studio) -> None:
+    studio.jobs.start()
+    page, desk = ComposePage(studio), Desk(studio)
+    desk.keep("me", desk.first())
+    before = desk.recall("me")["piece"]
+    values = page.acted("me", {"mode": "Repaint", "bars": "5-8", "voices": [1]})
+    job = studio.submit(COMPOSE, values | {"sound": "No sound", "seed": 8}, owner="me").wait()
+    assert job.state == "done", job.error
+    after = desk.piece(Path(studio.store.output(job.outputs[0]).path))
+    bar = 4 * QUARTER
+    for number, (old, new) in enumerate(zip(before["voices"], after["voices"], strict=True)):
+        outside = [[note for note in voice["notes"] if number != 1 or not 4 * bar <= note["start"] < 8 * bar] for voice in (old, new)]
+        assert outside[0] == outside[1], old["name"]
+    assert before["voices"][1]["notes"] != after["voices"][1]["notes"]
+
+
+def test_a_finished_job_hands_its_piece_over_and_a_running_one_does_not(studio: Studio) -> None:
+    page = ComposePage(studio)
+    midi, sound = saved(studio, PIECE)
+    done = page.stage(Run("j1", [midi.id, sound.id], notes=["<b>"]), "me", "en")
+    told = json.loads(re.search(r'data-made="([^"]*)"', done)[1].replace("&quot;", '"'))  # type: ignore[index]
+    assert told["midi"] == midi.id and told["audio"] == sound.id and "&lt;b&gt;" in done
+    assert "data-made" not in page.stage(Run("j1", [midi.id], running=True, step=1, total=4), "me", "ja")
+    assert 'role="alert"' in page.stage(Run("j1", problem="<x>"), "me", "en") and "<x>" not in page.stage(Run("j1", problem="<x>"), "me", "en")
+
+
+# -- the form --------------------------------------------------------------------------------------------------
+
+
+def formed(studio: Studio) -> MusicForm:
+    """The form with a stand-in for each component: gr.Blocks leaves event loops open."""
+    form = MusicForm(studio)
+    form.preset, form.cards, form.extras = SimpleNamespace(), SimpleNamespace(), {}
+    names = ["bars", "instruments", *(name for names in form.groups().values() for name in names)]
+    form.controls = {name: SimpleNamespace(value=ui.show_value(form.fields[name].get_default(call_default_factory=True))) for name in names}
+    return form
+
+
+def test_three_controls_are_in_sight_and_every_other_field_is_under_advanced_or_set_by_the_desk(studio: Studio) -> None:
+    form = formed(studio)
+    advanced = {name for names in form.groups().values() for name in names}
+    assert {"preset", "bars", "instruments"} | advanced | {"mode", "piece", "repaint_bars", "repaint_voices"} == set(form.Params.model_fields)
+    given = {name: control.value for name, control in form.controls.items()} | {"preset": "Waltz"}
+    assert form.Params.parse(form.values(given)) == form.Params(preset="Waltz")  # type: ignore[call-arg]
+    assert form.Params.parse(form.values(given | {"bars": "12"})).model_dump()["bars"] == 12, "a length of one's own"
+
+
+def test_moods_have_cards_with_pictures_and_settings_that_parse(studio: Studio) -> None:
+    form = formed(studio)
+    assert len(form.moods) >= 10
+    for name in form.moods:
+        assert picture(name).is_file(), "python tabs/samples/music/make.py"
+        xml.dom.minidom.parse(str(picture(name)))
+        assert form.mood(name)[0] == name
+    pressed = form.drawn("Waltz", "ja")
+    assert pressed.count('aria-pressed="true"') == 1 and 'aria-label="雰囲気"' in pressed
+    shown = dict(zip([id(item) for item in form.filled], form.shown({"preset": "Blues", "tempo": 90.0}, "en"), strict=True))
+    assert shown[id(form.preset)] == "Blues" and shown[id(form.controls["tempo"])] == 90.0
+
+
+# -- learning --------------------------------------------------------------------------------------------------
+
+
+class LearnParams(Params):
+    pieces: list[str] = Field([], title="MIDI files", description="Keys.", json_schema_extra=hints(widget="hidden"))
+    name: str = Field("My style", title="Name", description="Of the style.")
+    updates: int = Field(160, ge=2, title="Learning steps", description="How many.")
+    resume: str = Field("", title="Go on from", description="A style.", json_schema_extra=hints(widget="hidden"))
+
+
+@pytest.fixture
+def learn(studio: Studio) -> LearnPage:
+    """The page over a method that is only asked."""
+    studio.pipelines[LEARN] = SimpleNamespace(id=LEARN, title="Learn", lane="cpu", Params=LearnParams)  # type: ignore[assignment]
+    page = LearnPage(studio)
+    page.controls = {"name": SimpleNamespace(), "updates": SimpleNamespace()}
+    return page
+
+
+def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, learn: LearnPage, tmp_path: Path) -> None:
+    given = {"files": [], "name": "Mine", "updates": 20}
+    with pytest.raises(BadInput, match="no pieces"):
+        learn.asked("me", given)
+    one, other = tmp_path / "one.mid", tmp_path / "holiday.png"
+    one.write_bytes(Desk(studio).midi(PIECE))
+    other.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    values, _ = learn.asked("me", given | {"files": [str(one)]})
+    assert values["pieces"] == [Desk(studio).key(PIECE)] and values["name"] == "Mine" and LearnParams.parse(values)
+    with pytest.raises(BadInput, match="holiday.png"):
+        learn.asked("me", given | {"files": [str(one), str(other)]})
+
+
+def test_learning_shows_its_curve_and_says_what_came_of_it(learn: LearnPage) -> None:
+    job = SimpleNamespace(id="j", params=LearnParams(), state="running")
+    run = Run("j", running=True, step=3, total=9)
+    learn.follower._take(run, Stats({"curve": [[0, 2.0], [10, 1.0]], "held_out": [[0, 2.0], [10, 1.5]]}), job, "en")
+    assert learn.stage(run, "me", "en").count("<polyline") == 2 and "aria-busy" in learn.stage(run, "me", "en")
+    learn.follower.measured["j"] |= {"held_out_before": 2.0, "held_out_after": 1.5, "copied_quarters": 5}
+    done = learn.stage(Run("j"), "me", "ja")
+    assert "25 %" in done and "5 個分" in done and "aria-busy" not in done
+    learn.follower.measured["j"] |= {"held_out_after": 2.1}
+    assert "no better" in learn.stage(Run("j"), "me", "en") and "lower" not in learn.stage(Run("j"), "me", "en")
+    assert "Give MIDI files" in learn.stage(Run(), "me", "en")
+
+
+# -- pictures and words ----------------------------------------------------------------------------------------
+
+
+def test_a_picture_of_a_piece_shows_each_voice_and_takes_no_text_from_a_file() -> None:
+    hostile = PIECE | {"title": "<script>", "voices": [voice | {"name": '"><script>'} for voice in PIECE["voices"]]}
+    found = drawn(hostile)
+    assert "script" not in found and len(xml.dom.minidom.parseString(found).getElementsByTagName("path")) == 2
+    assert len(xml.dom.minidom.parseString(drawn(PIECE | {"voices": []})).getElementsByTagName("path")) == 0
+    many = PIECE | {"voices": [{"notes": [{"start": n, "pitch": 60, "length": 1} for n in range(50_000)]}], "length": 50_000}
+    assert len(drawn(many)) < 400_000
+
+
+def test_a_loss_curve_goes_down_where_the_loss_does() -> None:
+    found = xml.dom.minidom.parseString(loss_curve([[0, 2.0], [50, 1.0], [100, 0.5]], [[0, 2.1], [100, 0.9]], "Loss & more"))
+    own = next(line for line in found.getElementsByTagName("polyline") if line.getAttribute("class") == "own")
+    heights = [float(point.split(",")[1]) for point in own.getAttribute("points").split()]
+    assert heights == sorted(heights) and heights[0] < heights[-1] and found.documentElement.getAttribute("aria-label") == "Loss & more"
+
+
+def test_every_word_of_the_script_has_its_japanese() -> None:
+    text, known = "".join((FOLDER.parent.parent / name).read_text(encoding="utf-8") for name in SCRIPTS), read_catalogue("ja")
+    said = set(re.findall(r"say\('((?:[^'\\]|\\.)+)'\)", text)) | set(re.findall(r"(?:plain|choice|lamp|slid)\((?:'\w', )?'([^']+)'", text)) | set(re.findall(r"button\('\w+', '([^']+)'", text))
+    for conditional in re.findall(r"say\(\w+ \? '([^']+)' : '([^']+)'\)", text):
+        said |= set(conditional)
+    said |= {label for _, label in re.findall(r"\[(\d+), '([A-Z][a-z]+)'\]", text)}
+    assert len(said) > 50 and sorted(word for word in said if word not in known and word != "MIDI") == []
+    assert script().startswith("export function start(element, trigger)")

@@ -1,0 +1,93 @@
+"""SoundFont notes that come again are made once: the sound is that of the notes one after the other, with less work, and not where notes silence each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.music.sound.files import RATE
+from pipelines.music.sound.playing import Part
+from pipelines.music.sound.repeated import grouped, repeated, worth_it
+from pipelines.music.sound.soundfont import SHIPPED, _choose, _in_turn, events, sounded
+from pipelines.music.sound.synth.player import Sounding
+
+
+def part(program: int, forces: tuple[int, ...] = (60, 100), keys: tuple[int, ...] = (60, 67), count: int = 16, drums: bool = False) -> Part:
+    notes = tuple(Sounding(number * RATE // 4, RATE // 4 - 300, keys[number % len(keys)], forces[number % len(forces)]) for number in range(count))
+    return Part(0, "", program, drums, notes)
+
+
+@pytest.fixture(scope="module")
+def synth() -> Iterator[Any]:
+    import tinysoundfont
+
+    made = tinysoundfont.Synth(samplerate=RATE)
+    made.sfload(str(SHIPPED), max_voices=512)
+    yield made
+
+
+class Counting:
+    """A synth that counts the frames of sounding notes that it makes."""
+
+    def __init__(self, synth: Any) -> None:
+        self.synth, self.frames = synth, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.synth, name)
+
+    def generate_simple(self, frames: int, buffer: Any) -> None:
+        self.frames += frames
+        self.synth.generate_simple(frames, buffer)
+
+
+def test_notes_are_grouped_by_key_and_length_and_one_that_is_struck_again_ends_there() -> None:
+    twice = Part(0, "", 0, False, (Sounding(0, 6400, 60, 90), Sounding(3200, 6400, 60, 50), Sounding(0, 6410, 64, 90)))
+    assert grouped(twice) == {(60, 3200): [(0, 90)], (60, 6400): [(3200, 50)], (64, 6400): [(0, 90)]}
+    assert worth_it(part(88)) and not worth_it(part(88, drums=True)) and not worth_it(part(88, keys=tuple(range(40, 56))))
+
+
+@pytest.mark.parametrize("program", [88, 91, 0])
+def test_the_sound_is_that_of_notes_in_turn(synth: Any, program: int) -> None:
+    """But for where the envelopes' steps of 64 frames begin. The same each time, to the bit."""
+    notes = part(program, forces=(60, 100, 80))
+    made = sounded(synth, notes, lambda: None)
+    again = sounded(synth, notes, lambda: None)
+    (font,) = synth.soundfonts.values()
+    font.reset()
+    synth.generate_simple(RATE // 10, memoryview(bytearray(8 * (RATE // 10))))
+    _choose(synth, notes)
+    turn = _in_turn(synth, events(notes), lambda: None)
+    frames = min(made.shape[1], turn.shape[1])
+    assert np.array_equal(made, again) and np.abs(made).max() > 0.01
+    assert np.abs(made[:, :frames] - turn[:, :frames]).max() < 0.05 * np.abs(turn).max()
+
+
+def test_what_rings_for_long_is_made_once(synth: Any) -> None:
+    """Of 32 notes in two keys four sounds are made at most, the softest and the hardest of each, each about 6 s long."""
+    counting = Counting(synth)
+    sounded(counting, part(91, forces=(60, 70, 100), count=32), lambda: None)
+    assert 0 < counting.frames < 4 * 7 * RATE + 2 * RATE
+
+
+class Choking:
+    """Each note ends the one before it, as an open hi-hat is ended by a closed one."""
+
+    def __init__(self) -> None:
+        self.key = 0
+
+    def noteon(self, channel: int, key: int, force: int) -> None:
+        self.key = key
+
+    def noteoff(self, channel: int, key: int) -> None:
+        self.key = 0
+
+    def generate_simple(self, frames: int, buffer: Any) -> None:
+        np.frombuffer(buffer, np.float32)[:] = self.key / 100
+
+
+def test_where_notes_silence_each_other_they_are_made_in_turn() -> None:
+    synth = Choking()
+    assert repeated(synth, part(0), lambda: synth.noteoff(0, 0), lambda: None) is None
