@@ -23,6 +23,7 @@ from tests.running import running  # noqa: E402
 from tests.upscaler_models import detailed, png  # noqa: E402
 
 NO_SEAM = 2  # of 255
+BEGUN, STOP = 10.0, 1.0  # processor seconds of all cores before Stop is pressed, and from then to the end at most
 MORE_MEMORY = 1.2  # times what was foretold, and the base of a process that computes
 
 
@@ -126,11 +127,23 @@ def large() -> bool:
         state = studio.wait(job, 4 * 3600)
         done.set()
         thread.join()
+        stopped = _stopped(studio, worker, values) if state["state"] == "done" else False
         foretold = need["working_bytes"]
         return told(
             f"{side} × {side} to {2 * side} × {2 * side}: {state['state']} after {time.monotonic() - started:.0f} s; the worker grew {(peak - base) / 2**20:.0f} MB, foretold {foretold / 2**20:.0f} MB, "
             f"the pictures alone {side * side * 5 * PICTURE_BYTES / 2**20:.0f} MB", state["state"] == "done" and peak - base <= MORE_MEMORY * foretold,
-        )  # fmt: skip
+        ) and stopped  # fmt: skip
+
+
+def _stopped(studio: Any, worker: Any, values: dict[str, Any]) -> bool:
+    """Stop in the middle of the same picture: what the worker computes until the job has ended, in processor seconds."""
+    before, job = sum(worker.cpu_times()[:2]), studio.post("/api/v1/pipelines/image.upscale", **values)["id"]
+    while (spent := sum(worker.cpu_times()[:2])) < before + BEGUN:
+        time.sleep(0.2)
+    studio.post(f"/api/v1/jobs/{job}/cancel")
+    state = studio.wait(job, 600)["state"]
+    more = sum(worker.cpu_times()[:2]) - spent
+    return told(f"Stop in its middle: {state} after {more:.2f} processor seconds; at most {STOP}", state == "cancelled" and more <= STOP)
 
 
 def _small(studio: Any) -> str:

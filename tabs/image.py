@@ -10,7 +10,6 @@ import gradio as gr
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from studio import ui
 from studio.api import NotFound, Route, Studio, Tab, hookimpl
 from tabs.image_advice import PIPELINE
 from tabs.image_create import CreatePage
@@ -52,7 +51,6 @@ class ImageTab:
             style[0].listen(style[1], create, upscale)
         if lab:
             lab[0].listen(lab[1], create)
-        ui.last_results("image.")
 
     def _style(self, studio: Studio) -> tuple[StylePage, Any] | None:
         """Where the pipelines that paint are there."""

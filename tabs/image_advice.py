@@ -7,6 +7,7 @@ from typing import Any
 from studio.api import Studio
 
 PIPELINE = "image.generate"
+GRID = "image.grid"
 SHAPES = {"Square 1:1": (1, 1), "Portrait 3:4": (3, 4), "Portrait 2:3": (2, 3), "Portrait 9:16": (9, 16), "Landscape 4:3": (4, 3), "Landscape 3:2": (3, 2), "Landscape 16:9": (16, 9)}
 OWN_SHAPE, AS_PICTURE = "Own size", "As the picture"
 ADVISED = "As it was made for"

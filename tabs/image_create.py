@@ -15,19 +15,19 @@ from studio.api import Studio, StudioError
 from tabs import image_advice as advice
 from tabs.image_actions import Actions, own_output, own_words
 from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
-from tabs.image_follow import GRID, duration
 from tabs.image_form import EXTEND, Form
-from tabs.image_page import STREAMING, JobPage
-from tabs.image_picture import editor_value, picture_value
+from tabs.image_page import PicturePage
 from tabs.image_tasks import examples, ideas, task
-from tabs.image_view import Run, stage
+from tabs.image_view import stage
+from tabs.job_follow import Run, duration
+from tabs.job_page import STREAMING
 
 PIPELINE = advice.PIPELINE
 MOST_SEED = 2**31
 MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision")
 
 
-class CreatePage(JobPage):
+class CreatePage(PicturePage):
     """Everything about one picture or a sheet of them."""
 
     pipeline: ClassVar[str] = PIPELINE
@@ -56,6 +56,7 @@ class CreatePage(JobPage):
                 with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="image-working") as self.working:
                     self.skip = gr.Button(words("Skip this picture"), size="sm", min_width=120)
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
+                ui.last_results("image.")
 
     @property
     def more(self) -> list[Any]:
@@ -144,7 +145,7 @@ class CreatePage(JobPage):
         if chosen.picture:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
             return [{}, gr.update(visible=True), *shown]
-        go = {"pipeline": GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
+        go = {"pipeline": advice.GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
         return [go, gr.update(visible=True), *shown]
 
     def on_earlier(self, event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
@@ -218,9 +219,8 @@ class CreatePage(JobPage):
         yield from self.follow(job, request)
 
     def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
-        picture = picture_value(own_output(self.studio, chosen, request).path)
-        assert picture is not None
-        return [editor_value(picture), gr.update(open=True), advice.AS_PICTURE]
+        key = self.studio.jobs.desk.inputs.keep(Path(own_output(self.studio, chosen, request).path).read_bytes())
+        return [self.form.picture.shown(key), gr.update(open=True), advice.AS_PICTURE]
 
 
 def size(number: int) -> str:

@@ -1,54 +1,61 @@
-"""The picture to begin from, with the mask painted over it; and both as a job gives them back."""
+"""The picture to begin from with the mask painted over it, as two keys of inputs; the painting is the page's script's."""
 
 from __future__ import annotations
 
-import time
+import html
+import json
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from studio import ui
-from studio.api import Studio
-from tabs.image_picture import editor_pictures, given_value
+from studio.api import BadInput, Studio
+from tabs.image_picture import known_size, png, shown_picture
 
-PAINTED = (Path(__file__).parent / "image_painted.js").read_text(encoding="utf-8")
+PAINTER = (Path(__file__).parent / "image_painter.js").read_text(encoding="utf-8")
+ON_ITS_WAY = "?"  # the page's word for a mask that the studio has not got yet
 
 
 class PictureEditor:
-    """`keys` reads it, `shown` gives values for `filled`. What a job gave back is remembered: left as it is, it keeps its keys."""
+    """`keys` reads it, `shown` gives its value. `fixed`: the picture is given elsewhere, only the mask is painted here."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    def build(self) -> None:
-        words = self.studio.words
-        self.given, self.masked = gr.State({}), gr.State(0.0)  # keys of the picture and mask that a job gave back; when there was a mask
-        self.view = gr.ImageEditor(
-            type="pil", format="png", label=words("Picture"), show_label=False, sources=["upload", "clipboard"], height=320, layers=False, transforms=[], elem_id="image-editor",
-            brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Drop a picture here. Paint over what is to be made anew."),
-        )  # fmt: skip
-        self.again = gr.Button("", elem_id="image-mask-again", elem_classes="seisei-unseen")
+    def build(self, elem_id: str, empty: str, *, fixed: bool = False) -> None:
+        mark = " data-fixed" if fixed else ""
+        self.view = gr.HTML("", html_template=f'<div class="painter" data-empty="{html.escape(empty)}"{mark}></div>', js_on_load=PAINTER, padding=False, elem_id=elem_id)
 
-    @property
-    def filled(self) -> list[Any]:
-        return [self.view, self.given, self.masked]
+    def keys(self, value: str | None) -> tuple[str, str]:
+        """Of the picture and of the mask among the inputs; "" for what is not there, and for a mask with nothing painted. Raises BadInput, NotFound."""
+        held = json.loads(value) if value else {}
+        image, mask = str(held.get("image", "")), str(held.get("mask", ""))
+        if not image:
+            return "", ""
+        if mask == ON_ITS_WAY:
+            raise BadInput("The mask that was painted has not reached the studio.", hint="Look whether the studio still answers, and press the button again.", field="mask")
+        desk = self.studio.jobs.desk.inputs
+        desk.path(image, "image")
+        return image, self._fitted(image, mask) if mask else ""
 
-    def keys(self, value: dict[str, Any] | None, given: dict[str, str]) -> tuple[str, str]:
-        """Of the picture and of the mask among the inputs; "" for what is not there."""
-        return editor_pictures(self.studio, value, given)
+    def _fitted(self, image: str, mask: str) -> str:
+        """The page paints on large pictures with fewer pixels than they have."""
+        with Image.open(self.studio.jobs.desk.inputs.path(mask, "mask")) as file:
+            grey = file.convert("L")
+        if not grey.getbbox():
+            return ""
+        size = known_size(self.studio, image)
+        return mask if size in (grey.size, None) else self.studio.jobs.desk.inputs.keep(png(grey.resize(size, Image.Resampling.BILINEAR)))
 
-    def shown(self, image: str, mask: str) -> list[Any]:
-        """For `filled`: the picture and mask of a job; nothing where the picture is gone."""
-        value = given_value(self.studio, image, mask)
-        return [value, {"image": image, "mask": mask} if value else {}, time.time() if value and value["layers"] else gr.skip()]
+    def shown(self, image: str, mask: str = "") -> str:
+        """The value that shows them; "" where the picture is gone, no mask where it is gone or of another size."""
+        if not shown_picture(self.studio, image):
+            return ""
+        fits = (size := known_size(self.studio, mask)) and size == known_size(self.studio, image)
+        return json.dumps({"image": image, "mask": mask if fits else ""})
 
     def listen(self, shape: Any, as_picture: str) -> None:
-        """`shape` becomes `as_picture` with somebody's new picture; one that a job gave back comes with the job's own."""
-        self.masked.change(None, [], [], js=PAINTED)
-        self.again.click(self.on_again, [self.given], [self.view], **ui.QUICK)
-        self.view.upload(lambda value, given: gr.skip() if given and self.keys(value, given)[0] == given["image"] else as_picture, [self.view, self.given], [shape], **ui.QUICK)
-
-    def on_again(self, given: dict[str, str]) -> Any:
-        """The picture and its mask once more, for the page's script."""
-        return given_value(self.studio, **given) if given else gr.skip()
+        """`shape` becomes `as_picture` with somebody's new picture."""
+        self.view.upload(lambda: as_picture, [], [shape], **ui.QUICK)

@@ -33,7 +33,9 @@ ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PI
 BELOW_PICTURE = ("Picture", "Mask")
 MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in their titles
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
-SHOWN_BY = {"encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",)}  # trait: fields or groups that need it
+SHOWN_BY = {  # trait: fields or groups that need it
+    "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",),
+}  # fmt: skip
 TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 
 
@@ -79,7 +81,7 @@ class Form:
         self.extras = ui.extras(self.studio, advice.PIPELINE)
 
     def _build_picture(self, words: Any) -> None:
-        self.picture.build()
+        self.picture.build("image-editor", words("Drop a picture here, paste one, or click to choose."))
         self._draw((*PICTURE, *self._more("Picture")))
         with gr.Accordion(words("Mask"), open=False):
             self._draw((*MASK, *self._more("Mask")))
@@ -134,7 +136,7 @@ class Form:
     @property
     def given(self) -> dict[str, Any]:
         light = {"prompt": self.prompt_box.prompt, "negative_prompt": self.prompt_box.negative, "model": self.model, "shape": self.shape, "megapixels": self.megapixels, "count": self.count}
-        return light | {"editor": self.picture.view, "painted": self.picture.given, "styles": self.styles.chosen} | self.controls | self.extras
+        return light | {"editor": self.picture.view, "styles": self.styles.chosen} | self.controls | self.extras
 
     @property
     def named(self) -> dict[str, Any]:
@@ -145,7 +147,7 @@ class Form:
     def filled(self) -> list[Any]:
         """What `shown` gives values for, in its order."""
         box = self.prompt_box
-        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.from_picture, *self.picture.filled, self.styles.fold, self.styles.chosen]
+        above = [box.prompt, box.negative, self.model, self.shape, self.megapixels, self.count, self.from_picture, self.picture.view, self.styles.fold, self.styles.chosen]
         return [*above, *self.controls.values(), *self.extras.values(), *self.advised]
 
     @property
@@ -155,7 +157,7 @@ class Form:
 
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """As ImageParams want it. Raises BadInput."""
-        image, mask = self.picture.keys(given["editor"], given["painted"])
+        image, mask = self.picture.keys(given["editor"])
         values = ui.read_values(self.Params, {name: kept_picture(self.studio, self.fields[name], given[name]) for name in self.controls}) | self._unused(given["model"])
         if given["shape"] == advice.AS_PICTURE and image:
             values |= {"width": 0, "height": 0}
@@ -180,12 +182,12 @@ class Form:
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
         picture = self.picture.shown(str(values.get("image") or ""), str(values.get("mask") or ""))
-        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture[0] else "Square 1:1"
+        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
         basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
         wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
         above = [written["prompt"], negative, gr.update(choices=models, value=model), shape, advice.ADVISED, values.get("count", 1)]
-        folds = [gr.update(open=bool(picture[0])), *picture, gr.update(open=bool(styles["value"])), styles]
+        folds = [gr.update(open=bool(picture)), picture, gr.update(open=bool(styles["value"])), styles]
         updates = [self._for_model(name, self._shown(name, wanted), traits) for name in self.controls]
         extra = ui.show_extras(self.studio, advice.PIPELINE, extras)
         return [*above, *folds, *updates, *(extra.get(name, gr.skip()) for name in self.extras), basis, *self._visible(traits)]

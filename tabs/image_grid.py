@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, ClassVar
 
 import gradio as gr
 
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_follow import GRID, duration
-from tabs.image_page import STREAMING, JobPage
-from tabs.image_view import Run
+from tabs.grid_axes import WHICH, GridAxes
+from tabs.image_page import PicturePage
+from tabs.job_follow import Run, duration
+from tabs.job_page import STREAMING
 
 EXAMPLES = {
     "Prompt S/R": "cat, dog, fox", "Prompts": "a red heart\na blue star", "Prompt matrix": "on a beach, at night", "Steps": "10, 20, 30", "CFG scale": "2, 4, 7, 10", "Seed": "1-4",
@@ -24,33 +25,29 @@ HINTS = {
     "Prompt S/R": "The first is searched in the prompt, the others take its place.", "Prompts": "Whole prompts, one on each line.",
     "Prompt matrix": "Added to the prompt in all combinations, with commas between.", "Model": "Names of models, with commas between.",
 }  # fmt: skip
-NUMBERS = "Numbers with commas between; also 1-5, 1-10 (+3) or 1-10 [4]."
 COUNTED = ("prompt", "negative_prompt", "model", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "precision")
-CHOICES = "Values with commas between."
 
 
-class GridPage(JobPage):
+class GridPage(GridAxes, PicturePage):
     """Left the axes with hints and the count of cells, right the sheet. A grid that was broken off can go on."""
 
-    pipeline: ClassVar[str] = GRID
+    pipeline: ClassVar[str] = advice.GRID
     slot: ClassVar[str] = "image.grid.job"
+    examples: ClassVar[Mapping[str, str]] = EXAMPLES
+    hints: ClassVar[Mapping[str, str]] = HINTS
 
     def __init__(self, studio: Studio, create: Any) -> None:
         super().__init__(studio)
         self.create = create
-        self.Params = studio.pipelines[GRID].Params
+        self.Params = studio.pipelines[advice.GRID].Params
         self.fields = {str(field.title): field for field in studio.pipelines[advice.PIPELINE].Params.model_fields.values()}
 
     def build(self) -> None:
         words = self.studio.words
-        self.axes: dict[str, Any] = {}
-        self.hints: dict[str, Any] = {}
-        self.fill: dict[str, Any] = {}
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 gr.HTML(f"<p class='studio-note'>{html.escape(words('One picture for each combination. Prompt, model and settings are those of Create.'))}</p>", padding=False)
-                for which in "xyz":
-                    self._axis(which, words)
+                self.build_axes(self.Params, "image")
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("image-grid-problem")
                     self.counted = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-grid-told")
@@ -62,15 +59,7 @@ class GridPage(JobPage):
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.broken:
                     self.go_on = gr.Button(words("Go on with this grid"), size="sm", min_width=150, elem_id="image-grid-on")
-
-    def _axis(self, which: str, words: Any) -> None:
-        with gr.Group(elem_classes="image-axis"):
-            self.axes |= ui.controls(self.Params, self.studio, only=(f"{which}_axis",))
-            title = str(self.Params.model_fields[f"{which}_values"].title)
-            self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=1, max_lines=6, elem_id=f"image-{which}-values")}
-            with gr.Row():
-                self.hints[which] = gr.HTML("", elem_classes="studio-note", padding=False)
-                self.fill[which] = gr.Button(words("Fill in"), size="sm", min_width=70, scale=0, visible=False, elem_classes="studio-quiet", elem_id=f"image-{which}-fill")
+                ui.last_results("image.")
 
     @property
     def more(self) -> list[Any]:
@@ -82,13 +71,10 @@ class GridPage(JobPage):
         self.listen_job([self.go.click], form.given | self.axes, form.named)
         self.go_on.click(self.on_go_on, [], self.streamed, **STREAMING)
         self.finish.click(self.stopper("finish"), [], [], **ui.QUICK)
-        for which in "xyz":
-            axis, values = self.axes[f"{which}_axis"], self.axes[f"{which}_values"]
-            axis.change(self.on_axis, [axis], [self.hints[which], self.fill[which]], **ui.QUICK)
-            self.fill[which].click(self.on_fill, [axis, form.model], [values], **ui.QUICK)
+        self.listen_axes(form.model)
         light = {name: form.given[name] for name in COUNTED} | self.axes
         gr.on([opened, *(component.change for component in (*self.axes.values(), form.model))], self.on_count, inputs_kwargs=light, outputs=[self.counted], trigger_mode="always_last", **ui.QUICK)
-        ui.on_restore(self.studio, GRID, ["image", "grid"], self.on_restore, [*self.axes.values(), *form.filled])
+        ui.on_restore(self.studio, advice.GRID, ["image", "grid"], self.on_restore, [*self.axes.values(), *form.filled])
 
     # -- drawing ---------------------------------------------------------------------------------------------
 
@@ -102,7 +88,7 @@ class GridPage(JobPage):
         try:
             row = self.studio.store.job_row(self.studio.store.recall(owner, self.follower.slot, ""))
             values = row["params"] | {"done": [*row["params"].get("done", []), *self._cells(row)]}
-            job = self.studio.submit(GRID, values, owner=owner)
+            job = self.studio.submit(advice.GRID, values, owner=owner)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         yield from self.follow(job, request)
@@ -136,45 +122,18 @@ class GridPage(JobPage):
 
     # -- the axes --------------------------------------------------------------------------------------------
 
-    def on_axis(self, axis: str, request: gr.Request) -> list[Any]:
-        hint = HINTS.get(axis) or (NUMBERS if self._is_number(axis) else CHOICES if axis else "")
-        return [html.escape(self.studio.words.say(ui.lang(request), hint)) if hint else "", gr.update(visible=bool(axis))]
-
-    def on_fill(self, axis: str, model: str) -> str:
-        return ", ".join(self.values_of(axis, model)) if axis not in EXAMPLES else EXAMPLES[axis]
-
-    def _is_number(self, axis: str) -> bool:
-        return axis in self.fields and self.fields[axis].annotation in (int, float)
-
     def values_of(self, axis: str, model: str) -> list[str]:
-        """All that the axis can take with this model; of numbers a few from the lowest to the highest."""
-        field = self.fields.get(axis)
-        if field is None:
-            return []
-        traits = advice.traits(self.studio, model)
-        if axis in ("Sampler", "Schedule"):
-            return list(traits.get(f"{axis.lower()}s", []))
-        if kind := ui.hint(field, "model_kind"):
-            named = [str(name) for name in ui.hint(field, "choices") or []]
-            return [quoted(name) for name in dict.fromkeys((*named, *(entry.key for entry in self.studio.catalog.entries(kind) if not entry.problem)))]
-        if get_origin(field.annotation) is not None:
-            return [quoted(str(choice)) for choice in get_args(field.annotation)]
-        if field.annotation is bool:
-            return ["off", "on"]
-        low, high = ui.bounds(field)
-        if not self._is_number(axis) or low is None or high is None:
-            return [quoted(str(choice)) for choice in ui.hint(field, "choices") or []]
-        steps = [low + (high - low) * part / 3 for part in range(4)]
-        return [f"{round(value)}" if field.annotation is int else f"{value:.2g}" for value in steps]
+        """Samplers and schedules are the model's."""
+        return list(advice.traits(self.studio, model).get(f"{axis.lower()}s", [])) if axis in ("Sampler", "Schedule") else super().values_of(axis, model)
 
     def on_count(self, request: gr.Request, **given: Any) -> str:
         """How many cells, and how long by the pace of earlier pictures."""
         lang, say = ui.lang(request), self.studio.words.say
-        if not any(given[f"{which}_axis"] for which in "xyz"):
+        if not any(given[f"{which}_axis"] for which in WHICH):
             return ""
         try:
             values = {name: given[name] or "" for name in (*self.axes, *COUNTED[:3])} | ui.read_values(self.Params, {name: given[name] for name in COUNTED[3:]})
-            need = self.studio.jobs.verdict(self.studio.pipelines[GRID], self.Params.parse(values))
+            need = self.studio.jobs.verdict(self.studio.pipelines[advice.GRID], self.Params.parse(values))
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))
         if "cells" not in need.facts:
@@ -187,10 +146,6 @@ class GridPage(JobPage):
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner, store = ui.owner(request), self.studio.store
-        values = store.recall(owner, f"restore:{GRID}") or {}
-        store.remember(owner, f"restore:{GRID}", None)
+        values = store.recall(owner, f"restore:{advice.GRID}") or {}
+        store.remember(owner, f"restore:{advice.GRID}", None)
         return [*(values.get(name, "") for name in self.axes), *self.create.form.shown(owner, values)]
-
-
-def quoted(value: str) -> str:
-    return f'"{value}"' if "," in value else value

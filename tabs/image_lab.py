@@ -11,12 +11,12 @@ import gradio as gr
 from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import own_output
-from tabs.image_follow import duration
-from tabs.image_page import JobPage
+from tabs.image_page import PicturePage
 from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo, photo_strip, samples
 from tabs.image_style_form import SAMPLES
-from tabs.image_view import Run, compared
+from tabs.image_view import compared
+from tabs.job_follow import Run, duration
 
 DREAM, ANNOTATE = "image.dream", "image.annotate"
 GUIDE = "() => { window.seisei.image.go('create'); setTimeout(() => (document.querySelector('#image-advanced img') || document.querySelector('#image-advanced'))?.scrollIntoView({ block: 'center' }), 900); return []; }"
@@ -26,7 +26,7 @@ VIEWS = {  # pipeline: its page's name, the button, the parameters in sight, wha
 }
 
 
-class LabView(JobPage):
+class LabView(PicturePage):
     """One pipeline: left a picture and its controls, right what came of it."""
 
     def __init__(self, studio: Studio, pipeline: str) -> None:
@@ -60,6 +60,7 @@ class LabView(JobPage):
                     self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
                     self.guide = gr.Button(words("Use as control picture"), size="sm", min_width=150, elem_id=f"image-{self.name}-guide")
                     self.copy = gr.Button(words("Copy settings"), size="sm", min_width=100)
+                ui.last_results("image.")
 
     def _build_controls(self, words: Any) -> None:
         fields = self.Params.model_fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -13,16 +14,16 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs.image_actions import own_output
-from tabs.image_follow import duration
-from tabs.image_page import STREAMING, JobPage
-from tabs.image_picture import editor_value, known_picture
+from tabs.image_page import PicturePage
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
 from tabs.image_style_mix import ANY, BATCH, MODEL, Mix, mix_of, read_mix, single
 from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import Strip, told
-from tabs.image_view import Run, compared, slider
+from tabs.image_view import compared, slider
+from tabs.job_follow import Run, duration
+from tabs.job_page import STREAMING
 
 FORM = "image.style.form"
 STRIP = """
@@ -34,7 +35,7 @@ watch('value', () => {
 """
 
 
-class StylePage(JobPage):
+class StylePage(PicturePage):
     """A click on a card paints at once; a newer click takes the place of an older one that is not finished."""
 
     pipeline: ClassVar[str] = ANY
@@ -62,6 +63,7 @@ class StylePage(JobPage):
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.build_view("image-style-view")
                 self._build_actions(words)
+                ui.last_results("image.")
             with gr.Column(scale=1, min_width=250, elem_classes="style-side"):
                 self.own_style = gr.Image(
                     type="filepath", image_mode=None, label=words("Your own painting"), sources=["upload", "clipboard"], buttons=[], height=120, placeholder=words("Drop any picture as the style."),
@@ -98,7 +100,7 @@ class StylePage(JobPage):
         for event in (uploaded, form.samples.select(self.on_sample, [], form.pictured, **ui.QUICK)):
             self._paints(event)
         form.picture.clear(self.on_upload, [], form.pictured, **ui.QUICK)
-        form.brush.expand(self.on_brush, [form.picture, form.source, form.brushed], [form.editor, form.brushed], **ui.QUICK)
+        form.brush.expand(self.on_brush, [form.picture, form.source, form.editor], [form.editor], **ui.QUICK)
         form.method.change(form.on_method, [form.method], form.switched, **ui.QUICK)
         gr.on([form.method.change, form.mix.change, form.picture.change], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         form.folder.upload(lambda files: files, [form.folder], [form.files], **ui.QUICK)
@@ -137,7 +139,7 @@ class StylePage(JobPage):
 
     def accepted(self, owner: str, given: dict[str, Any]) -> None:
         """The newer job takes the older one's place; thumbnails wait."""
-        self.follower.stop(owner, "cancel")
+        self.follower.end(owner, "cancel")
         self.strip.stop(owner)
         if mix := read_mix(given["mix"]):
             remember_used(self.studio, owner, mix)
@@ -241,11 +243,10 @@ class StylePage(JobPage):
     def on_pick(self, event: gr.EventData) -> str:
         return str(event._data["value"])
 
-    def on_brush(self, picture: str | None, source: str, brushed: str) -> list[Any]:
+    def on_brush(self, picture: str | None, source: str, painted: str | None) -> Any:
         """The picture to paint the mask over, once for each picture."""
         key = self._key(picture, source)
-        ground = known_picture(self.studio, key) if key and key != brushed else None
-        return [editor_value(ground), key] if ground else [gr.skip(), gr.skip()]
+        return gr.skip() if painted and json.loads(painted)["image"] == key else self.form.painter.shown(key)
 
     def _key(self, picture: str | None, source: str) -> str:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Studio
-from tabs.image_picture import editor_pictures, holds_picture, picture_value, shown_picture
+from tabs.image_editor import PictureEditor
+from tabs.image_picture import holds_picture, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo_strip, samples
 from tabs.image_style_mix import ANY, BATCH, METHODS, MODEL, method_of, read_mix, style_values
 
@@ -36,6 +36,7 @@ class StyleForm:
         self.kinds = {id: studio.pipelines[id].Params for ids in METHODS.values() for id in ids if id in studio.pipelines}
         self.methods = [title for title, ids in METHODS.items() if any(id in self.kinds for id in ids)]
         self.shared = [name for name in self._fields(ANY) if all(name in kind.model_fields for kind in self.kinds.values())]
+        self.painter = PictureEditor(studio)
         self.controls: dict[str, Any] = {}
         self.own: dict[str, Any] = {}  # method: the column with what only it has
 
@@ -49,7 +50,7 @@ class StyleForm:
     def build(self, more: Callable[[], None]) -> None:
         """`more` draws what stands between the pictures and Advanced."""
         words = self.studio.words
-        self.mix, self.source, self.brushed, self.mask = gr.State([]), gr.State(""), gr.State(""), gr.State("")
+        self.mix, self.source = gr.State([]), gr.State("")
         self.picture = gr.Image(
             type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."), elem_id="image-style-picture",
         )  # fmt: skip
@@ -57,11 +58,8 @@ class StyleForm:
         self.method = gr.Dropdown([(words(title), title) for title in self.methods], value=self.methods[0], label=words("Method"), elem_id="image-style-method")
         self._shared(SEEN)
         with gr.Accordion(words("Brush: where it applies"), open=False, elem_id="image-style-brush") as self.brush:
-            self.editor = gr.ImageEditor(
-                type="pil", label=words("Mask"), show_label=False, sources=[], height=300, layers=False, transforms=[], elem_id="image-style-editor",
-                brush=gr.Brush(default_size="auto", colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"), placeholder=words("Give a picture first."),
-            )  # fmt: skip
-            self.mask_view = gr.HTML("", padding=False, elem_id="image-style-mask")
+            self.painter.build("image-style-editor", words("Give a picture first."), fixed=True)
+            self.editor = self.painter.view
             self._shared(BRUSH)
         with gr.Accordion(words("Several pictures"), open=False, visible=BATCH in self.studio.pipelines, elem_id="image-style-batch"):
             self.files = gr.File(file_count="multiple", type="filepath", label=words("Pictures"), height=140, elem_id="image-style-files")
@@ -90,7 +88,7 @@ class StyleForm:
 
     @property
     def given(self) -> dict[str, Any]:
-        return {"picture": self.picture, "editor": self.editor, "mask": self.mask, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
+        return {"picture": self.picture, "editor": self.editor, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
 
     def image(self, picture: str | None, source: str) -> str:
         """The picture's key; "" where there is none. What the studio put there itself is not taken for a new one. Raises BadInput."""
@@ -132,24 +130,24 @@ class StyleForm:
         image = self.image(given["picture"], given["source"])
         if not image:
             raise BadInput("There is no picture to paint.", hint="Drop one, or click a sample photo.", field="image")
-        return self.settings(self.pipeline(given), given) | {"image": image, "mask": editor_pictures(self.studio, given["editor"])[1] or given["mask"]}
+        return self.settings(self.pipeline(given), given) | {"image": image, "mask": self.painter.keys(given["editor"])[1]}
 
     # -- filling ---------------------------------------------------------------------------------------------
 
     @property
     def pictured(self) -> list[Any]:
         """What `with_picture` fills."""
-        return [self.picture, self.source, self.editor, self.brushed, self.brush, self.samples, self.mask, self.mask_view]
+        return [self.picture, self.source, self.editor, self.brush, self.samples]
 
     def with_picture(self, key: str, lang: str) -> list[Any]:
         """A picture that the studio puts there, with nothing painted over it."""
         found = next((one for one in samples("photos") if one.key == key), None)
         path = str(found.path) if found else shown_picture(self.studio, key)
-        return [picture_value(path), key if path else "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang, found.id if found else ""), "", ""]
+        return [picture_value(path), key if path else "", "", gr.update(open=False), photo_strip(self.studio.words, lang, found.id if found else "")]
 
     def with_upload(self, lang: str) -> list[Any]:
         """The same where somebody gave a picture, which stays as it is."""
-        return [gr.skip(), "", None, "", gr.update(open=False), photo_strip(self.studio.words, lang), "", ""]
+        return [gr.skip(), "", "", gr.update(open=False), photo_strip(self.studio.words, lang)]
 
     @property
     def filled(self) -> list[Any]:
@@ -163,12 +161,6 @@ class StyleForm:
         held = ui.show_values(kind, values)
         updates = [held.get(key if ":" not in key else key.split(":", 1)[1], gr.skip()) if ":" not in key or key.startswith(f"{title}:") else gr.skip() for key in self.controls]
         pictured = self.with_picture(str(values.get("image", "")), lang)
-        if mask := shown_picture(self.studio, str(values.get("mask", ""))):
-            pictured[4:5] = [gr.update(open=True)]
-            pictured[6:8] = [Path(mask).name, self._mask_told(Path(mask).name, lang)]
+        if values.get("mask"):
+            pictured[2:4] = [self.painter.shown(str(values.get("image", "")), str(values["mask"])), gr.update(open=True)]
         return [*pictured, mix, title, *updates]
-
-    def _mask_told(self, key: str, lang: str) -> str:
-        """A mask that settings brought back; the editor shows only what is painted now."""
-        told = html.escape(self.studio.words.say(lang, "This mask came with the settings; it is used until another one is painted."))
-        return f'<figure class="style-mask"><img alt="" src="/api/v1/image/inputs/{html.escape(key)}"><figcaption>{told}</figcaption></figure>'

@@ -10,15 +10,16 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio
 from tabs.image_actions import own_output
-from tabs.image_page import JobPage
+from tabs.image_page import PicturePage
 from tabs.image_picture import picture_value, shown_picture
 from tabs.image_upscalers import pictures_given, upscaler_choices
-from tabs.image_view import Run, compared
+from tabs.image_view import compared
+from tabs.job_follow import Run
 
 UPSCALE = "image.upscale"
 
 
-class UpscalePage(JobPage):
+class UpscalePage(PicturePage):
     """Left the picture and how much larger, right the comparison."""
 
     pipeline: ClassVar[str] = UPSCALE
@@ -47,6 +48,7 @@ class UpscalePage(JobPage):
                 self.build_view("image-upscale-view")
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
                     self.save = gr.Button(words("Download"), size="sm", min_width=90)
+                ui.last_results("image.")
 
     @property
     def more(self) -> list[Any]:

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from dataclasses import dataclass, field
 
 from studio.i18n import Words
-
-
-@dataclass
-class Run:
-    """What the page knows of a job."""
-
-    job: str = ""
-    outputs: list[str] = field(default_factory=list)
-    step: int = 0
-    total: int = 0
-    eta: float = -1.0
-    note: str = ""
-    previews: int = 0
-    problem: str = ""
-    running: bool = False
-    stopped: bool = False
-    wanted: int = 1
-    notes: list[str] = field(default_factory=list)
+from tabs.job_follow import Run
 
 
 def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:

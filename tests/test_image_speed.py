@@ -198,10 +198,12 @@ def test_stop_acts_inside_every_phase(queue: JobQueue, monkeypatch: pytest.Monke
     """Each part is made slow; Stop comes while it works, and what would follow is not done."""
     drawn(queue)
     pipe = loaded(queue, "sd1").pipe
-    entered, asked, handles = threading.Event(), [0.0], []
+    entered, asked, handles, after = threading.Event(), threading.Event(), [], []
 
     def slow(*_: Any) -> None:
         entered.set()
+        after.append(asked.is_set())
+        asked.wait(60)
         time.sleep(0.25)
 
     if part:
@@ -220,18 +222,17 @@ def test_stop_acts_inside_every_phase(queue: JobQueue, monkeypatch: pytest.Monke
 
     def stop() -> None:
         entered.wait(60)
-        asked[0] = time.monotonic()
         queue.cancel(job.id, by="local")
+        asked.set()
 
     thread = threading.Thread(target=stop)
     thread.start()
     job.wait()
-    took = time.monotonic() - asked[0]
     thread.join()
     for handle in handles:
         handle.remove()
     assert job.state == "cancelled" and not job.outputs
-    assert took < 0.25 * 3, "within a block or a tile, not after the whole part"
+    assert sum(after) <= 1, "within a block or a tile, not after the whole part"
 
 
 def test_the_preview_of_a_step_comes_without_a_pause(queue: JobQueue) -> None:

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pipelines.image.params import PICTURE, ImageParams
 from pipelines.image.pictures import png
 from studio import ui
-from studio.api import BadInput, ModelEntry, Studio
+from studio.api import BadInput, ModelEntry, NotFound, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from tabs import image_advice as advice
@@ -27,13 +27,13 @@ from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
 from tabs.image_editor import PictureEditor
-from tabs.image_follow import duration
 from tabs.image_form import parted
 from tabs.image_grid import GridPage
 from tabs.image_picture import holds_picture
 from tabs.image_prompt import PromptBox, reading, suggestions
 from tabs.image_styles import StylesPanel, styles_of, without
 from tabs.image_tasks import TASKS, examples, ideas
+from tabs.job_follow import duration
 from tests.house import finish
 from tests.image_models import headers, image_queue
 
@@ -93,7 +93,7 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
-    assert form._unused("flow") == other | {"clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert form._unused("flow") == other | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
@@ -120,27 +120,36 @@ def kept(studio: Studio, image: Image.Image) -> str:
     return studio.jobs.desk.inputs.keep(png(image))
 
 
-def test_what_a_job_gives_back_to_the_editor_keeps_its_keys_and_what_is_painted_over_it_is_added(studio: Studio) -> None:
+def test_a_job_s_picture_and_mask_come_back_by_their_keys(studio: Studio) -> None:
     editor = PictureEditor(studio)
-    soft = Image.linear_gradient("L").resize((40, 30))
-    image, mask = kept(studio, Image.effect_noise((40, 30), 60).convert("RGB")), kept(studio, soft)
-    value, given, when = editor.shown(image, mask)
-    assert value["layers"][0].size == value["background"].size == (40, 30) and value["composite"] is None and when > 0
-    assert editor.keys(value, given) == (image, mask), "a soft mask stays soft"
-    stroke = Image.new("RGBA", (40, 30))
-    stroke.paste("white", (0, 0, 10, 10))
-    both = editor.keys(value | {"layers": [*value["layers"], stroke]}, given)
-    with Image.open(studio.jobs.desk.inputs.path(both[1])) as painted:
-        assert both[0] == image and painted.getpixel((5, 5)) == 255 == painted.getpixel((20, 29)) and painted.getpixel((20, 0)) == 0
-    assert editor.keys(value | {"layers": []}, given) == (image, "") and editor.keys(None, given) == ("", "")
-    other = Image.new("RGBA", (40, 30), "red")
-    assert editor.keys({"background": other, "layers": []}, given)[0] not in ("", image)
+    image, mask = kept(studio, Image.effect_noise((40, 30), 60).convert("RGB")), kept(studio, Image.linear_gradient("L").resize((40, 30)))
+    assert editor.keys(editor.shown(image, mask)) == (image, mask), "a soft mask stays soft"
+    assert editor.keys(editor.shown(image)) == (image, "") and editor.keys("") == editor.keys(None) == ("", "")
+
+
+def test_a_mask_with_nothing_painted_is_none_and_one_painted_on_fewer_pixels_is_laid_over_the_whole_picture(studio: Studio) -> None:
+    editor = PictureEditor(studio)
+    image, black, half = kept(studio, Image.new("RGB", (40, 30), "teal")), kept(studio, Image.new("RGB", (40, 30))), Image.new("RGB", (20, 15))
+    half.paste("white", (0, 0, 10, 15))
+    assert editor.keys(json.dumps({"image": image, "mask": black})) == (image, "")
+    _, mask = editor.keys(json.dumps({"image": image, "mask": kept(studio, half)}))
+    with Image.open(studio.jobs.desk.inputs.path(mask)) as laid:
+        assert laid.size == (40, 30) and laid.getpixel((5, 15)) == 255 and laid.getpixel((35, 15)) == 0
+
+
+def test_a_mask_that_has_not_arrived_is_told_and_never_left_out_in_silence(studio: Studio) -> None:
+    image = kept(studio, Image.new("RGB", (40, 30), "teal"))
+    with pytest.raises(BadInput, match="not reached") as told:
+        PictureEditor(studio).keys(json.dumps({"image": image, "mask": "?"}))
+    assert told.value.field == "mask"
+    with pytest.raises(NotFound):
+        PictureEditor(studio).keys(json.dumps({"image": "0" * 64 + ".png", "mask": ""}))
 
 
 def test_a_mask_of_another_size_is_not_put_over_a_picture_and_a_lost_picture_leaves_nothing(studio: Studio) -> None:
     editor = PictureEditor(studio)
     image, mask = kept(studio, Image.new("RGB", (40, 30), "teal")), kept(studio, Image.new("L", (20, 20), 255))
-    assert editor.shown(image, mask)[0]["layers"] == [] and editor.shown("0" * 64 + ".png", mask)[:2] == [None, {}]
+    assert editor.keys(editor.shown(image, mask)) == (image, "") and editor.shown("0" * 64 + ".png", mask) == ""
 
 
 def test_a_turned_photograph_comes_upright_with_its_mask(studio: Studio) -> None:
@@ -149,8 +158,7 @@ def test_a_turned_photograph_comes_upright_with_its_mask(studio: Studio) -> None
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(buffer, "JPEG", exif=exif)
     image, mask = studio.jobs.desk.inputs.keep(buffer.getvalue()), kept(studio, Image.new("L", (30, 40), 255))
-    value, given, _ = PictureEditor(studio).shown(image, mask)
-    assert value["background"].size == (30, 40) and PictureEditor(studio).keys(value, given) == (image, mask)
+    assert PictureEditor(studio).keys(PictureEditor(studio).shown(image, mask)) == (image, mask)
 
 
 # -- styles --------------------------------------------------------------------------------------------------

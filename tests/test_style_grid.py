@@ -60,7 +60,7 @@ def test_every_cell_is_the_picture_it_would_be_alone_and_all_make_a_sheet(queue:
     ("values", "field", "words"),
     [
         ({"x_axis": ""}, "x_axis", "no axis"), ({"x_axis": "Steps"}, "x_axis", "no axis “Steps”"), ({"x_values": " "}, "x_values", "no values"), ({"x_values": "Dusk, Nothing"}, "x_values", "no style “Nothing”"),
-        ({"x_axis": "Strength", "x_values": "a"}, "x_values", "no number"), ({"x_axis": "Strength", "x_values": "0.5, 2"}, "x_values", "at most 1"), ({"x_values": "7, 8", "y_axis": "Longer side", "y_values": "16-600"}, "x_values", "802 pictures"),
+        ({"x_axis": "Strength", "x_values": "a"}, "x_values", "no number"), ({"x_axis": "Strength", "x_values": "0.5, 2"}, "x_values", "at most 1"), ({"x_values": "7, 8", "y_axis": "Longer side", "y_values": "16-600"}, "x_values", "802 cells"),
         ({"settings": {"strength": 3}}, "settings", "at most 1"), ({"settings": {}}, "settings", "no picture"), ({"settings": {"imgae": ""}}, "settings", "no setting"),
     ],
 )  # fmt: skip

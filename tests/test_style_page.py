@@ -170,7 +170,7 @@ def test_the_strip_s_pipeline_tells_each_style_and_refuses_what_is_none(studio: 
 def drawn(studio: Studio) -> StyleForm:
     """The form with a stand-in for each component: gr.Blocks leaves event loops open."""
     form = StyleForm(studio)
-    for name in ("picture", "source", "editor", "brushed", "brush", "samples", "mask", "mask_view", "mix", "method"):
+    for name in ("picture", "source", "editor", "brush", "samples", "mix", "method"):
         setattr(form, name, SimpleNamespace())
     own = {f"{title}:{name}": kind for title in form.methods for id, kind in form.kinds.items() if id in METHODS[title] for name in form._fields(id) if name not in form.shared}
     fields = {name: form.kinds[ANY].model_fields[name] for name in form.shared} | {key: kind.model_fields[key.partition(":")[2]] for key, kind in own.items()}
@@ -184,8 +184,7 @@ def test_the_form_reads_what_its_controls_hold_for_each_method(studio: Studio) -
     given: dict[str, Any] = {name: component.value for name, component in form.controls.items()} | {
         "picture": "shown.png",
         "source": source,
-        "editor": None,
-        "mask": "",
+        "editor": "",
         "method": "Quick",
         "mix": single("n:Dusk"),
         "Quick:stroke": 2.0,

@@ -59,9 +59,16 @@ def _gguf_shapes(path: Path) -> Shapes:
     except ImportError as error:
         raise ModelBroken(f"“{path.name}” can't be read while the engines are being installed.", hint="Try again in a moment.", field="model") from error
     try:
-        return {tensor.name: tuple(int(side) for side in reversed(tensor.shape)) for tensor in GGUFReader(path).tensors}
+        reader = GGUFReader(path)
+        return {tensor.name: _shape_before(reader, tensor.name) or tuple(int(side) for side in reversed(tensor.shape)) for tensor in reader.tensors}
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise ModelBroken(f"“{path.name}” is damaged or no model.", hint="Download it again.", field="model") from error
+
+
+def _shape_before(reader: Any, name: str) -> tuple[int, ...]:
+    """The shape that a tensor had before a tool reshaped it to rows that can be quantised; () where it was not."""
+    told = reader.get_field(f"comfy.gguf.orig_shape.{name}")
+    return tuple(int(side) for side in told.contents()) if told else ()
 
 
 def unet_config(shapes: Shapes) -> dict[str, Any]:

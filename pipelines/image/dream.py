@@ -165,7 +165,7 @@ class Sleeper:
         note = f"Frame {self._frame + 1} of {self.params.frames}" if self.params.frames > 1 else f"{x.shape[3]} × {x.shape[2]} pixels"
         self.ctx.progress(min(int(done * PARTS), PARTS - 1), PARTS, note, min(done, 1.0))
         if share >= 1:
-            self.ctx.preview(lambda: thumbnail(picture_of(x)))
+            self.ctx.preview(lambda: thumbnail(x))
         return True
 
 

@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.image.others import ALL, OTHERS, refusal
+from pipelines.image.others import ALL, OTHERS, PICTURE, refusal
 from pipelines.image.samplers import OWN, Kind
 from studio.api import ModelEntry
 
-Form = Literal["", "inpaint", "edit"]
+Form = Literal["", "inpaint", "edit", "refer"]
 
 
 @dataclass(frozen=True)
@@ -37,21 +37,34 @@ class Family:
     upscale: float = 1.0  # how much the finished picture is enlarged unless the user says otherwise
     modes: tuple[str, ...] = ALL
     guidance: str = "guidance_scale"  # what the pipeline calls the CFG scale
+    loop: str = ""  # how the pipeline's words for the loop begin that steps are counted in
     patch: int = 0  # latents per token of a transformer; 0 is 2 for those that foretell a flow, else 1
     form: Form = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
+    must_refer: bool = False  # without a picture there is nothing to change
+    beyond: bool = False  # the pipeline counts guidance from a CFG scale of 1 on
+    turbo: tuple[int, float] = (0, 0.0)  # steps and CFG scale of its distilled form, where they are not those of `FAST`
+    pag: tuple[str, ...] = ()  # the modes in which its attention can be perturbed
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
+
+    def guidance_of(self, cfg_scale: float) -> float:
+        """What the pipeline is told for a CFG scale."""
+        return max(0.0, cfg_scale - 1.0) if self.beyond else cfg_scale
+
+    @property
+    def in_pixels(self) -> bool:
+        return self.factor == 1
 
 
 FAMILIES = {
     family.key: family
     for family in (
-        Family("sd1", "Stable Diffusion 1", 512, 20, 7.0, "DPM++ 2M"),
-        Family("sd2", "Stable Diffusion 2", 768, 20, 7.0, "DPM++ 2M"),
-        Family("sdxl", "Stable Diffusion XL", 1024, 25, 6.0, "DPM++ 2M", activation=1.2),
+        Family("sd1", "Stable Diffusion 1", 512, 20, 7.0, "DPM++ 2M", pag=ALL),
+        Family("sd2", "Stable Diffusion 2", 768, 20, 7.0, "DPM++ 2M", pag=ALL),
+        Family("sdxl", "Stable Diffusion XL", 1024, 25, 6.0, "DPM++ 2M", activation=1.2, pag=ALL),
         Family("sdxl_refiner", "Stable Diffusion XL refiner", 1024, 25, 6.0, "DPM++ 2M", activation=1.2),
-        Family("sd3", "Stable Diffusion 3", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.0),
+        Family("sd3", "Stable Diffusion 3", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.0, pag=PICTURE),
         Family("flux", "FLUX", 1024, 28, 3.5, "Flow Euler", kind="flow", weights=False, negative=False, activation=2.6),
-        Family("tiny", "Stickers", 128, 20, 4.0, "DPM++ 2M", "SGM Uniform", upscale=4.0),
+        Family("tiny", "Stickers", 128, 20, 4.0, "DPM++ 2M", "SGM Uniform", upscale=4.0, pag=ALL),
         Family("other", "Other", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.6),
     )
 }
@@ -61,6 +74,7 @@ CLASSES = {
     "StableDiffusionInstructPix2PixPipeline": "sd1", "StableDiffusionXLInstructPix2PixPipeline": "sdxl", "StableDiffusion3Pipeline": "sd3", "StableDiffusion3Img2ImgPipeline": "sd3",
     "StableDiffusion3InpaintPipeline": "sd3", "FluxPipeline": "flux", "FluxImg2ImgPipeline": "flux", "FluxInpaintPipeline": "flux",
 }  # fmt: skip
+CLASSES |= {f"StableDiffusion{kind}PAG{mode}Pipeline": key for kind, key in (("", "sd1"), ("XL", "sdxl"), ("3", "sd3")) for mode in ("", "Img2Img", "Inpaint")}
 FORMS: dict[int, Form] = {9: "inpaint", 8: "edit"}  # by the channels that go into the networks of Stable Diffusion 1, 2 and XL
 FAST = (("lightning", 4, 1.0), ("turbo", 4, 1.0), ("lcm", 6, 1.5), ("hyper", 8, 1.0), ("schnell", 4, 1.0))
 
@@ -72,11 +86,12 @@ def family_of(entry: ModelEntry) -> Family:
     else:
         family = FAMILIES.get(entry.architecture, FAMILIES["other"])
         form: Form = FORMS.get(entry.details.get("channels", 0), "")
-        family = replace(family, form=form, factor=entry.details.get("factor", family.factor))
+        family = replace(family, form=form, factor=entry.details.get("factor", family.factor), pag=() if form == "edit" else family.pag)
     for word, steps, cfg_scale in FAST:
         if word in entry.key.lower():
             sampler = "LCM" if word == "lcm" and family.kind == "noise" else "Euler" if family.kind == "noise" else family.sampler
             schedule = "SGM Uniform" if sampler == "Euler" else "Automatic"
+            steps, cfg_scale = family.turbo if family.turbo[0] else (steps, cfg_scale)
             return replace(family, steps=steps, cfg_scale=cfg_scale, sampler=sampler, schedule=schedule)
     return family
 
@@ -104,7 +119,7 @@ def _folder_family(path: str, changed: int) -> Family:
     if family.key == "sdxl" and not (index.get("text_encoder") or [None])[0]:
         family = FAMILIES["sdxl_refiner"]
     form: Form = FORMS.get(network.get("in_channels", 0), "") if family.key in ("sd1", "sd2", "sdxl", "tiny") else ""
-    return replace(family, factor=factor, size=size, form=form)
+    return replace(family, factor=factor, size=size, form=form, pag=() if form == "edit" else family.pag)
 
 
 def _other_family(folder: Path, name: str) -> Family:
@@ -117,6 +132,15 @@ def _other_family(folder: Path, name: str) -> Family:
     family = replace(FAMILIES["other"], kind="flow" if flow else "noise", sampler=OWN, factor=factor)
     if other := OTHERS.get(name):
         family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
+        family = replace(family, loop=other.loop, factor=other.factor or factor, kind="own" if other.alone else family.kind, patch=other.patch)
+        family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", beyond=other.beyond, turbo=other.turbo, pag=other.pag)
+        if other.turbo[0] and read_json(folder / "model_index.json").get("is_distilled"):
+            family = replace(family, steps=other.turbo[0], cfg_scale=other.turbo[1])
+        factor = family.factor
+    if family.patch:
+        return family
+    if name.startswith("Kandinsky") and not name.startswith("Kandinsky3"):
+        return replace(family, patch=factor)  # its sides are counted in latents of latents
     side, patch = network.get("sample_size"), network.get("patch_size")
     if isinstance(side, int) and side * factor >= 32:
         family = replace(family, size=side * factor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from pipelines.image.checkpoint import Shapes, read_shapes
 from pipelines.image.parts import Part
 from studio.api import ModelBroken, ModelEntry
 
-DECODERS = ("vae", "first_stage_model")
-NETWORKS = ("unet", "transformer", "model", "prior", "controlnet")
+DECODERS = ("vae", "first_stage_model", "movq", "vqgan")
+NETWORKS = ("unet", "transformer", "model", "prior", "controlnet", "decoder")
 BLOCK = re.compile(r"^(?:.*?\.)??((?:\w*_)?(?:blocks|layers)\.\d+|mid_block|middle_block)\.")
 VARIANT = re.compile(r"\.(?:fp16|bf16|fp32|non_ema|ema)(?:-\d+-of-\d+)?\.safetensors$")
 
@@ -35,8 +35,14 @@ class Parts:
         return self.encoders + self.network + self.decoder
 
 
-def footprint(entry: ModelEntry, item_bytes: int, beside: dict[str, Part] | None = None) -> Parts:
-    """With `item_bytes` a number, as the weights are held where they run, and with the parts that lie in other files. What has no such header counts as it lies on the disk."""
+def footprint(entry: ModelEntry, item_bytes: int, beside: dict[str, Part] | None = None, prior: ModelEntry | None = None) -> Parts:
+    """With `item_bytes` a number, as the weights are held where they run, and with the parts that lie in other files. What has no such header counts as it lies on the disk.
+
+    A `prior`, the other half of the model, counts as one of its encoders.
+    """
+    if prior:
+        own, other = footprint(entry, item_bytes), footprint(prior, item_bytes)
+        return replace(own, encoders=own.encoders + other.total, encoder=max(own.encoder, other.encoder, other.network), layer=max(own.layer, other.layer))
     if beside:
         return _assembled(beside, item_bytes)
     path = Path(entry.path)
@@ -51,11 +57,11 @@ def footprint(entry: ModelEntry, item_bytes: int, beside: dict[str, Part] | None
 
 
 def _assembled(beside: dict[str, Part], item_bytes: int) -> Parts:
-    """A quantised network stays on the device as it lies on the disk; all else is spread out."""
+    """A quantised transformer stays on the device as it lies on the disk; all else is spread out."""
     sizes: dict[str, int] = {}
     for name, part in beside.items():
         files = [part.path] if part.path.is_file() else sorted(part.path.glob("*.safetensors"))
-        if name == "network" and part.path.suffix == ".gguf":
+        if name == "network" and part.path.suffix == ".gguf" and part.config.get("_class_name") != "UNet2DConditionModel":
             sizes[name] = part.path.stat().st_size
         else:
             sizes[name] = item_bytes * sum(math.prod(shape) for file in files for key, shape in read_shapes(file).items() if key.startswith(part.prefix))

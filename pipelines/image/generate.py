@@ -6,13 +6,14 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from PIL import Image
 
 from pipelines.image.again import larger_size, scaled, second_pass
+from pipelines.image.apart import FAMILIES, SPREAD
 from pipelines.image.control import control_bytes
 from pipelines.image.credits import write_credits
 from pipelines.image.embeddings import Vocabulary
@@ -23,8 +24,9 @@ from pipelines.image.infotext import write
 from pipelines.image.lookup import named
 from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
 from pipelines.image.memory import choose as choose_placement
+from pipelines.image.others import prior_of
 from pipelines.image.params import PER_PICTURE, ImageParams
-from pipelines.image.parts import ASSEMBLED, Part, parts_of, preview_decoder
+from pipelines.image.parts import Part, is_assembled, parts_of, preview_decoder
 from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
@@ -99,6 +101,7 @@ class Generate:
             return Need(missing=error.message)
         placement = choose_placement(rungs(params, entry, family, catalog, device), room - around)
         notes = [NO_UNITS] if params.precision == "Half" and device == "cpu" and not has_bfloat16() else []
+        notes += [SPREAD] if entry.format == "gguf" and family.key in FAMILIES else []
         facts = {"family": family.title, "advice": advice(family), "traits": traits(family), "placement": placement.words}
         return Need(placement.weights + around, placement.working, notes=notes, facts=facts)
 
@@ -278,8 +281,8 @@ def traits(family: Family) -> dict[str, Any]:
     """What the family can do, for the form: it shows no control that would change nothing or be refused."""
     fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
     return {
-        "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny",
-        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3",
+        "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
+        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
     }  # fmt: skip
 
@@ -334,18 +337,32 @@ def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catal
     width = (params.width or family.size) + params.extend_left + params.extend_right
     height = (params.height or family.size) + params.extend_top + params.extend_bottom
     pixels = width * height * params.hires_scale**2 * (params.count if params.together else 1)
-    found = ladder(footprint(entry, size, beside(entry, family, catalog)), work_of(family, pixels, device, size), device)
+    seen = replace(family, activation=family.activation * asked_of(params, family))
+    found = ladder(footprint(entry, size, beside(entry, family, catalog), with_prior(entry, catalog)), work_of(seen, pixels, device, size), device)
     return [rung for rung in found if not (params.tiling and rung.tiled)]
+
+
+def asked_of(params: ImageParams, family: Family) -> float:
+    """How much more the network is asked in a step than for the prompt and the negative one: a third answer for PAG, a second picture where one is looked at."""
+    return (1.5 if params.pag_scale else 1.0) * (2.0 if family.form == "refer" and params.image else 1.0)
 
 
 def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Part]:
     """The parts that a network's single file is put together with; {} where it is whole, or where some are missing."""
-    if entry.format == "diffusers" or family.key not in ASSEMBLED:
-        return {}
     try:
+        if not is_assembled(entry, family.key):
+            return {}
         return parts_of(entry, family.key, catalog)
     except StudioError:
         return {}
+
+
+def with_prior(entry: ModelEntry, catalog: Catalog) -> ModelEntry | None:
+    """The other half of the model; None where there is none, or none is needed."""
+    try:
+        return prior_of(entry, catalog)
+    except StudioError:
+        return None
 
 
 def company_bytes(params: ImageParams, catalog: Catalog) -> int:
@@ -404,7 +421,8 @@ def other_model(model: ImageModel, params: ImageParams, going: Going, ctx: RunCo
 def model_spec(entry: ModelEntry, family: Family, params: ImageParams, placement: Placement, ctx: RunContext) -> ModelSpec[ImageModel]:
     """How the worker loads it; a VAE of one's own, how much of it is on the device and its precision are part of the model's identity."""
     decoder = ctx.model(params.vae) if params.vae else None
-    parts = parts_of(entry, family.key, ctx.catalog, decoder) if entry.format != "diffusers" and family.key in ASSEMBLED else None
+    prior = prior_of(entry, ctx.catalog)
+    parts = parts_of(entry, family.key, ctx.catalog, decoder) if is_assembled(entry, family.key) else None
 
     def load(report: Any) -> ImageModel:
         import torch
@@ -415,7 +433,9 @@ def model_spec(entry: ModelEntry, family: Family, params: ImageParams, placement
         half = torch.float16 if family.kind == "noise" and ctx.device != "cpu" else torch.bfloat16
         dtype = half if item_bytes(ctx.device, params.precision) == 2 else torch.float32
         try:
-            return load_model(Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None, parts=parts, held=placement.held)
+            return load_model(
+                Path(entry.path), family, entry.key, device=ctx.device, dtype=dtype, report=report, vae=Path(decoder.path) if decoder else None, parts=parts, held=placement.held, prior=Path(prior.path) if prior else None
+            )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
             if ran_out(error):
                 raise

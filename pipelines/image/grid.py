@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 from PIL import Image, ImageDraw
 from pydantic import Field
 
-from pipelines.image.axes import AXES, MOST_CELLS, NOTHING, PROMPTS, REPLACE, change, read
+from pipelines.axes import MOST_CELLS, NOTHING, WHICH, axis, axis_values, check_axes
+from pipelines.image.axes import AXES, PROMPTS, REPLACE, change, read
 from pipelines.image.generate import Generate, expanded
-from pipelines.image.legend import font_for, label
+from pipelines.image.legend import font_for, label, wrapped, write
 from pipelines.image.params import PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
@@ -23,27 +24,20 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Re
 MOST_SHEET_PIXELS = 60_000_000
 SEEDS = ("seed", "variation_seed")
 MIXED = "several models"
-SIZES = {"x": 0, "y": 1, "z": 2}
 
 
-def _axis(which: str) -> Any:
-    return Field(NOTHING, max_length=60, title=f"{which.upper()} axis", description="What changes along it.", json_schema_extra=ui(group="Grid", choices=AXES))
-
-
-def _values(which: str) -> Any:
-    told = "With commas between; numbers also as 1-5, 1-10 (+3) or 1-10 [4]; whole prompts one per line."
-    return Field("", max_length=20_000, title=f"{which.upper()} values", description=told, json_schema_extra=ui(group="Grid", widget="textarea", lines=2))
+AXIS_TOLD, VALUES_TOLD = "What changes along it.", "With commas between; numbers also as 1-5, 1-10 (+3) or 1-10 [4]; whole prompts one per line."
 
 
 class GridParams(ImageParams):
     """A picture's parameters and the axes along which they change."""
 
-    x_axis: str = _axis("x")
-    x_values: str = _values("x")
-    y_axis: str = _axis("y")
-    y_values: str = _values("y")
-    z_axis: str = _axis("z")
-    z_values: str = _values("z")
+    x_axis: str = axis("x", AXIS_TOLD, AXES)
+    x_values: str = axis_values("x", VALUES_TOLD)
+    y_axis: str = axis("y", AXIS_TOLD, AXES)
+    y_values: str = axis_values("y", VALUES_TOLD)
+    z_axis: str = axis("z", AXIS_TOLD, AXES)
+    z_values: str = axis_values("z", VALUES_TOLD)
     done: list[str] = Field([], max_length=MOST_CELLS, title="Finished cells", description="Pictures of the first cells, from a grid that was broken off: they are not drawn again.", json_schema_extra=ui(widget="hidden"))
 
 
@@ -140,7 +134,7 @@ class Grid:
                 break
         if not pictures:
             return Result([], {"cells": 0, "of": len(todo)})
-        summary = {"cells": len(pictures), "of": len(todo), "notes": told.notes(len(todo))} | ({"pace": told.pace} if self.pace_key(params, ctx.catalog) != MIXED else {})
+        summary = {"sheet": True, "cells": len(pictures), "of": len(todo), "notes": told.notes(len(todo))} | ({"pace": told.pace} if self.pace_key(params, ctx.catalog) != MIXED else {})
         sheet = Artifact("image", png(draw_sheet(pictures, axes)), ".png", "Grid", {"cells": len(pictures)})
         return Result([sheet], summary)
 
@@ -170,20 +164,9 @@ def _distinct(params: GridParams) -> list[ImageParams]:
 
 def values_of(params: GridParams) -> dict[str, tuple[str, list[str]]]:
     """Of each axis its name and values. Raises BadInput."""
-    found = {which: (getattr(params, f"{which}_axis"), read(getattr(params, f"{which}_axis"), getattr(params, f"{which}_values"), which)) for which in SIZES}
+    found = {which: (getattr(params, f"{which}_axis"), read(getattr(params, f"{which}_axis"), getattr(params, f"{which}_values"), which)) for which in WHICH}
     check_axes(found)
     return found
-
-
-def check_axes(found: dict[str, tuple[str, list[str]]]) -> None:
-    """Raises BadInput where nothing changes, or there are too many cells."""
-    if all(axis == NOTHING for axis, _ in found.values()):
-        raise BadInput("The grid has no axis.", hint="Choose what changes along X.", field="x_axis")
-    count = 1
-    for _, values in found.values():
-        count *= len(values)
-    if count > MOST_CELLS:
-        raise BadInput(f"The grid would have {count:,} pictures; {MOST_CELLS} can be drawn.", hint="Give fewer values.", field="x_values")
 
 
 def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]]]:
@@ -191,7 +174,7 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
     axes = values_of(params)
     base = _base(params).model_dump() | {"count": 1, "together": False}
     found: list[tuple[tuple[str, str, str], dict[str, Any]]] = []
-    order = sorted(SIZES, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
+    order = sorted(WHICH, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
     for z in axes["z"][1]:
         for y in axes["y"][1]:
             for x in axes["x"][1]:
@@ -206,30 +189,28 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
 
 def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]]]) -> Image.Image:
     """Columns are x, rows are y, blocks below each other are z; what is missing stays empty."""
-    across, down, blocks = (len(axes[which][1]) for which in SIZES)
+    across, down, blocks = (len(axes[which][1]) for which in WHICH)
     width, height = max(picture.width for picture in pictures), max(picture.height for picture in pictures)
     scale = min(1.0, (MOST_SHEET_PIXELS / (width * height * across * down * blocks)) ** 0.5)
     width, height = max(16, int(width * scale)), max(16, int(height * scale))
     letters = max(12, min(28, width // 16))
     labels = {which: [label(axis, value) for value in values] for which, (axis, values) in axes.items()}
     font = font_for((text for texts in labels.values() for text in texts), letters)
-    top, gap = letters * 2.2, 6
+    gap, line = 6, int(letters * 1.25)
     left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in labels["y"])) + 16))
-    block = int(top) * (1 if axes["x"][0] != NOTHING or axes["z"][0] != NOTHING else 0) + down * (height + gap)
+    told = {(x, z): wrapped(" · ".join(part for part in (labels["z"][z] if x == 0 else "", labels["x"][x]) if part), width, font) for x in range(across) for z in range(blocks)}
+    top = letters + line * max(map(len, told.values())) if axes["x"][0] != NOTHING or axes["z"][0] != NOTHING else 0
+    block = top + down * (height + gap)
     sheet = Image.new("RGB", (left + across * (width + gap), block * blocks), "white")
     pen = ImageDraw.Draw(sheet)
     for number, picture in enumerate(pictures):
         x, y, z = number % across, number // across % down, number // (across * down)
         corner = (left + x * (width + gap), z * block + block - down * (height + gap) + y * (height + gap))
         sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS) if picture.size != (width, height) else picture, corner)
-        if y == 0 and (told := " · ".join(part for part in (labels["z"][z] if x == 0 else "", labels["x"][x]) if part)):
-            pen.text((corner[0] + 2, z * block + letters * 0.5), _fitted(told, width, font), font=font, fill="black")
+        if y == 0:
+            write(pen, (corner[0] + 2, z * block + letters // 2), told[x, z], line, font)
         if x == 0 and axes["y"][0] != NOTHING:
-            pen.text((6, corner[1] + height // 2 - letters // 2), _fitted(labels["y"][y], left - 12, font), font=font, fill="black")
+            lines = wrapped(labels["y"][y], left - 12, font)
+            write(pen, (6, corner[1] + (height - line * len(lines)) // 2), lines, line, font)
     return sheet
 
-
-def _fitted(text: str, width: float, font: Any) -> str:
-    while font.getlength(text) > width and len(text) > 1:
-        text = text[:-2] + "…"
-    return text

@@ -14,6 +14,7 @@ from pipelines.image.axes import FIELDS
 from pipelines.image.params import ImageParams
 
 LATIN = 0x024F
+MOST_LINES = 3  # of a label; what is longer is cut
 FONTS = (
     "NotoSansCJK-Regular.ttc", "NotoSansCJKjp-Regular.otf", "NotoSansJP-Regular.ttf", "NotoSansJP-Regular.otf", "NotoSansJP[wght].ttf", "ヒラギノ角ゴシック W3.ttc", "Hiragino Sans GB.ttc",
     "YuGothM.ttc", "meiryo.ttc", "msgothic.ttc",
@@ -38,3 +39,24 @@ def font_for(texts: Iterable[str], size: int) -> Any:
             except OSError:
                 continue
     return ImageFont.load_default(size)
+
+
+def wrapped(text: str, width: float, font: Any) -> list[str]:
+    """A label over a few lines of that many pixels, broken at blanks where there are some; the last line says where words are left out. [] for nothing."""
+    lines: list[str] = []
+    rest = text.strip()
+    while rest and len(lines) < MOST_LINES - 1 and font.getlength(rest) > width:
+        fits = next((end for end in range(len(rest) - 1, 1, -1) if font.getlength(rest[:end]) <= width), 1)
+        blank = rest.rfind(" ", 1, fits + 1)
+        cut = blank if blank > 0 else fits
+        lines.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    while font.getlength(rest) > width and len(rest) > 1:
+        rest = rest[:-2] + "…"
+    return [*lines, rest] if rest else lines
+
+
+def write(pen: Any, corner: tuple[int, int], lines: list[str], height: int, font: Any) -> None:
+    """Lines below each other, each that many pixels high."""
+    for number, line in enumerate(lines):
+        pen.text((corner[0], corner[1] + number * height), line, font=font, fill="black")

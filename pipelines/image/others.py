@@ -5,14 +5,25 @@ Sources: diffusers' AutoPipeline tables (which class can begin from a picture or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from studio.api import Catalog, ModelEntry, ModelMissing
 
 TEXT, PICTURE, ALL = ("text",), ("text", "image"), ("text", "image", "inpaint")
+Refers = Literal["", "may", "must"]
 
 
 @dataclass(frozen=True)
 class Other:
-    """What its makers advise. `guidance` is the name that the pipeline has for the CFG scale."""
+    """What its makers advise. `guidance` is the name that the pipeline has for the CFG scale.
+
+    `loop` is how its words for the loop begin that steps are counted in, where it has two; `alone` says that only its own scheduler goes with it.
+    `factor` and `patch` are pixels per latent and latents between sizes that come out as asked, where its configs tell neither. `refers` says whether a picture
+    is not begun from but looked at, to be changed by what is written: it may be given, or must be. `beyond` says that the pipeline counts guidance from the
+    prompt's own answer on: from a CFG scale of 1. `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention.
+    """
 
     title: str
     size: int = 1024
@@ -21,54 +32,89 @@ class Other:
     modes: tuple[str, ...] = TEXT
     guidance: str = "guidance_scale"
     negative: bool = True
+    loop: str = ""
+    alone: bool = False
+    factor: int = 0
+    patch: int = 0
+    refers: Refers = ""
+    beyond: bool = False
+    turbo: tuple[int, float] = (0, 0.0)
+    pag: tuple[str, ...] = ()
 
 
+EDIT = Other("Qwen-Image-Edit", steps=50, cfg_scale=4.0, modes=("image", "inpaint"), guidance="true_cfg_scale", refers="must")
+CASCADE = Other("Stable Cascade", steps=20, cfg_scale=4.0, guidance="prior_guidance_scale", loop="prior_", alone=True, factor=4, patch=32)
+WUERSTCHEN = replace(CASCADE, title="Würstchen", steps=60)
 OTHERS = {
     "PixArtAlphaPipeline": Other("PixArt-α", steps=20),
-    "PixArtSigmaPipeline": Other("PixArt-Σ", steps=20),
-    "PixArtSigmaPAGPipeline": Other("PixArt-Σ", steps=20),
-    "SanaPipeline": Other("Sana", steps=20),
-    "SanaPAGPipeline": Other("Sana", steps=20),
+    "PixArtSigmaPipeline": Other("PixArt-Σ", steps=20, pag=TEXT),
+    "SanaPipeline": Other("Sana", steps=20, pag=TEXT),
+    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT),
     "AuraFlowPipeline": Other("AuraFlow", steps=50, cfg_scale=3.5),
-    "HunyuanDiTPipeline": Other("Hunyuan-DiT", steps=50, cfg_scale=5.0),
-    "HunyuanDiTPAGPipeline": Other("Hunyuan-DiT", steps=50, cfg_scale=5.0),
+    "HunyuanDiTPipeline": Other("Hunyuan-DiT", steps=50, cfg_scale=5.0, pag=TEXT),
+    "KandinskyPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
+    "KandinskyCombinedPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
+    "KandinskyV22Pipeline": Other("Kandinsky 2.2", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
+    "KandinskyV22CombinedPipeline": Other("Kandinsky 2.2", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
     "Kandinsky3Pipeline": Other("Kandinsky 3", steps=25, cfg_scale=3.0, modes=PICTURE),
+    "StableCascadeDecoderPipeline": CASCADE,
+    "StableCascadeCombinedPipeline": CASCADE,
+    "WuerstchenDecoderPipeline": WUERSTCHEN,
+    "WuerstchenCombinedPipeline": WUERSTCHEN,
+    "IFPipeline": Other("DeepFloyd IF", size=64, steps=100, cfg_scale=7.0, modes=ALL, alone=True, factor=1),
     "LuminaPipeline": Other("Lumina", steps=30, cfg_scale=4.0),
     "Lumina2Pipeline": Other("Lumina 2", steps=30, cfg_scale=4.0),
     "ChromaPipeline": Other("Chroma", steps=35, cfg_scale=5.0),
     "CogView3PlusPipeline": Other("CogView 3", steps=50, cfg_scale=5.0),
     "CogView4Pipeline": Other("CogView 4", steps=50, cfg_scale=5.0),
     "QwenImagePipeline": Other("Qwen-Image", size=1328, steps=50, cfg_scale=4.0, modes=ALL, guidance="true_cfg_scale"),
-    "QwenImage21Pipeline": Other("Qwen-Image 2.1", steps=50, cfg_scale=4.0, guidance="true_cfg_scale"),
-    "ZImagePipeline": Other("Z-Image", steps=9, cfg_scale=1.0, modes=ALL),
-    "Flux2Pipeline": Other("FLUX.2", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False),
-    "Flux2KleinPipeline": Other("FLUX.2 klein", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False),
-    "FluxKontextPipeline": Other("FLUX Kontext", cfg_scale=3.5, modes=PICTURE, negative=False),
+    "QwenImage21Pipeline": Other("Qwen-Image 2.1", steps=40, cfg_scale=4.0, modes=PICTURE, guidance="true_cfg_scale", refers="may"),
+    "QwenImageEditPipeline": EDIT,
+    "QwenImageEditPlusPipeline": replace(EDIT, title="Qwen-Image-Edit Plus", steps=40, modes=("image",)),
+    "ZImagePipeline": Other("Z-Image", steps=50, cfg_scale=5.0, modes=ALL, beyond=True, turbo=(9, 1.0)),
+    "ZImageOmniPipeline": Other("Z-Image Omni", steps=50, cfg_scale=5.0, modes=PICTURE, refers="may", beyond=True, turbo=(9, 1.0)),
+    "Flux2Pipeline": Other("FLUX.2", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may"),
+    "Flux2KleinPipeline": Other("FLUX.2 klein", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may"),
+    "FluxKontextPipeline": Other("FLUX Kontext", cfg_scale=3.5, modes=PICTURE, negative=False, refers="may"),
     "OvisImagePipeline": Other("Ovis-Image", steps=50, cfg_scale=5.0),
     "PRXPipeline": Other("PRX", size=512, cfg_scale=4.0),
-    "Krea2Pipeline": Other("Krea 2"),
+    "Krea2Pipeline": Other("Krea 2", cfg_scale=5.5, beyond=True, turbo=(8, 1.0)),
     "NucleusMoEImagePipeline": Other("Nucleus-Image", steps=50, cfg_scale=4.0),
     "GlmImagePipeline": Other("GLM-Image", steps=50, cfg_scale=1.5, negative=False),
-    "Ideogram4Pipeline": Other("Ideogram 4", negative=False),
-    "StableDiffusionPAGPipeline": Other("Stable Diffusion 1 with PAG", size=512, steps=20, cfg_scale=7.0, modes=ALL),
-    "StableDiffusionXLPAGPipeline": Other("Stable Diffusion XL with PAG", steps=25, cfg_scale=6.0, modes=ALL),
-    "StableDiffusion3PAGPipeline": Other("Stable Diffusion 3 with PAG", modes=PICTURE),
+    "Ideogram4Pipeline": Other("Ideogram 4", size=2048, steps=48, cfg_scale=7.0, negative=False),
 }
-HALVES = (
-    "KandinskyPipeline", "KandinskyV22Pipeline", "KandinskyPriorPipeline", "KandinskyV22PriorPipeline", "StableCascadeDecoderPipeline", "StableCascadePriorPipeline", "WuerstchenDecoderPipeline",
-    "WuerstchenPriorPipeline",
-)  # fmt: skip
-COMBINED = (
-    "KandinskyCombinedPipeline", "KandinskyV22CombinedPipeline", "WuerstchenCombinedPipeline", "StableCascadeCombinedPipeline", "IFPipeline", "HeliosPipeline", "HeliosPyramidPipeline",
-)  # fmt: skip
+OTHERS |= {name.replace("Pipeline", "PAGPipeline"): other for name, other in OTHERS.items() if other.pag}  # as a folder's index may name them: the same models
+PRIORS = {
+    "KandinskyPipeline": ("KandinskyPriorPipeline", "KandinskyCombinedPipeline"),
+    "KandinskyV22Pipeline": ("KandinskyV22PriorPipeline", "KandinskyV22CombinedPipeline"),
+    "StableCascadeDecoderPipeline": ("StableCascadePriorPipeline", "StableCascadeCombinedPipeline"),
+    "WuerstchenDecoderPipeline": ("WuerstchenPriorPipeline", "WuerstchenCombinedPipeline"),
+}  # of a folder that draws: the other half of it, and both together
+PUBLISHED = {"KandinskyPipeline": "kandinsky-2-1-prior", "KandinskyV22Pipeline": "kandinsky-2-2-prior", "StableCascadeDecoderPipeline": "stable-cascade-prior", "WuerstchenDecoderPipeline": "wuerstchen-prior"}
+FILMS = ("HeliosPipeline", "HeliosPyramidPipeline")
+
+
+def prior_of(entry: ModelEntry, catalog: Catalog) -> ModelEntry | None:
+    """The folder with the other half of a model that comes in two: of several the one whose key is most alike; None where it needs none. Raises ModelMissing."""
+    if entry.format != "diffusers" or entry.architecture not in PRIORS:
+        return None
+    found = [other for other in catalog.entries("image") if other.architecture == PRIORS[entry.architecture][0] and not other.problem]
+    if not found:
+        hint = f"Put the folder of its prior ({PUBLISHED[entry.architecture]}) into the models too."
+        raise ModelMissing(f"“{entry.title}” is the half of a model that draws; the half that reads the prompt is missing.", hint=hint, field="model")
+    return max(found, key=lambda other: difflib.SequenceMatcher(None, entry.key, other.key).ratio())
 
 
 def refusal(name: str) -> str:
     """Why a folder of that class can't be drawn with; "" where it can."""
-    if name in HALVES:
-        return "It is one half of a model that draws in two stages, which is not done here."
-    if name in COMBINED:
-        return "It draws in several stages, which is not done here."
+    if name in (half for half, _ in PRIORS.values()):
+        return "It is the half of a model that turns words into what is to be seen. Choose the other half, which draws: this one is used with it."
+    if name in FILMS:
+        return "It makes films, not pictures."
+    if name.startswith("IF") and "SuperResolution" in name:
+        return "It enlarges what the first stage of DeepFloyd IF draws. Choose the first stage, and an upscaler for its pictures."
+    if name == "QwenImageLayeredPipeline":
+        return "It takes a picture apart into layers, which are not worked with here. Choose Qwen-Image to draw, or Qwen-Image-Edit to change a picture."
     if "ControlNet" in name or "Control" in name:
         return "It needs a picture that guides it with each drawing. Use its base model, and the ControlNet beside it."
     return "" if name in OTHERS else f"Folders of the kind {name or 'that is not named'} are not drawn with here."

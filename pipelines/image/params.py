@@ -75,6 +75,13 @@ def model_field(name: str) -> Any:
     return Field("", title=title, description=description, json_schema_extra=ui(group="Control", widget="model", model_kind=kind, advanced=True))
 
 
+def never_smaller(value: float) -> float:
+    """Of a scale. Raises ValueError."""
+    if 0 < value < 1:
+        raise ValueError("It must be 0, or from 1 to 4")
+    return value
+
+
 class ImageParams(Params):
     """Pictures from a prompt, from a picture, or in a masked part of one."""
 
@@ -97,6 +104,7 @@ class ImageParams(Params):
     seed_height: int = Field(0, ge=0, le=8192, title="Seed from height", description="Keeps the composition that the seed has at this size; 0 is off.", json_schema_extra=ui(group="Variation", widget="number", advanced=True))
     clip_skip: int = Field(1, ge=1, le=12, title="CLIP skip", description="Which of the text encoder's last layers is read; 1 is the last.", json_schema_extra=ui(group="Sampling", advanced=True))
     guidance_rescale: float = Field(0.0, ge=0.0, le=1.0, title="Guidance rescale", description="Against burnt colours at a high CFG scale.", json_schema_extra=ui(group="Sampling", advanced=True))
+    pag_scale: float = Field(0.0, ge=0.0, le=20.0, title="PAG scale", description="Perturbed-attention guidance, for clearer structure: 0 is off, 3 is usual. A step takes half as long again.", json_schema_extra=ui(group="Sampling", step=0.1, advanced=True))
     conventions: Conventions = Field("diffusers", title="Conventions", description="Whose rules hold where programs differ: noise levels, timesteps and counts of steps. AUTOMATIC1111's give its pictures again.", json_schema_extra=ui(group="Exactness", advanced=True))
     noise_source: NoiseSource = Field("CPU", title="Noise source", description="Whose random numbers: those of the CPU, or those that an NVIDIA GPU draws from the same seed.", json_schema_extra=ui(group="Exactness", advanced=True))
     eta_seed_delta: int = Field(0, ge=0, le=2**31 - 1, title="Eta noise seed delta", description="ENSD: added to the seed for the noise of the steps; for samplers that add noise.", json_schema_extra=ui(group="Exactness", widget="number", advanced=True))
@@ -172,12 +180,7 @@ class ImageParams(Params):
     reference_image: str = Field("", pattern=PICTURE, title="Reference picture", description="The picture to follow.", json_schema_extra=ui(group="Reference picture", widget="picture"))
     reference_weight: float = Field(0.6, ge=0.0, le=2.0, title="Reference weight", description="How closely it is followed.", json_schema_extra=ui(group="Reference picture", step=0.05, advanced=True))
 
-    @field_validator("upscale")
-    @classmethod
-    def _never_smaller(cls, value: float) -> float:
-        if 0 < value < 1:
-            raise ValueError("It must be 0, or from 1 to 4")
-        return value
+    _enlarges = field_validator("upscale")(never_smaller)
 
     @field_validator("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")
     @classmethod

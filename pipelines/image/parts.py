@@ -1,4 +1,4 @@
-"""Where the parts of FLUX and Stable Diffusion 3 come from: network, text encoders and decoder, each from the checkpoint itself or from a file beside it. No torch.
+"""Where the parts of FLUX, of Stable Diffusion 3 and of networks alone come from: network, text encoders and decoder, each from the checkpoint itself or from a file beside it. No torch.
 
 Parts are told apart by what their tensors are called and fitted together by their widths, read from headers.
 Sources: the layouts of the FLUX.1 (Black Forest Labs), Stable Diffusion 3 (Stability AI) and T5 v1.1 (Google) releases; GGUF's names of T5 (llama.cpp); the folders that ComfyUI's documentation names.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.image import apart
 from pipelines.image.checkpoint import Shapes, clip_config, numbered, read_shapes, vae_config
 from studio.api import Catalog, ModelBroken, ModelEntry, StudioError
 
@@ -43,6 +44,8 @@ class Part:
 
 def parts_of(entry: ModelEntry, family: str, catalog: Catalog, vae: ModelEntry | None = None) -> dict[str, Part]:
     """All that the pipeline is built of, by "network", "vae", "clip_l", "clip_g", "t5". Raises ModelBroken with what is missing, at the field "model"."""
+    if family in apart.FAMILIES:
+        return whole(entry, _apart(entry, family, catalog, vae), WORDS | {"vae": apart.NAMED[family]})
     path = Path(entry.path)
     shapes = read_shapes(path)
     prefix = next((start for start in NETWORKS if f"{start}img_in.weight" in shapes or f"{start}joint_blocks.0.context_block.attn.qkv.weight" in shapes), "")
@@ -58,15 +61,35 @@ def parts_of(entry: ModelEntry, family: str, catalog: Catalog, vae: ModelEntry |
     if family == "flux":
         found["clip_l"] = next((part for part in clips if part.config["hidden_size"] == network["pooled_projection_dim"]), None)
     else:
-        found["clip_l"], found["clip_g"] = _pair(clips, network["pooled_projection_dim"])
+        found["clip_l"], found["clip_g"] = pair(clips, network["pooled_projection_dim"])
         found = {name: part for name, part in found.items() if part or name != "t5"}  # it draws without T5, less to the letter
+    return whole(entry, found, WORDS)
+
+
+def whole(entry: ModelEntry, found: dict[str, Part | None], words: dict[str, str]) -> dict[str, Part]:
+    """Raises ModelBroken with the first one that is missing, in `words`."""
     missing = [name for name, part in found.items() if part is None]
     if missing:
-        raise ModelBroken(f"“{entry.title}” holds not all of the model: it needs {WORDS[missing[0]]}.", hint=f"Put it into the folder {PLACES[missing[0]]}.", field="model")
+        raise ModelBroken(f"“{entry.title}” holds not all of the model: it needs {words[missing[0]]}.", hint=f"Put it into the folder {PLACES[missing[0]]}.", field="model")
     return {name: part for name, part in found.items() if part}
 
 
-def _pair(clips: list[Part], width: int) -> tuple[Part | None, Part | None]:
+def _apart(entry: ModelEntry, family: str, catalog: Catalog, vae: ModelEntry | None) -> dict[str, Part | None]:
+    """A network of Stable Diffusion 1 or XL, and what it is put together with."""
+    path = Path(entry.path)
+    prefix, config = apart.network_config(path, family)
+    decoders = (other for other in catalog.entries("vae") if not other.problem and "approx" not in other.key.lower() and latent_channels(other) == 4 and apart.fits(other, family))
+    decoder = vae or next(decoders, None)
+    clips = [part for kind, part in encoders_of(entry, {}, catalog) if kind == "clip"]
+    return {"network": Part(path, prefix, config), "vae": Part(Path(decoder.path), "", {}) if decoder else None, **apart.found_clips(clips, config, family)}
+
+
+def is_assembled(entry: ModelEntry, family: str) -> bool:
+    """Whether a model is put together from several files, or may be. Raises ModelBroken for a damaged one."""
+    return entry.format != "diffusers" and (family in ASSEMBLED or apart.is_apart(entry, family))
+
+
+def pair(clips: list[Part], width: int) -> tuple[Part | None, Part | None]:
     """CLIP L and CLIP G, whose outputs stand side by side."""
     for low in clips:
         for high in clips:

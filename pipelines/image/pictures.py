@@ -186,5 +186,5 @@ class Watched(io.BytesIO):
 def png(image: Image.Image, check: Callable[[], None] = lambda: None, profile: bytes | None = None) -> bytes:
     """`check` is called often, for large pictures take seconds, and may raise to stop."""
     buffer = Watched(check)
-    image.save(buffer, "PNG", compress_level=4, icc_profile=profile)
+    image.save(buffer, "PNG", compress_level=2, icc_profile=profile)
     return buffer.getvalue()

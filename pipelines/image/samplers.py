@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from studio.api import BadInput, Fix
 
-Kind = Literal["noise", "flow"]  # models that foretell noise or v; models that foretell a flow
+Kind = Literal["noise", "flow", "own"]  # models that foretell noise or v; models that foretell a flow; models that only their own scheduler goes with
 AUTOMATIC = "Automatic"
 SIGMAS = ("Uniform", "SGM Uniform", "Karras", "Exponential", "Beta")
 SPACED = ("Uniform", "SGM Uniform", "DDIM")
@@ -45,6 +45,7 @@ class Sampler:
 
 
 OWN = "Model's own"
+ADAPTIVE = "adaptive"  # the loop that finds the number of its steps itself
 UNGUIDED = "unguided"  # the loop that takes its noise from the negative prompt alone
 EULER = "EulerDiscreteScheduler"
 DPM = "DPMSolverMultistepScheduler"
@@ -65,6 +66,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler("DPM++ SDE", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper=DPM_PAPER, aliases=("k_dpmpp_sde", "dpmpp_sde", "dpmpp_sde_gpu"), tabled=True, loop="stochastic"),
     Sampler("Restart", EULER, schedules=(), automatic="Karras", random=True, evaluations=2, paper="Xu et al., Restart sampling for improving generative processes, 2023", aliases=("restart",), tabled=True, loop="restarted"),
     Sampler("DPM fast", EULER, schedules=(), random=True, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_fast", "dpm_fast"), tabled=True, tables=("Uniform",), loop="fast"),
+    Sampler("DPM adaptive", EULER, schedules=(), random=True, paper="Lu et al., DPM-Solver, 2022", aliases=("k_dpm_ad", "k_dpm_adaptive", "dpm_adaptive", "dpm_ad"), tabled=True, tables=("Uniform",), loop=ADAPTIVE),
     Sampler("DEIS", "DEISMultistepScheduler", paper="Zhang and Chen, Fast sampling with exponential integrator, 2022", aliases=("deis_multistep",)),
     Sampler("UniPC", "UniPCMultistepScheduler", paper="Zhao et al., UniPC, 2023", aliases=("unipc", "uni_pc", "uni_pc_bh2")),
     Sampler("DDIM", "DDIMScheduler", schedules=SPACED, automatic="DDIM", paper="Song et al., Denoising diffusion implicit models, 2020", aliases=("ddim",)),
@@ -77,6 +79,7 @@ SAMPLERS: tuple[Sampler, ...] = (
     Sampler(OWN, "", schedules=("Uniform",), kind="any"),
     Sampler("Flow Heun", "FlowMatchHeunDiscreteScheduler", schedules=("Uniform",), kind="flow", evaluations=2, paper="Lipman et al., 2022", aliases=("Heun FlowMatch", "heun", "k_heun")),
 )  # fmt: skip
+LOOKS = 110  # times that an adaptive loop runs the network, as measured with Stable Diffusion's levels and a CFG scale of 4 to 7; how long it takes is planned by it
 NAMES = tuple(sampler.name for sampler in SAMPLERS)
 SCHEDULES = ("Uniform", "SGM Uniform", "Simple", "Karras", "Exponential", "Beta", "DDIM", "Align Your Steps", "KL Optimal")
 SETTINGS: dict[str, dict[str, Any]] = {

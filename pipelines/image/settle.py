@@ -17,16 +17,17 @@ from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
 from pipelines.image.lookup import left_out, named
 from pipelines.image.loops import FEWEST_FOR_ONE
+from pipelines.image.others import prior_of
 from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImageParams
-from pipelines.image.parts import ASSEMBLED, latent_channels, parts_of
+from pipelines.image.parts import is_assembled, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.samplers import AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
+from pipelines.image.purposes import STRENGTH, check_perturbed, check_perturbed_again, check_referred
+from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
 from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Desk, Fix, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
-STRENGTH = float(ImageParams.model_fields["denoising_strength"].default)
 LORA_KINDS = ("lora", "lyco")
 MOST_INPUT_PIXELS = 100_000_000
 
@@ -91,7 +92,9 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_form(settled, family)
+    check_perturbed(settled, family)
     _check_size(settled, family)
+    _check_begun(settled, family)
     _check_exactness(settled, family)
     if settled.hires_scale > 1:
         settled = settled.model_copy(update=_settle_again(settled, entry, family, desk.catalog))
@@ -102,7 +105,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         if key := getattr(settled, f"{unit}_image"):
             check_picture(key, f"{unit}_image", desk)
     for field in ("variation_strength", "seed_width", "seed_height"):
-        if getattr(settled, field) and (family.kind == "flow" or settled.mode != "text"):
+        if getattr(settled, field) and (family.kind != "noise" or settled.mode != "text"):
             raise BadInput("Variations of a seed are for pictures from text, with Stable Diffusion 1, 2 and XL.", hint="Set it to 0.", field=field, fix=Fix.use(field, 0))
     return settled
 
@@ -127,9 +130,10 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
     own = family_of(other)
     if other.key != entry.key:
         _check_model_again(params, other, own, family, catalog)
-    if "image" not in own.modes or own.form == "edit":
+    if "image" not in own.modes or own.form in ("edit", "refer") or own.in_pixels:
         hint = "Set it to 1; use Enlarge instead." if draws == "hires_scale" else "Choose another model."
         raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
+    check_perturbed_again(params, own)
     if own.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
     if params.hires_width or params.hires_height:
@@ -174,7 +178,7 @@ def _check_words(params: ImageParams, field: str, entry: ModelEntry, family: Fam
 def _check_exactness(params: ImageParams, family: Family) -> None:
     """Raises BadInput for what would do nothing here."""
     sampler = find(params.sampler, family.kind)
-    if not sampler.tabled and params.discard_next_to_last_sigma:
+    if (not sampler.tabled or sampler.loop == ADAPTIVE) and params.discard_next_to_last_sigma:
         fix = Fix({"discard_next_to_last_sigma": False}, "Switch it off")
         raise BadInput(f"“{sampler.name}” has no noise level to discard.", hint="Switch it off, or choose another sampler.", field="discard_next_to_last_sigma", fix=fix)
     if params.conventions != "diffusers" and not sampler.tabled:
@@ -190,8 +194,15 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis", fix=Fix.use("emphasis", "Original"))
 
 
+ENDED = ("sd1", "sd2", "sdxl", "sdxl_refiner", "tiny")  # families whose pipelines can be told to leave their loop
+
+
 def _check_guided(params: ImageParams, sampler: Sampler, family: Family, field: str) -> None:
-    """Refuses CFG++ where there is no answer to the negative prompt to take its noise from."""
+    """Refuses CFG++ where there is no answer to the negative prompt to take its noise from, and steps of their own number where the pipeline can't leave its loop or pictures share them."""
+    if sampler.loop == ADAPTIVE and (family.form == "edit" or family.key not in ENDED):
+        raise BadInput(f"“{sampler.name}” does not go with this model.", hint="Choose another sampler.", field=field)
+    if sampler.loop == ADAPTIVE and params.together and params.count > 1:
+        raise BadInput(f"“{sampler.name}” chooses its steps by one picture.", hint="Draw them one by one, or choose another sampler.", field="together", fix=Fix({"together": False}, "Draw them one by one"))
     if sampler.loop == UNGUIDED and params.cfg_scale <= 1:
         raise BadInput(f"“{sampler.name}” needs guidance.", hint="Set the CFG scale above 1, or choose another sampler.", field="cfg_scale")
     if sampler.loop == UNGUIDED and family.form == "edit":
@@ -200,6 +211,8 @@ def _check_guided(params: ImageParams, sampler: Sampler, family: Family, field: 
 
 def _check_form(params: ImageParams, family: Family) -> None:
     """Refuses what models for one purpose can't do: those that follow instructions, and the refiner."""
+    if family.form == "refer":
+        check_referred(params, family)
     if params.mode not in family.modes:
         if "image" in family.modes:
             raise BadInput(f"Models of this family ({family.title}) fill no masks.", hint="Take the mask away, or choose another model.", field="mask")
@@ -256,10 +269,11 @@ def check_model(entry: ModelEntry, family: Family, vae: ModelEntry | None, catal
     if entry.format == "diffusers":
         if reason := folder_refusal(entry):
             raise ModelBroken(f"“{entry.title}” can't be drawn with. {reason}", hint="Choose another model.", field="model")
-        if package := missing_package(Path(entry.path)):
+        prior = prior_of(entry, catalog)
+        if package := missing_package(Path(entry.path)) or (missing_package(Path(prior.path)) if prior else ""):
             hint = f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised."
             raise ModelBroken(f"“{entry.title}” has quantised weights: it needs the package {package}.", hint=hint, field="model")
-    elif family.key in ASSEMBLED:
+    elif is_assembled(entry, family.key):
         parts_of(entry, family.key, catalog, vae)
     elif family.key in PIPELINES:
         configs_of(Path(entry.path), family.key, own_vae=vae is None)
@@ -331,6 +345,14 @@ def _check_size(params: ImageParams, family: Family) -> None:
         width, height = (int(side * (MOST_PIXELS / pixels) ** 0.5 / unit) * unit for side in (params.width, params.height))
         fix = Fix({"width": width, "height": height}, f"Use {width} × {height}")
         raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width", fix=fix)
+
+
+def _check_begun(params: ImageParams, family: Family) -> None:
+    """Raises BadInput: networks that draw in pixels bring a picture to their own size before they go over it."""
+    sides = (params.width + params.extend_left + params.extend_right, params.height + params.extend_top + params.extend_bottom)
+    if family.in_pixels and params.mode != "text" and min(sides) != family.size:
+        fix = Fix({"width": family.size, "height": family.size}, f"Use {family.size} × {family.size}")
+        raise BadInput(f"{family.title} goes over pictures whose shorter side is {family.size}.", hint=f"Set it to {family.size}, and enlarge the finished picture.", field="width", fix=fix)
 
 
 def _check_sides(params: ImageParams, fields: tuple[str, str], family: Family) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.image.params import ImageParams
+from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, LOOKS, find
+from studio.api import BadInput
 
 Kind = Literal["step", "decode", "enlarge"]
 RATIO: dict[Kind, float] = {"step": 1.0, "decode": 1.2, "enlarge": 0.23}  # time a pixel in units of a guided step of Stable Diffusion 1.5, on a processor
@@ -52,14 +54,25 @@ def pieces(params: ImageParams, pictures: int) -> list[Piece]:
     if params.together:
         pixels, pictures = pixels * pictures, 1
     begun = params.denoising_strength if params.image else 1.0
-    found = [Piece("step", pixels * max(1, int(params.steps * begun))), Piece("decode", pixels)]
+    asked = 1.5 if params.pag_scale else 1.0  # a step asks for a third answer
+    found = [Piece("step", pixels * asked * looks(params.sampler, params.steps, begun)), Piece("decode", pixels)]
     if params.hires_scale > 1:
         large = pixels * params.hires_scale**2
-        found += [Piece("enlarge", pixels), Piece("step", large * max(1, int((params.hires_steps or params.steps) * params.hires_strength))), Piece("decode", large)]
+        again = params.hires_sampler if params.hires_sampler != AUTOMATIC else params.sampler
+        found += [Piece("enlarge", pixels), Piece("step", large * asked * looks(again, params.hires_steps or params.steps, params.hires_strength)), Piece("decode", large)]
         pixels = large
     if params.upscale > 1:
         found.append(Piece("enlarge", pixels))
     return found * pictures
+
+
+def looks(sampler: str, steps: int, share: float) -> int:
+    """How many steps that share of them is; for a sampler that finds their number itself, how often it usually looks."""
+    try:
+        adaptive = find(sampler).loop == ADAPTIVE
+    except BadInput:  # Automatic, or told when it is settled
+        adaptive = False
+    return max(1, int((LOOKS if adaptive else steps) * share))
 
 
 def seconds_of(work: list[Piece], pace: Pace) -> float:

@@ -19,6 +19,7 @@ ALIASES = {  # what other programs call the files that the studio fetches
 }  # fmt: skip
 TILES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 MOST_TILE = {"cpu": 256, "mps": 256}  # of Stop: a layer of a larger tile takes too long on a processor
+UNDIVIDED, UNDIVIDED_TILES = ("OmniSR",), (1024, 768, 512, 384)  # networks whose attention is laid over all they are given: the more of the picture that is, the better
 AROUND = {"Compact": 24, "ESRGAN": 80, "SPAN": 80}  # pixels that a tile sees around it, at most
 MOST_AROUND = 96
 CONVOLVED = ("ESRGAN", "SPAN")  # other forms hold several copies of their layers at once
@@ -104,7 +105,9 @@ def enlarging(entry: ModelEntry, pixels: float, scale: float, device: str, room:
     held = int(pixels * (1 + scale * scale) * PICTURE_BYTES)
     each, around = tile_bytes(entry, size), AROUND.get(entry.architecture, MOST_AROUND) * int(entry.details.get("folded", 1))
     fitting = [tile for tile in TILES if tile <= MOST_TILE.get(device, TILES[0])]
-    tile = next((tile for tile in fitting if weights + held + each * (tile + 2 * around) ** 2 <= room), TILES[-1])
+    if entry.architecture in UNDIVIDED:
+        fitting = [*UNDIVIDED_TILES, *fitting]
+    tile = next((tile for tile in fitting if weights + held + each * min((tile + 2 * around) ** 2, max(pixels, 1)) <= room), TILES[-1])
     if smaller:
         tile = next((other for other in TILES if other <= tile / 2), TILES[-1])
     return Enlarging(weights, held + int(each * min((tile + 2 * around) ** 2, max(pixels, 1))), tile)

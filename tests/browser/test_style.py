@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.driving import needs_browser, open_page, tab
+from tests.browser.driving import needs_browser, open_page, paint, tab
 from tests.running import Running
 
 pytestmark = needs_browser
@@ -171,16 +171,7 @@ def test_styles_are_blended_by_weight_and_kept_under_a_name_over_a_reload(opened
 
 def test_a_mask_that_is_painted_keeps_the_rest_as_it_was(opened: Any, studio: Running) -> None:
     opened.click("#image-style-brush > button")
-    canvas = opened.locator("#image-style-editor canvas").first
-    canvas.wait_for()
-    opened.wait_for_timeout(1500)
-    canvas.scroll_into_view_if_needed()
-    where = canvas.bounding_box()
-    opened.mouse.move(where["x"] + where["width"] / 2, where["y"] + where["height"] / 2)
-    opened.mouse.down()
-    opened.mouse.move(where["x"] + where["width"] / 2 + 10, where["y"] + where["height"] / 2, steps=3)
-    opened.mouse.up()
-    opened.wait_for_timeout(800)
+    paint(opened, "#image-style-editor", across=30)
     made = painted(studio, lambda: card(opened, "Red glow").click())
     params = made["metadata"]["params"]
     with Image.open(studio.data / "inputs" / params["image"]) as picture, Image.open(studio.data / "inputs" / params["mask"]) as mask:

@@ -23,7 +23,7 @@ from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.second import handed_over
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground, open_picture
-from pipelines.image.samplers import find
+from pipelines.image.samplers import ADAPTIVE, find
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, ModelBroken, ModelEntry, ModelSpec, RunContext, StudioError
 
@@ -156,7 +156,9 @@ def alone(model: ImageModel, pipe: Any, params: ImageParams, ground: Ground | No
 
 
 def steps_of(pipe: Any, params: ImageParams, loops: int) -> int:
-    """How many steps the loop takes, counted as `step` is: samplers that look twice count once."""
+    """How many steps the loop takes, counted as `step` is: samplers that look twice count once, for one that finds its own number the way is told in the form's steps."""
+    if find(params.sampler).loop == ADAPTIVE:
+        return max(1, loops)
     return max(1, math.ceil(int(getattr(pipe, "num_timesteps", 0) or loops) / find(params.sampler).evaluations))
 
 

@@ -142,7 +142,7 @@ def final_norm(encoder: Any) -> Any:
 
 
 @contextlib.contextmanager
-def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], guides: bool) -> Iterator[None]:
+def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], guides: bool, *, perturbed: bool = False) -> Iterator[None]:
     """While open, the network gets what `step()` is due: diffusers' loop asks for one pair, several prompts are joined into it by their weights.
 
     With negative n and prompts p of weights w it answers (n, n + Σ w (p − n)), so that guidance gives n + scale · Σ w (p − n).
@@ -155,6 +155,8 @@ def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], gu
     def make(forward: Callable[..., Any]) -> Callable[..., Any]:
         def joined(sample: Any, timestep: Any, encoder_hidden_states: Any, *args: Any, **named: Any) -> Any:
             rows = sample.shape[0]
+            if perturbed:
+                return (_perturbed(forward, conditioning, step(), guides, sample, timestep, args, named),)
             half = rows // 2 if guides else rows
             positive = conditioning.positive_at(step())
 
@@ -174,6 +176,29 @@ def guided(network: Any, conditioning: Conditioning, step: Callable[[], int], gu
         yield
 
 
+def _perturbed(forward: Callable[..., Any], conditioning: Conditioning, step: int, guides: bool, sample: Any, timestep: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """The same where a last part of the rows is answered with perturbed attention, which layers do by the rows' order: all of them are asked at once for each prompt."""
+    parts = 3 if guides else 2
+    each = len(sample) // parts
+    positive = conditioning.positive_at(step)
+    negative = conditioning.negative_at(step)
+
+    def answer(encoded: Encoded) -> list[Any]:
+        sides = [negative, encoded, encoded][-parts:]
+        states = torch.cat([side.states.repeat(each, 1, 1) for side in sides]).to(sample.dtype)
+        more = dict(named)
+        if encoded.pooled is not None and "text_embeds" in (named.get("added_cond_kwargs") or {}):
+            more["added_cond_kwargs"] = named["added_cond_kwargs"] | {"text_embeds": torch.cat([side.pooled.repeat(each, 1) for side in sides]).to(sample.dtype)}
+        return list(forward(sample, timestep, states, *args, **(more | {"return_dict": False}))[0].chunk(parts))
+
+    told = [(answer(encoded), weight) for encoded, weight in positive]
+    if not guides:
+        total = sum(weight for _, weight in positive) or 1.0
+        return torch.cat([sum(found[place] * (weight / total) for found, weight in told) for place in range(2)])
+    base = told[0][0][0]
+    return torch.cat([base, *(base + sum(weight * (found[place] - base) for found, weight in told) for place in (1, 2))])
+
+
 def _with_pooled(named: dict[str, Any], encoded: Encoded, part: slice, rows: int) -> dict[str, Any]:
     """Further conditions (Stable Diffusion XL's sizes, a reference picture's tokens) for one half of the rows, which has the encoded prompt's own pooled state."""
     given = named.get("added_cond_kwargs")
@@ -190,4 +215,3 @@ def _with_pooled(named: dict[str, Any], encoded: Encoded, part: slice, rows: int
     if encoded.pooled is not None and "text_embeds" in rows_of:
         rows_of["text_embeds"] = encoded.pooled.to(rows_of["text_embeds"].dtype).repeat(half, 1)
     return named | {"added_cond_kwargs": rows_of}
-

@@ -20,7 +20,7 @@ from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
-from pipelines.image.nets.looped import overheard
+from pipelines.image.nets.looped import AdaptiveScheduler, overheard
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
 from pipelines.image.nets.placing import can_tile, decoder_of, set_tiling
@@ -36,7 +36,7 @@ from pipelines.image.track import Pace, Track
 from pipelines.image.widths import widths_of
 from studio.api import BadInput, RunContext, give_back
 
-PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE", "VQModel", "AutoencoderKLQwenImage")
+PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE", "VQModel", "AutoencoderKLQwenImage", "AutoencoderKLQwenImage21", "AutoencoderKLFlux2")
 
 
 class Skipped(Exception):
@@ -84,6 +84,7 @@ class Watch:
         self.step = 0
         self.steps = 0  # of the loop, which are fewer where it begins from a picture
         self.clean: Any = None
+        self.decodes = False
         self.shown, self.is_sharp = time.monotonic(), False
 
     def scheduler_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,6 +110,15 @@ class Watch:
     def foretold(self) -> Any:
         return preview.foretold(self.pipe.scheduler, *self.clean)
 
+    @property
+    def is_adaptive(self) -> bool:
+        return isinstance(self.pipe.scheduler, AdaptiveScheduler)
+
+    @property
+    def share(self) -> float:
+        """How much of the loop is done, 0 … 1."""
+        return float(self.pipe.scheduler.share) if self.is_adaptive else self.step / self.steps
+
     def check(self) -> None:
         self.ctx.check()
         if self.ctx.stopping == "skip":
@@ -119,8 +129,11 @@ class Watch:
         self.check()
         count = self.steps = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
         if number == 0:  # the words and the picture to begin from were read before
-            self.drawing.track.mark(self.step / count)
-        self.tell(self.step / count, self.drawing.note)
+            self.drawing.track.mark(self.share)
+        self.tell(self.share, self.drawing.note)
+        if self.is_adaptive and pipe.scheduler.is_done:
+            pipe._interrupt = True
+            return {}
         if self.ctx.stopping == "finish" and self.clean is not None and number + 1 < count and hasattr(pipe, "_interrupt"):
             pipe._interrupt = True
             return {"latents": self.foretold().to(tensors["latents"].dtype)}
@@ -142,10 +155,7 @@ class Watch:
 
     def whole(self, latents: Any) -> Any:
         """The first picture's latents, [1, C, h, w]."""
-        if latents.ndim == 3:  # packed two by two, as FLUX has them
-            told = self.pipe._unpack_latents(latents[:1], self.drawing.height, self.drawing.width, self.pipe.vae_scale_factor)
-            return told[:, :, 0] if told.ndim == 5 else told  # decoders made for films have one frame here
-        return latents[:1]
+        return preview.unpacked(self.pipe, latents[:1], self.drawing.height, self.drawing.width)
 
     def tell(self, share: float, note: str) -> None:
         """`share` of the loop is done."""
@@ -177,10 +187,20 @@ class Watch:
         self.drawing.notes.append(IN_TILES)
         self.ctx.progress(self.drawing.last, self.drawing.total, "There was not enough memory: decoding in tiles", self.drawing.track.share())
 
+    def after_loop(self, pipe: Any, number: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        """A step of the half that makes latents of what the counted loop told."""
+        self.check()
+        if number == 0:
+            self.before_decoding()
+        return {}
+
     def before_decoding(self) -> None:
         """The loop is over: what a step took is known now."""
+        if self.decodes:
+            return
+        self.decodes = True
         if self.step:
-            self.drawing.track.learn(self.step / self.steps)
+            self.drawing.track.learn(self.share)
         self.drawing.track.begin("decode")
         self.ctx.progress(self.drawing.last, self.drawing.total, "Decoding", self.drawing.track.share())
 
@@ -193,7 +213,7 @@ class Watch:
 def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunContext) -> list[Image.Image]:
     """Raises Stopped, Skipped."""
     kind, drawing = purposed(model.family, drawing)
-    pipe = model.mode(kind)
+    pipe = model.mode(kind, perturbed=params.pag_scale > 0)
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
     tabled = wants_table(sampler, schedule, params.conventions, params.discard_next_to_last_sigma)
     model.set_sampler(pipe, sampler, "Uniform" if tabled else schedule)  # a table takes the first noise as large as its first level, which diffusers does with even steps
@@ -207,34 +227,49 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
     follow = watch.scheduler_step if "callback_on_step_end" in known else watch.counted  # some families' pipelines tell nothing: their scheduler is listened to
     drawing.track.begin("step")
     watch.tell(0.0, "Reading the prompt")
-    decoder = decoder_of(pipe)
+    decoder, loop = decoder_of(pipe), model.family.loop
     vocabulary = Vocabulary(ctx.catalog, widths_of(ctx.model(model.key)))
 
     def step() -> int:
-        return watch.step // sampler.evaluations
+        return min(drawing.loops - 1, int(watch.share * drawing.loops)) if watch.is_adaptive else watch.step // sampler.evaluations
 
-    with model.watched(watch.check), replaced(pipe.scheduler, "step", follow), replaced(decoder, "decode", watch.decoding), seamless(model, params.tiling), torch.inference_mode():
+    listened: list[tuple[Any, str, Callable[[Any], Any]]] = [(pipe.scheduler, "step", follow)] * (not loop) + [(decoder, "decode", watch.decoding)] * (decoder is not None)
+    if "siglip" in pipe.components:
+        listened.append((decoder, "encode", functools.partial(in_own_numbers, decoder)))
+    with model.watched(watch.check), replaced_all(listened), attention_kept(_network(pipe), params.pag_scale > 0), seamless(model, params.tiling), torch.inference_mode():
         if not model.fitted:
             model.fitted = True
-            model.colours = preview.fit_colours(decoder, model.family.factor, model.device) if type(decoder).__name__ in PREVIEWED else None
+            by_channel = "vision_language_encoder" in pipe.components  # GLM-Image, whose decoder is of a kind that mostly is scaled by one number
+            fitting = type(decoder).__name__ in PREVIEWED
+            model.colours = preview.PIXELS if decoder is None else preview.fit_colours(decoder, model.family.factor, model.device, by_channel=by_channel) if fitting else None
         words, conditioning = _words(model, params, drawing, guides, vocabulary)
         call = words | _picture(model, params, drawing, kind, noise) | {
-            "num_inference_steps": drawing.steps, model.family.guidance: params.cfg_scale, "callback_on_step_end": watch.after_step,
+            f"{loop}num_inference_steps": drawing.steps, model.family.guidance: model.family.guidance_of(params.cfg_scale), f"{loop}callback_on_step_end": watch.after_step,
             "generator": [generator(seed) for seed in drawing.seeds] if len(drawing.seeds) > 1 else generator(drawing.seeds[0]),
         }  # fmt: skip
         if drawing.fresh and "latents" in call:  # the empty picture is encoded with what comes after the starting noise
             for drawn in call["generator"] if isinstance(call["generator"], list) else [call["generator"]]:
                 torch.randn((1, *call["latents"].shape[1:]), generator=drawn)
+        call |= {"callback_on_step_end": watch.after_loop} if loop else {}
         call |= followed_by(model.company, guides)
+        call |= {"pag_scale": params.pag_scale} if params.pag_scale else {}
         if params.guidance_rescale and model.family.weights:
             call["guidance_rescale"] = params.guidance_rescale
         call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
         if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
             call["use_resolution_binning"] = False
+        if "clean_caption" in known:  # else the words would depend on packages that may be installed or not
+            call["clean_caption"] = False
+        if "max_area" in known:  # else FLUX Kontext brings every size to a megapixel
+            call["max_area"] = drawing.width * drawing.height
+        if "guidance_schedule" in known:  # Ideogram 4 takes one scale, or one for each of its makers' steps
+            call["guidance_schedule"] = None
+        if hasattr(pipe, "decoder_pipe") and hasattr(pipe, "movq"):  # both halves of Kandinsky in one hand this on, and their own half warns of it
+            call["callback_steps"] = None
         size = (drawing.width, drawing.height)
         with alone(model, pipe, params, drawing.ground, size, drawing.loops, step), contextlib.ExitStack() as around:
             if conditioning:
-                around.enter_context(guided(_network(pipe), conditioning, step, guides))
+                around.enter_context(guided(_network(pipe), conditioning, step, guides, perturbed=params.pag_scale > 0))
             around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx, drawing.before))
             if sampler.loop == UNGUIDED:
                 around.enter_context(overheard(_network(pipe), pipe.scheduler))
@@ -248,8 +283,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
 
 def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
     """The mode to draw in, and the drawing as a network for one purpose wants it: with a whole mask on an empty picture where it must have both, all steps where it follows an instruction."""
-    if family.form == "edit":
-        return "edit", replace(drawing, strength=1.0)
+    if family.form == "edit" or (family.form == "refer" and drawing.image is not None and drawing.mask is None):
+        return family.form, replace(drawing, strength=1.0)
     if family.form != "inpaint" or drawing.mask is not None:
         return "inpaint" if drawing.mask is not None else "image" if drawing.image is not None else "text", drawing
     size = (drawing.width, drawing.height)
@@ -258,11 +293,14 @@ def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
 
 
 def _network(pipe: Any) -> Any:
-    return getattr(pipe, "unet", None) or pipe.transformer
+    return getattr(pipe, "unet", None) or getattr(pipe, "transformer", None) or pipe.decoder
 
 
 def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool, vocabulary: Vocabulary) -> tuple[dict[str, Any], Conditioning | None]:
     """The prompt as states where the family's encoder is CLIP, else as plain words."""
+    if model.family.loop:  # words for each of a batch would be multiplied once more in the second half
+        call: dict[str, Any] = {"prompt": plain(parse(params.prompt), drawing.loops, drawing.before), "num_images_per_prompt": len(drawing.seeds)}
+        return call | ({"negative_prompt": plain(parse(params.negative_prompt), drawing.loops, drawing.before)} if guides else {}), None
     if not model.family.weights:
         more = {"negative_prompt": [plain(parse(params.negative_prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} if model.family.negative and guides else {}
         return {"prompt": [plain(parse(params.prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} | more, None
@@ -283,11 +321,14 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
         call["latents"] = noise.first((channels, drawing.height // model.family.factor, drawing.width // model.family.factor)).to(model.device, model.pipe.dtype)
     if kind == "text":
         return call | {"width": drawing.width, "height": drawing.height}
+    if kind == "refer":
+        several = model.pipe.components.get("vision_language_encoder") is not None  # GLM-Image takes a row of them only
+        return call | {"image": [drawing.image] if several else drawing.image, "width": drawing.width, "height": drawing.height}
     rows = len(drawing.seeds)
-    call["image"] = [drawing.image] * rows
+    call["image"] = [drawing.image] * rows if model.family.form != "refer" else drawing.image
     call |= {"image_guidance_scale": params.image_cfg_scale} if kind == "edit" else {"strength": drawing.strength}
     if kind == "inpaint":
-        call["mask_image"] = [drawing.mask] * rows
+        call["mask_image"] = [drawing.mask] * rows if model.family.form != "refer" else drawing.mask
     if "height" in inspect.signature(type(model.mode(kind)).__call__).parameters:  # some families take the picture's own size instead
         call |= {"width": drawing.width, "height": drawing.height}
     return call
@@ -313,6 +354,35 @@ def cached_steps(network: Any, threshold: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def attention_kept(network: Any, perturbed: bool) -> Iterator[None]:
+    """diffusers gives layers another attention while it perturbs it, and takes it back at the end of a call: after Stop, which ends none, this does."""
+    before = network.attn_processors if perturbed else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            network.set_attn_processor(before)
+
+
+def in_own_numbers(decoder: Any, encode: Callable[..., Any]) -> Callable[..., Any]:
+    """Z-Image Omni hands over half precision, whichever its decoder's is."""
+
+    @functools.wraps(encode)
+    def exact(pixels: Any, *args: Any, **named: Any) -> Any:
+        return encode(pixels.to(decoder.dtype), *args, **named)
+
+    return exact
+
+
+@contextlib.contextmanager
+def replaced_all(methods: list[tuple[Any, str, Callable[[Any], Any]]]) -> Iterator[None]:
+    with contextlib.ExitStack() as around:
+        for method in methods:
+            around.enter_context(replaced(*method))
+        yield
+
+
+@contextlib.contextmanager
 def replaced(owner: Any, name: str, around: Callable[[Any], Any]) -> Iterator[None]:
     """A method of one object is what `around` makes of it; afterwards it is what it was."""
     before = vars(owner).get(name)
@@ -330,7 +400,7 @@ def replaced(owner: Any, name: str, around: Callable[[Any], Any]) -> Iterator[No
 def seamless(model: ImageModel, on: bool) -> Iterator[None]:
     """Convolutions of network and decoder wrap around: the edges fit together."""
     parts = (_network(model.pipe), decoder_of(model.pipe))
-    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
+    layers = [layer for part in parts if part for layer in part.modules() if isinstance(layer, torch.nn.Conv2d) and any(layer._reversed_padding_repeated_twice)] if on else []
     for layer in layers:
         layer.padding_mode = "circular"
     try:
@@ -338,5 +408,3 @@ def seamless(model: ImageModel, on: bool) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.padding_mode = "zeros"
-
-

@@ -1,7 +1,8 @@
-"""What the forms of small networks do to a weight: LoRA, LoCon, LoHa, LoKr, OFT, (IA)^3, full differences, norms, and DoRA over any of them.
+"""What the forms of small networks do to a weight: LoRA, LoCon, LoHa, LoKr, GLoRA, OFT, BOFT, (IA)^3, full differences, norms, and DoRA over any of them.
 
 `slots` are one layer's tensors by their short names. All is computed in float32.
-Sources: Hu et al., LoRA, 2021; Hyeon-Woo et al., FedPara (LoHa), 2022; Edalati et al., KronA (LoKr), 2022; Qiu et al., OFT, 2023; Liu et al., (IA)^3, 2022; Liu et al., DoRA, 2024;
+Sources: Hu et al., LoRA, 2021; Hyeon-Woo et al., FedPara (LoHa), 2022; Edalati et al., KronA (LoKr), 2022; Qiu et al., OFT, 2023; Liu et al., BOFT, 2023;
+Chavan et al., GLoRA, 2023; Liu et al., (IA)^3, 2022; Liu et al., DoRA, 2024;
 Yeh et al., LyCORIS, 2024, for the shapes in which its trainers write them.
 """
 
@@ -97,6 +98,8 @@ def _difference(weight: Any, slots: Slots) -> Any:
         found = _product(slots, "hada_w1", "hada_t1") * _product(slots, "hada_w2", "hada_t2") * _scale(slots, slots["hada_w1_b"].shape[0])
     elif any(name.startswith("lokr_") for name in slots):
         found = _kronecker(slots)
+    elif "a1.weight" in slots:
+        found = _general(weight, slots)
     else:
         found = slots["w_norm" if "w_norm" in slots else "diff"].float()
     return found.reshape(weight.shape)
@@ -129,21 +132,50 @@ def _kronecker(slots: Slots) -> Any:
     return torch.kron(first.reshape(*first.shape, *[1] * (second.ndim - first.ndim)), second.contiguous()) * scale
 
 
+def _general(weight: Any, slots: Slots) -> Any:
+    """GLoRA: W · A + B, both of low rank. Newer files call the factors of A and B by their order; in older ones the second comes first."""
+    a1, a2, b1, b2 = (slots[f"{name}.weight"].float().flatten(1) for name in ("a1", "a2", "b1", "b2"))
+    if (a1.shape[0], b1.shape[0]) != (weight.shape[1], weight.shape[0]):
+        a1, a2, b1, b2 = a2, a1, b2, b1
+    scaled = torch.einsum("o i ..., i r, r j -> o j ...", weight, a1, a2)
+    return (scaled + (b1 @ b2).reshape(weight.shape)) * _scale(slots, a1.shape[1])
+
+
 def _turned(weight: Any, slots: Slots) -> Any:
     """OFT: blocks of rows turned by orthogonal matrices, Cayley's transform of skew-symmetric ones unless they are given as they are."""
     if "oft_diag" in slots:
         turns = slots["oft_diag"].float()
     else:
-        skew = slots["oft_blocks"].float()
-        skew = skew - skew.transpose(1, 2)
-        most = float(slots.get("alpha", 0.0)) * weight.shape[0]
-        norm = float(skew.norm())
-        skew = skew * (most / norm) if 0 < most < norm else skew
-        eye = torch.eye(skew.shape[-1], device=skew.device)
-        turns = (eye + skew) @ torch.linalg.inv(eye - skew)
+        butterfly = slots["oft_blocks"].ndim == 4
+        turns = _orthogonal(slots["oft_blocks"].float(), float(slots.get("alpha", 0.0)) * (1 if butterfly else weight.shape[0]))
+        if butterfly:
+            return _rescaled(_in_stages(weight, turns), slots)
     blocks = weight.reshape(turns.shape[0], turns.shape[1], -1)  # [blocks, size, rest]
-    turned = (turns.transpose(1, 2) @ blocks).reshape(weight.shape)
-    return turned * slots["rescale"].float().reshape(-1, *[1] * (weight.ndim - 1)) if "rescale" in slots else turned
+    return _rescaled((turns.transpose(1, 2) @ blocks).reshape(weight.shape), slots)
+
+
+def _orthogonal(blocks: Any, most: float) -> Any:
+    """Cayley's transform of what is skew-symmetric in [..., size, size], of a norm of at most `most`; 0 is no limit."""
+    skew = blocks - blocks.transpose(-1, -2)
+    norm = float(skew.norm())
+    skew = skew * (most / norm) if 0 < most < norm else skew
+    eye = torch.eye(skew.shape[-1], device=skew.device)
+    return (eye + skew) @ torch.linalg.inv(eye - skew)
+
+
+def _in_stages(weight: Any, turns: Any) -> Any:
+    """BOFT: [stages, blocks, size, size] turn rows that lie further apart with each stage: in pairs of runs, each of half a block times 2 to the stage, a row of one run is beside its like of the other."""
+    rows = weight.flatten(1)
+    for stage, turn in enumerate(turns):
+        run = 2**stage * turn.shape[-1] // 2
+        pairs = rows.reshape(-1, 2, run, rows.shape[1]).transpose(1, 2)  # [pairs of runs, row, which run, rest]
+        turned = turn @ pairs.reshape(turn.shape[0], turn.shape[1], -1)
+        rows = turned.reshape(pairs.shape).transpose(1, 2).reshape(rows.shape)
+    return rows.reshape(weight.shape)
+
+
+def _rescaled(turned: Any, slots: Slots) -> Any:
+    return turned * slots["rescale"].float().reshape(-1, *[1] * (turned.ndim - 1)) if "rescale" in slots else turned
 
 
 def _decomposed(weight: Any, length: Any) -> Any:

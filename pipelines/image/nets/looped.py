@@ -12,11 +12,14 @@ from diffusers import EulerDiscreteScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteSchedulerOutput
 from diffusers.utils.torch_utils import randn_tensor
 
+from pipelines.image.adaptive import Adaptive
 from pipelines.image.loops import LOOPS, Loop, looked_at, towards
 from pipelines.image.nets.handover import replaced
 from pipelines.image.sigmas import Levels, step_of
+from studio.api import BadInput
 
 SHARE = 1 / 12.5
+MOST = 1500  # times that an adaptive loop runs the network
 
 
 class LoopedScheduler(EulerDiscreteScheduler):
@@ -119,3 +122,59 @@ def overheard(network: Any, scheduler: Any) -> Iterator[None]:
 
     with replaced(network, make):
         yield
+
+
+class AdaptiveScheduler(LoopedScheduler):
+    """Steps whose number is found on the way: each next level is written behind the present one, over what the pipeline holds already; `is_done` says when to leave the loop.
+
+    `timesteps` begins with the levels of a table, of which a picture to begin from takes its own; behind them is room.
+    """
+
+    adaptive: Adaptive | None = None
+    is_done = False
+
+    def take(self, levels: Levels, trained: Levels, device: Any = None) -> None:
+        self.levels, self.trained = [float(trained[-1]), *map(float, levels[1:])], trained
+        seen = [*self.levels[:-1], *[float(trained[0])] * MOST]
+        self.sigmas, self.timesteps = torch.tensor([*seen, 0.0], dtype=torch.float32), self._steps(seen).to(device)
+        self.num_inference_steps, self.going, self.adaptive, self.is_done = len(levels) - 1, None, None, False
+        self._step_index = self._begin_index = None
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        EulerDiscreteScheduler.set_begin_index(self, begin_index)
+        self.levels = self.levels[begin_index:]
+
+    @property
+    def share(self) -> float:
+        """Of the way from the first level to the lowest, 0 … 1."""
+        return 1.0 if self.is_done else self.adaptive.share if self.adaptive else 0.0
+
+    def step(self, model_output: Any, timestep: Any, sample: Any, generator: Any = None, return_dict: bool = True) -> Any:  # type: ignore[override]
+        if self.is_done:
+            raise BadInput("“DPM adaptive” does not go with this model.", hint="Choose another sampler.", field="sampler")  # its pipeline can't be told to leave its loop
+        if self._step_index is None:
+            self._init_step_index(timestep)
+        place = self._step_index or 0
+        state = sample.to(torch.float32)
+        clean = self._clean(model_output.to(torch.float32), state, self.sigmas[place].item())
+        if self.going is None:
+            self.adaptive = Adaptive(self.levels[0], float(self.trained[0]), lambda: randn_tensor(state.shape, generator=generator, device=state.device, dtype=state.dtype))
+            self.going = self.adaptive.loop()
+            next(self.going)
+        following = self._following(place, state, clean).to(model_output.dtype)
+        return EulerDiscreteSchedulerOutput(prev_sample=following, pred_original_sample=clean) if return_dict else (following, clean)
+
+    def _following(self, place: int, state: Any, clean: Any) -> Any:
+        """What the network shall look at next, its level written at the next place; the last state, at level 0. Raises BadInput where no step is small enough."""
+        assert self.going is not None
+        try:
+            following, level = self.going.send((state, clean))
+        except StopIteration as end:
+            following, level, self.is_done = end.value, 0.0, True
+        if place + 2 >= len(self.sigmas):
+            raise BadInput("“DPM adaptive” found no step that is small enough for this picture.", hint="Choose another sampler, or a lower CFG scale.", field="sampler")
+        self.sigmas[place + 1] = level
+        if level:
+            self.timesteps[place + 1] = self._steps([level])[0]
+        self._step_index = place + 1
+        return following

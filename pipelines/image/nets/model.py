@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,13 +15,15 @@ import torch
 
 from pipelines.image.families import Family
 from pipelines.image.memory import Held, Placement
-from pipelines.image.nets.looped import LoopedScheduler, UnguidedNoiseScheduler
+from pipelines.image.nets.looped import AdaptiveScheduler, LoopedScheduler, UnguidedNoiseScheduler
 from pipelines.image.nets.placing import decoder_of, place_weights, set_slicing, set_tiling, share_hooks
+from pipelines.image.nets.processors import loaded
+from pipelines.image.others import PRIORS
 from pipelines.image.parts import Part
-from pipelines.image.samplers import UNGUIDED, Sampler, scheduler_config
+from pipelines.image.samplers import ADAPTIVE, UNGUIDED, Sampler, scheduler_config
 from pipelines.image.track import Pace
 
-REMEMBERED = 32
+REMEMBERED, MOST_BYTES = 32, 2**26  # answers of the encoders, and how large one may be that is kept
 MODES = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting}
 
 
@@ -51,13 +54,16 @@ class ImageModel:
         if not self.family.weights and hasattr(self.pipe, "encode_prompt"):
             remember_prompts(self)
 
-    def mode(self, mode: str) -> Any:
-        """The pipeline object of a mode, with the same parts."""
-        if mode not in self.pipes:
-            self.pipes[mode] = MODES[mode].from_pipe(self.pipe)
-            self.pipes[mode].set_progress_bar_config(disable=True)
-            share_hooks(self.pipe, self.pipes[mode])
-        return self.pipes[mode]
+    def mode(self, mode: str, *, perturbed: bool = False) -> Any:
+        """The pipeline object of a mode, with the same parts; `perturbed`: the one with perturbed-attention guidance."""
+        if mode == "refer":  # what looks at a picture is called as it was saved
+            return self.pipe
+        name = f"{mode} perturbed" if perturbed else mode
+        if name not in self.pipes:
+            self.pipes[name] = MODES[mode].from_pipe(self.pipe, **({"enable_pag": True} if perturbed else {}))
+            self.pipes[name].set_progress_bar_config(disable=True)
+            share_hooks(self.pipe, self.pipes[name])
+        return self.pipes[name]
 
     def place(self, placement: Placement) -> None:
         """How the next picture is made; where the weights lie was settled when they were loaded."""
@@ -68,11 +74,13 @@ class ImageModel:
 
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
-        looped = UnguidedNoiseScheduler if sampler.loop == UNGUIDED else LoopedScheduler
+        looped = {UNGUIDED: UnguidedNoiseScheduler, ADAPTIVE: AdaptiveScheduler}.get(sampler.loop, LoopedScheduler)
         kind = looped if sampler.loop else getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
         pipe.scheduler = kind.from_config(scheduler_config(self.scheduler_base, sampler, schedule))
         if sampler.loop:
             pipe.scheduler.loop, pipe.scheduler.order = sampler.loop, sampler.evaluations
+        if hasattr(pipe, "decoder_pipe"):  # the half that draws is an object of its own
+            pipe.decoder_pipe.scheduler = pipe.scheduler
         return pipe.scheduler
 
     def recall(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -80,7 +88,10 @@ class ImageModel:
         if key in self.encoded:
             self.encoded.move_to_end(key)
             return self.encoded[key]
-        self.encoded[key] = made = make()
+        made = make()
+        if bytes_of(made) > MOST_BYTES:
+            return made
+        self.encoded[key] = made
         while len(self.encoded) > REMEMBERED:
             self.encoded.popitem(last=False)
         return made
@@ -120,15 +131,24 @@ def _is_block(name: str) -> bool:
 
 
 def load(
-    path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, parts: dict[str, Part] | None = None, held: Held = "all"
-) -> ImageModel:
-    """A diffusers folder, a single file of a known family, or one with `parts` beside it. Raises OSError, ValueError, KeyError for what is no such model."""
+    path: Path, family: Family, key: str, *, device: str, dtype: Any, report: Callable[[str, float], None], vae: Path | None = None, parts: dict[str, Part] | None = None, held: Held = "all",
+    prior: Path | None = None,
+) -> ImageModel:  # fmt: skip
+    """A diffusers folder, with its other half in the folder `prior` where it comes in two, a single file of a known family, or one with `parts` beside it.
+
+    Raises OSError, ValueError, KeyError for what is no such model.
+    """
     report("Reading the weights", 0.1)
     more: dict[str, Any] = {"vae": load_vae(vae, dtype, family)} if vae else {}
     if path.is_dir():
+        give_old_names()
+        give_plain_words()
         if (path / "model_index.json").read_text(encoding="utf-8").find('"safety_checker"') >= 0:
             more |= {"safety_checker": None}
-        pipe = diffusers.DiffusionPipeline.from_pretrained(path, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(path), **more)
+        pipe = loaded(diffusers.DiffusionPipeline, path, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(path), **more)
+        pipe = joined(pipe, prior, dtype) if prior else pipe
+        if "PAG" in type(pipe).__name__:  # the same parts: guidance is perturbed where it is asked for
+            pipe = MODES["text"].from_pipe(pipe, enable_pag=False)
     else:
         from pipelines.image.nets.single_file import load_parts, load_single
 
@@ -140,6 +160,30 @@ def load(
         if isinstance(module, torch.nn.Module):
             module.requires_grad_(False)
     return ImageModel(pipe, family, key, device)
+
+
+def give_old_names() -> None:
+    """Folders of Würstchen and Stable Cascade name a module of diffusers by where it was before."""
+    from diffusers import pipelines
+    from diffusers.pipelines.deprecated import wuerstchen
+
+    if not hasattr(pipelines, "wuerstchen"):
+        pipelines.wuerstchen = wuerstchen
+
+
+def give_plain_words() -> None:
+    """PRX mends wrongly decoded letters by a package that is not installed, and fails: it takes the words as they are."""
+    from diffusers.pipelines.prx import pipeline_prx
+
+    if not hasattr(pipeline_prx, "ftfy"):
+        pipeline_prx.ftfy = types.SimpleNamespace(fix_text=str)  # type: ignore[attr-defined]
+
+
+def joined(pipe: Any, prior: Path, dtype: Any) -> Any:
+    """Both halves as one of diffusers' pipelines, which takes words."""
+    other = diffusers.DiffusionPipeline.from_pretrained(prior, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(prior))
+    whole = getattr(diffusers, PRIORS[type(pipe).__name__][1])
+    return whole(**pipe.components, **{f"prior_{name}": part for name, part in other.components.items()})
 
 
 def variant_of(folder: Path) -> str | None:
@@ -165,9 +209,22 @@ def remember_prompts(model: ImageModel) -> None:
     encode = pipe.encode_prompt
 
     def remembered(*args: Any, **named: Any) -> Any:
-        values = (*args, *named.values())
-        if any(isinstance(value, torch.Tensor) for value in values):
+        if not all(map(is_plain, (*args, *named.values()))):  # a picture that is seen with the words has no name to be known by again
             return encode(*args, **named)
         return model.recall((repr(args), repr(sorted(named.items(), key=lambda item: item[0])), repr(model.adapters)), lambda: encode(*args, **named))
 
     pipe.encode_prompt = remembered
+
+
+def is_plain(value: Any) -> bool:
+    """Whether its text says all of it."""
+    return all(map(is_plain, value)) if isinstance(value, (list, tuple)) else isinstance(value, (str, int, float, torch.device, torch.dtype, type(None)))
+
+
+def bytes_of(made: Any) -> int:
+    """Of the tensors in it."""
+    if isinstance(made, torch.Tensor):
+        return made.nbytes
+    if isinstance(made, (list, tuple)):
+        return sum(map(bytes_of, made))
+    return sum(map(bytes_of, vars(made).values())) if hasattr(made, "__dict__") else 0

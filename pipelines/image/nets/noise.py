@@ -72,7 +72,7 @@ def has_own_noise(params: ImageParams) -> bool:
 @contextlib.contextmanager
 def drawn_from(noise: Noise, pipe: Any) -> Iterator[None]:
     """While open, the pipeline's and the scheduler's modules draw from `noise`: their calls have no words for a generator of our own."""
-    modules: list[Any] = [module for part in (pipe, pipe.scheduler) if hasattr(module := sys.modules[type(part).__module__], "randn_tensor")]
+    modules: list[Any] = [module for part in _drawing(pipe) if hasattr(module := sys.modules[type(part).__module__], "randn_tensor")]
     before = [module.randn_tensor for module in modules]
 
     def draw(shape: Any, *args: Any, generator: Any = None, device: Any = None, dtype: Any = None, **named: Any) -> Any:
@@ -85,6 +85,12 @@ def drawn_from(noise: Noise, pipe: Any) -> Iterator[None]:
     finally:
         for module, one in zip(modules, before, strict=True):
             module.randn_tensor = one
+
+
+def _drawing(pipe: Any) -> list[Any]:
+    """What draws noise: the pipeline and its scheduler, both halves where it has two."""
+    halves = [half for name in ("prior_pipe", "decoder_pipe") if (half := getattr(pipe, name, None)) is not None]
+    return [part for whole in (pipe, *halves) for part in (whole, whole.scheduler)]
 
 
 def slerp(share: float, low: Any, high: Any) -> Any:

@@ -14,9 +14,9 @@ import torch
 SLOTS = {
     "down": r"lora_down\.weight|lora_A(?:\.default)?\.weight|lora(?:_linear_layer)?\.down\.weight", "up": r"lora_up\.weight|lora_B(?:\.default)?\.weight|lora(?:_linear_layer)?\.up\.weight",
     "mid": r"lora_mid\.weight", "alpha": r"alpha", "dora": r"dora_scale|lora_magnitude_vector(?:\.default)?(?:\.weight)?", "hada": r"hada_(?:w[12]_[ab]|t[12])", "lokr": r"lokr_(?:w[12](?:_[ab])?|t2)",
-    "oft": r"oft_blocks|oft_diag|rescale", "diff": r"diff_b|diff", "norm": r"[wb]_norm", "input": r"on_input", "weight": r"weight",
+    "oft": r"oft_blocks|oft_diag|rescale", "diff": r"diff_b|diff", "norm": r"[wb]_norm", "input": r"on_input", "glora": r"[ab][12]\.weight", "weight": r"weight",
 }  # fmt: skip
-OWN_NAMES = ("hada", "lokr", "oft", "diff", "norm", "input")  # where the slot is called as in the file
+OWN_NAMES = ("hada", "lokr", "oft", "diff", "norm", "input", "glora")  # where the slot is called as in the file
 _KEY = re.compile(r"(.+?)\.(?:" + "|".join(f"(?P<{slot}>{pattern})" for slot, pattern in SLOTS.items()) + ")")
 PREFIXES = {
     "text_encoder_2": ("lora_te2_", "text_encoder_2_", "lycoris_te2_"), "text_encoder": ("lora_te1_", "lora_te_", "text_encoder_", "lycoris_te1_", "lycoris_te_"),

@@ -29,8 +29,8 @@ def place_weights(pipe: Any, held: Held, device: str) -> None:
 
 
 def decoder_of(pipe: Any) -> Any:
-    """What makes pictures of latents; Kandinsky calls it movq."""
-    return getattr(pipe, "vae", None) or pipe.movq
+    """What makes pictures of latents; Kandinsky calls it movq, Stable Cascade vqgan. None where a network draws in pixels."""
+    return getattr(pipe, "vae", None) or getattr(pipe, "movq", None) or getattr(pipe, "vqgan", None)
 
 
 def share_hooks(pipe: Any, other: Any) -> None:

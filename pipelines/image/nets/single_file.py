@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 import transformers
+from diffusers.loaders import single_file
 
-from pipelines.image.checkpoint import END, PIPELINES, read_shapes, vae_config, write_configs, write_tokenizer
+from pipelines.image.checkpoint import END, PIPELINES, UNET, read_shapes, scheduler_config, vae_config, write_configs, write_tokenizer
 from pipelines.image.families import Family
 from pipelines.image.nets.flux_layout import to_diffusers
-from pipelines.image.nets.spread import read_t5_gguf, read_tensors
-from pipelines.image.parts import DECODERS, Part, flow_scheduler, write_t5_tokenizer
+from pipelines.image.nets.spread import is_scaled, read_gguf, read_t5_gguf, read_tensors
+from pipelines.image.parts import ASSEMBLED, DECODERS, Part, flow_scheduler, write_t5_tokenizer
 from studio.api import ModelBroken
 
 
@@ -23,13 +26,54 @@ def load_single(path: Path, family: Family, dtype: Any, more: dict[str, Any]) ->
     """A checkpoint that holds all its parts. Raises ModelBroken for a family whose single files are not read."""
     if family.key not in PIPELINES:
         raise ModelBroken(f"Single files of {family.title} are not read yet.", hint="Use the diffusers folder of this model.", field="model")
-    with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder:
+    with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder, handed(path, dtype):
         kind = getattr(diffusers, write_configs(path, family.key, Path(folder), own_vae="vae" not in more))
         return kind.from_single_file(str(path), config=folder, dtype=dtype, local_files_only=True, **more)
 
 
+@contextlib.contextmanager
+def handed(path: Path, dtype: Any) -> Iterator[None]:
+    """While open, diffusers gets the tensors of a file with scaled weights spread out: it would leave the scales beside them unread."""
+    if not is_scaled(path):
+        yield
+        return
+    tensors = read_tensors(path, "", dtype)
+    before = single_file.load_single_file_checkpoint
+    single_file.load_single_file_checkpoint = lambda *_, **__: tensors
+    try:
+        yield
+    finally:
+        single_file.load_single_file_checkpoint = before
+
+
+def load_apart(parts: dict[str, Part], family: Family, dtype: Any, more: dict[str, Any]) -> Any:
+    """Stable Diffusion 1 or XL around a network of its own file."""
+    network = parts["network"]
+    vae = more.get("vae") or load_vae_part(parts["vae"], family, dtype)
+    about = scheduler_config(family.key, network.path.stem, read_shapes(network.path))
+    scheduler = diffusers.EulerDiscreteScheduler(**{name: value for name, value in about.items() if name != "_class_name"})
+    encoders = {name: load_encoder(part, dtype, projected=name == "clip_g") for name, part in parts.items() if name in ("clip_l", "clip_g")}
+    with tempfile.TemporaryDirectory(prefix="seisei-tokens-") as folder:
+        tokens = {name: load_tokenizer(Path(folder) / name, name, parts[name]) for name in encoders}
+    named = {"vae": vae, "unet": load_unet(network, dtype), "scheduler": scheduler, "text_encoder": encoders["clip_l"], "tokenizer": tokens["clip_l"]}
+    if family.key == "sdxl":
+        return diffusers.StableDiffusionXLPipeline(**named, text_encoder_2=encoders["clip_g"], tokenizer_2=tokens["clip_g"])
+    return diffusers.StableDiffusionPipeline(**named, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+
+
+def load_unet(part: Part, dtype: Any) -> Any:
+    """The network in the releases' layout; GGUF and scaled weights are spread out: diffusers keeps matrices quantised only, no kernels."""
+    found = read_gguf(part.path, dtype) if part.path.suffix.lower() == ".gguf" else read_tensors(part.path, "", dtype)
+    tensors = {name if name.startswith(UNET) else UNET + name: tensor for name, tensor in found.items()}
+    with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder:
+        (Path(folder) / "config.json").write_text(json.dumps(part.config), encoding="utf-8")
+        return diffusers.UNet2DConditionModel.from_single_file(tensors, config=folder, dtype=dtype, local_files_only=True)
+
+
 def load_parts(parts: dict[str, Part], family: Family, dtype: Any, more: dict[str, Any]) -> Any:
-    """FLUX or Stable Diffusion 3, put together from what `parts_of` found."""
+    """A pipeline put together from what `parts_of` found."""
+    if family.key not in ASSEMBLED:
+        return load_apart(parts, family, dtype, more)
     vae = more.get("vae") or load_vae_part(parts["vae"], family, dtype)
     network = load_network(parts["network"], dtype)
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(**flow_scheduler(family.key, parts["network"].config))

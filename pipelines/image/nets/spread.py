@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from pipelines.image.checkpoint import read_shapes
 from pipelines.image.parts import t5_name
 
 SCALES = (".scale_weight", ".weight_scale")
@@ -56,7 +57,18 @@ def check_form(note: Any) -> None:
 
 def read_t5_gguf(path: Path, dtype: Any) -> dict[str, Any]:
     """T5's encoder under transformers' names, spread out tensor by tensor."""
+    return {t5_name(name): tensor for name, tensor in read_gguf(path, dtype).items()}
+
+
+def read_gguf(path: Path, dtype: Any) -> dict[str, Any]:
+    """All tensors spread out one by one, in the shapes that they had before they were quantised. Raises NotImplementedError for a form of quantising that is not read."""
     from gguf import GGUFReader
     from gguf.quants import dequantize
 
-    return {t5_name(tensor.name): torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy()).to(dtype) for tensor in GGUFReader(path).tensors}
+    shapes = read_shapes(path)
+    return {tensor.name: torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy()).to(dtype).reshape(shapes[tensor.name]) for tensor in GGUFReader(path).tensors}
+
+
+def is_scaled(path: Path) -> bool:
+    """Whether a safetensors file holds matrices with a scale beside each."""
+    return any(name.endswith(SCALES) for name in read_shapes(path))

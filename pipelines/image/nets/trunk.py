@@ -10,7 +10,7 @@ Sources: Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scal
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,10 +59,11 @@ class Trunk(nn.Module):
                 before = width
         self.register_buffer("means", torch.tensor(MEANS).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, pictures: Any, wanted: Collection[str], pooling: Pooling = "max", *, edges: bool = True) -> dict[str, Any]:
+    def forward(self, pictures: Any, wanted: Collection[str], pooling: Pooling = "max", *, edges: bool = True, each: Callable[[], None] | None = None) -> dict[str, Any]:
         """[B, 3, h, w] RGB in 0 … 1 to {layer: [B, C, h / 2^(block - 1), w / 2^(block - 1)]}, halves rounded up, in the network's own type.
 
         Around the picture stand zeros, as the network was trained, which it sees as an edge; without `edges` each layer's border goes on outside.
+        `each` is called before every layer, on the way back to the pixels too, and may raise to stop.
         """
         weight = self.conv1_1.weight
         x = (pictures.to(torch.promote_types(weight.dtype, torch.float32)) * 255 - self.means).to(weight.dtype)
@@ -70,6 +71,8 @@ class Trunk(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         found: dict[str, Any] = {}
         for name in LAYERS:
+            if each:
+                _watched(x, each)
             if name.endswith("_1") and name != LAYERS[0]:
                 x = _halved(x, pooling)
             layer = getattr(self, name)
@@ -79,6 +82,12 @@ class Trunk(nn.Module):
                 if len(found) == len(wanted):
                     break
         return found
+
+
+def _watched(x: Any, each: Callable[[], None]) -> None:
+    each()
+    if x.requires_grad:
+        x.register_hook(lambda gradient: each())
 
 
 def _halved(x: Any, pooling: Pooling) -> Any:

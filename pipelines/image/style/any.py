@@ -13,13 +13,14 @@ from PIL import ImageOps
 
 from pipelines.image.pictures import open_picture
 from pipelines.image.settle import check_picture
-from pipelines.image.style.flow import REMEMBERED, Model, Painting, stroke_field
+from pipelines.image.style.flow import REMEMBERED, Model, Painting, steady_field, stroke_field
 from pipelines.image.style.params import PictureStyleParams
 from studio.api import BadInput, Desk, Params, RunContext
 
 
 class AnyParams(PictureStyleParams):
     stroke: float = stroke_field()
+    steady: float = steady_field()
 
 
 class AnyStyle(Painting[AnyParams]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from pipelines.axes import Part, seeded
 from pipelines.image.params import PICTURE
 from pipelines.image.style.content import read_facts
 from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, ModelTooLarge, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
@@ -139,29 +139,10 @@ def method_of(name: str) -> Pipeline:
     return found
 
 
-class Part:
-    """A job's context for one of its `of` parts: what the part tells of its work is that much less of the whole."""
-
-    def __init__(self, ctx: RunContext, number: int, of: int) -> None:
-        self._ctx, self._number, self._of = ctx, number, of
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ctx, name)
-
-    def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
-        done = share if share >= 0 else step / max(1, total)
-        self._ctx.progress(self._number, self._of, f"Picture {self._number + 1} of {self._of}", (self._number + done) / self._of)
-
-
 def part_of(method: str, values: dict[str, Any], number: int, of: int, ctx: RunContext) -> Result:
     """One picture of many, by a method."""
     pipeline = method_of(method)
-    return pipeline.run(pipeline.Params.parse(values), cast(RunContext, Part(ctx, number, of)))
-
-
-def seeded(params: Params) -> Params:
-    """One random seed for all pictures, so that they can be painted again."""
-    return params.model_copy(update={"seed": random.randrange(2**31)}) if getattr(params, "seed", 0) == -1 else params
+    return pipeline.run(pipeline.Params.parse(values), cast(RunContext, Part(ctx, number, of, f"Picture {number + 1} of {of}")))
 
 
 def values_of(params: BatchParams, number: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pipelines.image.style.flow import Model, Painting, stroke_field
+from pipelines.image.style.flow import Model, Painting, steady_field, stroke_field
 from pipelines.image.style.names import STYLES, read_styles
 from pipelines.image.style.params import StyleParams
 from studio.api import Desk, NotFound, Params, RunContext, ui
@@ -22,6 +22,7 @@ THUMBS = Path(__file__).resolve().parent / "thumbs"
 class BlendParams(StyleParams):
     styles: str = Field(STYLES[19], max_length=2000, title="Styles", description="One by its name, or several with their weights: “Dusk: 0.7, Copper etching: 0.3”.", json_schema_extra=ui(group="Style"))
     stroke: float = stroke_field()
+    steady: float = steady_field()
 
 
 class Blend(Painting[BlendParams]):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
@@ -14,14 +13,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, ImageSequence
 
-from pipelines.image.pictures import Watched
 from pipelines.image.settle import MOST_INPUT_PIXELS
-from studio.api import BadInput, Desk, NotFound
+from pipelines.image.style.pack import packed
+from studio.api import BadInput, Desk, NotFound, StudioError
 
 LEAST_SIDE = 16
 MOST_STYLED = 64_000_000  # pixels of a still result
 MOST_MOVING = 100_000_000  # pixels of all frames
 BAND = 2_000_000  # pixels that are resized at a time
+REMEMBERED_PIXELS = 2_000_000
 USUAL_MILLISECONDS = 100  # of a frame that says nothing; browsers do the same
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
@@ -62,6 +62,15 @@ def facts_of(key: str, field: str, desk: Desk, *, whole: bool = True) -> Facts:
         error.field = field
         raise
     return read_facts(path, field, whole=whole)
+
+
+def size_of(key: str, desk: Desk) -> tuple[int, int, int] | None:
+    """(width, height, frames), for what a job takes; None where it can't be told: what is wrong is said when the job is asked for."""
+    try:
+        facts = facts_of(key, "image", desk, whole=False)
+    except StudioError:
+        return None
+    return facts.width, facts.height, facts.frames
 
 
 def read_facts(path: Path, field: str = "image", *, whole: bool = True) -> Facts:
@@ -121,10 +130,21 @@ def count_of(image: Image.Image) -> int:
 
 def opened(path: Path) -> tuple[Facts, Moving, Iterator[Frame]]:
     """What is known once the first frame is read, and all frames. Raises BadInput."""
+    facts = read_facts(path, whole=False)
+    if facts.frames == 1 and facts.width * facts.height <= REMEMBERED_PIXELS:
+        still, frame = _still(path, path.stat().st_mtime_ns)
+        return facts, replace(still), iter([frame])
     moving = Moving()
     frames = frames_of(path, moving)
     first = next(frames)
     return Facts(*first.picture.size, moving.frames), moving, chain([first], frames)
+
+
+@lru_cache(1)
+def _still(path: Path, changed: int) -> tuple[Moving, Frame]:
+    """The last one is remembered: often one picture is painted in one style after the other."""
+    moving = Moving()
+    return moving, next(frames_of(path, moving))
 
 
 def frame_of(image: Image.Image) -> Frame:
@@ -167,7 +187,4 @@ def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:
 
 
 def png(image: Image.Image, check: Callable[[], None], profile: bytes | None = None) -> bytes:
-    """Strokes hardly compress: the search for repetitions, which takes a third of the time, is left out."""
-    file = Watched(check)
-    image.save(file, "PNG", compress_level=4, compress_type=zlib.Z_RLE, icc_profile=profile)
-    return file.getvalue()
+    return packed(image, check, profile)

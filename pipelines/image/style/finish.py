@@ -63,6 +63,6 @@ def finished(frame: Frame, styled: Image.Image, params: StyleParams, where: Wher
         made = enlarged(made, params.upscaler, params.upscale, ctx, told)
         alpha = resized(alpha, made.size, ctx.check) if alpha else None
     if alpha is not None:
-        made = made.copy() if made is frame.picture else made
+        made = made.copy()  # the next frame may begin from it
         made.putalpha(alpha)
     return made

@@ -15,9 +15,10 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size
+from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size, size_of
 from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.params import StyleParams
+from pipelines.image.style.steady import Steady
 from pipelines.image.style.tiles import way_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, StudioError, ui
 
@@ -30,6 +31,11 @@ P = TypeVar("P", bound=StyleParams)
 def stroke_field() -> Any:
     told = "How large strokes and shapes are: 1 is as the network paints; larger ones are coarser and quicker."
     return Field(1.0, ge=0.25, le=4.0, title="Stroke size", description=told, json_schema_extra=ui(group="Style", step=0.25))
+
+
+def steady_field() -> Any:
+    told = "Of pictures that move: how much of the frame before stays where nothing has changed, so that strokes do not flicker."
+    return Field(0.8, ge=0.0, le=1.0, title="Steadiness", description=told, json_schema_extra=ui(group="Style", step=0.05, advanced=True))
 
 
 @dataclass
@@ -90,11 +96,7 @@ class Painting(Generic[P]):
     def look(self, params: P, desk: Desk) -> P:
         """The size of the picture, for what a job takes and how long."""
         looked = params.model_copy()
-        try:
-            facts = facts_of(params.image, "image", desk, whole=False)
-            looked._seen = (facts.width, facts.height, facts.frames)
-        except StudioError:
-            pass  # what is wrong with it is said when the job is asked for
+        looked._seen = size_of(params.image, desk) or looked._seen
         return looked
 
     def need(self, params: P, catalog: Catalog) -> Need:
@@ -134,10 +136,11 @@ class Painting(Generic[P]):
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
         with ctx.models.use(self._spec(ctx), working=way.working + 4 * size[0] * size[1] * facts.frames) as model:
             brush, where = Brush(model, self.style(model, params, ctx), seen, way.strip), where_of(params, size, ctx)
-            pictures, started = [], time.monotonic()
+            pictures, started, steady = [], time.monotonic(), Steady(steady_of(params))
             for number, frame in enumerate(frames):
                 frame = frame.resized(size, ctx.check)
                 styled = brush.paint(frame.picture, partial(_tell, ctx, number, facts.frames), ctx.check)
+                styled = steady.laid(frame.picture, styled) if facts.frames > 1 else styled
                 pictures.append(finished(frame, styled, params, where, ctx))
         pace = {"pixels": float(size[0] * size[1] * facts.frames), "pixel": (time.monotonic() - started) / (seen[0] * seen[1] * facts.frames)}
         ctx.progress(facts.frames, facts.frames, "Saving", 1.0)
@@ -164,6 +167,10 @@ class Painting(Generic[P]):
 def _tell(ctx: RunContext, number: int, frames: int, share: float) -> None:
     """`share` of a frame is painted."""
     ctx.progress(number, frames, "Painting", (number + share) / frames)
+
+
+def steady_of(params: Any) -> float:
+    return float(params.steady)
 
 
 def stroke_of(params: Any) -> float:

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from PIL import Image
 from pydantic import Field
 
-from pipelines.image.axes import NOTHING, _numbers, split, typed
-from pipelines.image.grid import SIZES, check_axes, draw_sheet
+from pipelines.axes import Axes, at_axis, axis, axis_values, cells_of, fields_of, read_axes, seeded
+from pipelines.image.grid import draw_sheet
 from pipelines.image.pictures import open_picture
-from pipelines.image.style.batch import Method, method_of, part_of, seeded
+from pipelines.image.style.batch import Method, method_of, part_of
 from pipelines.image.style.content import png
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Places, Result, RunContext, StudioError, ui
 
@@ -24,23 +24,15 @@ AXIS_TOLD = "What changes along it: the title of one of the method's settings."
 VALUES_TOLD = "With commas between, and quotes around what has commas in it; numbers also as 1-5, 1-10 (+3) or 1-10 [4]."
 
 
-def _axis(which: str) -> Any:
-    return Field(NOTHING, max_length=60, title=f"{which.upper()} axis", description=AXIS_TOLD, json_schema_extra=ui(group="Grid"))
-
-
-def _values(which: str) -> Any:
-    return Field("", max_length=20_000, title=f"{which.upper()} values", description=VALUES_TOLD, json_schema_extra=ui(group="Grid", widget="textarea", lines=2))
-
-
 class StyleGridParams(Params):
     method: Method = Field("image.style_blend", title="Method", description="How the pictures are painted.")
     settings: dict[str, Any] = Field({}, title="Its settings", description="Those of the method, with the picture: what no axis changes.", json_schema_extra=ui(widget="json"))
-    x_axis: str = _axis("x")
-    x_values: str = _values("x")
-    y_axis: str = _axis("y")
-    y_values: str = _values("y")
-    z_axis: str = _axis("z")
-    z_values: str = _values("z")
+    x_axis: str = axis("x", AXIS_TOLD)
+    x_values: str = axis_values("x", VALUES_TOLD)
+    y_axis: str = axis("y", AXIS_TOLD)
+    y_values: str = axis_values("y", VALUES_TOLD)
+    z_axis: str = axis("z", AXIS_TOLD)
+    z_values: str = axis_values("z", VALUES_TOLD)
 
 
 class StyleGrid:
@@ -53,7 +45,7 @@ class StyleGrid:
 
     def axes(self, method: str) -> list[str]:
         """What can change with a method: for the page."""
-        return list(fields_of(StyleGridParams(method=method)))  # type: ignore[arg-type]
+        return list(_fields(StyleGridParams(method=method)))  # type: ignore[arg-type]
 
     def need(self, params: StyleGridParams, catalog: Catalog) -> Need:
         return self.place(params, catalog, "cpu", sys.maxsize)
@@ -88,13 +80,11 @@ class StyleGrid:
             error.field = "settings"
             raise
         whole = params.model_copy(update={"settings": first.model_dump(mode="json")})
-        by_name = {fields_of(params).get(getattr(params, f"{which}_axis"), ""): f"{which}_values" for which in SIZES}
         for _, values in cells(whole):
             try:
                 method.settle(method.Params.parse(values), desk)  # type: ignore[attr-defined]
             except StudioError as error:
-                error.field = by_name.get(error.field, "settings")
-                raise
+                raise at_axis(error, params, _fields(params), "settings") from error
         return whole
 
     def run(self, params: StyleGridParams, ctx: RunContext) -> Result:
@@ -115,40 +105,15 @@ class StyleGrid:
         return Result([Artifact("image", png(sheet, ctx.check), ".png", "Grid", {"cells": len(pictures)})], {"cells": len(pictures), "of": len(todo)} | pace)
 
 
-def fields_of(params: StyleGridParams) -> dict[str, str]:
-    """Of each title the field's name."""
-    return {str(field.title): name for name, field in method_of(params.method).Params.model_fields.items() if name not in NO_AXIS}
+def _fields(params: StyleGridParams) -> dict[str, str]:
+    return fields_of(method_of(params.method).Params, NO_AXIS)
 
 
-def values_of(params: StyleGridParams) -> dict[str, tuple[str, list[str]]]:
-    """Of each axis its title and values. Raises BadInput."""
-    found = {which: (getattr(params, f"{which}_axis"), _read(params, which)) for which in SIZES}
-    check_axes(found)
-    return found
-
-
-def _read(params: StyleGridParams, which: str) -> list[str]:
-    axis, text, fields = getattr(params, f"{which}_axis"), getattr(params, f"{which}_values"), fields_of(params)
-    if axis == NOTHING:
-        return [""]
-    if axis not in fields:
-        raise BadInput(f"There is no axis “{axis}”.", hint=f"Use one of: {', '.join(fields)}.", field=f"{which}_axis")
-    kind = method_of(params.method).Params.model_fields[fields[axis]].annotation
-    found = [value for item in split(text) for value in (_numbers(item, kind is int) if kind in (int, float) else [item])]
-    if not found:
-        raise BadInput(f"The axis “{axis}” has no values.", hint="Write some, with commas between.", field=f"{which}_values")
-    return found
+def values_of(params: StyleGridParams) -> Axes:
+    """Raises BadInput."""
+    return read_axes(params, method_of(params.method).Params, _fields(params))
 
 
 def cells(params: StyleGridParams) -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
     """(labels, the method's parameters) in the order they are painted: x quickest, z slowest. Raises BadInput."""
-    axes, fields, known = values_of(params), fields_of(params), method_of(params.method).Params.model_fields
-
-    def chosen(which: str, value: str) -> dict[str, Any]:
-        name = fields.get(axes[which][0], "")
-        return {name: typed(known[name], value, which)} if name else {}
-
-    for z in axes["z"][1]:
-        for y in axes["y"][1]:
-            for x in axes["x"][1]:
-                yield (x, y, z), params.settings | chosen("z", z) | chosen("y", y) | chosen("x", x)
+    return cells_of(values_of(params), method_of(params.method).Params, _fields(params), params.settings)

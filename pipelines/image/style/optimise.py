@@ -15,16 +15,18 @@ from PIL import Image
 from pipelines.image.pictures import open_picture
 from pipelines.image.settle import check_picture
 from pipelines.image.style.any import check_style_pictures
-from pipelines.image.style.content import LEAST_SIDE, Facts, Frame, facts_of, opened, png, resized, result_size
+from pipelines.image.style.content import LEAST_SIDE, MOST_STYLED, Facts, Frame, facts_of, opened, png, resized, result_size, size_of
 from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.optimise_params import OptimiseParams
-from pipelines.image.style.scales import MOST_PAINTED, USUAL_SIDE, USUAL_STEPS, Scale, check_room, most_scales, painted_size, plan_of, work_of, working_bytes
+from pipelines.image.style.scales import BEFORE, USUAL_STEPS, Scale, Way, check_room, most_scales, painted_size, plan_of, remembered, way_of
 from pipelines.image.vision import trunk_bytes, trunk_entry, trunk_spec
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError
 
 CONTENT, SMOOTH = 0.05, 1.0  # what 1 means in the form
 PREVIEW_SIDE = 768
+USUAL = Facts(640, 480)  # a picture whose size is not known yet
+SHARPEST = 2  # times its own size, as large as a style picture is made where nobody says how large
 
 
 class Optimise:
@@ -45,16 +47,23 @@ class Optimise:
             weights += enlarging_bytes(params, catalog, device)
         except StudioError as error:
             missing = missing or error.message
-        side = params.paint_size or min(params.size or USUAL_SIDE, USUAL_SIDE)
-        return Need(weights, working_bytes(round(side * side * 0.75), device, params.style_size), missing=missing)
+        plan = plan_for(params)
+        side = params.style_size or max(plan[-1].height, plan[-1].width)
+        way = way_of(plan, side * side * max(1, len(params.pairs())), device, room - weights)
+        return Need(weights, way.working, missing=missing, facts={"tile": way.tile if way.tiled(plan[-1]) else 0})
 
     def pace_key(self, params: OptimiseParams, catalog: Catalog) -> str:
         return self.id
 
+    def look(self, params: OptimiseParams, desk: Desk) -> OptimiseParams:
+        """The size of the picture, for what a job takes and how long."""
+        looked = params.model_copy()
+        looked._seen = size_of(params.image, desk) or looked._seen
+        return looked
+
     def seconds(self, params: OptimiseParams, catalog: Catalog, pace: dict[str, float]) -> float:
-        """As if the picture were three by four."""
-        side = params.paint_size or min(params.size or USUAL_SIDE, USUAL_SIDE)
-        return pace["look"] * work_of(plan_of(round(side * 0.75), side, params.steps, params.scales))
+        plan = plan_for(params)
+        return pace["look"] * way_of(plan, 0, "cpu", 2**62).work(plan)
 
     def settle(self, params: OptimiseParams, desk: Desk) -> OptimiseParams:
         if missing := missing_of(params):
@@ -81,12 +90,15 @@ class Optimise:
         frame, size = next(frames), result_size(facts, params.size)
         frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
         height, width = painted_size(params, facts)
-        working = working_bytes(height * width, ctx.device, params.style_size)
-        check_room(height, width, params.style_size, ctx.models.room - trunk_bytes(ctx.device), ctx.device)
+        plan = plan_of(height, width, params.steps, params.scales)
+        styles = [(*style_picture(key, params, max(height, width), ctx), weight) for key, weight in params.pairs()]
+        looked, room = sum(style.width * style.height for style, _, _ in styles), ctx.models.room - trunk_bytes(ctx.device)
+        check_room(plan, looked, room, ctx.device)
         fast = self._fast(params, ctx) if params.begin == "Style from a picture" else None
-        job = Painter(plan_of(height, width, params.steps, params.scales), ctx)
-        with ctx.models.use(trunk_spec(ctx), working=working) as trunk:
-            best = job.paint(trunk, resized(frame.picture, (width, height)), [(style_picture(key, params, max(height, width), ctx), weight) for key, weight in params.pairs()], fast, params)
+        way = way_of(plan, looked, ctx.device, room)
+        job = Painter(plan, way, ctx)
+        with ctx.models.use(trunk_spec(ctx), working=way.working) as trunk:
+            best = job.paint(trunk, resized(frame.picture, (width, height), ctx.check), styles, fast, params)
         picture = last_touches(frame, resized(best, size), params, ctx)
         facts_told = {"width": picture.width, "height": picture.height, "style_loss": job.told["style"], "content_loss": job.told["content"]}
         made = Artifact("image", png(picture, lambda: None), ".png", "Painted", facts_told)
@@ -116,22 +128,29 @@ class Untouchable:
 class Painter:
     """The optimisation, told to a context: progress, previews, Stop."""
 
-    def __init__(self, plan: list[Scale], ctx: RunContext) -> None:
-        self.plan, self.ctx = plan, ctx
+    def __init__(self, plan: list[Scale], way: Way, ctx: RunContext) -> None:
+        self.plan, self.way, self.ctx = plan, way, ctx
         self.told: dict[str, float] = {}
         self.pace: dict[str, float] = {}
-        self._begun = self._done = 0.0
+        self._begun = 0.0
+        self._work = way.work(plan)
 
-    def paint(self, trunk: Any, content: Image.Image, styles: list[tuple[Image.Image, float]], fast: Image.Image | None, params: OptimiseParams) -> Image.Image:
-        from pipelines.image.nets.gatys import Weights, paint, recoloured
+    def paint(self, trunk: Any, content: Image.Image, styles: list[tuple[Image.Image, int, float]], fast: Image.Image | None, params: OptimiseParams) -> Image.Image:
+        from pipelines.image.nets.descent import Plan, Style, larger, paint, recoloured
+        from pipelines.image.nets.gatys import Weights
 
         device = next(trunk.parameters()).device
         picture = tensor_of(content, device)
-        told = [(tensor_of(style, device), weight) for style, weight in styles]
-        begin = self._begin(params, picture, fast) if params.begin != "Recoloured picture" else recoloured(picture, told)
+        told = [Style(tensor_of(style, device), weight, side) for style, side, weight in styles]
+        begin = self._begin(params, picture, fast) if params.begin != "Recoloured picture" else recoloured(picture, [(style.picture, style.weight) for style in told])
         self.ctx.progress(0, self._steps, "Painting", 0.0)
         self._begun = time.monotonic()
-        best = paint(trunk, picture, told, begin, [(scale.height, scale.width, scale.steps) for scale in self.plan], Weights(CONTENT * params.content, SMOOTH * params.smooth), params.optimiser, self.each)
+        scales = [(scale.height, scale.width, scale.steps) for scale in self.plan]
+        plan = Plan(scales, self.way.limit, self.way.tile, remembered(content.width * content.height))
+        best = paint(trunk, picture, told, begin, plan, Weights(CONTENT * params.content, SMOOTH * params.smooth), params.optimiser, self)
+        assert best is not None, "before the first look nothing but Stop ends it"
+        if best.picture.shape != picture.shape:  # it was ended at a smaller size
+            return picture_of(larger(best.picture, picture if params.begin == "Noise" else begin, *picture.shape[2:]))
         return picture_of(best.picture)
 
     def _begin(self, params: OptimiseParams, picture: Any, fast: Image.Image | None) -> Any:
@@ -144,19 +163,43 @@ class Painter:
             return (picture.mean((2, 3), keepdim=True) + 0.2 * noise.to(picture)).clamp(0, 1)
         return picture
 
-    def each(self, best: Any) -> bool:
+    def looked(self, best: Any) -> bool:
         """After each look. False ends the painting with the best picture so far."""
         self.told = {"style": round(best.losses.style, 5), "content": round(best.losses.content, 5)}
-        done = work_of([*self.plan[: best.scale], Scale(best.picture.shape[2], best.picture.shape[3], best.step)])
-        self.pace = {"look": (time.monotonic() - self._begun) / done}
-        if self.ctx.stopping != "none":
-            self.ctx.skipped()
+        done = self._done(best.scale, best.step)
+        self.pace = {"look": (time.monotonic() - self._begun) / (done * self._work)}
+        if self._enough():
             return False
-        step = sum(scale.steps for scale in self.plan[: best.scale]) + best.step
-        self.ctx.progress(step, self._steps, f"{best.picture.shape[3]} × {best.picture.shape[2]} pixels", done / work_of(self.plan))
+        self._tell(best.scale, best.step, done)
         self.ctx.stats(style_loss=self.told["style"], content_loss=self.told["content"])
-        self.ctx.preview(lambda: thumbnail(picture_of(best.picture)))
+        self.ctx.preview(lambda: thumbnail(best.picture))
         return True
+
+    def going(self, scale: int, step: int, share: float) -> None:
+        """Within a look, and before the first of a size. Raises Ended, and Stopped where nothing is painted yet."""
+        from pipelines.image.nets.descent import Ended
+
+        if not self.told and self.ctx.stopping == "cancel":
+            self.ctx.check()
+        if self.told and self._enough():
+            raise Ended
+        self._tell(scale, max(0, step), self._done(scale, step, share))
+
+    def _enough(self) -> bool:
+        if self.ctx.stopping == "none":
+            return False
+        self.ctx.skipped()
+        return True
+
+    def _tell(self, scale: int, step: int, done: float) -> None:
+        size = self.plan[scale]
+        self.ctx.progress(sum(before.steps for before in self.plan[:scale]) + step, self._steps, f"{size.width} × {size.height} pixels", done)
+
+    def _done(self, scale: int, step: int, share: float = 0.0) -> float:
+        """The share of all work; `step` -1 is what comes before a size's first look."""
+        looks = BEFORE * share if step < 0 else BEFORE + step + share
+        size = self.plan[scale]
+        return (self.way.work(self.plan[:scale]) + size.height * size.width * looks * self.way.more(size)) / self._work
 
     @property
     def _steps(self) -> int:
@@ -196,27 +239,36 @@ def check_still(params: OptimiseParams, facts: Facts) -> None:
         raise BadInput("This picture moves.", hint="Give a still picture.", field="image")
     check_size(params, facts)
     height, width = painted_size(params, facts)
-    if height * width > MOST_PAINTED:
-        raise BadInput(f"It would be painted at {width} × {height} pixels; {MOST_PAINTED / 1e6:.0f} megapixels can be.", hint="Choose a smaller size to paint at; the result is brought to its size.", field="paint_size")
+    if height * width > MOST_STYLED:
+        raise BadInput(f"It would be painted at {width} × {height} pixels; {MOST_STYLED / 1e6:.0f} megapixels can be.", hint="Choose a smaller size to paint at; the result is brought to its size.", field="paint_size")
 
 
-def style_picture(key: str, params: OptimiseParams, side: int, ctx: RunContext) -> Image.Image:
+def plan_for(params: OptimiseParams) -> list[Scale]:
+    return plan_of(*painted_size(params, Facts(*params._seen) if params._seen else USUAL), params.steps, params.scales)
+
+
+def style_picture(key: str, params: OptimiseParams, side: int, ctx: RunContext) -> tuple[Image.Image, int]:
+    """And the longer side that it should have beside the finished picture: as large as that where nothing is said, though no larger than it can be shown without being all blurred."""
     picture = open_picture(ctx.input(key))
-    scale = (params.style_size or side) / max(picture.size)
-    return resized(picture, (max(LEAST_SIDE, round(picture.width * scale)), max(LEAST_SIDE, round(picture.height * scale))))
+    own = max(picture.size)
+    scale = (params.style_size or min(side, SHARPEST * own)) / own
+    return resized(picture, (max(LEAST_SIDE, round(picture.width * scale)), max(LEAST_SIDE, round(picture.height * scale)))), params.style_size or side
 
 
 def tensor_of(picture: Image.Image, device: Any) -> Any:
     """[1, 3, h, w] in 0 … 1."""
     import torch
 
-    return torch.from_numpy(np.asarray(picture.convert("RGB")).copy()).to(device).permute(2, 0, 1)[None].float().div(255).contiguous()
+    return torch.from_numpy(np.asarray(picture.convert("RGB")).copy()).to(device).permute(2, 0, 1)[None].float().div_(255).contiguous()
 
 
 def picture_of(tensor: Any) -> Image.Image:
     return Image.fromarray((tensor[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
 
 
-def thumbnail(picture: Image.Image) -> Image.Image:
-    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    return picture
+def thumbnail(painted: Any) -> Image.Image:
+    from pipelines.image.nets.descent import resized as smaller
+
+    height, width = painted.shape[2:]
+    scale = min(1.0, PREVIEW_SIDE / max(height, width))
+    return picture_of(smaller(painted, round(height * scale), round(width * scale)))

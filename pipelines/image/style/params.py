@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
-from pipelines.image.params import PICTURE, UPSCALER_TOLD
+from pipelines.image.params import PICTURE, UPSCALER_TOLD, never_smaller
 from pipelines.image.upscalers import CHOICES as UPSCALERS
 from studio.api import Params, ui
 
@@ -27,12 +27,7 @@ class StyleParams(Params):
     upscale: float = Field(1.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger; 1 is off.", json_schema_extra=ui(group="Size", step=0.5, advanced=True))
     upscaler: str = Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="Size", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
 
-    @field_validator("upscale")
-    @classmethod
-    def _never_smaller(cls, value: float) -> float:
-        if 0 < value < 1:
-            raise ValueError("It must be 0, or from 1 to 4")
-        return value
+    _enlarges = field_validator("upscale")(never_smaller)
 
     @field_validator("size")
     @classmethod

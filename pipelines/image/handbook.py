@@ -1,0 +1,98 @@
+"""docs/image-families.md, from the tables that the pipeline itself goes by. `python -m pipelines.image.handbook` writes it; a test says when it is stale, or when diffusers knows a family that it does not name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.image.families import CLASSES, FAMILIES, Family
+from pipelines.image.others import FILMS, OTHERS, PRIORS, Other, refusal
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "image-families.md"
+MODES = {"text": "words", "image": "picture", "inpaint": "mask"}
+LARGE = ("sd1", "sd2", "sdxl", "sdxl_refiner", "sd3", "flux")
+UNPROVEN = ("GlmImagePipeline", "PixArtAlphaPipeline")  # no tiny model of theirs is drawn with by a test
+APART = (
+    *FILMS, *(half for half, _ in PRIORS.values()), "IFSuperResolutionPipeline", "QwenImageLayeredPipeline", "CogView4ControlPipeline", "FluxControlPipeline", "FluxControlNetPipeline", "QwenImageControlNetPipeline",
+    "StableDiffusionControlNetPipeline", "StableDiffusionControlNetPAGPipeline", "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetPAGPipeline", "StableDiffusionXLControlNetUnionPipeline",
+    "StableDiffusion3ControlNetPipeline", "ZImageControlNetPipeline", "ZImageControlNetInpaintPipeline",
+)  # fmt: skip
+BEGINNING = """# Families of image models
+
+What a model's folder (`model_index.json`) or single file may be, and what can be done with it. *words*: drawn from a prompt. *picture*: begun from a picture, by the denoising strength. *mask*: a
+painted part is made anew. *changes*: the picture is looked at through all steps and changed by what is written; there is no strength. Sizes, steps and CFG scale are what the makers advise, where a
+folder's own configs do not say otherwise; distilled models (turbo, lightning, schnell, LCM, hyper, by their names or configs) begin with their few steps. Every family shows each step, stops between
+steps and within them, and tells its memory from the headers of its files before anything is loaded.
+
+**PAG** (perturbed-attention guidance, Ahn et al. 2024) steers away from what the network draws when it does not look at its own picture: clearer structure, also without a negative prompt, for half as
+much time again. *PAG scale* under Advanced is hidden for families without it; it can be an axis of a grid and stands in the picture's text.
+
+A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it otherwise in their own pipelines (0 is none there): what is written here is 1 more than on their model cards.
+
+"""
+WHOLE = """
+Single files (safetensors, GGUF) are Stable Diffusion 1, 2, XL and 3 and FLUX; the others come as folders. ¹ This family's pixels are not compared with bare diffusers by a test: there is no
+tiny model of it. Those of all others are (`tests/test_image_families.py`, `test_other_families.py`, `test_more_families.py`, `test_perturbed.py`). DeepFloyd IF draws at 64 pixels and goes over pictures of that
+size only: an upscaler makes its pictures larger.
+
+## What is not drawn with
+
+Folders that are listed and refused by name, with what to do instead.
+
+| folder's class | why |
+|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    classes: tuple[str, ...]
+    modes: tuple[str, ...]
+    refers: str
+    pag: tuple[str, ...]
+    advice: str
+
+    @property
+    def text(self) -> str:
+        begins = [] if self.refers == "must" else [name for mode, name in MODES.items() if mode in self.modes and not (self.refers and mode == "image")]
+        masks = ["mask"] if self.refers == "must" and "inpaint" in self.modes else []
+        can = ", ".join([*begins, *(["changes"] if self.refers else []), *masks])
+        perturbed = ", ".join(MODES[mode] for mode in self.pag) or "–"
+        return f"| {self.title} | {', '.join(f'`{name}`' for name in self.classes)} | {can} | {perturbed} | {self.advice} |"
+
+
+EDITS = Row("Instruct-pix2pix of Stable Diffusion 1 and XL", ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionXLInstructPix2PixPipeline"), ("image",), "must", (), "as their family; Image CFG scale 1.5")
+
+
+def rows() -> list[Row]:
+    """Those that diffusers has, the oldest first."""
+    groups: dict[Other, list[str]] = {}
+    for name, other in OTHERS.items():
+        if "PAG" not in name:
+            groups.setdefault(other, []).append(name)
+    return [_large(FAMILIES[key]) for key in LARGE] + [EDITS] + [_other(tuple(names), other) for other, names in groups.items()]
+
+
+def _large(family: Family) -> Row:
+    own = {"sd2": "sd1", "sdxl_refiner": "sdxl"}.get(family.key, family.key)
+    classes = tuple(name for name, key in CLASSES.items() if key == own and "Img2Img" not in name and not any(word in name for word in ("Inpaint", "Pix2Pix", "PAG")))
+    return Row(family.title, classes, ("image",) if family.key == "sdxl_refiner" else family.modes, "", family.pag, f"{family.size}, {family.steps} steps, {family.cfg_scale:g}")
+
+
+def _other(names: tuple[str, ...], other: Other) -> Row:
+    title = other.title + ("¹" if names[0] in UNPROVEN else "")
+    return Row(title, names, other.modes, other.refers, other.pag, f"{other.size}, {other.steps} steps, {other.cfg_scale:g}")
+
+
+def page() -> str:
+    table = "| family | folder's class | can | PAG | size, steps, CFG scale |\n|---|---|---|---|---|\n"
+    reasons: dict[str, list[str]] = {}
+    for name in APART:
+        reasons.setdefault(refusal(name), []).append(f"`{name}`")
+    apart = "\n".join(f"| {', '.join(names)} | {why} |" for why, names in reasons.items())
+    return BEGINNING + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE + apart + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
