@@ -1,4 +1,4 @@
-"""The page under load, in Chromium and over HTTP: bytes per streamed update, p95 of page events, Stop. `python benchmarks/page.py`"""
+"""The page under load, in Chromium and over HTTP: opening, bytes per streamed update, p95 of page events, Stop. `python benchmarks/page.py`"""
 
 from __future__ import annotations
 
@@ -116,6 +116,21 @@ def stops(studio: Running) -> tuple[float, float]:
     return taken[0], taken[1]
 
 
+def opened(chrome: Any, url: str) -> tuple[float, float, int]:
+    """Seconds until the message box can be written in and until the status line stands, bytes of the page; the best of three."""
+    taken = []
+    for _ in range(3):
+        page = chrome.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
+        started = time.perf_counter()
+        answer = page.goto(url)
+        page.wait_for_selector("#chat-input textarea")
+        box = time.perf_counter() - started
+        page.wait_for_selector("#seisei-line >> text=CPU")
+        taken.append((box, time.perf_counter() - started, answer.request.sizes()["responseBodySize"]))
+        page.close()
+    return min(taken, key=lambda one: one[1])
+
+
 def main() -> None:
     refuse_busy_machine()
     from playwright.sync_api import sync_playwright
@@ -126,6 +141,8 @@ def main() -> None:
         print(f"Stop to the job's end: {writing:.2f} s while it writes, {reading:.2f} s while it reads a long prompt (wanted 1)")
         long_chat(studio)
         chrome = play.chromium.launch(executable_path=browser(), args=FLAGS)
+        box, line, sent = opened(chrome, studio.url)
+        print(f"opening the page: message box after {box:.1f} s, all there after {line:.1f} s (wanted 4), {sent / 1000:.0f} kB")
         page = chrome.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
         page.add_init_script(LISTEN)
         page.goto(studio.url)
@@ -137,7 +154,7 @@ def main() -> None:
         p95 = taken[int(0.95 * len(taken))]
         print(f"page events while the worker is at 100 %: median {statistics.median(taken) * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms of {len(taken)} (wanted 150)")
         chrome.close()
-    raise SystemExit(0 if size <= 1000 and rate >= 20 and p95 <= 0.15 and max(writing, reading) <= 1 else 1)
+    raise SystemExit(0 if size <= 1000 and rate >= 20 and p95 <= 0.15 and max(writing, reading) <= 1 and line <= 4 else 1)
 
 
 if __name__ == "__main__":

@@ -16,25 +16,28 @@ from typing import Any
 from studio.catalog import Catalog
 from studio.downloads import Downloads
 from studio.errors import StudioError
-from studio.executor import Executor, ProcessExecutor
+from studio.executor import Executor, PoolExecutor, ProcessExecutor
 from studio.extension_process import ExtensionProcess
 from studio.gate import Accounts, Gate, Sessions, read_accounts
 from studio.hashes import HashBook, Hasher
 from studio.host import Route, Studio, Tab
 from studio.i18n import Words
 from studio.jobs import JobQueue
-from studio.memory.devices import budget_bytes, find_device, thread_count
+from studio.memory.devices import budget_bytes, find_device, process_count, thread_count
 from studio.net import free_port
+from studio.packed import Packed
 from studio.pipeline import Pipeline
 from studio.plugins import Hooks
 from studio.provision import Provision
 from studio.rest import Api, mount
 from studio.settings import Settings
+from studio.simulation import Simulations
 from studio.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ("pipelines.text", "pipelines.image", "pipelines.music", "pipelines.simulation")
-TABS = ("tabs.text", "tabs.image", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings")
+TABS = ("tabs.text", "tabs.image", "tabs.music", "tabs.simulation", "tabs.gallery", "tabs.models", "tabs.extensions", "tabs.settings")
+LIVE_VIEWS = 4  # at once; each has a process of its own
 HEAVY = ("torch", "transformers", "diffusers", "accelerate", "peft")
 
 
@@ -72,7 +75,8 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     catalog = Catalog(roots, extra=lambda: hooks.collect("register_models", settings=current[0]), known=book.of)
     hasher = Hasher(book, catalog.entries, wanted=lambda: current[0].hash_models)
     catalog.when_read = hasher.wake
-    pipelines: dict[str, Pipeline] = {item.id: item for item in hooks.collect("register_pipelines")}
+    simulations = Simulations(hooks.collect("register_simulations"))
+    pipelines: dict[str, Pipeline] = {item.id: item for item in hooks.collect("register_pipelines", simulations=simulations)}
     device = find_device(settings.device)
 
     def budget(chosen: Settings) -> int:
@@ -81,11 +85,11 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
 
     spool = settings.data / "spool"
     config = {
-        "builtins": present(PIPELINES), "roots": [str(root) for root in roots], "device": device.kind, "threads": thread_count(settings.threads),
+        "builtins": present(PIPELINES), "roots": [str(root) for root in roots], "device": device.kind, "threads": thread_count(settings.threads), "processes": process_count(settings.threads),
         "budget": budget(settings), "spool": str(spool), "inputs": str(settings.data / "inputs"), "hashes": str(book.path), "extensions": [(str(path), bundled) for path, bundled in extension_folders(settings)],
         "disabled": settings.disabled_extensions, "safe": settings.safe, "keep_loaded": settings.keep_loaded,
     }  # fmt: skip
-    executors: dict[str, Executor] = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"})}
+    executors: dict[str, Executor] = {"device": ProcessExecutor(dict(config)), "cpu": ProcessExecutor(config | {"device": "cpu"}), "live": PoolExecutor(config | {"device": "cpu", "threads": 1}, slots=LIVE_VIEWS)}
     jobs = JobQueue(
         pipelines=pipelines, executors=executors, store=store, hooks=hooks, catalog=catalog, settings=settings, spool=spool, budget=budget
     )  # fmt: skip
@@ -94,7 +98,7 @@ def build_studio(settings: Settings, warnings: list[str]) -> Studio:
     for info in hooks.extensions():
         for lang, table in info.words.items():
             words.add(lang, table)
-    studio = Studio(settings, hooks, pipelines, catalog, jobs, store, words, downloads, [*warnings, *store.warnings], hasher=hasher)
+    studio = Studio(settings, hooks, pipelines, catalog, jobs, store, words, downloads, [*warnings, *store.warnings], hasher=hasher, simulations=simulations)
     hooks.when_struck = studio.extension_struck
     return studio
 
@@ -112,7 +116,7 @@ def build(studio: Studio, provision: Provision, accounts: Accounts) -> tuple[Any
     page = shell.build_page(studio, tabs)
     page.queue(default_concurrency_limit=None, max_size=None, api_open=False)
     gate = Middleware(Gate, accounts=accounts, sessions=Sessions(settings.data), exposed=settings.exposed)
-    return page, {"middleware": [gate], "routes": [mount(route, studio.words) for route in routes]}
+    return page, {"middleware": [gate, Middleware(Packed)], "routes": [mount(route, studio.words) for route in routes]}
 
 
 def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -> Any:

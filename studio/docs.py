@@ -42,6 +42,54 @@ takes longer than five seconds (a setting): a hanging extension can't hang the p
 models) runs in the page's process, pipelines in the worker. The module is imported in each of them; they share no variables, so keep
 what must be shared in a file. They get and return plain data: text, numbers, lists, tables, `Artifact`.
 
+## A model for the simulation gallery
+
+One declaration is enough: sliders, live view, plots, experiments, learning from data, restoring and API come from it. This is all of an extension:
+
+```python
+# extension.py
+import math
+
+import numpy as np
+from pydantic import Field
+
+from studio.api import Params, Preset, Series, Simulation, Source, hookimpl, ui
+
+class PendulumParams(Params):
+    length: float = Field(1.0, ge=0.1, le=10, title="Length", description="Of the string.", json_schema_extra=ui(unit="m", live=True))
+    damping: float = Field(0.1, ge=0, le=2, title="Damping", description="What the air takes.", json_schema_extra=ui(unit="1/s", live=True))
+    angle: float = Field(2.5, ge=-3.1, le=3.1, title="Angle at the start", description="0 hangs down.", json_schema_extra=ui(unit="rad"))
+
+class Pendulum(Simulation):
+    "θ'' = −g/l sin θ − c θ', by the semi-implicit Euler method."
+    id, title, domain, Params = "pendulum", "Pendulum", "Mechanics", PendulumParams
+    about = "A weight on a string. Small swings all take the same time, wide ones take longer. With no damping it never rests."
+    series = (Series("angle", "Angle", "rad"), Series("speed", "Angular speed", "rad/s"))
+    presets = (Preset("Small swings", {"angle": 0.1, "damping": 0.0}), Preset("Nearly upright", {"angle": 3.1}))
+    sources = (Source("C. Huygens, Horologium oscillatorium (1673)"),)
+    duration = 20.0
+
+    def time_step(self, params):
+        return 0.005
+
+    def init(self, params, rng):
+        return np.array([params.angle, 0.0])
+
+    def step(self, state, params, rng):
+        speed = state[1] - 0.005 * (9.81 / params.length * math.sin(state[0]) + params.damping * state[1])
+        return np.array([state[0] + 0.005 * speed, speed])
+
+    def observe(self, state, params):
+        return {"angle": state[0], "speed": state[1]}
+
+@hookimpl
+def register_simulations():
+    return [Pendulum()]
+```
+
+`render(state, params)` adds a picture ((height, width, 3) bytes), `poke(state, params, x, y, rng)` and `pokes = True` what a click in it does, `changed(…)` what the state must follow
+when a live field changes, `advance(…)` a faster loop. All chance comes from `rng`, so that a seed repeats a run. `pipelines/simulation/models/` has many to copy.
+
 ## A tab of one's own
 
 `extensions/hello_tab` is the example to copy: a Markov chain makes new names from a list of names.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-ModelKind = Literal["llm", "image", "lora", "embedding", "vae", "controlnet", "ip_adapter", "text_encoder", "upscaler", "vision", "depth", "pose", "detector", "audio", "other"]
-ModelFormat = Literal["gguf", "transformers", "diffusers", "safetensors", "hdf5", "pickle", "remote"]
+ModelKind = Literal[
+    "llm", "image", "lora", "embedding", "vae", "controlnet", "ip_adapter", "text_encoder", "upscaler", "vision", "depth", "pose", "detector", "audio", "speech", "soundfont", "composer", "other"
+]  # fmt: skip
+ModelFormat = Literal["gguf", "transformers", "diffusers", "safetensors", "hdf5", "pickle", "soundfont", "remote"]
 
 
 @dataclass(frozen=True)

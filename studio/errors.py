@@ -68,6 +68,14 @@ class BadInput(StudioError):
     status = 422
 
 
+class Misread(BadInput):
+    """A text that somebody wrote is refused at a character of it. `line` and `column` count from 1; `sentence` is the message without them."""
+
+    def __init__(self, message: str, *, line: int, column: int, hint: str = "", field: str = "", fix: Fix | None = None) -> None:
+        super().__init__(f"Line {line}, column {column}: {message}", hint=hint, field=field, fix=fix)
+        self.sentence, self.line, self.column = message, line, column
+
+
 class NotFound(StudioError):
     code = "not_found"
     status = 404

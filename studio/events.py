@@ -56,11 +56,11 @@ class Text(Event):
 
 @dataclass(frozen=True)
 class Frame(Event):
-    """A live view frame: raw bytes in a file plus its shape and type."""
+    """A live view frame: a file below the job's spool folder (studio/worker.py says how it is written), and the picture's height and width."""
 
     path: str = ""
     shape: list[int] = field(default_factory=list)
-    dtype: str = "uint8"
+    frame: int = 0  # its number
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class Cancelled(Event):
 
 
 FINAL = (Done, Failed, Cancelled)
+FRAME_FILE = "frame.bin"
 LOSSY = (Preview, Frame, Progress, Loading)
 _KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind

@@ -17,10 +17,13 @@ Message = dict[str, Any]
 Report = Callable[[Message], None]
 START_SECONDS = 60.0
 STOP_GRACE_SECONDS = 10.0
+IDLE_SECONDS = 120.0
 
 
 class Executor(Protocol):
-    """Runs one job at a time. `report` gets event, artifact and loaded messages; `run` returns the end message."""
+    """Runs as many jobs at once as it has slots. `report` gets event, artifact and loaded messages; `run` returns the end message."""
+
+    slots: int
 
     def run(self, message: Message, report: Report) -> Message: ...
 
@@ -46,6 +49,8 @@ class _Child:
 
 class ProcessExecutor:
     """A supervised worker program: started on demand, restarted after it died, killed when it ignores Stop."""
+
+    slots = 1
 
     def __init__(self, config: dict[str, Any], *, grace: float = STOP_GRACE_SECONDS) -> None:
         self.config = config
@@ -76,17 +81,25 @@ class ProcessExecutor:
             child.jobs.send(op="run", **message)
             while True:
                 while not child.jobs.poll(0.25):
-                    if time.monotonic() > self._stops.get(job_id, float("inf")):
-                        self.kill()
-                        return {"end": "cancelled", "summary": {}, "killed": True}
+                    if self._ignored(job_id):
+                        return self._ended()
                 answer = child.jobs.receive()
                 if "end" in answer:
                     return answer
                 report(answer)
+                if self._ignored(job_id):  # it talks, but does not listen
+                    return self._ended()
         except (EOFError, OSError):
             return self._died(child)
         finally:
             self._stops.pop(job_id, None)
+
+    def _ignored(self, job_id: str) -> bool:
+        return time.monotonic() > self._stops.get(job_id, float("inf"))
+
+    def _ended(self) -> Message:
+        self.kill()
+        return {"end": "cancelled", "summary": {}, "killed": True}
 
     def stop(self, job_id: str, mode: str) -> None:
         if mode == "cancel":
@@ -174,8 +187,88 @@ class ProcessExecutor:
             return  # the worker is gone; `run` tells the job
 
 
+class PoolExecutor:
+    """Several jobs at once, each in a worker of its own: one that dies takes no other with it. A worker is started when none is free and ended when it had nothing to do for a while."""
+
+    def __init__(self, config: dict[str, Any], *, slots: int, idle_seconds: float = IDLE_SECONDS, grace: float = STOP_GRACE_SECONDS) -> None:
+        self.config, self.slots, self.idle_seconds, self.grace = config, slots, idle_seconds, grace
+        self._free: list[tuple[ProcessExecutor, threading.Timer]] = []
+        self._busy: dict[str, ProcessExecutor] = {}
+        self._early: set[str] = set()  # stopped before a worker had it
+        self._lock = threading.Lock()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The worker's process by job."""
+        with self._lock:
+            return {job_id: worker.pid for job_id, worker in self._busy.items()}
+
+    def run(self, message: Message, report: Report) -> Message:
+        worker = self._take(message["job"])
+        try:
+            if message["job"] in self._early:
+                return {"end": "cancelled", "summary": {}}
+            return worker.run(message, report)
+        finally:
+            self._give_back(message["job"], worker)
+
+    def stop(self, job_id: str, mode: str) -> None:
+        with self._lock:
+            worker = self._busy.get(job_id)
+            if worker is None and mode == "cancel":
+                self._early.add(job_id)
+        if worker:
+            worker.stop(job_id, mode)
+
+    def update(self, job_id: str, field: str, value: Any) -> None:
+        if worker := self._busy.get(job_id):
+            worker.update(job_id, field, value)
+
+    def ask(self, op: str, **values: Any) -> Message:
+        return {}  # what is asked of workers is about models in memory: these hold none
+
+    def configure(self, values: dict[str, Any]) -> None:
+        self.config |= values
+        for worker in self._all():
+            worker.configure(values)
+
+    def close(self) -> None:
+        for worker in self._all():
+            worker.close()
+
+    def _all(self) -> list[ProcessExecutor]:
+        with self._lock:
+            return [*self._busy.values(), *(worker for worker, _ in self._free)]
+
+    def _take(self, job_id: str) -> ProcessExecutor:
+        with self._lock:
+            worker, timer = self._free.pop() if self._free else (ProcessExecutor(dict(self.config), grace=self.grace), None)
+            self._busy[job_id] = worker
+        if timer:
+            timer.cancel()
+        return worker
+
+    def _give_back(self, job_id: str, worker: ProcessExecutor) -> None:
+        timer = threading.Timer(self.idle_seconds, self._end, [worker])
+        timer.daemon = True
+        with self._lock:
+            del self._busy[job_id]
+            self._early.discard(job_id)
+            self._free.append((worker, timer))
+        timer.start()
+
+    def _end(self, worker: ProcessExecutor) -> None:
+        with self._lock:
+            idle = any(other is worker for other, _ in self._free)
+            self._free = [(other, timer) for other, timer in self._free if other is not worker]
+        if idle:
+            worker.close()
+
+
 class InlineExecutor:
     """Runs jobs in the calling thread: unit tests and debugging. A crash of a model is a crash of the caller."""
+
+    slots = 1
 
     def __init__(self, config: dict[str, Any]) -> None:
         from studio.worker import Worker

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 OWNER_HEADER = b"x-seisei-owner"
 HOST_HEADER = b"x-seisei-host"
+ARRIVED_HEADER = b"x-seisei-arrived"  # seconds of a steady clock: which of two requests came first
 COOKIE = "seisei_session"
 SESSION_SECONDS = 30 * 24 * 3600
 LOCAL_OWNER = "local"
@@ -107,8 +108,8 @@ class Gate:
         if who is None:
             return await self._unknown(scope, headers, send)
         owner, is_host = who
-        kept = [(name, value) for name, value in scope["headers"] if name.lower() not in (OWNER_HEADER, HOST_HEADER)]
-        kept += [(OWNER_HEADER, quote(owner).encode()), (HOST_HEADER, b"1" if is_host else b"0")]
+        kept = [(name, value) for name, value in scope["headers"] if name.lower() not in (OWNER_HEADER, HOST_HEADER, ARRIVED_HEADER)]
+        kept += [(OWNER_HEADER, quote(owner).encode()), (HOST_HEADER, b"1" if is_host else b"0"), (ARRIVED_HEADER, f"{time.monotonic():.6f}".encode())]
         await self.app(scope | {"headers": kept}, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> str:

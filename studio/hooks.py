@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from studio.entries import ModelEntry
     from studio.host import Output, Route, Studio, Tab
     from studio.settings import Settings
+    from studio.simulation import Simulation, Simulations
 
 HOOK_API = 1
 PROJECT = "seisei"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-COLLECT = ("register_pipelines", "register_tabs", "register_settings", "register_routes", "register_models")
+COLLECT = ("register_pipelines", "register_tabs", "register_settings", "register_routes", "register_models", "register_simulations")
 CHAIN = ("before_run", "after_run", "on_text_input", "on_text_output", "on_prompt")
 NOTIFY = ("on_event", "on_saved", "on_model_loaded", "startup", "shutdown")
 PLAIN = frozenset({*CHAIN, "on_event", "on_saved", "on_model_loaded"})  # take and give plain data: they can run in another process
@@ -34,8 +35,13 @@ class HookSpecs:
     """What an extension can implement. Arguments are passed by name: take only those you need."""
 
     @hookspec
-    def register_pipelines(self) -> list[Pipeline]:
-        """Collect: pipeline objects to add. Each gets controls, a REST route, metadata and history from its Params."""
+    def register_pipelines(self, simulations: Simulations) -> list[Pipeline]:
+        """Collect: pipeline objects to add. Each gets controls, a REST route, metadata and history from its Params. `simulations` finds the models of register_simulations."""
+        raise NotImplementedError
+
+    @hookspec
+    def register_simulations(self) -> list[Simulation]:
+        """Collect: models to add to the simulation gallery. Each gets sliders, live view, plots, experiments, learning from data and API from its declaration."""
         raise NotImplementedError
 
     @hookspec

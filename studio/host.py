@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from studio.simulation import Simulations
+
 if TYPE_CHECKING:
     from studio.catalog import Catalog
     from studio.downloads import Downloads
@@ -76,6 +78,7 @@ class Studio:
     notices: list[str] = field(default_factory=list)
     places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id: the tabs to open for it, outermost first
     hasher: Hasher | None = None
+    simulations: Simulations = field(default_factory=Simulations)
     shared: dict[str, str] = field(default_factory=dict)  # "link", "network": where others reach this studio
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:

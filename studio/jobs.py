@@ -1,4 +1,4 @@
-"""Job and JobQueue: durable, fair (round-robin by owner), one job at a time per lane.
+"""Job and JobQueue: durable, fair (round-robin by owner), as many jobs at a time per lane as its executor has slots: one, but for live views.
 
 Closing the page does not end a job; coming back finds it. Only its owner's Stop ends it.
 """
@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -142,7 +143,7 @@ class JobQueue:
         self._budget = budget
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[str, list[Job]] = {lane: [] for lane in executors}
-        self._running: dict[str, Job] = {}
+        self._running: dict[str, list[Job]] = defaultdict(list)
         self._last_owner: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
         self._changed = threading.Condition()
@@ -151,8 +152,9 @@ class JobQueue:
     def start(self) -> None:
         """Adopt what an earlier run left, requeue its jobs, start the lanes."""
         self._recover()
-        for lane in self.executors:
-            threading.Thread(target=self._serve, args=(lane,), daemon=True, name=f"lane-{lane}").start()
+        for lane, executor in self.executors.items():
+            for number in range(executor.slots):
+                threading.Thread(target=self._serve, args=(lane,), daemon=True, name=f"lane-{lane}-{number}").start()
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
         if pipeline_id not in self.pipelines:
@@ -232,13 +234,13 @@ class JobQueue:
     def listing(self, owner: str = "") -> list[dict[str, Any]]:
         """Running first, then the queue in order; other people's jobs without their content."""
         with self._changed:
-            lanes = [([self._running[lane]] if lane in self._running else []) + self._order(lane) for lane in self.executors]
-        return [self._line(job, place, owner) for lane in lanes for place, job in enumerate(lane)]
+            lanes = [[(0, job) for job in self._running[lane]] + list(enumerate(self._order(lane), start=self._first_place(lane))) for lane in self.executors]
+        return [self._line(job, place, owner) for lane in lanes for place, job in lane]
 
     def worker_status(self) -> dict[str, Any]:
         answer = self.executors["device"].ask("status")
         loaded = answer.get("loaded", [])
-        busy = "device" in self._running
+        busy = bool(self._running["device"])
         state = "busy" if busy else ("idle" if answer else "not started")
         used = sum(model["bytes"] for model in loaded)
         return {"device": self.executor_device(), "state": state, "loaded": loaded, "used_bytes": used, "budget_bytes": self._budget(self.settings)}
@@ -370,7 +372,7 @@ class JobQueue:
                     return
                 job = self._order(lane)[0]
                 self._waiting[lane].remove(job)
-                self._running[lane] = job
+                self._running[lane].append(job)
                 self._last_owner[lane] = job.owner
                 job.state, job.started = "running", time.time()
                 job.attempts += 1
@@ -381,7 +383,7 @@ class JobQueue:
                 self._end(job, "failed", Failed(InternalError(f"Something went wrong inside the studio ({type(error).__name__}: {error}).").wire()))
             finally:
                 with self._changed:
-                    self._running.pop(lane, None)
+                    self._running[lane] = [other for other in self._running[lane] if other is not job]
 
     def _run(self, lane: str, job: Job) -> None:
         self.store.update_job(job.id, state="running", started=job.started, attempts=job.attempts)
@@ -476,11 +478,15 @@ class JobQueue:
 
     def _tell_positions(self, lane: str) -> None:
         with self._changed:
-            running = self._running.get(lane)
-            wait = self._left(running) if running else 0.0
-            for place, job in enumerate(self._order(lane), start=1 if running else 0):
+            first = self._first_place(lane)
+            wait = min(self._left(job) for job in self._running[lane]) if first else 0.0
+            for place, job in enumerate(self._order(lane), start=first):
                 job.tell(Queued(place, wait))
                 wait += self._seconds.get(job.pipeline.id, 0.0)
+
+    def _first_place(self, lane: str) -> int:
+        """Of the first that waits: 0 where its turn comes at once."""
+        return int(len(self._running[lane]) >= self.executors[lane].slots)
 
     def _left(self, job: Job) -> float:
         return max(0.0, self._seconds.get(job.pipeline.id, 0.0) - (time.time() - job.started))

@@ -1,11 +1,12 @@
 """Metadata inside every file kind, and a sidecar where a format has no room.
 
 One JSON object under the name "seisei". Readers take hostile files: sizes are bounded, nothing is executed.
-Source: PNG 1.2 (tEXt/iTXt), RIFF INFO, Standard MIDI Files 1.0 (meta event 1), GIF89a comment extension, EXIF 2.3.
+Source: PNG 1.2 (tEXt/iTXt), RIFF INFO, Standard MIDI Files 1.0 (meta event 1), GIF89a comment extension, EXIF 2.3; those of sound files are in studio/sound_tags.py.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -14,6 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from studio import sound_tags
 from studio.errors import BadInput
 
 KEY = "seisei"
@@ -22,7 +24,8 @@ MAX_METADATA_BYTES = 8 * 2**20
 EXIF_USER_COMMENT = 0x9286
 EXIF_IFD = 0x8769
 EXIF_TEXTS = (0x010E, 0x010F, 0x0110)  # description, make, model: where ComfyUI's WebP files have "workflow:…" and "prompt:…"
-EMBEDDED = {".png", ".wav", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".md", ".txt", ".json"}
+EMBEDDED = {".png", ".wav", ".flac", ".ogg", ".mp3", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".md", ".txt", ".csv", ".json"}
+_LAST_LINE = re.compile(rb"\n# seisei ([\w=-]+)\s*\Z")
 _MARK = re.compile(rb"\n*<!-- seisei (\{.*\}) -->\s*\Z", re.DOTALL)
 
 
@@ -34,6 +37,12 @@ def embed(data: bytes, suffix: str, metadata: dict[str, Any]) -> bytes:
             return _png_embed(data, raw, metadata)
         case ".wav":
             return _wav_embed(data, raw.encode())
+        case ".flac":
+            return sound_tags.flac_embed(data, raw.encode())
+        case ".ogg":
+            return sound_tags.ogg_embed(data, raw.encode())
+        case ".mp3":
+            return sound_tags.mp3_embed(data, raw.encode())
         case ".mid":
             return _midi_embed(data, raw.encode())
         case ".gif":
@@ -42,6 +51,8 @@ def embed(data: bytes, suffix: str, metadata: dict[str, Any]) -> bytes:
             return _exif_embed(data, suffix.lower(), raw)
         case ".md" | ".txt":
             return data.rstrip(b"\n") + b"\n\n<!-- seisei " + raw.replace("--", "-\\u002d").encode() + b" -->\n"
+        case ".csv":  # a comment at the end, without commas: no column more, and most readers leave it out
+            return data.rstrip(b"\n") + b"\n# seisei " + base64.urlsafe_b64encode(raw.encode()) + b"\n"
         case ".json":
             return json.dumps(json.loads(data) | {KEY: metadata}, ensure_ascii=False, indent=1).encode()
     return data
@@ -113,8 +124,8 @@ def user_comment(raw: bytes) -> str:
 
 
 def body(path: Path) -> bytes:
-    """A text output without its metadata."""
-    return _MARK.sub(b"", path.read_bytes())
+    """A text or a table without its metadata."""
+    return _LAST_LINE.sub(b"\n", path.read_bytes()) if path.suffix == ".csv" else _MARK.sub(b"", path.read_bytes())
 
 
 def _read(path: Path) -> bytes | None:
@@ -124,6 +135,12 @@ def _read(path: Path) -> bytes | None:
             return _png_extract(data)
         case ".wav":
             return _wav_extract(data)
+        case ".flac":
+            return sound_tags.flac_extract(data)
+        case ".ogg":
+            return sound_tags.ogg_extract(data)
+        case ".mp3":
+            return sound_tags.mp3_extract(data)
         case ".mid":
             return _midi_extract(data)
         case ".gif":
@@ -133,6 +150,9 @@ def _read(path: Path) -> bytes | None:
         case ".md" | ".txt":
             found = _MARK.search(data)
             return found.group(1) if found else None
+        case ".csv":
+            line = _LAST_LINE.search(data)
+            return base64.urlsafe_b64decode(line.group(1)) if line else None
         case ".json":
             value = json.loads(data)
             return json.dumps(value[KEY]).encode() if isinstance(value, dict) and KEY in value else None

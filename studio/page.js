@@ -4,7 +4,8 @@
   Object.defineProperty(navigator, 'language', { get: () => lang });  // Gradio's own words follow too
   document.documentElement.lang = lang;
   const keep = (name, value) => { document.cookie = name + '=' + value + '; path=/; max-age=31536000; samesite=lax'; };
-  const words = () => { try { return JSON.parse(document.getElementById('seisei-words').textContent)[lang] || {}; } catch { return {}; } };
+  let catalogue = null;  // read once: it is half a megabyte, and live views ask for words at every frame
+  const words = () => { if (catalogue) return catalogue; const held = document.getElementById('seisei-words'); try { return catalogue = JSON.parse(held.textContent)[lang] || {}; } catch { return {}; } };
   const say = (text, values = {}) => Object.entries(values).reduce((t, [k, v]) => t.replace('{' + k + '}', v), words()[text] || text);
   const dark = () => document.body && document.body.classList.contains('dark');
   const setDark = (on) => { document.body.classList.toggle('dark', on); keep('seisei_dark', on ? '1' : '0'); };
@@ -51,8 +52,12 @@
     memory.replaceChildren(el('meter', '', { min: 0, max: status.worker.budget_bytes || 1, value: status.worker.used_bytes, ariaLabel: say('Memory') }), document.createTextNode(' ' + gb(status.worker.used_bytes) + ' / ' + gb(status.worker.budget_bytes) + ' GB  ' + names));
   }
   async function stop(id) { await fetch('/api/v1/jobs/' + id + '/cancel', { method: 'POST' }); poll(); }
+  const held = () => document.querySelector('#seisei-line:active,#seisei-queue:active');
+  let later = 0;
   function draw(status) {
-    last = status; drawModels(status);
+    last = status;
+    if (held()) { clearTimeout(later); later = setTimeout(() => draw(last), 100); return; } // a button that is replaced while it is pressed is never clicked
+    drawModels(status);
     if (outputs >= 0 && status.outputs !== outputs) document.dispatchEvent(new CustomEvent('seisei-outputs'));
     outputs = status.outputs;
     const line = document.getElementById('seisei-line'); if (!line) return;
@@ -147,17 +152,34 @@
     const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
     if (!answer.ok) return wrong(told);
     document.getElementById('seisei-restore').click();
-    for (const id of told.place) { document.querySelector('[role=tab][data-tab-id="' + id + '"]')?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    for (const id of told.place) { tabOf(id)?.click(); await new Promise((done) => setTimeout(done, 120)); }
     tell(told.told);
+  }
+  // ?<tab>=… opens that tab; what the value means is the tab's own
+  function opened(name, tries) { const tab = tabOf(name); if (tab) tab.click(); else if (tries) setTimeout(() => opened(name, tries - 1), 100); }
+  // On a narrow page a tab may only be in the menu of those that have no room, by its title
+  function tabOf(name) {
+    const titles = JSON.parse(document.getElementById('seisei-words')?.dataset.tabs || '{}'), title = titles[name];
+    return document.querySelector('[role=tab][data-tab-id="' + CSS.escape(name) + '"]') || (title && [...document.querySelectorAll('#seisei-tabs > .tab-wrapper .overflow-dropdown button')].find((button) => [title, say(title)].includes(button.textContent.trim())));
+  }
+  // A piece comes on its desk; one that is open already is told
+  async function piece(id) {
+    const answer = await fetch('/api/v1/music/outputs/' + id + '/open', { method: 'POST' }), told = await answer.json();
+    if (!answer.ok) return wrong(told);
+    for (const place of told.place) { tabOf(place)?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    document.dispatchEvent(new CustomEvent('seisei-music-open'));
   }
   // For what tabs and extensions draw themselves
   const ask = (title, text, label, act) => { const yes = el('button', say(label)); yes.style.marginRight = '8px'; yes.onclick = () => { document.getElementById('seisei-dialog').close(); act(); }; dialog(title, el('p', text), yes); };
-  window.seisei = { use, say, tell, ask, dialog };
+  window.seisei = { use, piece, say, tell, ask, dialog };
   // Strips of last results
   async function strips() {
+    const asked = {};
     for (const place of document.querySelectorAll('.seisei-strip')) {
-      const answer = await fetch('/api/v1/outputs?limit=10&pipeline=' + place.dataset.pipeline); if (!answer.ok) continue;
-      const found = await answer.json(), key = found.map((x) => x.id).join();
+      const kind = place.dataset.pipeline;
+      asked[kind] ??= fetch('/api/v1/outputs?limit=10&pipeline=' + kind).then((answer) => answer.ok ? answer.json() : null);
+      const found = await asked[kind]; if (!found) continue;
+      const key = found.map((x) => x.id).join();
       if (place.dataset.key === key) continue;
       place.dataset.key = key;
       const cards = found.map((output) => {
@@ -173,11 +195,13 @@
     const url = output.file; let shown;
     if (output.kind === 'image') shown = el('img', '', { src: url, alt: output.title });
     else if (output.kind === 'audio') shown = el('audio', '', { src: url, controls: true });
-    else { const text = await (await fetch(url)).text(); shown = el('pre', text.replace(/\n*<!--\s*seisei[\s\S]*$/i, '').slice(0, 20000)); }
+    else if (output.kind === 'midi') shown = el('img', '', { src: '/api/v1/music/outputs/' + output.id + '/picture', alt: output.title, className: 'roll-picture' });
+    else { const text = await (await fetch(url)).text(); shown = el('pre', text.replace(/\n*(<!--\s*|# )seisei [\s\S]*$/i, '').slice(0, 20000)); }
     const load = el('a', say('Download'), { href: url + '?download=1' }), go = el('button', say('Use its settings'));
     go.onclick = () => { document.getElementById('seisei-dialog').close(); use('/api/v1/outputs/' + output.id + '/restore'); };
     load.style.margin = go.style.marginRight = '0 8px';
-    dialog(output.title || output.kind, shown, load, go);
+    const again = output.kind === 'midi' ? [el('button', say('Open it in Music'))] : []; for (const button of again) button.onclick = () => { document.getElementById('seisei-dialog').close(); piece(output.id); };
+    dialog(output.title || output.kind, shown, load, go, ...again);
   }
   document.addEventListener('seisei-outputs', () => { strips(); document.getElementById('gallery-fresh')?.click(); });
   new MutationObserver(() => {
@@ -211,6 +235,7 @@
       document.getElementById('seisei-dark').onclick = () => setDark(!dark());
       follow();
       poll();
+      for (const name of new URLSearchParams(location.search).keys()) opened(name, 50);
     };
     start();
   }

@@ -19,9 +19,9 @@ SEED_LIMIT = 2**31 - 1
 
 
 def ui(
-    *, group: str = "", widget: Widget = "auto", advanced: bool = False, model_kind: str = "", step: float = 0, lines: int = 3, choices: Sequence[str] = ()
+    *, group: str = "", widget: Widget = "auto", advanced: bool = False, model_kind: str = "", step: float = 0, lines: int = 3, choices: Sequence[str] = (), unit: str = "", live: bool = False
 ) -> dict[str, Any]:
-    """Hints for the control of a field, kept in its JSON schema under "ui". `choices` are names that the method itself checks."""
+    """Hints for the control of a field, kept in its JSON schema under "ui". `choices` are names that the method itself checks; `live` fields may change while a simulation runs."""
     return {
         "ui": {
             "group": group,
@@ -31,6 +31,8 @@ def ui(
             "step": step,
             "lines": lines,
             "choices": list(choices),
+            "unit": unit,
+            "live": live,
         }
     }
 
@@ -91,8 +93,9 @@ REFUSALS: dict[str, str] = {
     "bool_parsing": "{0} must be on or off.", "bool_type": "{0} must be on or off.", "literal_error": "{0} must be one of {1}.",
     "string_type": "{0} must be text.", "list_type": "{0} must be a list.", "dict_type": "{0} must be names with values.",
     "string_too_long": "{0} can have {1} letters at most.", "too_long": "{0} can have {1} entries at most.",
-    "missing": "{0} is missing.", "extra_forbidden": "There is no setting “{0}” here.",
+    "not_its_kind": "{0} can't be used here: it is a file of another kind.", "missing": "{0} is missing.", "extra_forbidden": "There is no setting “{0}” here.",
 }  # fmt: skip
+KEPT = "[0-9a-f]{64}"  # in the pattern of a field that holds the key of a file somebody gave
 BOUNDS = ("ge", "le", "gt", "lt", "expected", "max_length")
 
 
@@ -122,7 +125,8 @@ def refusal(item: Any, title: str) -> str:
     context = item.get("ctx", {})
     bound = next((str(context[name]) for name in BOUNDS if name in context), "")
     own = str(item["msg"]).removeprefix("Value error, ")
-    return REFUSALS[item["type"]].format(title, bound) if item["type"] in REFUSALS else f"{title}: {own[0].lower()}{own[1:]}."
+    kind = "not_its_kind" if KEPT in context.get("pattern", "") else item["type"]
+    return REFUSALS[kind].format(title, bound) if kind in REFUSALS else f"{title}: {own[0].lower()}{own[1:]}."
 
 
 def resolve_seed(params: Params) -> Params:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from studio.inputs import Inputs
 
 T = TypeVar("T")
-Lane = Literal["device", "cpu"]
+Lane = Literal["device", "cpu", "live"]
 Stopping = Literal["none", "skip", "finish", "cancel"]
 
 
@@ -69,6 +69,7 @@ class RunContext(Protocol):
     seed: int
     device: str
     threads: int
+    processes: int  # that its work may be spread over, each with one thread
 
     @property
     def models(self) -> ModelManager: ...
@@ -101,6 +102,9 @@ class RunContext(Protocol):
 
     def preview(self, image: Any) -> None:
         """Show a picture of the work so far (PIL image, PNG bytes, or a function that makes one when it is wanted): as often as 3 % of the time allow."""
+
+    def frame(self, pixels: Any, rows: Any, **told: Any) -> None:
+        """Show the newest frame of a live view: (height, width, 3) bytes or None, numbers (rows, columns), and small JSON. What nobody fetched in time is lost."""
 
     def output(self, artifact: Artifact) -> None:
         """Keep a finished artifact at once: Stop or a dying worker does not lose it."""

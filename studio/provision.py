@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.errors import DownloadFailed, Stopped, StudioError
+from studio.errors import DownloadFailed, NotFound, Stopped, StudioError
 from studio.memory.devices import find_device
 from studio.settings import Settings
 from studio.starter import fetch, is_present, starter_models
@@ -42,6 +42,7 @@ class Provision:
         self.settings = settings
         self._on_ready = on_ready
         self._steps = {"starter": Step("starter", "Starter model"), "engines": Step("engines", "Engines"), "torch": Step("torch", "PyTorch")}
+        self._wished: set[str] = set()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -60,8 +61,11 @@ class Provision:
     def ready(self, part: str) -> bool:
         return self._steps[part].state == "done"
 
-    def retry(self) -> None:
-        """Look at every step again: what is here is passed over, what was deleted or failed is fetched."""
+    def retry(self, wish: str = "") -> None:
+        """Look at every step again: what is here is passed over, what was deleted or failed is fetched; and with it the starter model that somebody wishes for. Raises NotFound for an unknown one."""
+        if wish and wish not in {model.id for model in starter_models()}:
+            raise NotFound(f"There is no starter model “{wish[:60]}”.")
+        self._wished |= {wish} - {""}
         for step in self._steps.values():
             step.state = step.state if step.state == "running" else "waiting"
         self.start()
@@ -85,7 +89,7 @@ class Provision:
 
         failed: list[StudioError] = []
         for model in starter_models():
-            if is_present(model, self.settings.models_path):
+            if (model.wish and model.id not in self._wished) or is_present(model, self.settings.models_path):
                 continue
             try:
                 if self.settings.offline:

@@ -29,6 +29,7 @@ from studio.restore import Restored, hand_over, restore, restore_metadata
 
 THUMB_PIXELS = 256
 MOST_ZIPPED = 500
+TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".mid": "audio/midi"}  # said here: what a computer's own table says differs, and browsers may not guess
 INLINE = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".wav", ".mp3", ".flac", ".ogg", ".mp4", ".mid"}
 
 
@@ -43,7 +44,7 @@ def is_host(request: Request) -> bool:
 class Api:
     """Endpoints over one Studio; each answers JSON, errors as {"error": {code, message, hint, field}}."""
 
-    def __init__(self, studio: Studio, provision: Callable[[], list[dict[str, Any]]], retry: Callable[[], None]) -> None:
+    def __init__(self, studio: Studio, provision: Callable[[], list[dict[str, Any]]], retry: Callable[[str], None]) -> None:
         self.studio = studio
         self.provision = provision
         self.retry_provision = retry
@@ -62,7 +63,7 @@ class Api:
             Route("/api/v1/jobs/{id}/preview", ["GET"], self.job_preview, "The picture of its work so far"),
             Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
             Route("/api/v1/jobs/{id}/move", ["POST"], self.move, "Earlier or later among your waiting jobs: ?to=earlier|later"),
-            Route("/api/v1/inputs", ["POST"], self.keep_input, "Keep a picture for a job: the body is the file, the answer its key"),
+            Route("/api/v1/inputs", ["POST"], self.keep_input, "Keep a picture, a sound or a MIDI file for a job, or with ?as=table a CSV file, ?as=drawing an SVG: the body is the file, the answer its key"),
             Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &pipeline= &shelf=trash &limit= &offset="),
             Route("/api/v1/outputs/zip", ["GET"], self.zip, "Some of your outputs as one zip file: ?ids=a,b,c"),
             Route("/api/v1/outputs/{act}", ["POST"], self.change_outputs, 'act: trash, untrash, or purge (trashed ones, for good); {"ids": […]}'),
@@ -141,7 +142,8 @@ class Api:
             data += piece
             if len(data) > limit:
                 raise BadInput(f"The file is larger than {self.studio.settings.max_upload_mb} MB.", hint="Use a smaller file.")
-        return {"key": await run_in_threadpool(self.studio.jobs.desk.inputs.keep, data)}
+        inputs = self.studio.jobs.desk.inputs
+        return {"key": await run_in_threadpool({"table": inputs.keep_table, "drawing": inputs.keep_drawing}.get(request.query_params.get("as", ""), inputs.keep), data)}
 
     def cancel(self, request: Request) -> Any:
         self._job(request)
@@ -200,7 +202,7 @@ class Api:
         if not path.is_file():
             raise NotFound("The file of this output is gone.", hint="It was moved or deleted outside the studio.")
         inline = path.suffix.lower() in INLINE and "download" not in request.query_params
-        media = None if inline or path.suffix.lower() in INLINE else "text/plain; charset=utf-8"
+        media = TYPES.get(path.suffix.lower()) if path.suffix.lower() in INLINE else "text/plain; charset=utf-8"
         headers = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"}
         kind = "inline" if inline else "attachment"
         return FileResponse(path, media_type=media, filename=path.name, content_disposition_type=kind, headers=headers)
@@ -241,7 +243,8 @@ class Api:
         return about | {"place": place, "told": " ".join(told)}
 
     def retry(self, request: Request) -> Any:
-        self.retry_provision()
+        """`?model=<id>` also fetches a starter model that only comes on wish."""
+        self.retry_provision(request.query_params.get("model", ""))
         return {"started": True}
 
     def models(self, request: Request) -> Any:
@@ -316,7 +319,7 @@ def small_picture(path: Path) -> Response:
 async def body(request: Request) -> dict[str, Any]:
     try:
         values = await request.json()
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # the second where it is nested without end
         raise BadInput("The body is not JSON.", hint="Send the parameters as one JSON object.") from error
     if not isinstance(values, dict):
         raise BadInput("The body is not a JSON object.", hint="Send the parameters as one JSON object.")

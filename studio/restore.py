@@ -9,6 +9,7 @@ from typing import Any
 from studio.errors import BadInput, NotFound
 from studio.host import Studio
 from studio.metadata import extract, texts_of
+from studio.params import Params
 from studio.pipeline import ReadsTexts
 
 
@@ -51,10 +52,17 @@ def restore_metadata(about: dict[str, Any], studio: Studio) -> Restored:
         raise NotFound(f"This was made with “{about['pipeline']}”, which is not installed.", hint="Install the extension that brings it.")
     params, refused = pipeline.Params.restore(about["params"], int(about.get("params_version", 1)))
     values = params.model_dump(mode="json")
-    known = {entry.key for entry in studio.catalog.entries()}
-    missing = str(values.get("model", "")) if values.get("model") and values["model"] not in known else ""
+    missing = _missing(pipeline.Params, values, studio)
     extras, left = _extras(about.get("extras", {}), studio, pipeline.id)
     return Restored(pipeline.id, pipeline.title, values, refused | left, missing, extras)
+
+
+def _missing(kind: type[Params], values: dict[str, Any], studio: Studio) -> str:
+    """The model's key where it is not on this computer; a field without a control of its own names something else (a simulation)."""
+    key, field = str(values.get("model", "")), kind.model_fields.get("model")
+    extra: Any = field.json_schema_extra if field else None
+    hidden = isinstance(extra, dict) and extra.get("ui", {}).get("widget") == "hidden"
+    return "" if hidden or not key or any(entry.key == key for entry in studio.catalog.entries()) else key
 
 
 def _extras(given: Any, studio: Studio, pipeline_id: str) -> tuple[dict[str, Any], dict[str, str]]:

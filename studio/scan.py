@@ -16,7 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from studio.entries import ModelEntry, ModelKind
+from studio.entries import ModelEntry, ModelFormat, ModelKind
+from studio.scan_soundfont import about_soundfont
 from studio.scan_upscaler import about_upscaler
 from studio.scan_upscaler import architecture as upscaler_of
 
@@ -27,6 +28,7 @@ MAX_COMPANY_BYTES = 2**20
 OPTIONAL_PARTS = ("safety_checker", "feature_extractor", "image_encoder", "watermark")  # of a diffusers folder: it draws without them
 PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
 PICKLES = {".ckpt", ".pt", ".pth", ".bin"}
+SOUNDFONTS = {".sf2", ".sf3"}
 FOLDER_KINDS: dict[str, ModelKind] = {
     "lora": "lora", "loras": "lora", "lycoris": "lora", "vae": "vae", "controlnet": "controlnet", "embeddings": "embedding", "textual_inversion": "embedding",
     "t2i-adapter": "controlnet", "t2i_adapter": "controlnet", "ip-adapter": "ip_adapter", "ip_adapter": "ip_adapter", "ipadapter": "ip_adapter",
@@ -45,14 +47,16 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
-GGUF_IMAGE = {"flux", "sd3"}  # networks whose GGUF files can be drawn with
+SCALED = {"flux", "sd3", "sd1", "sd2", "sdxl", "sdxl_refiner"}  # families whose scaled 8-bit weights are read
+GGUF_IMAGE = {"flux", "sd3", "sd1", "sdxl"}  # networks whose GGUF files can be drawn with
 T5_GGUF = {"t5": "t5", "t5encoder": "t5"}
-GGUF_OTHER_IMAGE = {"sd1", "sdxl", "aura", "lumina2", "qwen_image", "cosmos", "hidream"}
+GGUF_OTHER_IMAGE = {"aura", "lumina2", "qwen_image", "cosmos", "hidream"}
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
 SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
     "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
     "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector",
 }  # fmt: skip
+SPEAKING = ("VitsModel", "SpeechT5ForTextToSpeech", "BarkModel")  # transformers' classes that speak a text
 HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -82,7 +86,7 @@ def _files(root: Path, folder: Path, files: list[str]) -> Iterator[ModelEntry]:
     for name in files:
         path = folder / name
         suffix = path.suffix.lower()
-        if suffix not in (".gguf", ".safetensors", *PICKLES) and not (suffix == ".h5" and folder_kind(root, path) == "vision"):
+        if suffix not in (".gguf", ".safetensors", *SOUNDFONTS, *PICKLES) and not (suffix == ".h5" and folder_kind(root, path) == "vision"):
             continue
         try:
             about = path.stat()
@@ -125,13 +129,17 @@ def _file(root: Path, name: str, suffix: str, size: int, changed: int) -> ModelE
         with path.open("rb") as file:
             if suffix == ".h5":
                 return _hdf5(key, path, file, size)
+            if suffix in SOUNDFONTS:
+                about = about_soundfont(file, size)
+                return ModelEntry(key, name, "soundfont", "soundfont", size, about["name"] or path.stem, suffix[1:].upper(), details=about)
             return _gguf(key, path, file, size) if suffix == ".gguf" else _safetensors(root, key, path, file, size)
     except OSError as error:
         problem = f"The file can't be read ({error.strerror})."
     except (ValueError, struct.error, KeyError, TypeError, RecursionError, OverflowError, MemoryError) as error:
         problem = f"The file is damaged or no model ({error}). Download it again."
-    kind: ModelKind = "llm" if suffix == ".gguf" else "vision" if suffix == ".h5" else "other"
-    return ModelEntry(key, name, kind, "gguf" if suffix == ".gguf" else "hdf5" if suffix == ".h5" else "safetensors", size, path.stem, problem=problem)
+    told: dict[str, tuple[ModelKind, ModelFormat]] = {".gguf": ("llm", "gguf"), ".h5": ("vision", "hdf5"), **dict.fromkeys(SOUNDFONTS, ("soundfont", "soundfont"))}
+    kind, form = told.get(suffix, ("other", "safetensors"))
+    return ModelEntry(key, name, kind, form, size, path.stem, problem=problem)
 
 
 def key_of(root: Path, path: Path) -> str:
@@ -178,6 +186,9 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
     problem = small_weights(shapes, kind, family) or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
+    if {"ahead.weight_hh_l0", "heads.3.outer.weight"} <= set(tensors):  # a style that music.learn made
+        told = str(header.get("__metadata__", {}).get("title", ""))[:60] or path.stem
+        return ModelEntry(key, str(path), "composer", "safetensors", size, told, dtype="F16", details=details)
     return ModelEntry(key, str(path), kind, "safetensors", size, path.stem, family, max(types, key=lambda name: types[name], default=""), problem=problem, details=details)
 
 
@@ -186,8 +197,8 @@ def small_weights(shapes: Shapes, kind: ModelKind, family: str) -> str:
     scales = [shape for name, shape in shapes.items() if name.endswith((".scale_weight", ".weight_scale"))]
     if any(name.endswith((".qweight", ".weight_scale_2")) or ".quant_state." in name for name in shapes) or any(len(shape) > 1 and shape[-1] > 1 for shape in scales):
         return "Its weights are packed 4-bit ones or scaled in blocks, which is not read here. Get it as fp16, bf16, fp8 or GGUF."
-    if scales and kind != "text_encoder" and family not in ("flux", "sd3"):
-        return "Scaled 8-bit weights are read of FLUX, Stable Diffusion 3 and their text encoders. Get this one as fp16, bf16 or plain fp8."
+    if scales and kind != "text_encoder" and family not in SCALED:
+        return "Scaled 8-bit weights are read of Stable Diffusion, FLUX and their text encoders. Get this one as fp16, bf16 or plain fp8."
     return ""
 
 
@@ -306,7 +317,7 @@ def context_width(shapes: dict[str, list[int]]) -> int:
         own = {other[len(layer) + len(sign) :]: shape for other, shape in shapes.items() if other.startswith(layer + sign) and len(shape) > 1}
         width = next((own[slot][1] for slot in ("lora_down.weight", "lora_A.weight", "lora.down.weight", "hada_w1_b", "diff") if slot in own), 0)
         factors = [next((own[slot][1] for slot in (whole, part) if slot in own), 0) for whole, part in (("lokr_w1", "lokr_w1_b"), ("lokr_w2", "lokr_w2_b"))]
-        if found := width or factors[0] * factors[1]:
+        if found := width or factors[0] * factors[1] or max(own.get("a1.weight", [0])[:2]):  # GLoRA's factor of the inputs, by whichever side
             return found
     return 0
 
@@ -316,7 +327,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "image"
     if encoder_of(dict.fromkeys(names, [])):
         return "text_encoder"
-    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") for name in names):
+    if any("lora_" in name or ".lora" in name or "hada_" in name or "lokr_" in name or "oft_blocks" in name or "oft_diag" in name or name.endswith(".on_input") or name.startswith("lycoris_") for name in names):
         return "lora"
     if any("control_model" in name or "controlnet" in name for name in names) or "task_embedding" in names or is_adapter(names):
         return "controlnet"
@@ -447,7 +458,7 @@ def _transformers(root: Path, folder: Path) -> ModelEntry:
     details = _about_folder(str(names[0]), config)
     if seeing := seeing_kind(str(names[0]), config):
         return ModelEntry(key_of(root, folder), str(folder), seeing, "transformers", total, folder.name, str(names[0]), dtype, problem=problem, details=details)
-    kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "other"
+    kind: ModelKind = "llm" if str(names[0]).endswith("ForCausalLM") else "audio" if "Musicgen" in str(names[0]) else "speech" if names[0] in SPEAKING else "other"
     return ModelEntry(key_of(root, folder), str(folder), kind, "transformers", total, folder.name, str(names[0]), dtype, context, guess_languages(folder.name), problem=problem, details=details)
 
 
@@ -482,7 +493,7 @@ def _part(root: Path, folder: Path, config: dict[str, Any], total: int, problem:
 def _lacking(folder: Path, index: dict[str, Any]) -> str:
     """The sentence about a part that the index names and that is not there, or there as a pickle only; "" where all are."""
     for part, value in index.items():
-        if not isinstance(value, list) or not value or not value[0] or part in OPTIONAL_PARTS:
+        if not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], str) or part in OPTIONAL_PARTS:  # other rows are settings
             continue
         files = [path.name for path in (folder / part).iterdir()] if (folder / part).is_dir() else []
         if not files:
@@ -500,5 +511,5 @@ def _diffusers(root: Path, folder: Path) -> ModelEntry:
         problem = problem or _lacking(folder, index)
     except (OSError, ValueError, AttributeError) as error:
         name, problem = "", f"model_index.json can't be read ({error})."
-    kind: ModelKind = "audio" if "Audio" in name or "Music" in name else "image"
+    kind: ModelKind = "audio" if any(word in name for word in ("Audio", "Music", "AceStep")) else "image"
     return ModelEntry(key_of(root, folder), str(folder), kind, "diffusers", total, folder.name, name, problem=problem)

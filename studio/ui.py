@@ -30,6 +30,11 @@ def owner(request: gr.Request | None) -> str:
     return unquote(request.headers["x-seisei-owner"]) if request else "local"
 
 
+def arrived(request: gr.Request | None) -> float:
+    """When the gate let this request in, in seconds of a steady clock; what waits in Gradio's queue came when it was sent."""
+    return float(request.headers["x-seisei-arrived"]) if request else 0.0
+
+
 def is_host(request: gr.Request | None) -> bool:
     """Whether this is the studio's owner, who may install extensions and add models."""
     return request is None or request.headers["x-seisei-host"] == "1"
@@ -72,7 +77,7 @@ class Problem:
         fields = {name: component for name, component in fields.items() if not isinstance(component, gr.State)}
         named = {name.rpartition(":")[2]: component for name, component in fields.items()} | fields
         self._places = {name: _place(component) for name, component in named.items()}
-        self._tabs = [tab.id for tab in _around(self.view, gr.Tab)]
+        self._tabs = [tab.id for tab in around(self.view, gr.Tab)]
         self._filled = list({id(component): name for name, component in reversed(fields.items())}.values())[::-1]  # each component once
         self.view.apply(self.on_fix, [], [fields[name] for name in self._filled], **QUICK)
 
@@ -96,13 +101,20 @@ class Problem:
 
 def _place(component: Any) -> dict[str, str]:
     """Where the page's script finds a control: its id, the folds around it and the tabs, outermost first. Gradio forgets the containers once events run."""
-    folds = _around(component, gr.Accordion)
+    folds = around(component, gr.Accordion)
     for part in (component, *folds):
         part.elem_id = part.elem_id or f"seisei-{part._id}"
-    return {"at": component.elem_id, "folds": json.dumps([fold.elem_id for fold in folds]), "tabs": json.dumps([tab.id for tab in _around(component, gr.Tab)])}
+    return {"at": component.elem_id, "folds": json.dumps([fold.elem_id for fold in folds]), "tabs": json.dumps([tab.id for tab in around(component, gr.Tab)])}
 
 
-def _around(component: Any, kind: type) -> list[Any]:
+def gives_file(button: Any, make: Any, inputs: list[Any]) -> None:
+    """A click makes a file, by a handler that returns its path, and downloads it. Gradio's own DownloadButton would give what it held before the click."""
+    name = f"file-of-{button._id}"
+    held = gr.DownloadButton("", visible="hidden", elem_id=name)
+    button.click(make, inputs, [held], **QUICK).success(None, [], [], js=f"() => {{ setTimeout(() => document.getElementById('{name}').click(), 100); return []; }}")
+
+
+def around(component: Any, kind: type) -> list[Any]:
     """The containers of a kind around a component, outermost first."""
     found = []
     while (component := component.parent) is not None:

@@ -22,7 +22,7 @@ from studio.artifacts import Artifact, Result
 from studio.catalog import Catalog
 from studio.entries import ModelEntry
 from studio.errors import InternalError, Stopped, StudioError
-from studio.events import Event, Loading, Preview, Progress, Stats, Text
+from studio.events import FRAME_FILE, Event, Frame, Loading, Preview, Progress, Stats, Text
 from studio.hashes import HashBook
 from studio.inputs import Inputs
 from studio.memory.manager import LeasedModels
@@ -31,6 +31,7 @@ from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
 from studio.runcontext import Eta, RateLimit, Share
 from studio.seam import Line, call_back
+from studio.simulation import Simulation, Simulations
 
 WORDS_SECONDS = 0.02
 PREVIEW_SHARE, PREVIEW_SECONDS = 0.03, 0.1  # previews may take this share of the time, and come this far apart
@@ -48,6 +49,7 @@ class WorkerContext:
         self.seed: int = int(job["params"].get("seed", 0))
         self.device: str = worker.config["device"]
         self.threads: int = worker.config["threads"]
+        self.processes: int = worker.config.get("processes", 1)
         self._worker = worker
         self.kept = [Path(path) for path in job.get("kept", [])]
         self._secrets: dict[str, str] = job.get("secrets", {})
@@ -138,6 +140,17 @@ class WorkerContext:
         self.emit(Preview(str(path)))
         self._previews.took(time.monotonic() - started)
 
+    def frame(self, pixels: Any, rows: Any, **told: Any) -> None:
+        """One file: four bytes with the length of a JSON head, the head, rows as 64-bit floats, pixels as bytes. Whoever fetches it takes it as it is."""
+        shape = list(pixels.shape[:2]) if pixels is not None else [0, 0]
+        head = json.dumps(told | {"height": shape[0], "width": shape[1], "rows": len(rows)}).encode()
+        head += b" " * (-(4 + len(head)) % 8)
+        path = self._spool() / FRAME_FILE
+        part = path.with_suffix(".part")
+        part.write_bytes(len(head).to_bytes(4, "little") + head + rows.tobytes() + (pixels.tobytes() if pixels is not None else b""))
+        part.replace(path)
+        self.emit(Frame(str(path), shape, int(told.get("frame", 0))))
+
     def output(self, artifact: Artifact) -> None:
         """Spooled file first, description second: a description without its file never exists."""
         self._count += 1
@@ -186,6 +199,7 @@ class Worker:
         self.pipelines: dict[str, Pipeline] = {}
         self.context: WorkerContext | None = None
         self._early_stop: dict[str, Stopping] = {}
+        self._stop_lock = threading.Lock()  # a Stop comes to the job that runs or to the next, never between them
         self.load_pipelines()
 
     def load_pipelines(self, *, extensions: bool = False) -> None:
@@ -195,7 +209,14 @@ class Worker:
             hooks.load_builtin(name)
         if extensions:
             hooks.load_extensions([(Path(path), bundled) for path, bundled in self.config["extensions"]], self.config["disabled"], self.config["safe"])
-        self.pipelines = {pipeline.id: pipeline for pipeline in hooks.collect("register_pipelines")}
+        simulations = Simulations(hooks.collect("register_simulations"), more=None if extensions else self._more_simulations)
+        self.pipelines = {pipeline.id: pipeline for pipeline in hooks.collect("register_pipelines", simulations=simulations)}
+
+    def _more_simulations(self) -> list[Simulation]:
+        """Those of extensions, which may import anything, when the first of theirs is asked for."""
+        hooks = Hooks()
+        hooks.load_extensions([(Path(path), bundled) for path, bundled in self.config["extensions"]], self.config["disabled"], self.config["safe"])
+        return hooks.collect("register_simulations")
 
     def pipeline(self, pipeline_id: str) -> Pipeline:
         if pipeline_id not in self.pipelines:
@@ -215,9 +236,11 @@ class Worker:
     def run_job(self, message: dict[str, Any]) -> None:
         self.remote = [ModelEntry(**entry) for entry in message.get("entries", [])]
         self._look_again(message.get("catalog", 0))
-        context = self.context = WorkerContext(self, message)
-        if mode := self._early_stop.pop(context.job_id, None):
-            context.stop(mode)
+        context = WorkerContext(self, message)
+        with self._stop_lock:
+            self.context = context
+            if mode := self._early_stop.pop(context.job_id, None):
+                context.stop(mode)
         try:
             context.check()
             pipeline = self.pipeline(message["pipeline"])
@@ -279,10 +302,8 @@ class Worker:
         """Act on one control message; returns the answer of those that have one."""
         context = self.context
         match message["op"]:
-            case "stop" if context and context.job_id == message["job"]:
-                context.stop(message["mode"])
             case "stop":
-                self._early_stop = {message["job"]: message["mode"]}
+                self._stop(message["job"], message["mode"])
             case "update" if context and context.job_id == message["job"]:
                 context.update(message["field"], message["value"])
             case "configure":
@@ -296,6 +317,14 @@ class Worker:
                 if importlib.util.find_spec("torch"):
                     threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
         return None
+
+    def _stop(self, job_id: str, mode: Stopping) -> None:
+        """Of the job that runs, or of the one that comes next."""
+        with self._stop_lock:
+            if self.context and self.context.job_id == job_id:
+                self.context.stop(mode)
+            else:
+                self._early_stop = {job_id: mode}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import json
 import time
@@ -15,6 +16,7 @@ from studio.api import Output, Studio, StudioError, Tab, hookimpl
 from studio.metadata import body
 
 PAGE = 60
+TABLE_BYTES, SHOWN_ROWS = 200_000, 100
 ICONS = {"text": "✎", "image": "▣", "audio": "♪", "midi": "♫", "video": "▶", "table": "▦", "json": "{}", "model": "◈"}
 GRID = (Path(__file__).parent / "gallery.js").read_text(encoding="utf-8")
 CSS = """
@@ -36,6 +38,9 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-copy]');
   if (button) navigator.clipboard.writeText(button.dataset.copy).then(() => window.seisei.tell(window.seisei.say('Copied')));
 });
+"""
+PIECE = """
+element.addEventListener('click', (event) => { const button = event.target.closest('[data-piece]'); if (button) window.seisei.piece(button.dataset.piece); });
 """
 USE = "() => { window.seisei.use('/api/v1/outputs/' + document.querySelector('#gallery-large [data-id]').dataset.id + '/restore'); }"
 
@@ -61,7 +66,7 @@ class GalleryTab:
         self.offset, self.chosen, self.trashed_last = gr.State(0), gr.State(""), gr.State([])
         with gr.Row():
             self.query = gr.Textbox(label=w("Search"), placeholder=w("Words in a title, a prompt or a text"), elem_classes="search-action", scale=3, min_width=300)
-            kinds = [(w("Everything"), ""), (w("Texts"), "text"), (w("Pictures"), "image"), (w("Sound"), "audio"), (w("Music"), "midi"), (w("Video"), "video")]
+            kinds = [(w("Everything"), ""), (w("Texts"), "text"), (w("Pictures"), "image"), (w("Sound"), "audio"), (w("Music"), "midi"), (w("Video"), "video"), (w("Tables"), "table")]
             self.kind = gr.Dropdown(kinds, value="", label=w("Kind"), min_width=140)
             shown = [(w("Gallery"), "all"), (w("Favourites"), "favourite"), (w("Trash"), "trash")]
             self.shelf = gr.Dropdown(shown, value="all", label=w("Shelf"), min_width=140)
@@ -80,7 +85,7 @@ class GalleryTab:
     def _build_detail(self, w: Any) -> None:
         self.fresh = gr.Button("", elem_id="gallery-fresh", elem_classes="seisei-unseen")
         hint = html.escape(w("Drop an output file anywhere on the page: its settings come back."))
-        self.large = gr.HTML(f"<p class='studio-empty'>{hint}</p>", elem_id="gallery-large")
+        self.large = gr.HTML(f"<p class='studio-empty'>{hint}</p>", elem_id="gallery-large", js_on_load=PIECE)
         with gr.Row(visible=False) as self.actions:
             self.send = gr.Button(w("Use its settings"), variant="primary", min_width=110)
             self.star = gr.Button("★", min_width=44, scale=0)
@@ -148,7 +153,14 @@ class GalleryTab:
 
     def on_select(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         output = self._mine(str(event._data["value"]), request)
-        return [output.id, large(output, self.studio.words.say(ui.lang(request), "Download")), gr.update(visible=True), self._about(output, ui.lang(request)), gr.update(visible=not output.trashed), gr.update(visible=output.trashed)]
+        return [
+            output.id,
+            large(output, *(self.studio.words.say(ui.lang(request), word) for word in ("Download", "Open it in Music"))),
+            gr.update(visible=True),
+            self._about(output, ui.lang(request)),
+            gr.update(visible=not output.trashed),
+            gr.update(visible=output.trashed),
+        ]
 
     def _about(self, output: Output, lang: str) -> str:
         """The settings it was made with, as the controls call them: what differs from the defaults first."""
@@ -202,20 +214,34 @@ def table(rows: list[tuple[str, str]]) -> str:
     return f"<dl class='manifest'>{cells}</dl>"
 
 
-def large(output: Output, download: str) -> str:
-    """The output itself: a picture, a player, or its text."""
+def large(output: Output, download: str, again: str) -> str:
+    """The output itself: a picture, a player, or its text. `again` is the button that opens a piece where it can be changed."""
     url = f"/api/v1/outputs/{output.id}/file"
     link = f'<p data-id="{output.id}"><a href="{url}?download=1">{html.escape(download)}</a></p>'
     if output.kind == "image":
         return f'<a href="{url}" target="_blank" rel="noopener"><img src="{url}" alt="{html.escape(output.title)}" style="max-width:100%"></a>{link}'
     if output.kind == "audio":
         return f'<audio controls src="{url}" style="width:100%"></audio>{link}'
+    if output.kind == "midi":
+        open_ = html.escape(again)
+        picture = f'<img class="roll-picture" src="/api/v1/music/outputs/{output.id}/picture" alt="{html.escape(output.title)}">'
+        return f'{picture}<p><button type="button" data-piece="{output.id}">{open_}</button></p>{link}'
     if output.kind == "video":
         return f'<video controls src="{url}" style="max-width:100%"></video>{link}'
     if output.kind == "text" and Path(output.path).is_file():
         text = body(Path(output.path))[:20_000].decode("utf-8", "replace")
         return f'<div class="studio-card" style="white-space:pre-wrap;overflow-wrap:anywhere">{html.escape(text)}</div>{link}'
+    if output.kind == "table" and Path(output.path).is_file():
+        return f"{first_rows(Path(output.path))}{link}"
     return f"<pre>{html.escape(json.dumps(output.metadata.get('facts', {}), ensure_ascii=False, indent=1))}</pre>{link}"
+
+
+def first_rows(path: Path) -> str:
+    """A table's first rows; the rest is in the file."""
+    lines = list(csv.reader(body(path)[:TABLE_BYTES].decode("utf-8", "replace").splitlines()))[: SHOWN_ROWS + 1]
+    head, *rows = [[html.escape(cell) for cell in line] for line in lines] or [[]]
+    cells = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="table-rows" tabindex="0"><table><thead><tr>{"".join(f"<th>{name}</th>" for name in head)}</tr></thead><tbody>{cells}</tbody></table></div>'
 
 
 @hookimpl

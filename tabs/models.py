@@ -22,12 +22,13 @@ from studio.starter import is_present, starter_models
 from tabs.models_old import bring
 
 KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "text_encoder": "Text encoder"}
-KINDS |= {"upscaler": "Upscaler", "vision": "Vision", "depth": "Depth", "pose": "Pose", "detector": "Person detector", "audio": "Sound", "other": "Other"}
+KINDS |= {"upscaler": "Upscaler", "vision": "Vision", "depth": "Depth", "pose": "Pose", "detector": "Person detector", "audio": "Sound", "soundfont": "SoundFont", "other": "Other"}
+KINDS |= {"speech": "Speech", "composer": "Composer's style"}
 COUNTED = {"models": "{n} models", "styles": "{n} styles", "presets": "{n} presets", "characters": "{n} characters", "pictures": "{n} pictures"}
 CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-act]');
-  if (button && button.dataset.act === 'fetch') fetch('/api/v1/provision/retry', { method: 'POST' });
+  if (button && button.dataset.act === 'fetch') fetch('/api/v1/provision/retry?model=' + encodeURIComponent(button.dataset.key), { method: 'POST' });
   else if (button) trigger('select', { value: button.dataset.act + ' ' + button.dataset.key });
 });
 """
@@ -74,7 +75,7 @@ class ModelsTab:
                     self.only_models = gr.Button(w("Use this folder's models"), visible=False)
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 with gr.Row():
-                    gr.HTML('<div id="models-memory"></div><div id="models-downloads"></div>', padding=False, min_width=240)
+                    gr.HTML('<div id="models-memory"></div><div id="models-downloads"></div>', padding=False, min_width=240, elem_classes="models-memory")
                     self.unload = gr.Button(w("Unload all"), min_width=90, scale=0, size="sm")
                     self.again = gr.Button(w("Look again"), min_width=90, scale=0, size="sm")
                     self.undo = gr.Button(w("Undo delete"), min_width=90, scale=0, size="sm", visible=False)

@@ -16,6 +16,8 @@ from studio import ui
 from studio.api import Need, Studio, StudioError
 from tabs.characters import Character
 from tabs.chats import Chat, Message, from_turns
+from tabs.speech_aloud import SPEECH, Aloud
+from tabs.stops import Stops
 from tabs.text_presets import SHIPPED, delete_preset, preset_names, preset_values, save_preset
 from tabs.text_session import PIPELINE, Open, Sessions
 
@@ -46,6 +48,8 @@ class ChatPage:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.sessions = Sessions(studio)
+        self.stops = Stops(studio)
+        self.aloud = Aloud(studio)
         self.Params = studio.pipelines["text.chat"].Params
         self.fields = [name for name in self.Params.model_fields if name not in NOT_SHOWN]
         self.samplers = [name for name in self.fields if ui.hint(self.Params.model_fields[name], "group") == SAMPLER_GROUP and name != "seed"]
@@ -78,8 +82,8 @@ class ChatPage:
                 self.title = gr.Textbox(label=words("Name of this chat"), scale=3, min_width=140)
                 self.rename = gr.Button(words("Rename"), size="sm", scale=1, min_width=70, elem_classes="studio-quiet")
             with gr.Row(elem_classes="studio-quiet"):
-                self.export_json = gr.DownloadButton("JSON", size="sm", min_width=60)
-                self.export_md = gr.DownloadButton("Markdown", size="sm", min_width=80)
+                self.export_json = gr.Button("JSON", size="sm", min_width=60)
+                self.export_md = gr.Button("Markdown", size="sm", min_width=80)
                 self.delete = gr.Button(words("Delete"), size="sm", min_width=60)
         self.upload = gr.UploadButton(words("Import a chat or a character"), file_types=[".json", ".png", ".yaml", ".yml"], size="sm", elem_classes="studio-quiet")
         with gr.Accordion(words("Advanced"), open=False):
@@ -96,6 +100,8 @@ class ChatPage:
             [], label=words("Conversation"), show_label=False, height=400, editable="all", buttons=["copy", "copy_all"], feedback_options=None, elem_classes="studio-result",
             latex_delimiters=LATEX, group_consecutive_messages=False, layout="bubble", elem_id="chat-view", placeholder=empty, allow_tags=False,
         )  # fmt: skip
+        if SPEECH in self.studio.pipelines:
+            self.aloud.build()
         self.warning = gr.HTML("", elem_classes="studio-error", visible=False, elem_id="chat-warning")
         with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="chat-ways") as self.ways:
             self.anyway = gr.Button(words("Send anyway"), size="sm", min_width=110)
@@ -116,7 +122,7 @@ class ChatPage:
             self.go_on = gr.Button(words("Continue"), size="sm", min_width=80)
             self.branch = gr.Button(words("Branch"), size="sm", min_width=80)
             self.remove = gr.Button(words("Delete message"), size="sm", min_width=110)
-            self.unremove = gr.Button(words("Undo"), size="sm", min_width=60, visible=False)
+            self.unremove = gr.Button(words("Undo"), size="sm", min_width=60, visible=False, elem_id="chat-undo")
             self.older = gr.Button("‹", size="sm", min_width=36, scale=0, elem_id="chat-older")
             self.newer = gr.Button("›", size="sm", min_width=36, scale=0, elem_id="chat-newer")
         self.note = gr.HTML("", elem_classes="studio-note", elem_id="chat-note", padding=False)
@@ -149,14 +155,16 @@ class ChatPage:
         self.delete.click(self.on_delete, [self.chat_id], [*page, self.deleted, self.undelete], **ui.QUICK)
         self.undelete.click(self.on_undelete, [self.deleted], [*page, self.deleted, self.undelete], **ui.QUICK)
         self.search.change(self.on_search, [self.search, self.chat_id], [self.chats], trigger_mode="always_last", **ui.QUICK)
-        self.export_json.click(self.on_export_json, [self.chat_id], [self.export_json], **ui.QUICK)
-        self.export_md.click(self.on_export_md, [self.chat_id], [self.export_md], **ui.QUICK)
+        ui.gives_file(self.export_json, self.on_export_json, [self.chat_id])
+        ui.gives_file(self.export_md, self.on_export_md, [self.chat_id])
         self.upload.upload(self.on_upload, [self.upload], [*page, self.character], **ui.QUICK)
         self.character.input(self.on_character, [self.character], [*page, self.controls["system"]], **ui.QUICK)
         samplers = [self.controls[name] for name in self.samplers]
         self.preset.input(self.on_preset, [self.preset], samplers, **ui.QUICK)
         self.preset_save.click(self.on_save_preset, inputs_kwargs={"name": self.preset_name} | {name: self.controls[name] for name in self.samplers}, outputs=[self.preset], **ui.QUICK)
         self.preset_delete.click(self.on_delete_preset, [self.preset], [self.preset], **ui.QUICK)
+        if SPEECH in self.studio.pipelines:
+            self.aloud.listen(self.chat_id, self.answer_of)
         restored = [self.model, self.character, self.preset, *self.controls.values()]
         context = gr.context.Context.root_block
         assert isinstance(context, gr.Blocks)
@@ -228,8 +236,17 @@ class ChatPage:
     def _extras(self, given: dict[str, Any]) -> dict[str, Any]:
         return ui.read_extras(self.studio, PIPELINE, given)
 
-    def _follow(self, opened: Open, message: Message, lang: str, *, text: str | None = None) -> Iterator[list[Any]]:
+    def _follow(self, opened: Open, message: Message, request: gr.Request, *, text: str | None = None) -> Iterator[list[Any]]:
         """`text` empties the composer after its content was sent; a draft is left alone otherwise."""
+        followed, lang, job = self.sessions.page(str(request.session_hash)).jobs, ui.lang(request), message.job
+        followed.append(job)
+        self.stops.admit(str(request.session_hash), request, job)
+        try:
+            yield from self._written(opened, message, lang, text)
+        finally:
+            followed.remove(job)
+
+    def _written(self, opened: Open, message: Message, lang: str, text: str | None) -> Iterator[list[Any]]:
         yield self._show(opened, lang, text=text, warning=None if text is None else "")
         facts: dict[str, Any] = {}
         for facts in self.sessions.follow(opened, message):
@@ -241,6 +258,7 @@ class ChatPage:
     def on_send(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
         """Ask, unless the model can't write the text's language: then say so, with ways out that are one click away."""
         lang = ui.lang(request)
+        given = self._begin(request, given)
         opened = self.sessions.open(chat_id, ui.owner(request))
         try:
             need = self.sessions.need(opened, text, self._values(given)) if text.strip() else Need()
@@ -253,6 +271,12 @@ class ChatPage:
         hidden = [gr.update(visible=False)] * WAYS
         for shown in self._send(request, chat_id, text, given):
             yield [*shown, *hidden, []]
+
+    def _begin(self, request: gr.Request, given: dict[str, Any]) -> dict[str, Any]:
+        """What the controls hold; for whoever was faster than a page that is still loading, what they are about to hold."""
+        page = self.sessions.page(str(request.session_hash))
+        page.begun = True
+        return given if ui.arrived(request) >= page.filled else given | self._kept(ui.owner(request))
 
     def _ways(self, need: Need, lang: str) -> list[Any]:
         say = self.studio.words.say
@@ -326,7 +350,8 @@ class ChatPage:
         return send
 
     def _send(self, request: gr.Request, chat_id: str, text: str, given: dict[str, Any]) -> Iterator[list[Any]]:
-        owner, lang = ui.owner(request), ui.lang(request)
+        owner = ui.owner(request)
+        given = self._begin(request, given)
         if not text.strip():
             return
         opened = self.sessions.open(chat_id, owner)
@@ -337,7 +362,7 @@ class ChatPage:
             message = self.sessions.answer(opened, values, extras=self._extras(given))
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        yield from self._follow(opened, message, lang, text="")
+        yield from self._follow(opened, message, request, text="")
 
     def on_again(self, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
         """Another version of the last answer; the old one stays."""
@@ -371,11 +396,13 @@ class ChatPage:
             message = self.sessions.answer(opened, self._values(given), extras=self._extras(given), **how)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
-        yield from self._follow(opened, message, ui.lang(request))
+        yield from self._follow(opened, message, request)
 
     def on_stop(self, chat_id: str, request: gr.Request) -> None:
-        owner = ui.owner(request)
-        self.sessions.stop(self.sessions.open(chat_id or self.studio.store.recall(owner, "text.chat.open", ""), owner))
+        """What this page shows being written, wherever its chat's id is on its way; and what it has asked that is no job yet."""
+        owner, page = ui.owner(request), str(request.session_hash)
+        self.stops.press(page, request)
+        self.sessions.stop(self.sessions.open(chat_id or self.studio.store.recall(owner, "text.chat.open", ""), owner), [*self.sessions.page(page).jobs])
 
     def on_older(self, chat_id: str, picked: int, request: gr.Request) -> list[Any]:
         return self._version(chat_id, picked, request, -1)
@@ -390,6 +417,12 @@ class ChatPage:
             self.sessions.keep(opened)
         return self._show(opened, ui.lang(request))
 
+    def answer_of(self, chat_id: str, row: int, request: gr.Request) -> str:
+        """The answer that a row of the conversation shows; "" for a question, a thought or none."""
+        shown, _ = rows(self.sessions.open(chat_id, ui.owner(request)).chat)
+        found = shown[row] if 0 <= row < len(shown) else {}
+        return str(found["content"]) if found.get("role") == "assistant" and "metadata" not in found else ""
+
     # -- chats -----------------------------------------------------------------------------------------------
 
     def on_new(self, request: gr.Request) -> list[Any]:
@@ -403,7 +436,7 @@ class ChatPage:
         opened = self.sessions.open(chosen, owner)
         self.studio.store.remember(owner, "text.chat.open", opened.id)
         if message := self.sessions.running(opened):
-            yield from self._follow(opened, message, lang)
+            yield from self._follow(opened, message, request)
         else:
             yield self._show(opened, lang)
 
@@ -499,21 +532,27 @@ class ChatPage:
     def on_load_controls(self, request: gr.Request) -> list[Any]:
         """Every control as it was when this person last sent; or as a dropped file says."""
         owner, lang = ui.owner(request), ui.lang(request)
-        kept = dict(self.studio.store.recall(owner, "text.chat.controls", {}))
-        if dropped := self.studio.store.recall(owner, "restore:text.chat"):
-            kept |= ui.show_values(self.Params, dropped) | ui.show_extras(self.studio, PIPELINE, dropped.get("extras", {}))
+        kept = self._kept(owner)
         models = [(entry.title, entry.key) for entry in self.studio.catalog.entries("llm")]
-        known = [key for _, key in models]
-        model = kept.get("model") if kept.get("model") in known else (known[0] if known else "")
         updates = [
-            gr.update(choices=models, value=model), gr.update(choices=self._characters(owner, lang), value=kept.get("character", NO_CHARACTER)),
+            gr.update(choices=models, value=kept["model"]), gr.update(choices=self._characters(owner, lang), value=kept.get("character", NO_CHARACTER)),
             gr.update(choices=preset_names(self.studio, owner), value=kept.get("preset", "Balanced")),
         ]  # fmt: skip
         return [*updates, *(kept[name] if name in kept else gr.skip() for name in self.controls)]
 
+    def _kept(self, owner: str) -> dict[str, Any]:
+        kept = dict(self.studio.store.recall(owner, "text.chat.controls", {}))
+        if dropped := self.studio.store.recall(owner, "restore:text.chat"):
+            kept |= ui.show_values(self.Params, dropped) | ui.show_extras(self.studio, PIPELINE, dropped.get("extras", {}))
+        known = [entry.key for entry in self.studio.catalog.entries("llm")]
+        return kept | {"model": kept["model"] if kept.get("model") in known else (known[0] if known else "")}
+
     def on_load(self, request: gr.Request) -> Iterator[list[Any]]:
-        """The chat that was open."""
-        owner = ui.owner(request)
+        """The chat that was open; not over one that was begun while the page was still loading."""
+        owner, page = ui.owner(request), self.sessions.page(str(request.session_hash))
+        page.filled = ui.arrived(request)  # this event comes from a page that has what the one before it gave
+        if page.begun:
+            return
         if self.studio.store.recall(owner, "restore:text.chat"):
             yield self._restored(request)
             return

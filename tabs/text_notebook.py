@@ -11,6 +11,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import Cancelled, Done, Failed, Stats, Studio, StudioError, Text
+from tabs.stops import Stops
 
 CURSOR = """(text, cursor, ...rest) => {
   const box = document.querySelector('#notebook-text textarea');
@@ -24,6 +25,7 @@ KEEP_STEPS = 50
 class NotebookPage:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self.stops = Stops(studio)
         self.Params = studio.pipelines["text.complete"].Params
         self.problem = ui.Problem(studio)
 
@@ -75,6 +77,7 @@ class NotebookPage:
             yield [*[gr.skip()] * 5, self.problem.told(error, lang)]
             return
         self.studio.store.remember(owner, "text.notebook", {"text": text, "model": model, "controls": given, "job": job.id})
+        self.stops.admit(owner, request, job.id)
         past = [*past, text][-KEEP_STEPS:]
         written, shown, problem = "", 0.0, ""
         facts: dict[str, Any] = {}
@@ -103,6 +106,7 @@ class NotebookPage:
 
     def on_stop(self, request: gr.Request) -> None:
         owner = ui.owner(request)
+        self.stops.press(owner, request)
         self.studio.jobs.cancel(self.studio.store.recall(owner, "text.notebook", {}).get("job", ""), by=owner)
 
     def on_undo(self, text: str, past: list[str], future: list[str]) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from tabs.chats import Chat, Message, import_chat
 KIND = "chat"
 PIPELINE = "text.chat"
 LANGUAGE_NOTE = "language: "
-UPDATE_SECONDS = 0.03
+UPDATE_SECONDS = 0.035  # every second parcel of words, which come 20 ms apart: a page that is sent more than it can draw shows Stop late
+PAGES = 1000  # that are remembered
 
 
 @dataclass
@@ -28,11 +29,28 @@ class Open:
     owner: str
 
 
+@dataclass
+class Shown:
+    """What one page follows: the jobs of its answers. `begun` once somebody asked something there, `filled` is when its controls were as they had been left."""
+
+    jobs: list[str] = field(default_factory=list)
+    begun: bool = False
+    filled: float = float("inf")
+
+
 class Sessions:
     """Chats of all people; every call names the owner."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._pages: dict[str, Shown] = {}
+
+    def page(self, session: str) -> Shown:
+        """A page by its session with Gradio."""
+        shown = self._pages.setdefault(session, Shown())
+        while len(self._pages) > PAGES:
+            self._pages.pop(next(iter(self._pages)))
+        return shown
 
     def open(self, chat_id: str, owner: str) -> Open:
         """The chat, or a new one where it is gone."""
@@ -111,7 +129,7 @@ class Sessions:
         return message
 
     def follow(self, opened: Open, message: Message) -> Iterator[dict[str, Any]]:
-        """Apply a running job's events to its message; yields measured facts at most 25 times a second."""
+        """Apply a running job's events to its message; yields measured facts at most ten times a second."""
         try:
             job = self.studio.jobs.get(message.job)
         except NotFound:
@@ -160,10 +178,10 @@ class Sessions:
             chat.messages[message.id] = message
             self.studio.store.put_document(kind=KIND, owner=opened.owner, title=document.title, body=chat.to_json(), id=opened.id)
 
-    def stop(self, opened: Open) -> bool:
-        """Stop the answer that is being written; False where none is."""
-        running = [message for message in opened.chat.messages.values() if message.state == "running" and message.job]
-        stopped = [self.studio.jobs.cancel(message.job, by=opened.owner) for message in running]
+    def stop(self, opened: Open, followed: list[str] | None = None) -> bool:
+        """Stop the answers that are being written in a chat, and those that a page follows; False where none is."""
+        running = [message.job for message in opened.chat.messages.values() if message.state == "running" and message.job]
+        stopped = [self.studio.jobs.cancel(job, by=opened.owner) for job in {*running, *(followed or [])}]
         return any(stopped)
 
     def running(self, opened: Open) -> Message | None:

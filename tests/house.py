@@ -18,6 +18,7 @@ from studio.host import Studio
 from studio.jobs import JobQueue
 from studio.plugins import Hooks
 from studio.settings import Settings
+from studio.simulation import Simulations
 from studio.store import Store
 
 
@@ -26,7 +27,7 @@ class EchoParams(Params):
     steps: int = Field(3, ge=1, le=1000, title="Steps", description="How often.")
     pause: float = Field(0.0, ge=0, le=60, title="Pause", description="Seconds between steps.")
     seed: int = Field(-1, ge=-1, title="Seed", description="-1 is random.")
-    deed: str = Field("", title="Deed", description="fail, bug, die, hang or parts.")
+    deed: str = Field("", title="Deed", description="fail, bug, die, hang, deaf or parts.")
 
 
 class Echo:
@@ -41,6 +42,9 @@ class Echo:
         return Need()
 
     def run(self, params: EchoParams, ctx: RunContext) -> Result:
+        while params.deed == "deaf":
+            ctx.text("word ")
+            time.sleep(0.001)
         for step in range(params.steps):
             ctx.progress(step, params.steps)
             ctx.text(f"{params.prompt} ")
@@ -77,7 +81,7 @@ def make_queue(data: Path, executor: Executor | None = None, hooks: Hooks | None
         hooks = Hooks()
         hooks.load_builtin("tests.house")
     executor = executor or InlineExecutor(worker_config(data))
-    pipelines = {item.id: item for item in hooks.collect("register_pipelines")}
+    pipelines = {item.id: item for item in hooks.collect("register_pipelines", simulations=Simulations(hooks.collect("register_simulations")))}
     return JobQueue(
         pipelines=pipelines, executors={"device": executor}, store=Store(data), hooks=hooks, catalog=Catalog([]),
         settings=Settings(data_dir=str(data), **settings), spool=data / "spool", budget=lambda settings: 2**30,

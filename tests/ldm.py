@@ -108,3 +108,35 @@ def controlnet_tensors(net: Any) -> dict[str, Any]:
             new = unet_name(name, net.config.layers_per_block, []).removeprefix(UNET)
         found["control_model." + new] = value.contiguous().clone()
     return found
+
+
+def write_gguf(pipe: Any, path: Path, kind: str = "Q8_0") -> dict[str, Any]:
+    """The network alone as community tools write it: the releases' names without a prefix, what can be laid in rows of 256 laid so, with its shape in the notes. Returns what is meant, by diffusers' names."""
+    import gguf
+    import numpy as np
+    import torch
+
+    config, form, meant = pipe.unet.config, gguf.GGMLQuantizationType[kind], {}
+    crossed = [name.startswith("CrossAttn") for name in config.up_block_types]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = gguf.GGUFWriter(path, "sdxl" if hasattr(pipe, "text_encoder_2") else "sd1")
+    for name, value in pipe.unet.state_dict().items():
+        data, theirs = value.float().contiguous().numpy(), unet_name(name, config.layers_per_block, crossed).removeprefix(UNET)
+        if data.ndim == 1 or data.size <= 1024:
+            writer.add_tensor(theirs, data.astype(np.float32))
+            meant[name] = value
+            continue
+        laid = data
+        if data.size % 256 == 0 and data.shape[-1] % 256:
+            laid = data.reshape(-1, 256)
+            writer.add_array(f"comfy.gguf.orig_shape.{theirs}", tuple(int(side) for side in data.shape))
+        if laid.ndim > 2 or laid.shape[-1] % 32:  # what can't be quantised stays at half precision
+            writer.add_tensor(theirs, data.astype(np.float16))
+            meant[name] = value.half().float()
+            continue
+        packed = gguf.quants.quantize(laid, form)
+        writer.add_tensor(theirs, packed, raw_dtype=form)
+        meant[name] = torch.from_numpy(gguf.quants.dequantize(packed, form).copy()).reshape(value.shape)
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    return meant

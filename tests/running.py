@@ -68,7 +68,7 @@ def lend_starter_model(data: Path) -> None:
     for model in starter_models():
         target = data / "models" / model.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
+        if not target.exists() and (models / model.file).exists():
             target.symlink_to(models / model.file)
 
 

@@ -20,7 +20,7 @@ def after_the_title(text: str) -> str:
     return f"{{0}}: {moved[0].lower()}{moved[1:]}."
 
 
-ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.StudioError)} | {"PromptError"}
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.StudioError)} | {"PromptError", "Diverged", "refused"}
 # Reasons that are told inside another sentence
 REASONS: dict[str, Callable[[str], str]] = {"scan.py": str, "params.py": after_the_title}
 
@@ -60,6 +60,8 @@ def told_by(node: ast.AST, name: str) -> Iterator[tuple[ast.AST, Callable[[str],
             yield from ((value, str) for value in node.args[NOTES[called] : NOTES[called] + 1])
         if called in ERRORS:
             yield from ((value, str) for value in node.args[:1])
+        if called == "refused":  # (sentence, token, hint)
+            yield from ((value, str) for value in node.args[2:3])
         if called == "ValueError" and name in REASONS:
             yield from ((value, REASONS[name]) for value in node.args[:1])
         if called == "Fix":

@@ -64,13 +64,14 @@ from studio.app import PIPELINES, TABS, TorchGuard, present
 sys.meta_path.insert(0, TorchGuard())
 from studio.catalog import Catalog
 from studio.plugins import Hooks
+from studio.simulation import Simulations
 hooks = Hooks()
 for module in [*present(PIPELINES), *present(TABS)]:
     hooks.load_builtin(module)
-found = hooks.collect("register_pipelines")
+found = hooks.collect("register_pipelines", simulations=Simulations(hooks.collect("register_simulations")))
 assert found
 for pipeline in found:
-    assert pipeline.need(pipeline.Params(), Catalog([])).missing
+    assert pipeline.need(pipeline.Params(), Catalog([])).missing or pipeline.id == "music.compose" or pipeline.id.startswith("simulation."), "which needs nothing"
 try:
     import torch
 except ImportError as error:

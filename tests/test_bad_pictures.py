@@ -85,7 +85,7 @@ HANDLED: dict[str, Callable[[], bytes]] = {
 }  # fmt: skip
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "moving PNG": (lambda: moving("PNG"), "moves"), "moving WebP": (lambda: moving("WEBP"), "moves"), "GIF": (lambda: moving("GIF"), "moves"), "cut off": (lambda: saved(Image.effect_noise((200, 150), 60))[:9000], "no picture that can be read"), "text": (lambda: b"hello, I am a text", "no picture"),
-    "sound": (lambda: b"RIFF\x10\0\0\0WAVEfmt ", "no picture"), "empty": (lambda: b"", "no picture"), "huge": (lambda: claims(12_000, 10_000), "120 megapixels"), "a bomb": (lambda: claims(60_000, 60_000), "100 megapixels"), "header only": (lambda: claims(64, 64), "no picture that can be read"),
+    "sound": (lambda: b"RIFF\x10\0\0\0WAVEfmt ", "another kind"), "piece": (lambda: b"MThd\0\0\0\6", "another kind"), "empty": (lambda: b"", "no picture"), "huge": (lambda: claims(12_000, 10_000), "120 megapixels"), "a bomb": (lambda: claims(60_000, 60_000), "100 megapixels"), "header only": (lambda: claims(64, 64), "no picture that can be read"),
 }  # fmt: skip
 
 

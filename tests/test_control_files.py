@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipelines.image.pictures import png
@@ -75,6 +76,10 @@ def make_flux_net(**more: Any) -> Any:
     small = {"num_layers": 1, "num_single_layers": 1, "attention_head_dim": 16, "num_attention_heads": 2, "joint_attention_dim": WIDTH, "pooled_projection_dim": WIDTH, "axes_dims_rope": [4, 4, 8]}
     net = FluxControlNetModel(patch_size=1, in_channels=16, **(small | more))
     shake(net, ("controlnet_blocks", "controlnet_single_blocks", "controlnet_x_embedder", "controlnet_mode_embedder"))
+    if net.union:
+        with torch.no_grad():
+            for part in (net.controlnet_mode_embedder, *net.controlnet_blocks, *net.controlnet_single_blocks):
+                part.weight.mul_(20)  # so that another kind is another picture, not a rounding
     return net
 
 
@@ -199,7 +204,13 @@ def test_flux_union_is_bare_diffusers_with_its_mode(queue: JobQueue, guide: str,
     mine = drawn(queue, control_kind="Depth", **values)
     net = part("FluxControlNetModel", queue.catalog.roots[0] / "controlnet" / "flux-union")
     theirs = bare(queue, "FluxControlNetPipeline", "flux", {"controlnet": net}, control_image=drawing(), control_mode=2, controlnet_conditioning_scale=0.8, width=SIDE, height=SIDE)
-    assert same(mine, theirs) and not same(mine, drawn(queue, control_kind="Tile", **values))
+    other = drawn(queue, control_kind="Tile", **values)
+
+    def apart(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+        return np.abs(one.astype(int) - two.astype(int))
+
+    rounding = apart(mine, theirs)  # on some processors a value on the edge between two levels falls to the other side
+    assert rounding.max() <= 1 and (rounding > 0).mean() < 0.002 and (apart(mine, other) > 0).mean() > 0.004, (apart(mine, other) > 0).mean()
 
 
 @pytest.mark.parametrize(("values", "words"), [

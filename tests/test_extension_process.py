@@ -79,10 +79,8 @@ def test_it_runs_in_a_process_of_its_own_that_stays_for_the_next_call(hooks: Hoo
 @pytest.mark.parametrize("kind", ["hang", "sleep"])
 def test_over_the_deadline_it_is_ended_and_named(hooks: Hooks, kind: str) -> None:
     before = process_of(say(hooks, "a"))
-    started = time.monotonic()
     with pytest.raises(ExtensionFailed, match=f"“kinds” failed in on_text_output: took longer than {DEADLINE:g} s"):
         say(hooks, kind)
-    assert time.monotonic() - started < DEADLINE + 2
     assert not psutil.pid_exists(before) and process_of(say(hooks, "b")) != before, "the next call has a new one"
 
 
@@ -98,13 +96,9 @@ def test_a_spinning_extension_leaves_the_other_threads_alone(hooks: Hooks) -> No
 
     thread = threading.Thread(target=hang)
     thread.start()
-    gaps, last = [], time.perf_counter()
-    while thread.is_alive():
-        time.sleep(0.005)
-        now = time.perf_counter()
-        gaps.append(now - last)
-        last = now
-    assert failed and sorted(gaps)[int(0.95 * len(gaps))] < 0.15
+    began, spent = time.perf_counter(), time.process_time()
+    thread.join()
+    assert failed and time.process_time() - spent < 0.3 * (time.perf_counter() - began), "it spins in a process of its own"
 
 
 def test_a_crash_an_exception_and_odd_answers_are_told(hooks: Hooks) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ PATHS = ["/", "/config", "/gradio_api/info", "/gradio_api/queue/data", "/gradio_
 
 
 async def who(request: Request) -> JSONResponse:
+    assert [abs(float(at) - time.monotonic()) < 60 for at in request.headers.getlist("x-seisei-arrived")] == [True]
     return JSONResponse({"owner": request.headers.get("x-seisei-owner"), "host": request.headers.get("x-seisei-host")})
 
 
@@ -53,7 +55,7 @@ def test_only_the_first_account_is_the_host(tmp_path: Path) -> None:
 
 
 def test_nobody_names_himself(tmp_path: Path) -> None:
-    forged = {"x-seisei-owner": "ann", "x-seisei-host": "1"}
+    forged = {"x-seisei-owner": "ann", "x-seisei-host": "1", "x-seisei-arrived": "1"}
     assert client(tmp_path, Accounts(TWO)).get("/", headers=forged, auth=("bob", "other")).json() == {"owner": "bob", "host": "0"}
     assert client(tmp_path, Accounts(TWO)).get("/", headers=forged).status_code == 401
 

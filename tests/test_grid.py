@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ImageFont
+from PIL import Image, ImageFont
 
+from pipelines.axes import NOTHING
 from pipelines.image.axes import MATRIX, PROMPTS, REPLACE, read
-from pipelines.image.grid import GridParams, cells
-from pipelines.image.legend import font_for, label
+from pipelines.image.grid import GridParams, cells, draw_sheet
+from pipelines.image.legend import font_for, label, wrapped
 from pipelines.image.pictures import open_picture
 from studio.api import BadInput, StudioError
 from studio.jobs import Job, JobQueue
@@ -83,6 +84,23 @@ def test_the_legend_names_its_settings_and_has_letters_for_what_was_written() ->
     if wide.getname() == plain.getname():
         pytest.skip("no font with Japanese letters is installed")
     assert wide.getmask("犬").getbbox() != wide.getmask("\uffff").getbbox() and bytes(wide.getmask("犬")) != bytes(wide.getmask("猫"))
+
+
+def test_long_labels_go_over_lines_so_that_those_that_begin_alike_stay_apart() -> None:
+    font = ImageFont.load_default(12)
+    width = font.getlength("on a yellow backg")
+    one, other = wrapped("on a yellow background", width, font), wrapped("on a yellow background, small", width, font)
+    assert one == ["on a yellow", "background"] and other[0] == "on a yellow" and " ".join(other).endswith("small")
+    assert wrapped("", width, font) == [] and wrapped("cat", width, font) == ["cat"]
+    long = wrapped("word " * 60, width, font)
+    assert len(long) == 3 and long[-1].endswith("…") and all(font.getlength(line) <= width for line in long)
+    assert "".join(wrapped("a" * 30, width, font)) == "a" * 30, "letters without blanks are broken anywhere"
+
+
+def test_the_sheet_grows_by_the_lines_of_its_labels() -> None:
+    pictures = [Image.new("RGB", (64, 64), "teal")] * 2
+    short, long = (draw_sheet(pictures, {"x": (MATRIX, ["", words]), "y": (NOTHING, [""]), "z": (NOTHING, [""])}) for words in ("fog", "fog over the hills of a far country"))
+    assert long.height > short.height and long.width == short.width and (np.asarray(long)[-70:-6, :64] == np.asarray(pictures[0])).all()
 
 
 def test_axes_work_on_each_others_prompts() -> None:

@@ -124,10 +124,9 @@ def test_the_worker_runs_a_job_in_its_own_process(supervised: JobQueue) -> None:
 def test_stop_reaches_a_running_job(supervised: JobQueue) -> None:
     job = supervised.submit("test.echo", {"steps": 1000, "pause": 0.02}, owner="me")
     until(lambda: job.text)
-    started = time.monotonic()
     assert supervised.cancel(job.id, by="me")
     job.wait()
-    assert job.state == "cancelled" and time.monotonic() - started < 1
+    assert job.state == "cancelled" and job.text and len(job.text) < 900 * len("hello ")
 
 
 def test_a_job_stopped_before_its_worker_is_up_never_runs(supervised: JobQueue) -> None:
@@ -153,9 +152,7 @@ def test_a_killed_worker_fails_its_job_keeps_its_text_and_is_replaced(supervised
     assert isinstance(list(job.events())[-1], Failed)
     assert job.error is not None and job.error.code == "worker_died" and job.error.hint
     assert "kept" in supervised.store.job_row(job.id)["text"]
-    started = time.monotonic()
     assert supervised.submit("test.echo", {}, owner="me").wait().state == "done"
-    assert time.monotonic() - started < 5
 
 
 def test_what_was_finished_before_a_death_is_in_the_gallery(supervised: JobQueue) -> None:

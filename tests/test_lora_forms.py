@@ -190,6 +190,53 @@ def oft(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
     return {"oft_blocks": blocks, "alpha": np.array(0.0, np.float32)}, np.concatenate(turned).reshape(weight.shape).astype(np.float32)
 
 
+def butterfly(weight: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """Row by row: at stage i, a row of a run of half a block times 2^i is turned together with the row as far into the run beside it."""
+    size = blocks.shape[-1]
+    rows = weight.reshape(weight.shape[0], -1).astype(np.float64)
+    for stage, turns in enumerate(blocks.astype(np.float64)):
+        run = size // 2 * 2**stage
+        order = [pair * 2 * run + which * run + place for pair in range(len(rows) // (2 * run)) for place in range(run) for which in (0, 1)]
+        turned = rows.copy()
+        for number, block in enumerate(turns):
+            skew = block - block.T
+            members = order[number * size : (number + 1) * size]
+            turned[members] = np.linalg.solve((np.eye(size) - skew).T, (np.eye(size) + skew).T).T @ rows[members]
+        rows = turned
+    return rows.reshape(weight.shape).astype(np.float32)
+
+
+def boft(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
+    blocks = noise(2, weight.shape[0] // 8, 8, 8)
+    return {"oft_blocks": blocks, "alpha": np.array(0.0, np.float32)}, butterfly(weight, blocks)
+
+
+def boft_held(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
+    """With a limit on how far it turns, and rows of new lengths."""
+    blocks, length = noise(2, weight.shape[0] // 8, 8, 8), 1 + 0.3 * noise(weight.shape[0], *[1] * (weight.ndim - 1))
+    held = blocks * (0.7 / np.linalg.norm(blocks - np.swapaxes(blocks, 2, 3)))
+    return {"oft_blocks": blocks, "alpha": np.array(0.7, np.float32), "rescale": length}, butterfly(weight, held) * length
+
+
+def glora(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
+    """W · (1 + a1 · a2) + b1 · b2, a column of inputs at a time."""
+    ones = [1] * (weight.ndim - 2)
+    parts = {"a1.weight": noise(weight.shape[1], RANK, *ones), "a2.weight": noise(RANK, weight.shape[1], *ones), "b1.weight": noise(weight.shape[0], RANK, *ones), "b2.weight": noise(RANK, *weight.shape[1:])}
+    mixed = np.zeros_like(weight)
+    mixing = parts["a1.weight"].reshape(-1, RANK) @ parts["a2.weight"].reshape(RANK, -1)
+    for into in range(weight.shape[1]):
+        for of in range(weight.shape[1]):
+            mixed[:, into] += weight[:, of] * mixing[of, into]
+    delta = mixed + np.tensordot(parts["b1.weight"].reshape(-1, RANK), parts["b2.weight"], 1)
+    return parts | {"alpha": np.array(ALPHA / 4, np.float32)}, weight + delta * ALPHA / 4 / RANK
+
+
+def glora_older(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
+    """The same factors under each other's names."""
+    tensors, merged = glora(weight)
+    return {{"a1.weight": "a2.weight", "a2.weight": "a1.weight", "b1.weight": "b2.weight", "b2.weight": "b1.weight"}.get(name, name): value for name, value in tensors.items()}, merged
+
+
 def dora(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
     """Lengths for each input, as LyCORIS and kohya write them."""
     tensors, merged = lora(weight)
@@ -206,9 +253,9 @@ def dora_output(weight: np.ndarray) -> tuple[Arrays, np.ndarray]:
 
 
 FORMS: dict[str, Callable[[np.ndarray], tuple[Arrays, np.ndarray]]] = {
-    form.__name__: form for form in (lora, lora_without_alpha, locon, loha, loha_tucker, lokr, lokr_whole, ia3_output, ia3_input, full, oft, dora, dora_output)
+    form.__name__: form for form in (lora, lora_without_alpha, locon, loha, loha_tucker, lokr, lokr_whole, ia3_output, ia3_input, full, oft, boft, boft_held, glora, glora_older, dora, dora_output)
 }  # fmt: skip
-QUICK = ("lora", "loha", "lokr", "oft", "dora")
+QUICK = ("lora", "loha", "lokr", "oft", "boft", "glora", "dora")
 LAYERS = (
     "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k", "unet.up_blocks.0.attentions.1.transformer_blocks.0.ff.net.0.proj", "unet.mid_block.resnets.1.conv1", "unet.down_blocks.0.downsamplers.0.conv",
     "unet.up_blocks.0.attentions.0.proj_in", "text_encoder.encoder.layers.1.mlp.fc1", "text_encoder.encoder.layers.0.self_attn.q_proj",
@@ -283,7 +330,12 @@ def test_old_attention_processors_are_read(queue: JobQueue) -> None:
     tensors, changes = made(pipe, lora_without_alpha, lambda path: path, layers)
     renamed = {}
     for key, value in tensors.items():
-        key = key.replace("attn2.to_k.lora_", "attn2.processor.to_k_lora.").replace("attn2.to_out.0.lora_", "attn2.processor.to_out_lora.").replace("self_attn.q_proj.lora_", "self_attn.to_q_lora.").replace("text_encoder.", "text_encoder.text_model.")
+        key = (
+            key.replace("attn2.to_k.lora_", "attn2.processor.to_k_lora.")
+            .replace("attn2.to_out.0.lora_", "attn2.processor.to_out_lora.")
+            .replace("self_attn.q_proj.lora_", "self_attn.to_q_lora.")
+            .replace("text_encoder.", "text_encoder.text_model.")
+        )
         renamed[key] = value
     write(queue, "processors", renamed)
     assert near(drawn(queue, prompt="a red cat<lora:processors>"), by_hand(pipe, changes))
@@ -401,7 +453,7 @@ def test_what_does_not_fit_or_is_not_read_is_told_and_leaves_nothing_behind(queu
     good = {f"{other}.diff": noise(64, 64, 3, 3)}
     for name, tensors, words in (
         ("shape", {f"{conv}.lora_down.weight": noise(2, 7, 3, 3), f"{conv}.lora_up.weight": noise(64, 2, 1, 1)}, "does not fit"), ("shape2", {f"{conv}.diff": noise(64, 65, 3, 3)}, "does not fit"),
-        ("gone", {"lora_unet_down_blocks_9_conv.diff": noise(4)}, "does not have"), ("form", {f"{conv}.glora_q": noise(4)}, "form of network"), ("half", {f"{conv}.hada_w1_b": noise(2, 576)}, "does not fit"),
+        ("gone", {"lora_unet_down_blocks_9_conv.diff": noise(4)}, "does not have"), ("form", {f"{conv}.vera_q": noise(4)}, "form of network"), ("half", {f"{conv}.hada_w1_b": noise(2, 576)}, "does not fit"),
     ):  # fmt: skip
         write(queue, name, good | tensors)
         job = queue.submit("image.generate", {"prompt": f"<lora:{name}>", "width": SIDE, "height": SIDE, "steps": 2, "model": "sd1"}, owner="local").wait()
@@ -429,7 +481,8 @@ def test_headers_tell_lycoris_files_apart_from_others() -> None:
     from studio.scan import context_width, kind_of, lora_family
 
     key = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
-    assert kind_of({f"{key}.oft_blocks"}, "") == kind_of({f"{key}.hada_w1_a"}, "") == kind_of({f"{key}.on_input"}, "") == "lora"
+    assert kind_of({f"{key}.oft_blocks"}, "") == kind_of({f"{key}.hada_w1_a"}, "") == kind_of({f"{key}.on_input"}, "") == kind_of({"lycoris_blocks_0.a1.weight"}, "") == "lora"
+    assert lora_family({f"{key}.a1.weight": [768, 4]}) == lora_family({f"{key}.a1.weight": [4, 768]}) == "sd1"
     assert lora_family({f"{key}.hada_w1_b": [4, 768]}) == "sd1" and lora_family({f"{key}.lokr_w1": [8, 32], f"{key}.lokr_w2_b": [4, 64]}) == "sdxl" and lora_family({f"{key}.diff": [320, 1024]}) == "sd2"
     assert context_width({"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": [4, 48]}) == 48 and context_width({f"{key}.oft_blocks": [4, 8, 8]}) == 0
 

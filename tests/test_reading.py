@@ -103,7 +103,7 @@ FORGE = "a fox <lora:x:0.5>\nNegative prompt: ice\nSteps: 12, Sampler: DPM++ 2M 
 SDNEXT = "a fox\nNegative prompt: ice\nSteps: 20, Size: 64x96, Sampler: DEIS, Seed: 7, CFG scale: 6.0, CFG rescale: 0.5, Clip skip: 1.0, App: SD.Next, Version: 1a2b3c, Pipeline: StableDiffusionPipeline, Operations: txt2img, Model: tiny, Model hash: 0123456789"
 CIVITAI = 'a fox\nSteps: 30, Sampler: Euler a, CFG scale: 7, Seed: 3, Size: 64x64, Created Date: 2024-01-01T00:00:00, Civitai resources: [{"type":"checkpoint","modelVersionId":128713,"modelName":"x, y: z"}], Civitai metadata: {}'
 DYNAMIC = "a red fox\nNegative prompt: ice\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64\nTemplate: a {red|blue} fox\nNegative Template: ice"
-A1111 = "a fox\nSteps: 12, Sampler: DPM adaptive, Schedule type: Turbo, CFG scale: 6.5, Seed: 99, Size: 64x96, Model: tiny, Denoising strength: 0.4, Hires upscale: 2, Hires steps: 5, Hires upscaler: R-ESRGAN 4x+, Hires prompt: \"a fox, sharp\", Hires sampler: DPM++ SDE, Hires schedule type: karras, Hires checkpoint: old.safetensors [0123abcd], Refiner: big, Refiner switch at: 0.8, Masked content: latent noise, Mask mode: Inpaint not masked, Version: v1.10.1"
+A1111 = "a fox\nSteps: 12, Sampler: Rewind, Schedule type: Turbo, CFG scale: 6.5, Seed: 99, Size: 64x96, Model: tiny, Denoising strength: 0.4, Hires upscale: 2, Hires steps: 5, Hires upscaler: R-ESRGAN 4x+, Hires prompt: \"a fox, sharp\", Hires sampler: DPM++ SDE, Hires schedule type: karras, Hires checkpoint: old.safetensors [0123abcd], Refiner: big, Refiner switch at: 0.8, Masked content: latent noise, Mask mode: Inpaint not masked, Version: v1.10.1"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ A1111 = "a fox\nSteps: 12, Sampler: DPM adaptive, Schedule type: Turbo, CFG scal
         (SDNEXT, {"sampler": "DEIS", "guidance_rescale": 0.5, "clip_skip": 1, "cfg_scale": 6.0, "negative_prompt": "ice"}, {}),
         (CIVITAI, {"sampler": "Euler a", "steps": 30, "prompt": "a fox"}, {"Created Date": "2024-01-01T00:00:00", "Civitai metadata": "{}"}),
         (DYNAMIC, {"prompt": "a red fox", "negative_prompt": "ice", "steps": 20}, {}),
-        (A1111, {"sampler": "Automatic", "schedule": "Automatic", "hires_scale": 2.0, "hires_steps": 5, "hires_strength": 0.4, "hires_prompt": "a fox, sharp", "hires_sampler": "DPM++ SDE", "hires_schedule": "Karras", "upscaler": "Real-ESRGAN", "fill": "Noise", "invert_mask": True, "refiner": "big", "refiner_switch": 0.8}, {"Sampler": "DPM adaptive", "Schedule type": "Turbo", "Hires checkpoint": "old.safetensors"}),
+        (A1111, {"sampler": "Automatic", "schedule": "Automatic", "hires_scale": 2.0, "hires_steps": 5, "hires_strength": 0.4, "hires_prompt": "a fox, sharp", "hires_sampler": "DPM++ SDE", "hires_schedule": "Karras", "upscaler": "Real-ESRGAN", "fill": "Noise", "invert_mask": True, "refiner": "big", "refiner_switch": 0.8}, {"Sampler": "Rewind", "Schedule type": "Turbo", "Hires checkpoint": "old.safetensors"}),
     ],
 )
 def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected: dict[str, Any], left: dict[str, str]) -> None:

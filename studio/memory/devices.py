@@ -45,6 +45,11 @@ def thread_count(wanted: int) -> int:
     return max(1, cores - 1)
 
 
+def process_count(wanted: int) -> int:
+    """Processes that one job may spread over: as set, else all physical cores (they stand back behind the page, as spinning threads do not)."""
+    return wanted or psutil.cpu_count(logical=False) or os.cpu_count() or 1
+
+
 def has_bfloat16(processor: str = "/proc/cpuinfo") -> bool:
     """Whether the processor multiplies bfloat16 itself; where that can't be told, no."""
     try:

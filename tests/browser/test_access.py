@@ -17,7 +17,7 @@ from tests.running import Running
 
 pytestmark = needs_browser
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-TABS = {"text": "Text", "notebook": "Notebook", "image": "Image", "grid": "Grid", "style": "Style", "upscale": "Upscale", "lab": "Lab", "annotate": "Annotate", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
+TABS = {"text": "Text", "notebook": "Notebook", "image": "Image", "grid": "Grid", "style": "Style", "upscale": "Upscale", "lab": "Lab", "annotate": "Annotate", "music": "Music", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
 
 
 EVERYTHING = """# A heading
@@ -91,7 +91,7 @@ SEEN = """() => {
   return found;
 }"""
 # Names, and what is the same in both languages
-NAMES = re.compile(r"SmolLM2|Instruct|Seisei|Studio|CPU|GB|MB|KB|GGUF|Apache|MIT|English|JSON|OpenAI|API|LoRA|VAE|URL|https?|AUTOMATIC1111|Forge|ComfyUI|text-generation-webui|Llama|llama\.cpp|Qwen|Gemma|TinySwallow|Hugging Face|Gradio|Markov|axe|Real-ESRGAN|[a-z_]+[/_.][\w./-]+|\b[A-Z]{1,4}\b|\b\w{1,3}\b")
+NAMES = re.compile(r"SmolLM2|Instruct|Seisei|Studio|CPU|GB|MB|KB|GGUF|Apache|MIT|English|JSON|OpenAI|API|LoRA|VAE|URL|https?|AUTOMATIC1111|Forge|ComfyUI|text-generation-webui|Llama|llama\.cpp|Qwen|Gemma|TinySwallow|Hugging Face|Gradio|Markov|axe|Real-ESRGAN|FluidR3 Mono|Kokoro|[a-z_]+[/_.][\w./-]+|\b[A-Z]{1,4}\b|\b\w{1,3}\b")
 ENGLISH = re.compile(r"\b[A-Za-z]{4,}\b")
 
 

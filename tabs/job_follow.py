@@ -1,0 +1,122 @@
+"""Following a job: its events become what the page shows of it. No gradio."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio import ui
+from studio.api import FINAL, Cancelled, Done, Event, Failed, Loading, Preview, Progress, Queued, Saved, Studio, StudioError
+from tabs.stops import Stops
+
+UPDATE_SECONDS = 0.1
+
+
+@dataclass
+class Run:
+    """What the page knows of a job."""
+
+    job: str = ""
+    outputs: list[str] = field(default_factory=list)
+    step: int = 0
+    total: int = 0
+    eta: float = -1.0
+    note: str = ""
+    previews: int = 0
+    problem: str = ""
+    running: bool = False
+    stopped: bool = False
+    wanted: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+class Follower:
+    """The newest job of one page; `slot` is the name under which each person's is remembered."""
+
+    def __init__(self, studio: Studio, slot: str) -> None:
+        self.studio = studio
+        self.slot = slot
+        self.stops = Stops(studio)
+
+    def begin(self, job: Any, request: Any) -> None:
+        """From now on `stop` ends this job; where it was pressed since the request came, at once."""
+        self.studio.store.remember(job.owner, self.slot, job.id)
+        self.stops.admit(job.owner, request, job.id)
+
+    def job(self, owner: str) -> Any | None:
+        """The remembered job, while the studio knows it."""
+        try:
+            job = self.studio.jobs.get(self.studio.store.recall(owner, self.slot, ""))
+        except StudioError:
+            return None
+        return job if job.owner == owner else None
+
+    def asked(self, job_id: str) -> dict[str, Any]:
+        """A job's parameters; {} where it is gone."""
+        try:
+            return dict(self.studio.jobs.get(job_id).params.model_dump())
+        except StudioError:
+            return {}
+
+    def stop(self, request: Any, mode: str) -> None:
+        """What a person's click ends: also a job that was asked but is not queued yet."""
+        self.stops.press(ui.owner(request), request, mode)
+        self.end(ui.owner(request), mode)
+
+    def end(self, owner: str, mode: str) -> None:
+        self.studio.jobs.cancel(self.studio.store.recall(owner, self.slot, ""), by=owner, mode=mode)
+
+    def follow(self, job: Any, lang: str) -> Iterator[Run]:
+        """At most ten times a second, and once more at its end."""
+        run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
+        shown = 0.0
+        ended = job.state not in ("queued", "running")  # a page that is opened later: only how it ended
+        for event in job.events():
+            self._take(run, event, job, lang)
+            if run.running and (ended or time.monotonic() - shown < UPDATE_SECONDS):
+                continue
+            shown = time.monotonic()
+            yield run
+
+    def _take(self, run: Run, event: Event, job: Any, lang: str) -> None:
+        if isinstance(event, Progress):
+            run.step, run.total, run.eta, run.note = event.step, event.total, event.eta_seconds, event.note
+        elif isinstance(event, Loading):
+            run.note, run.total = event.note, 0
+        elif isinstance(event, Queued):
+            run.note = "Waiting" if event.position else ""
+        elif isinstance(event, Preview):
+            run.previews += 1
+        elif isinstance(event, Saved):
+            run.outputs.append(event.output_id)
+            run.previews = 0
+        elif isinstance(event, Failed):
+            run.problem = ui.error_text(self.studio, StudioError.from_wire(event.error), lang)
+        elif isinstance(event, Done):
+            run.notes = list(event.summary.get("notes", []))
+        if isinstance(event, FINAL):
+            self._end(run, event, job)
+
+    def _end(self, run: Run, event: Event, job: Any) -> None:
+        run.running, run.stopped = False, isinstance(event, Cancelled)
+        if isinstance(event, Done) and event.summary.get("sheet") and run.outputs:
+            run.outputs = run.outputs[-1:]  # its cells are in the gallery
+        run.outputs = [output for output in run.outputs if self._there(output)]
+        run.wanted = len(run.outputs) or 1
+
+    def _there(self, output: str) -> bool:
+        try:
+            return not self.studio.store.output(output).trashed
+        except StudioError:
+            return False
+
+
+def duration(seconds: float) -> tuple[str, str]:
+    """(a sentence's key, its number): seconds, minutes or hours, rounded as one would say it."""
+    if seconds < 90:
+        return "about {n} s", f"{max(1, round(seconds))}"
+    if seconds < 5400:
+        return "about {n} min", f"{round(seconds / 60)}"
+    return "about {n} h", f"{seconds / 3600:.1f}"
