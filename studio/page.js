@@ -152,8 +152,15 @@
     const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
     if (!answer.ok) return wrong(told);
     document.getElementById('seisei-restore').click();
-    for (const id of told.place) { tabOf(id)?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    await goTo(told.place);
     tell(told.told);
+  }
+  // Tabs within tabs, outermost first: those of a tab that was just opened may still be being drawn
+  async function goTo(places) {
+    for (const id of places) {
+      for (let tries = 0; tries < 200 && !tabOf(id); tries++) await new Promise((done) => setTimeout(done, 50));
+      tabOf(id)?.click(); await new Promise((done) => setTimeout(done, 120));
+    }
   }
   // ?<tab>=… opens that tab; what the value means is the tab's own
   function opened(name, tries) { const tab = tabOf(name); if (tab) tab.click(); else if (tries) setTimeout(() => opened(name, tries - 1), 100); }
@@ -166,7 +173,7 @@
   async function piece(id) {
     const answer = await fetch('/api/v1/music/outputs/' + id + '/open', { method: 'POST' }), told = await answer.json();
     if (!answer.ok) return wrong(told);
-    for (const place of told.place) { tabOf(place)?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    await goTo(told.place);
     document.dispatchEvent(new CustomEvent('seisei-music-open'));
   }
   // For what tabs and extensions draw themselves
@@ -214,15 +221,17 @@
     close.onclick = () => note.remove(); note.append(close);
     document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
   }
-  // A tab that was opened a moment ago may still be drawing its search
-  function search(tries) { const box = visible('.search-action'); if (box) box.focus(); else if (tries) setTimeout(() => search(tries - 1), 50); }
+  // A tab that was opened a moment ago may still be drawing its search; the next key means something else
+  let seeking = 0;
+  function search(tries) { const box = visible('.search-action'); if (box) box.focus(); else if (tries) seeking = setTimeout(() => search(tries - 1), 50); }
   addEventListener('keydown', (event) => {
+    clearTimeout(seeking);
     const typing = event.target.matches('input,textarea,[contenteditable]');
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();
     else if (event.key === 'Escape' && !document.querySelector('dialog[open]')) visible('.stop-action')?.click();
     else if (event.altKey && /^[1-9]$/.test(event.key)) { document.querySelectorAll('#seisei-tabs > .tab-wrapper [role=tab], #seisei-tabs [role=tablist] [role=tab]')[event.key - 1]?.click(); event.preventDefault(); }
     else if (event.key === '?' && !typing) help();
-    else if (event.key === '/' && !typing) { event.preventDefault(); search(20); }
+    else if (event.key === '/' && !typing) { event.preventDefault(); search(200); }
   });
   {
     const start = () => {
@@ -235,7 +244,7 @@
       document.getElementById('seisei-dark').onclick = () => setDark(!dark());
       follow();
       poll();
-      for (const name of new URLSearchParams(location.search).keys()) opened(name, 50);
+      for (const name of new URLSearchParams(location.search).keys()) opened(name, 600);  // a slow phone draws the page for a while
     };
     start();
   }
