@@ -98,6 +98,29 @@
     catch { const line = document.getElementById('seisei-line'); if (line) line.replaceChildren(el('span', say('The studio does not answer. Is it still running?'), { className: 'grow' })); }
     timer = setTimeout(poll, document.hidden ? 5000 : 1000);
   }
+  // How long a click would have to wait now, on an average: a timer that should come every 50 ms tells by how late it is. A page that draws
+  // slowly tells the server, which sends what is written in fewer and larger updates; once it is quick again, in more
+  const QUICKEST = 0.035, SLOWEST = 1.5, OFTEN = 50;
+  let pace = QUICKEST, toldPace = QUICKEST;
+  async function tellPace() {
+    const page = window.__gradio_session_hash__; if (!page || Math.abs(Math.log(pace / toldPace)) < 0.15) return;
+    toldPace = pace;
+    await fetch('/api/v1/pace', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ page, seconds: pace }) }).catch(() => { toldPace = QUICKEST; });
+  }
+  function watchPace() {
+    let before = performance.now(), since = before, lost = 0;
+    const again = () => { before = since = performance.now(); lost = 0; };
+    document.addEventListener('visibilitychange', again);  // timers of a page that nobody sees come late for another reason
+    setInterval(() => {
+      const now = performance.now(), late = Math.max(0, now - before - OFTEN); before = now;
+      if (document.hidden) return again();
+      lost += late * late / 2;
+      if (now - since < 500) return;
+      const wait = lost / (now - since); lost = 0; since = now;
+      if (wait > 40) pace = Math.min(SLOWEST, pace * Math.min(4, wait / 25)); else if (wait < 12) pace = Math.max(QUICKEST, pace / 1.5);
+      tellPace();
+    }, OFTEN);
+  }
   // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
   const LEAVE = '#seisei-lang,#chat-view,#chat-list .wrap,#models-downloads,#gallery-large .studio-card,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
   function translate(root) {
@@ -244,6 +267,7 @@
       document.getElementById('seisei-dark').onclick = () => setDark(!dark());
       follow();
       poll();
+      watchPace();
       for (const name of new URLSearchParams(location.search).keys()) opened(name, 600);  // a slow phone draws the page for a while
     };
     start();
