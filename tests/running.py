@@ -69,6 +69,16 @@ def until(wanted: Callable[[], Any], what: str = "", seconds: float = 120) -> An
     return found
 
 
+def alive(pid: int) -> bool:
+    """Whether a program still runs; one that ended and was not fetched yet does not."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def free_port() -> int:
     """One that no connection takes meanwhile. Another run beside this one draws its own; the studio goes on to the next free one and says which."""
     while True:
