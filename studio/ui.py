@@ -35,6 +35,12 @@ def arrived(request: gr.Request | None) -> float:
     return float(request.headers["x-seisei-arrived"]) if request else 0.0
 
 
+def pace(studio: Studio, request: gr.Request | None, least: float = 0.0) -> Callable[[], float]:
+    """Seconds to wait between updates of this page, now and again: as long as it needs to draw them, `least` at least."""
+    who, page = owner(request), str(request.session_hash) if request else ""
+    return lambda: max(least, studio.paces.of(who, page))
+
+
 def is_host(request: gr.Request | None) -> bool:
     """Whether this is the studio's owner, who may install extensions and add models."""
     return request is None or request.headers["x-seisei-host"] == "1"
