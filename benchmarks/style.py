@@ -125,7 +125,7 @@ def speed() -> bool:
 def served() -> bool:
     """Through the whole studio over HTTP: from the request to the finished output, and how long the job itself took, against the bare network."""
     import torch
-    from image import given, run
+    from image import given, run, worker_cpu
 
     from pipelines.image.nets.style import load
     from tests.running import running
@@ -141,17 +141,20 @@ def served() -> bool:
             with ctx.models.use(method._spec(ctx)) as model:
                 vector = method.style(model, params, ctx)
             values = {name: key for name, key in keys.items() if name in method.Params.model_fields}
-            found: list[tuple[float, float, float]] = []
+            found: list[tuple[float, ...]] = []
             for number in range(PAIRS + 1):
-                started = time.perf_counter()
+                before, started = worker_cpu(studio), time.perf_counter()
                 seconds = float(run(studio, method.id, strength=1.0 - number / 1000, **values)["seconds"])
-                whole = time.perf_counter() - started
-                started = time.perf_counter()
+                whole, spent = time.perf_counter() - started, worker_cpu(studio) - before
+                started, before = time.perf_counter(), time.process_time()
                 network.paint(x, vector)
-                found.append((whole, seconds, time.perf_counter() - started))
-            whole, seconds, alone = (statistics.median(column) for column in zip(*found[1:], strict=True))
-            sentence = f"{method.id} over HTTP: {whole:.3f} s from the request, the job {seconds:.3f} s, the network alone {alone:.3f} s ({seconds / alone:.2f} ×); at most {SECONDS} s, {RATIO} ×"
-            good &= told(sentence, whole <= SECONDS and seconds / alone <= RATIO)
+                found.append((whole, seconds, time.perf_counter() - started, spent, time.process_time() - before))
+            whole, seconds, alone = (statistics.median(column) for column in list(zip(*found[1:], strict=True))[:3])
+            spent, bare = (sum(column) / PAIRS for column in list(zip(*found[1:], strict=True))[3:])  # a process is told its seconds in hundredths: over all jobs
+            ratio = spent / bare if BUSY else seconds / alone
+            clock = f"{whole:.3f} s from the request, the job {seconds:.3f} s, the network alone {alone:.3f} s ({seconds / alone:.2f} ×)"
+            processor = f"processor time of the worker {spent:.3f} s, of the network alone {bare:.3f} s ({spent / bare:.2f} ×)"
+            good &= told(f"{method.id} over HTTP: {clock}; {processor}; at most {SECONDS} s, {RATIO} ×", (BUSY or whole <= SECONDS) and ratio <= RATIO)
     return good
 
 
