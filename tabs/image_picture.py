@@ -9,8 +9,9 @@ from typing import Any
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
-from studio.api import NotFound, Studio
+from studio.api import BadInput, NotFound, Studio
 
+OTHERS = ("AVIF", "BMP", "JPEG2000", "PPM", "TGA", "TIFF")  # kinds of still pictures that are kept as PNG
 KEY = "^([0-9a-f]{64}"  # how the pattern of such parameters begins
 ORIENTATION, TURNED = 0x0112, 5  # Exif: from 5 on width and height are exchanged
 
@@ -35,7 +36,32 @@ def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
     """A picture control's file as its key among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
     if not holds_picture(field):
         return value
-    return studio.jobs.desk.inputs.keep(Path(value).read_bytes()) if value else ""
+    return keep_data(studio, Path(value).read_bytes()) if value else ""
+
+
+def keep_data(studio: Studio, data: bytes) -> str:
+    """The key of a file's content among the inputs. Raises BadInput for what is no picture."""
+    try:
+        return studio.jobs.desk.inputs.keep(data)
+    except BadInput:
+        if not (converted := as_png(data)):
+            raise
+        return studio.jobs.desk.inputs.keep(converted)
+
+
+def as_png(data: bytes) -> bytes:
+    """A still picture of one of the OTHERS as PNG; nothing where it is none. Its colours' profile goes where it is one of print."""
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(data), formats=OTHERS) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                return b""
+            plain = image.mode in ("L", "RGB", "RGBA", "I;16")
+            shown = image if plain else image.convert("RGBA" if image.has_transparency_data else "RGB")
+            shown.save(buffer, "PNG", exif=image.getexif(), icc_profile=image.info.get("icc_profile") if plain else None)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return b""
+    return buffer.getvalue()
 
 
 def shown_picture(studio: Studio, key: str) -> str | None:
