@@ -240,6 +240,14 @@ def test_bad_units_are_told_in_the_originals_form(ann: TestClient) -> None:
         assert answer.status_code == 422 and words in answer.json()["detail"], answer.text
 
 
+def test_more_pictures_go_to_models_that_look_at_several(ann: TestClient) -> None:
+    sent = SMALL | {"init_images": [webuiapi.raw_b64_img(ramp())]}
+    for values, words in (({"more_images": [webuiapi.raw_b64_img(ramp())]}, "Stable Diffusion XL does not look at several pictures"), ({"more_images": "x"}, "more_images must be a list"), ({"more_images": ["x"]}, "Invalid encoded image")):
+        answer = ann.post("/sdapi/v1/img2img", json=sent | values)
+        assert answer.status_code == 422 and words in answer.json()["detail"], answer.text
+    assert asked(ann, "/sdapi/v1/img2img", **sent, more_images=[])["parameters"]["more_images"] is None
+
+
 def test_its_routes_tell_modules_models_and_types(ann: TestClient) -> None:
     assert ann.get("/controlnet/version").json() == {"version": 3} and ann.get("/controlnet/settings").json() == {"control_net_unit_count": 3}
     assert ann.get("/controlnet/model_list?update=true").json() == {"model_list": ["edges"]} and "canny" in ann.get("/controlnet/module_list").json()["module_list"]
