@@ -90,7 +90,8 @@ class Problem:
     def on_fix(self, event: gr.EventData) -> Any:
         """The controls with the fix's values."""
         values = dict(event._data["value"])
-        updates = [show_value(values[name]) if name in values else gr.skip() for name in self._filled]
+        shown = {name: None if value == [] else show_value(value) for name, value in values.items()}  # nothing, for a control of any kind
+        updates = [shown[name] if name in shown else gr.skip() for name in self._filled]
         return updates if len(updates) > 1 else updates[0]
 
     def told(self, error: StudioError, language: str, more: str = "") -> str:

@@ -201,14 +201,17 @@ class CreatePage(PicturePage):
         return [chosen, self.actions.star(chosen)]
 
     def on_vary(self, request: gr.Request, chosen: str) -> Iterator[list[Any]]:
-        """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture."""
+        """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture, or for models that only look at pictures, from another seed."""
         output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
         seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
         params |= own_words(params, seed)
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
-        if advice.traits(self.studio, str(params.get("model", ""))).get("variation") and not params.get("image"):
+        traits = advice.traits(self.studio, str(params.get("model", "")))
+        if traits.get("variation") and not params.get("image"):
             params |= {"seed": seed, "variation_strength": 0.3, "variation_seed": other}
+        elif not traits.get("begins", True):  # it looks at its picture, and gives another one from another seed
+            params |= {"seed": other}
         else:
             key = self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes())
             params |= {"seed": other, "image": key, "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)

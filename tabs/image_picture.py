@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
@@ -32,8 +32,15 @@ def holds_picture(field: FieldInfo) -> bool:
     return any(str(getattr(rule, "pattern", "")).startswith(KEY) for rule in field.metadata)
 
 
+def holds_pictures(field: FieldInfo) -> bool:
+    """Whether it is a list of them."""
+    return any(isinstance(about, FieldInfo) and holds_picture(about) for item in get_args(field.annotation) for about in get_args(item))
+
+
 def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
-    """A picture control's file as its key among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
+    """A picture control's file, or files, as keys among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
+    if holds_pictures(field):
+        return [studio.jobs.desk.inputs.keep(Path(path).read_bytes()) for path, _ in value or []]
     if not holds_picture(field):
         return value
     return keep_data(studio, Path(value).read_bytes()) if value else ""
