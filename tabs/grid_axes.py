@@ -42,17 +42,17 @@ class GridAxes:
             else:
                 self.axes[f"{which}_axis"] = ui.control(field, self.studio)
             title = str(grid.model_fields[f"{which}_values"].title)
-            self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=1, max_lines=6, elem_id=f"{prefix}-{which}-values")}
+            self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=2, max_lines=6, elem_id=f"{prefix}-{which}-values")}
             with gr.Row():
                 self.told_of[which] = gr.HTML("", elem_classes="studio-note", padding=False)
                 self.fill[which] = gr.Button(words("Fill in"), size="sm", min_width=70, scale=0, visible=False, elem_classes="studio-quiet", elem_id=f"{prefix}-{which}-fill")
 
-    def listen_axes(self, model: Any) -> None:
-        """`model` is the component with the model whose values are filled in."""
+    def listen_axes(self, *about: Any) -> None:
+        """`about` are components that say what is filled in; the first is the model whose values they are."""
         for which in WHICH:
             axis = self.axes[f"{which}_axis"]
             axis.change(self.on_axis, [axis], [self.told_of[which], self.fill[which]], **ui.QUICK)
-            self.fill[which].click(self.on_fill, [axis, model], [self.axes[f"{which}_values"]], **ui.QUICK)
+            self.fill[which].click(self.on_fill, [axis, *about], [self.axes[f"{which}_values"]], **ui.QUICK)
 
     def on_axis(self, axis: str, request: gr.Request) -> list[Any]:
         hint = self.hints.get(axis) or (NUMBERS if self._is_number(axis) else CHOICES if axis else "")

@@ -23,7 +23,7 @@ element.addEventListener('keydown', (event) => {
   const places = all(), at = places.indexOf(event.target.closest('button[data-output]'));
   if (at < 0) return;
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1 }[event.key];
-  if (event.key === 'Escape') large(null);
+  if (event.key === 'Escape' && sheet()?.hasAttribute('data-large')) { event.stopPropagation(); large(null); }  // it would stop a job
   else if (to !== undefined && places[to]) { event.preventDefault(); places[to].focus(); places[to].click(); }
 });
 
@@ -71,6 +71,8 @@ window.seisei.image = {
     shown(id, false);
     tell(say('{n} moved to the trash.', { n: 1 }), { label: say('Undo'), act: async () => { await post('untrash', id); shown(id, true); } });
   },
+  seeded: (n) => tell(say('The next pictures begin with the seed {n}.', { n })),
+  wanted: () => { const box = document.getElementById('image-editor'); box?.scrollIntoView({ block: 'center' }); box?.querySelector('.choose')?.focus({ preventScroll: true }); tell(say('Give your picture here, then press Generate.')); },
   go: (mode) => document.querySelector('#image-modes [role=tab][data-tab-id="' + mode + '"]')?.click(),
 };
 // Buttons that are only a sign get their names

@@ -57,10 +57,13 @@ window.addEventListener('click', (event) => {
   event.preventDefault(); event.stopImmediatePropagation();
   arrived().then(() => pressed.click());
 }, true);
+// Ctrl+Enter is the page's Generate wherever one is, Shift+Enter a textarea's own
+const sends = (event) => event.key === 'Enter' && (event.ctrlKey || event.metaKey || (event.shiftKey && event.target.matches?.('textarea') && !event.target.getAttribute('aria-activedescendant')));
 window.addEventListener('keydown', (event) => {
-  if (!event.isTrusted || event.key !== 'Enter' || event.shiftKey || !event.target.matches?.('textarea') || event.target.getAttribute('aria-activedescendant') || !waits(event.target)) return;
+  if (!event.isTrusted || !sends(event) || !(pending || lost) || !root.offsetParent || !panel()?.contains(event.target)) return;
   event.preventDefault(); event.stopImmediatePropagation();
-  arrived().then(() => event.target.dispatchEvent(new KeyboardEvent('keypress', { key: 'Enter', bubbles: true, cancelable: true })));
+  const { key, ctrlKey, metaKey, shiftKey } = event, kind = ctrlKey || metaKey ? 'keydown' : 'keypress';
+  arrived().then(() => event.target.dispatchEvent(new KeyboardEvent(kind, { key, ctrlKey, metaKey, shiftKey, bubbles: true, cancelable: true })));
 }, true);
 
 // -- what is painted

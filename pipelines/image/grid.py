@@ -122,10 +122,11 @@ class Grid:
         for number, (labels, values) in enumerate(todo):
             if number < len(pictures):
                 continue
+            named = " · ".join(text for which, value in zip(WHICH, labels, strict=True) if (text := label(axes[which][0], value)))
             try:
-                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", told, ctx)
+                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {named}", told, ctx)
             except StudioError as error:
-                error.message = f"{' · '.join(label for label in labels if label)}: {error.message}"
+                error.message = f"{named}: {error.message}"
                 raise
             if picture is None:
                 break  # skipped: cells are told by their place, so none can be left out in the middle
