@@ -165,6 +165,12 @@ async function take(chosen) {
   finally { root.removeAttribute('aria-busy'); file.value = ''; }
 }
 file.addEventListener('change', () => take(file.files[0])); choose.addEventListener('click', () => file.click());
+if (root.closest('#image-editor')) window.seisei.begin = (given) => {  // a picture that was dropped elsewhere
+  window.seisei.image?.go('create');
+  const fold = root.closest('#image-from');
+  if (fold?.querySelector(':scope > [data-testid=accordion-content]')?.style.display === 'none') fold.querySelector(':scope > button').click();
+  take(given).then(() => root.scrollIntoView({ block: 'center' }));
+};
 if (!('fixed' in root.dataset)) {
   for (const kind of ['dragover', 'drop']) root.addEventListener(kind, (event) => {
     if (![...(event.dataTransfer?.items || [])].some((item) => item.kind === 'file')) return;
