@@ -33,6 +33,7 @@ class GridAxes:
         self.fill: dict[str, Any] = {}
         for which in WHICH:
             self._axis(which, grid, prefix, choices)
+        self.swap = gr.Button(self.studio.words("Exchange X and Y"), size="sm", elem_classes="studio-quiet", elem_id=f"{prefix}-swap")
 
     def _axis(self, which: str, grid: type[Params], prefix: str, choices: Sequence[tuple[str, str]]) -> None:
         words, field = self.studio.words, grid.model_fields[f"{which}_axis"]
@@ -49,6 +50,8 @@ class GridAxes:
 
     def listen_axes(self, *about: Any) -> None:
         """`about` are components that say what is filled in; the first is the model whose values they are."""
+        one, other = ([self.axes[f"{which}_axis"], self.axes[f"{which}_values"]] for which in "xy")
+        self.swap.click(lambda *values: [*values[2:], *values[:2]], [*one, *other], [*one, *other], **ui.QUICK)
         for which in WHICH:
             axis = self.axes[f"{which}_axis"]
             axis.change(self.on_axis, [axis], [self.told_of[which], self.fill[which]], **ui.QUICK)

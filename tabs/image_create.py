@@ -186,9 +186,12 @@ class CreatePage(PicturePage):
     def on_load(self, request: gr.Request) -> list[Any]:
         """The form as it was left, or as a file or an output gave it back; at a first visit a prompt that works."""
         owner, store = ui.owner(request), self.studio.store
-        values = dict(store.recall(owner, f"restore:{PIPELINE}") or store.recall(owner, FORM) or {})
+        given = store.recall(owner, f"restore:{PIPELINE}")
+        values = dict(given or store.recall(owner, FORM) or {})
         store.remember(owner, f"restore:{PIPELINE}", None)
-        if not values.get("prompt") and not values:
+        if given:
+            store.remember(owner, FORM, values)
+        if not values:
             models = advice.usable_models(self.studio)
             values = {"prompt": examples(advice.traits(self.studio, models[0][1] if models else ""), ui.lang(request))[0]}
         return self.form.shown(owner, values)

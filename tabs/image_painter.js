@@ -43,7 +43,7 @@ function changed() {
 async function send(image) {  // once more where it was changed meanwhile
   for (let before = -1; before !== changes && held().image === image && held().mask === WAY;) {
     before = changes; lost = false;
-    try { const key = await sent(await grey()); if (before === changes && held().image === image) put(image, key); }
+    try { const key = await sent(await grey()); if (before === changes && held().image === image) { put(image, key); root.dispatchEvent(new Event('change', { bubbles: true })); } }
     catch (error) { lost = true; return wrong(error); }
   }
 }

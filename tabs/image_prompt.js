@@ -107,7 +107,7 @@ on(document, 'click', (event) => {
 // What one changes in the form is kept a moment later, generated or not
 let keeping = 0;
 for (const kind of ['input', 'change', 'click']) on(document, kind, (event) => {
-  if (!event.target.closest?.('#image-form') || event.target.closest('#image-keep')) return;
+  if (!event.target.closest?.('#image-form, #image-actions') || event.target.closest('#image-keep')) return;
   clearTimeout(keeping); keeping = setTimeout(() => document.getElementById('image-keep')?.click(), KEPT);
 });
 window.seisei.style = (name) => trigger('select', { value: name });
