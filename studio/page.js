@@ -161,7 +161,7 @@
     const file = event.dataTransfer.files[0], name = encodeURIComponent(file.name), box = event.target.closest('textarea');
     if (box && !box.disabled && !box.readOnly && isText(file)) return insert(box, file);
     const back = () => use('/api/v1/restore?name=' + name, file);
-    if (!/[.](json|png|ya?ml)$/i.test(file.name)) return back();
+    if (!/[.](json|png|ya?ml)$/i.test(file.name) || (/[.]png$/i.test(file.name) && document.getElementById('tab-image')?.offsetParent)) return back();  // among pictures a PNG is no character
     const choice = (label, action) => { const button = el('button', say(label)); button.style.marginRight = '8px'; button.onclick = () => { document.getElementById('seisei-dialog').close(); action(); }; return button; };
     dialog('A file was dropped', el('p', file.name), el('p', say('It can bring back the settings it was made with, or be imported as a chat or a character.')),
       choice('Bring its settings back', back), choice('Import it', async () => {
@@ -169,11 +169,11 @@
         if (answer.ok) location.reload(); else wrong(await answer.json());
       }));
   });
-  function wrong(told) { tell(say(told.error.message) + ' ' + say(told.error.hint)); }
+  function wrong(told, more) { tell(say(told.error.message) + ' ' + say(told.error.hint), more); }
   // Settings go to their tab: the server keeps them, the unseen button makes the tabs look, then the tab is opened
   async function use(path, file) {
     const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
-    if (!answer.ok) return wrong(told);
+    if (!answer.ok) return wrong(told, file?.type.startsWith('image/') && window.seisei.begin && { label: say('Begin from it'), act: () => { tabOf('image')?.click(); window.seisei.begin(file); } });
     document.getElementById('seisei-restore').click();
     await goTo(told.place);
     tell(told.told);

@@ -194,10 +194,8 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     words = studio.words
     value = field.get_default(call_default_factory=True) if value is None else value
     about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
-    if models := hint(field, "model_kind"):
-        named = hint(field, "choices") or []
-        choices = [(words(name), name) for name in named] + [(entry.title, entry.key) for entry in studio.catalog.entries(models) if not entry.problem and entry.key not in named]
-        return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)
+    if hint(field, "model_kind"):
+        return gr.Dropdown(model_choices(field, studio), value=value, allow_custom_value=True, **about)
     if named := hint(field, "choices"):
         return gr.Dropdown([(words(name), name) for name in named], value=value, allow_custom_value=True, **about)
     if get_origin(field.annotation) is Literal:
@@ -211,6 +209,13 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
         lines = hint(field, "lines") if hint(field, "widget") == "textarea" else 1
         return gr.Textbox(value=value, lines=lines or 1, **about)
     return gr.Textbox(value=show_value(value), lines=2, **about)
+
+
+def model_choices(field: FieldInfo, studio: Studio) -> list[tuple[str, str]]:
+    """(title, key) of the models that such a field can name, as they are now: one that was added later is there too."""
+    named = hint(field, "choices") or []
+    found = [entry for entry in studio.catalog.entries(hint(field, "model_kind")) if not entry.problem and entry.key not in named]
+    return [(studio.words(name), name) for name in named] + [(entry.title, entry.key) for entry in found]
 
 
 def bounds(field: FieldInfo) -> Bounds:

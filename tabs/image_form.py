@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -109,6 +110,9 @@ class Form:
                 with gr.Row(elem_classes="studio-quiet"):
                     self.random = gr.Button(words("Random"), size="sm", min_width=80)
                     self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
+            if title == "Variation":
+                with gr.Row(elem_classes="studio-quiet"):
+                    self.other = gr.Button(words("Another variation seed"), size="sm", min_width=150, elem_id="image-variation-other")
 
     def _preview(self, name: str) -> None:
         """A control unit can show what it will see."""
@@ -210,9 +214,10 @@ class Form:
         if name in ("sampler", "schedule"):
             names = ["Automatic", *traits.get(f"{name}s", [])]
             return gr.update(value=value, choices=[(self.studio.words(one), one) for one in names])
+        more = {"choices": ui.model_choices(self.fields[name], self.studio)} if ui.hint(self.fields[name], "model_kind") else {}
         if trait := TRAITS.get(name):
-            return gr.update(value=value, visible=traits.get(trait, True))
-        return value
+            more["visible"] = traits.get(trait, True)
+        return gr.update(value=value, **more) if more else value
 
     def _visible(self, traits: dict[str, Any]) -> list[Any]:
         """For the megapixels and the groups of `advised`."""
@@ -244,6 +249,15 @@ class Form:
         found = sampler in advice.traits(self.studio, model).get("adaptive", ())
         return gr.update(info=self.studio.words(STEPS_FOUND if found else self.fields["steps"].description))
 
+    @property
+    def named_models(self) -> dict[str, Any]:
+        """Controls that name a model, by parameter."""
+        return {name: control for name, control in self.controls.items() if ui.hint(self.fields[name], "model_kind")}
+
+    def on_models(self) -> list[Any]:
+        """The models that are there now, for `model` and the controls of `named_models`; what is chosen stays."""
+        return [gr.update(choices=advice.usable_models(self.studio)), *(gr.update(choices=ui.model_choices(self.fields[name], self.studio)) for name in self.named_models)]
+
     def on_shape(self, model: str, shape: str, megapixels: str) -> list[Any]:
         return list(advice.shape_size(advice.advice(self.studio, model), shape, megapixels)) if shape != advice.OWN_SHAPE else [gr.skip(), gr.skip()]
 
@@ -265,6 +279,10 @@ class Form:
         self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
         self.picture.listen(self.shape, advice.AS_PICTURE)
         self.prompt_box.listen(self.model)
+        models = [self.model, *self.named_models.values()]
+        ui.around(self.model, gr.Tab)[0].select(self.on_models, [], models, **ui.QUICK)
+        self.cards.again.click(self.cards.on_again, [self.model], [self.cards.view], **ui.QUICK).then(self.on_models, [], models, **ui.QUICK)
+        self.other.click(lambda: random.randrange(2**32), [], [self.controls["variation_seed"]], **ui.QUICK)
         self.random.click(lambda: -1, [], [self.controls["seed"]], **ui.QUICK)
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)

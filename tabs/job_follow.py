@@ -98,10 +98,11 @@ class Follower:
         run.running, run.stopped = False, isinstance(event, Cancelled)
         if isinstance(event, Done) and event.summary.get("sheet") and run.outputs:
             run.outputs = run.outputs[-1:]  # its cells are in the gallery
-        run.outputs = [output for output in run.outputs if self._there(output)]
+        run.outputs = [output for output in run.outputs if self.is_there(output)]
         run.wanted = len(run.outputs) or 1
 
-    def _there(self, output: str) -> bool:
+    def is_there(self, output: str) -> bool:
+        """Neither deleted nor in the trash."""
         try:
             return not self.studio.store.output(output).trashed
         except StudioError:

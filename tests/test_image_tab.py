@@ -400,6 +400,46 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
             assert need.facts["cells"] >= 2, (axis, text)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [("a red heart", "heart, cat, dog, fox"), ("portrait of a cat", "cat, dog, fox"), ("a fox <lora:ink:0.8>, (ink wash:1.2)", "wash, cat, dog, fox"), ("犬", "犬, cat, dog, fox"), ("", "cat, dog, fox")],
+)
+def test_words_that_a_grid_replaces_begin_with_one_of_the_prompt(studio: Studio, prompt: str, text: str) -> None:
+    page, grid = GridPage(studio, None), studio.pipelines["image.grid"]
+    assert page.on_fill("Prompt S/R", "small", prompt) == text and page.on_fill("Seed", "small", prompt) == "1-4"
+    if prompt:
+        need = grid.need(grid.Params.parse({"prompt": prompt, "model": "small", "x_axis": "Prompt S/R", "x_values": text}), studio.catalog)
+        assert need.facts["cells"] == len(text.split(", "))
+
+
+def test_a_grid_s_page_says_what_its_cells_begin_from_and_keeps_its_axes(studio: Studio) -> None:
+    page, asked = GridPage(studio, None), SimpleNamespace(headers={"x-seisei-owner": "me"}, cookies={})
+    page.axes = dict.fromkeys(f"{which}_{part}" for which in "xyz" for part in ("axis", "values"))
+    told = page.on_basis("a <b> cat", "small", asked)  # type: ignore[arg-type]
+    assert "a &lt;b&gt; cat · " in told and "<b>" not in told
+    page.on_keep(asked, x_axis="Seed", x_values="1-3", y_axis=None, y_values="", z_axis="", z_values="")  # type: ignore[arg-type]
+    assert page.on_load(asked) == ["Seed", "1-3", "", "", "", ""]  # type: ignore[arg-type]
+
+
+def test_a_model_that_was_added_later_is_offered_where_one_is_named(studio: Studio) -> None:
+    form = CreatePage(studio).form
+    field = form.fields["refiner"]
+    before = ui.model_choices(field, studio)
+    studio.catalog._extra = lambda: [ModelEntry("late", "/else/late", "image", "diffusers", 1, "Late")]
+    studio.catalog.refresh()
+    assert ("Late", "late") not in before and ui.model_choices(field, studio) == [("Late", "late")]
+
+
+def test_a_picture_is_told_in_one_line_with_its_own_words(studio: Studio) -> None:
+    actions = CreatePage(studio).actions
+    metadata = {"params": {"prompt": "a {cat|dog}", "steps": 20, "cfg_scale": 7.5, "sampler": "Euler", "model": "small"}, "facts": {"seed": 7, "width": 256, "height": 128, "prompt": "a dog"}}
+    output: Any = SimpleNamespace(metadata=metadata)
+    title = {key: title for title, key in advice.usable_models(studio)}["small"]
+    assert actions.account(output, "en") == f"a dog · Seed 7 · Steps 20 · CFG scale 7.5 · 256 × 128 · Euler · {title}"
+    assert actions.account(output, "ja").startswith("a dog · シード 7 · ")
+    assert actions.account(SimpleNamespace(metadata={}), "en") == "", "an enlarged picture has no seed"  # type: ignore[arg-type]
+
+
 def test_a_grid_s_cells_are_counted_and_it_takes_what_its_largest_cell_takes(studio: Studio) -> None:
     grid: Any = studio.pipelines["image.grid"]
     base = {"prompt": "a cat", "model": "classic", "width": 512, "height": 512, "y_axis": "Seed", "y_values": "1-3"}
