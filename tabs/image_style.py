@@ -169,7 +169,8 @@ class StylePage(PicturePage):
             return
         self.accepted(ui.owner(request), given)
         for drawn in self.follow(job, request):
-            yield [drawn[0], self._refused(refused, ui.lang(request)), *drawn[2:]]
+            left_out = [*refused, *job.summary.get("refused", [])]  # those that only reading them in full found out come at the end
+            yield [drawn[0], self._refused(left_out, ui.lang(request)), *drawn[2:]]
 
     def on_sheet(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         """The picture once for each value of what is compared."""

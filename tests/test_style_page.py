@@ -238,7 +238,7 @@ def test_print_colours_lose_their_profile_and_what_is_no_still_picture_is_refuse
     with Image.open(studio.jobs.desk.inputs.path(keep_data(studio, printed.getvalue()))) as kept:
         assert kept.mode == "RGB" and kept.getpixel((0, 0)) == (255, 0, 0) and "icc_profile" not in kept.info
     Image.new("L", (16, 16)).save(pages, "TIFF", save_all=True, append_images=[Image.new("L", (16, 16), 9)])
-    for data in (pages.getvalue(), printed.getvalue()[:200], b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"BM but no picture", b""):
+    for data in (pages.getvalue(), printed.getvalue()[:200], b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"BM but no picture", b"RIFF\x24\0\0\0WAVEfmt ", b""):
         with pytest.raises(BadInput, match="no picture"):
             keep_data(studio, data)
 
