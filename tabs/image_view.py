@@ -30,7 +30,7 @@ def sheet(run: Run, words: Words, lang: str) -> str:
     """The pictures that are there, and of a job at work the next one in its place."""
     if not run.outputs and not run.running:
         return ""
-    coming = run.running and (len(run.outputs) < run.wanted or len(run.outputs) > 1 == run.wanted)  # of a grid it is not said how many there will be
+    coming = run.running and (len(run.outputs) < run.wanted or (run.wanted == 1 and len(run.outputs) > 1))  # of a grid it is not said how many there will be
     count = max(len(run.outputs) + coming, run.wanted)
     columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
     rows = math.ceil(count / columns)
