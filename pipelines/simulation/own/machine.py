@@ -42,7 +42,7 @@ def run(code, r):  # type: ignore[no-untyped-def]
         elif op == NOT:
             if a == a:
                 x = 1.0 if a == 0.0 else 0.0
-        elif op == AND or op == OR:
+        elif op in (AND, OR):
             if a == a and (a != 0.0) == (op == OR):  # the left one says all
                 x = 1.0 if op == OR else 0.0
             elif a == a and b == b:
