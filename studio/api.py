@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studio.artifacts import Artifact, Result
+from studio.bodies import body
 from studio.catalog import Catalog
 from studio.entries import ModelEntry
 from studio.errors import (
@@ -139,6 +140,7 @@ __all__ = [
     "Tab",
     "Text",
     "WorkerDied",
+    "body",
     "chance",
     "changed_params",
     "give_back",

@@ -1,0 +1,147 @@
+"""What files and texts that mean harm do to music and simulations: nothing, or a sentence. Doors of pages are in test_bodies and beside each page."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.music import midi
+from pipelines.music.compose import Compose
+from pipelines.music.score import Note, Piece, Voice
+from pipelines.simulation.learning import tables
+from pipelines.simulation.learning.tables import read_table
+from pipelines.simulation.own import read_model
+from studio.api import BadInput, Inputs, Misread
+from tabs.speech_aloud import speakable
+
+# -- pieces ----------------------------------------------------------------------------------------------------
+
+
+def file_with(facts: str) -> bytes:
+    """A MIDI file whose text event holds these facts of a piece."""
+    told = b"seisei-piece " + facts.encode()
+    size = bytes([0x80 | len(told) >> 14 & 0x7F, 0x80 | len(told) >> 7 & 0x7F, len(told) & 0x7F])
+    events = b"\0\xff\x01" + size + told + b"\0\x90\x3c\x40\x60\x80\x3c\x40\0\xff\x2f\0"
+    return b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(events)) + events
+
+
+@pytest.mark.parametrize("facts", ['{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', '{"a": "\\ud800"}', '{"a":' * 400 + "1" + "}" * 400, '{"a":' * 20_000 + "1" + "}" * 20_000, "[1]"])
+def test_facts_in_a_file_that_no_page_can_show_are_left_out(tmp_path: Path, facts: str) -> None:
+    path = tmp_path / "given.mid"
+    path.write_bytes(file_with(facts))
+    piece = Compose().piece(path)
+    json.dumps(piece, allow_nan=False, ensure_ascii=False).encode()
+    assert piece["facts"] == {} and len(piece["voices"][0]["notes"]) == 1
+
+
+def test_facts_that_can_be_shown_stay() -> None:
+    assert midi.read(file_with('{"mood": {"deep": [1, 2.5]}}')).facts == {"mood": {"deep": [1, 2.5]}}
+    with pytest.raises(BadInput, match="beside the piece"):
+        midi.write(Piece((Voice("a", (Note(0, 60, 10),)),), 480, facts={"a": float("inf")}))
+
+
+# -- tables ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"a,b\n" + b"1" * 190_000 + b",2\n3,4\n", "field larger than field limit"),
+        (b'a,b\n"' + b"1" * 190_000 + b",2\n3,4\n", "field larger than field limit"),
+        (b",".join([b"1"] * 100_000) + b"\n", "200 can be read"),
+        (b" " * 200_001 + b"\n", "empty"),
+    ],
+)
+def test_a_table_that_is_one_endless_cell_or_row_is_refused(data: bytes, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        read_table(data)
+
+
+@pytest.mark.parametrize("before", [b"\n" * 200_001, b" \t\r\n" * 60_000, b" " * 200_001])
+def test_a_table_may_begin_after_much_nothing(before: bytes) -> None:
+    assert [column.values.tolist() for column in read_table(before + b"1,2\n3,4\n5,6\n").columns] == [[1, 3, 5], [2, 4, 6]]
+
+
+@pytest.mark.parametrize("cell", ["1e999", "-1e999", "inf", "9" * 400])
+def test_a_number_without_end_is_text(cell: str) -> None:
+    column = read_table(f"a,b\n1,2\n{cell},3\n4,5\n".encode()).columns[0]
+    assert column.kind == "text" and "in line 3, column 1" in column.wrong
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " "])
+def test_cells_are_counted_before_they_are_made(monkeypatch: pytest.MonkeyPatch, separator: str) -> None:
+    monkeypatch.setattr(tables, "MOST_CELLS", 100)
+    monkeypatch.setattr(tables, "PADDED", 1)
+    monkeypatch.setattr(tables, "_cut", lambda *_: pytest.fail("the cells were made"))
+    with pytest.raises(BadInput, match="more than 100 cells"):
+        read_table(((separator.join("123") + "\n") * 60).encode())
+
+
+# -- typed models ----------------------------------------------------------------------------------------------
+
+
+def typed(kind: str, text: str) -> Any:
+    return read_model(json.dumps({"schema": 1, "kind": kind, "text": text, "title": "Mine"}))
+
+
+def test_numbers_of_thousands_of_digits_are_read_or_refused_at_their_place() -> None:
+    assert typed("automaton", "rule " + "0" * 6000 + "30").rules.number == 30
+    for text in ("states: well, ill\nagents " + "0" * 6000 + "\nwell -> ill at 1", "states: well, ill\nagents " + "9" * 300 + "\nwell -> ill at 1"):
+        with pytest.raises(Misread, match="10,000,000 agents") as told:
+            typed("agents", text)
+        assert (told.value.line, told.value.column) == (2, 8)
+
+
+# -- files that two give at once -------------------------------------------------------------------------------
+
+
+def test_a_file_that_two_give_at_once_is_never_there_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is held up in the middle of writing until the second has given the same file."""
+    inputs, data, begun, done = Inputs(tmp_path), b"\x89PNG" + bytes(1000), threading.Event(), threading.Event()
+    whole, found, failed = Path.write_bytes, list[int](), list[BaseException]()
+
+    def slow(path: Path, given: bytes) -> int:
+        if threading.current_thread().name == "first":
+            whole(path, given[:10])
+            begun.set()
+            assert done.wait(30)
+        return whole(path, given)
+
+    def first() -> None:
+        try:
+            inputs.keep(data)
+        except BaseException as error:  # told to the test
+            failed.append(error)
+
+    monkeypatch.setattr(Path, "write_bytes", slow)
+    other = threading.Thread(target=first, name="first")
+    other.start()
+    assert begun.wait(30)
+    found.append(inputs.path(inputs.keep(data)).stat().st_size)
+    done.set()
+    other.join()
+    assert not failed and found == [len(data)] and [path.stat().st_size for path in tmp_path.iterdir()] == [len(data)]
+
+
+# -- marks of a text that is read aloud ------------------------------------------------------------------------
+
+
+ENDLESS = ["![", "[", "**a ", "__a ", " ", "~~a ", "***a ", "<a ", "[a](", "`", "~", "$$", "*a", "| ", "---|", "- ", "> ", "#", "1. "]
+
+
+def test_marks_without_end_are_read_in_one_pass() -> None:
+    """In a program of its own that is given minutes for what takes seconds: a pattern that looks to the end from every place takes the better part of an hour, and holds up everybody."""
+    program = f"from tabs.speech_aloud import speakable\nfor piece in {ENDLESS!r}: assert 'x' in speakable(piece * (100_000 // len(piece)) + 'x')"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=400, cwd=Path(__file__).parent.parent)
+
+
+def test_marks_of_usual_length_are_left_out() -> None:
+    assert speakable("**Bold** and [a link](https://example.org/x) and ![a cat](cat.png)") == "Bold and a link and a cat"
+    assert speakable("| a | b |\n|:--|--:|\n| 1 | 2 |") == "a, b.\n\n1, 2."
