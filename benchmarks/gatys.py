@@ -44,7 +44,7 @@ def told(what: str, good: bool) -> bool:
 
 def peak() -> int:
     """Most bytes that this program has had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def pictures(side: int) -> tuple[Any, Any]:

@@ -38,6 +38,7 @@ from studio.memory.manager import LeasedModels  # noqa: E402
 BUSY = "--busy" in sys.argv
 CLOCK: Callable[[], float] = time.process_time if BUSY else time.perf_counter
 PAIRS, SECONDS, RATIO, CAP, APART, SEAM = 9, 0.35, 1.1, 2 * 2**30, 5.0, 1.1
+FACTOR = 4  # the network's deepest layers are at a quarter of the size
 STEADIER, FILM, MOVING_STYLES = 0.67, (320, 214), (5, 13, 20)
 CONTENT, STYLE = "c" * 64 + ".png", "d" * 64 + ".webp"
 
@@ -124,7 +125,7 @@ def speed() -> bool:
 def served() -> bool:
     """Through the whole studio over HTTP: from the request to the finished output, and how long the job itself took, against the bare network."""
     import torch
-    from image import given, run
+    from image import given, run, worker_cpu
 
     from pipelines.image.nets.style import load
     from tests.running import running
@@ -140,17 +141,20 @@ def served() -> bool:
             with ctx.models.use(method._spec(ctx)) as model:
                 vector = method.style(model, params, ctx)
             values = {name: key for name, key in keys.items() if name in method.Params.model_fields}
-            found: list[tuple[float, float, float]] = []
+            found: list[tuple[float, ...]] = []
             for number in range(PAIRS + 1):
-                started = time.perf_counter()
+                before, started = worker_cpu(studio), time.perf_counter()
                 seconds = float(run(studio, method.id, strength=1.0 - number / 1000, **values)["seconds"])
-                whole = time.perf_counter() - started
-                started = time.perf_counter()
+                whole, spent = time.perf_counter() - started, worker_cpu(studio) - before
+                started, before = time.perf_counter(), time.process_time()
                 network.paint(x, vector)
-                found.append((whole, seconds, time.perf_counter() - started))
-            whole, seconds, alone = (statistics.median(column) for column in zip(*found[1:], strict=True))
-            sentence = f"{method.id} over HTTP: {whole:.3f} s from the request, the job {seconds:.3f} s, the network alone {alone:.3f} s ({seconds / alone:.2f} ×); at most {SECONDS} s, {RATIO} ×"
-            good &= told(sentence, whole <= SECONDS and seconds / alone <= RATIO)
+                found.append((whole, seconds, time.perf_counter() - started, spent, time.process_time() - before))
+            whole, seconds, alone = (statistics.median(column) for column in list(zip(*found[1:], strict=True))[:3])
+            spent, bare = (sum(column) / PAIRS for column in list(zip(*found[1:], strict=True))[3:])  # a process is told its seconds in hundredths: over all jobs
+            ratio = spent / bare if BUSY else seconds / alone
+            clock = f"{whole:.3f} s from the request, the job {seconds:.3f} s, the network alone {alone:.3f} s ({seconds / alone:.2f} ×)"
+            processor = f"processor time of the worker {spent:.3f} s, of the network alone {bare:.3f} s ({spent / bare:.2f} ×)"
+            good &= told(f"{method.id} over HTTP: {clock}; {processor}; at most {SECONDS} s, {RATIO} ×", (BUSY or whole <= SECONDS) and ratio <= RATIO)
     return good
 
 
@@ -171,16 +175,22 @@ def child(number: int) -> bool:
     seconds, peak = CLOCK() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     with Image.open(io.BytesIO(result.artifacts[0].data)) as file:
         made = np.asarray(file.convert("RGB")).astype(np.int16)
-    steps = np.abs(np.diff(made, axis=0)).mean((1, 2))  # between each row and the next
-    rows = max(4, STRIP["cpu"] // made.shape[1])
-    borders = np.zeros(len(steps), bool)
-    borders[rows - 1 :: rows] = True
-    seam = float(steps[borders].mean() / steps[~borders].mean())
+    over = {factor: over_borders(made, factor * max(4, STRIP["cpu"] // (made.shape[1] * factor))) for factor in (1, 2, FACTOR)}  # layers at full, half and a quarter of the size
     gap = float(np.diff(ctx.moments).max())
     good = told(f"{method.id}: 24 megapixels in {seconds:.0f} s, peak {peak / 2**20:.0f} MB; at most {CAP / 2**20:.0f}", peak <= CAP and made.shape == (4000, 6000, 3))
-    good &= told(f"{method.id}: steps over {borders.sum()} borders of strips are {seam:.3f} × those inside; at most {SEAM}", seam <= SEAM)
+    sentence = ", ".join(f"{ratio:.3f} × (strips of layers at 1/{factor})" for factor, ratio in over.items())
+    good &= told(f"{method.id}: steps over borders against those inside: {sentence}; at most {SEAM}", max(over.values()) <= SEAM)
     print(f"     longest stretch without a look at Stop: {gap * 1000:.0f} ms of processor time")
     return good
+
+
+def over_borders(made: Any, rows: int) -> float:
+    """Steps between the rows at each border of strips against those of rows in the same place within FACTOR, for enlarging leaves a pattern there."""
+    steps = np.abs(np.diff(made, axis=0)).mean((1, 2))  # between each row and the next
+    places = np.arange(len(steps))
+    border, phase = places % rows == rows - 1, places % FACTOR
+    inside = np.array([steps[~border & (phase == number)].mean() for number in range(FACTOR)])
+    return float(steps[border].mean() / inside[phase[border]].mean())
 
 
 def colours() -> bool:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from studio.pace import Paces
 from studio.simulation import Simulations
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Studio:
     places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id: the tabs to open for it, outermost first
     hasher: Hasher | None = None
     simulations: Simulations = field(default_factory=Simulations)
+    paces: Paces = field(default_factory=Paces)
     shared: dict[str, str] = field(default_factory=dict)  # "link", "network": where others reach this studio
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:

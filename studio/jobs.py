@@ -83,6 +83,11 @@ class Job:
 
     def events(self) -> Iterator[Event]:
         """Everything from the start, neighbouring texts merged; ends after Done, Failed or Cancelled."""
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self, pause: Callable[[], float] = lambda: MERGE_SECONDS) -> Iterator[list[Event]]:
+        """The same, together what came at once or in the `pause` (seconds) since the batch before; the end waits for no pause."""
         position, version = 0, 0
         while True:
             with self._changed:
@@ -91,13 +96,12 @@ class Job:
                 fresh, position = self._log[position:], len(self._log)
                 lossy = sorted((entry for entry in self._latest.values() if entry[0] > version), key=lambda entry: entry[0])
                 version = self._version
-            if not (fresh and isinstance(fresh[-1], FINAL)):
-                yield from (event for _, event in lossy)
-            for event in merge_texts(fresh):
-                yield event
-                if isinstance(event, FINAL):
-                    return
-            time.sleep(MERGE_SECONDS)
+            ended = bool(fresh) and isinstance(fresh[-1], FINAL)
+            yield [*([] if ended else [event for _, event in lossy]), *merge_texts(fresh)]
+            if ended:
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self._log and isinstance(self._log[-1], FINAL), timeout=pause())
 
     def wait(self) -> Job:
         for _ in self.events():

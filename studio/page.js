@@ -98,6 +98,29 @@
     catch { const line = document.getElementById('seisei-line'); if (line) line.replaceChildren(el('span', say('The studio does not answer. Is it still running?'), { className: 'grow' })); }
     timer = setTimeout(poll, document.hidden ? 5000 : 1000);
   }
+  // How long a click would have to wait now, on an average: a timer that should come every 50 ms tells by how late it is. A page that draws
+  // slowly tells the server, which sends what is written in fewer and larger updates; once it is quick again, in more
+  const QUICKEST = 0.035, SLOWEST = 1.5, OFTEN = 50;
+  let pace = QUICKEST, toldPace = QUICKEST;
+  async function tellPace() {
+    const page = window.__gradio_session_hash__; if (!page || Math.abs(Math.log(pace / toldPace)) < 0.15) return;
+    toldPace = pace;
+    await fetch('/api/v1/pace', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ page, seconds: pace }) }).catch(() => { toldPace = QUICKEST; });
+  }
+  function watchPace() {
+    let before = performance.now(), since = before, lost = 0;
+    const again = () => { before = since = performance.now(); lost = 0; };
+    document.addEventListener('visibilitychange', again);  // timers of a page that nobody sees come late for another reason
+    setInterval(() => {
+      const now = performance.now(), late = Math.max(0, now - before - OFTEN); before = now;
+      if (document.hidden) return again();
+      lost += late * late / 2;
+      if (now - since < 500) return;
+      const wait = lost / (now - since); lost = 0; since = now;
+      if (wait > 40) pace = Math.min(SLOWEST, pace * Math.min(4, wait / 25)); else if (wait < 12) pace = Math.max(QUICKEST, pace / 1.5);
+      tellPace();
+    }, OFTEN);
+  }
   // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
   const LEAVE = '#seisei-lang,#chat-view,#chat-list .wrap,#models-downloads,#gallery-large .studio-card,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
   function translate(root) {
@@ -138,7 +161,7 @@
     const file = event.dataTransfer.files[0], name = encodeURIComponent(file.name), box = event.target.closest('textarea');
     if (box && !box.disabled && !box.readOnly && isText(file)) return insert(box, file);
     const back = () => use('/api/v1/restore?name=' + name, file);
-    if (!/[.](json|png|ya?ml)$/i.test(file.name)) return back();
+    if (!/[.](json|png|ya?ml)$/i.test(file.name) || (/[.]png$/i.test(file.name) && document.getElementById('tab-image')?.offsetParent)) return back();  // among pictures a PNG is no character
     const choice = (label, action) => { const button = el('button', say(label)); button.style.marginRight = '8px'; button.onclick = () => { document.getElementById('seisei-dialog').close(); action(); }; return button; };
     dialog('A file was dropped', el('p', file.name), el('p', say('It can bring back the settings it was made with, or be imported as a chat or a character.')),
       choice('Bring its settings back', back), choice('Import it', async () => {
@@ -146,14 +169,21 @@
         if (answer.ok) location.reload(); else wrong(await answer.json());
       }));
   });
-  function wrong(told) { tell(say(told.error.message) + ' ' + say(told.error.hint)); }
+  function wrong(told, more) { tell(say(told.error.message) + ' ' + say(told.error.hint), more); }
   // Settings go to their tab: the server keeps them, the unseen button makes the tabs look, then the tab is opened
   async function use(path, file) {
     const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
-    if (!answer.ok) return wrong(told);
+    if (!answer.ok) return wrong(told, file?.type.startsWith('image/') && window.seisei.begin && { label: say('Begin from it'), act: () => { tabOf('image')?.click(); window.seisei.begin(file); } });
     document.getElementById('seisei-restore').click();
-    for (const id of told.place) { tabOf(id)?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    await goTo(told.place);
     tell(told.told);
+  }
+  // Tabs within tabs, outermost first: those of a tab that was just opened may still be being drawn
+  async function goTo(places) {
+    for (const id of places) {
+      for (let tries = 0; tries < 200 && !tabOf(id); tries++) await new Promise((done) => setTimeout(done, 50));
+      tabOf(id)?.click(); await new Promise((done) => setTimeout(done, 120));
+    }
   }
   // ?<tab>=… opens that tab; what the value means is the tab's own
   function opened(name, tries) { const tab = tabOf(name); if (tab) tab.click(); else if (tries) setTimeout(() => opened(name, tries - 1), 100); }
@@ -166,7 +196,7 @@
   async function piece(id) {
     const answer = await fetch('/api/v1/music/outputs/' + id + '/open', { method: 'POST' }), told = await answer.json();
     if (!answer.ok) return wrong(told);
-    for (const place of told.place) { tabOf(place)?.click(); await new Promise((done) => setTimeout(done, 120)); }
+    await goTo(told.place);
     document.dispatchEvent(new CustomEvent('seisei-music-open'));
   }
   // For what tabs and extensions draw themselves
@@ -214,15 +244,17 @@
     close.onclick = () => note.remove(); note.append(close);
     document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
   }
-  // A tab that was opened a moment ago may still be drawing its search
-  function search(tries) { const box = visible('.search-action'); if (box) box.focus(); else if (tries) setTimeout(() => search(tries - 1), 50); }
+  // A tab that was opened a moment ago may still be drawing its search; the next key means something else
+  let seeking = 0;
+  function search(tries) { const box = visible('.search-action'); if (box) box.focus(); else if (tries) seeking = setTimeout(() => search(tries - 1), 50); }
   addEventListener('keydown', (event) => {
+    clearTimeout(seeking);
     const typing = event.target.matches('input,textarea,[contenteditable]');
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();
     else if (event.key === 'Escape' && !document.querySelector('dialog[open]')) visible('.stop-action')?.click();
     else if (event.altKey && /^[1-9]$/.test(event.key)) { document.querySelectorAll('#seisei-tabs > .tab-wrapper [role=tab], #seisei-tabs [role=tablist] [role=tab]')[event.key - 1]?.click(); event.preventDefault(); }
     else if (event.key === '?' && !typing) help();
-    else if (event.key === '/' && !typing) { event.preventDefault(); search(20); }
+    else if (event.key === '/' && !typing) { event.preventDefault(); search(200); }
   });
   {
     const start = () => {
@@ -235,7 +267,8 @@
       document.getElementById('seisei-dark').onclick = () => setDark(!dark());
       follow();
       poll();
-      for (const name of new URLSearchParams(location.search).keys()) opened(name, 50);
+      watchPace();
+      for (const name of new URLSearchParams(location.search).keys()) opened(name, 600);  // a slow phone draws the page for a while
     };
     start();
   }

@@ -4,7 +4,7 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const INPUTS = 'input[type=number], input:not([type=file]):not([type=range]):not([type=hidden]), textarea, input[type=range], canvas, button';
 let note = null, round = 0;
 async function found(id) {
-  for (let tries = 0; tries < 40; tries++) { const box = id && document.getElementById(id); if (box) return box; await pause(50); }
+  for (let tries = 0; tries < 200; tries++) { const box = id && document.getElementById(id); if (box) return box; await pause(50); }
   return null;
 }
 const isOpen = (fold) => fold.querySelector(':scope > [data-testid=accordion-content]')?.style.display !== 'none';

@@ -65,6 +65,7 @@ class Api:
             Route("/api/v1/jobs/{id}/preview", ["GET"], self.job_preview, "The picture of its work so far"),
             Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
             Route("/api/v1/jobs/{id}/move", ["POST"], self.move, "Earlier or later among your waiting jobs: ?to=earlier|later"),
+            Route("/api/v1/pace", ["POST"], self.pace, 'How often a page is sent what is being written: {"page": its session with Gradio, "seconds"}'),
             Route("/api/v1/inputs", ["POST"], self.keep_input, "Keep a picture, a sound or a MIDI file for a job, or with ?as=table a CSV file, ?as=drawing an SVG: the body is the file, the answer its key"),
             Route("/api/v1/outputs", ["GET"], self.outputs, "Your outputs: ?kind= &query= &pipeline= &shelf=trash &limit= &offset="),
             Route("/api/v1/outputs/zip", ["GET"], self.zip, "Some of your outputs as one zip file: ?ids=a,b,c"),
@@ -136,6 +137,13 @@ class Api:
             return Response(path.read_bytes(), media_type="image/png", headers={"cache-control": "no-store"})
         except OSError as error:
             raise NotFound("There is no preview of this job.") from error
+
+    async def pace(self, request: Request) -> Any:
+        told = await body(request)
+        try:
+            return {"seconds": self.studio.paces.tell(owner(request), str(told.get("page", "")), float(told.get("seconds", 0)))}
+        except (TypeError, ValueError) as error:
+            raise BadInput("A pace is the name of a page and seconds above 0.", hint='Send {"page": "…", "seconds": 0.5}.', field="seconds") from error
 
     async def keep_input(self, request: Request) -> Any:
         data = await raw(request, self.studio.settings.max_upload_mb * 2**20)

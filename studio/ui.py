@@ -35,6 +35,12 @@ def arrived(request: gr.Request | None) -> float:
     return float(request.headers["x-seisei-arrived"]) if request else 0.0
 
 
+def pace(studio: Studio, request: gr.Request | None, least: float = 0.0) -> Callable[[], float]:
+    """Seconds to wait between updates of this page, now and again: as long as it needs to draw them, `least` at least."""
+    who, page = owner(request), str(request.session_hash) if request else ""
+    return lambda: max(least, studio.paces.of(who, page))
+
+
 def is_host(request: gr.Request | None) -> bool:
     """Whether this is the studio's owner, who may install extensions and add models."""
     return request is None or request.headers["x-seisei-host"] == "1"
@@ -84,7 +90,8 @@ class Problem:
     def on_fix(self, event: gr.EventData) -> Any:
         """The controls with the fix's values."""
         values = dict(event._data["value"])
-        updates = [show_value(values[name]) if name in values else gr.skip() for name in self._filled]
+        shown = {name: None if value == [] else show_value(value) for name, value in values.items()}  # nothing, for a control of any kind
+        updates = [shown[name] if name in shown else gr.skip() for name in self._filled]
         return updates if len(updates) > 1 else updates[0]
 
     def told(self, error: StudioError, language: str, more: str = "") -> str:
@@ -187,10 +194,8 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
     words = studio.words
     value = field.get_default(call_default_factory=True) if value is None else value
     about = {"label": words(field.title or ""), "info": words(field.description) if field.description else None}
-    if models := hint(field, "model_kind"):
-        named = hint(field, "choices") or []
-        choices = [(words(name), name) for name in named] + [(entry.title, entry.key) for entry in studio.catalog.entries(models) if not entry.problem and entry.key not in named]
-        return gr.Dropdown(choices, value=value, allow_custom_value=True, **about)
+    if hint(field, "model_kind"):
+        return gr.Dropdown(model_choices(field, studio), value=value, allow_custom_value=True, **about)
     if named := hint(field, "choices"):
         return gr.Dropdown([(words(name), name) for name in named], value=value, allow_custom_value=True, **about)
     if get_origin(field.annotation) is Literal:
@@ -204,6 +209,13 @@ def control(field: FieldInfo, studio: Studio, *, value: Any = None) -> Any:
         lines = hint(field, "lines") if hint(field, "widget") == "textarea" else 1
         return gr.Textbox(value=value, lines=lines or 1, **about)
     return gr.Textbox(value=show_value(value), lines=2, **about)
+
+
+def model_choices(field: FieldInfo, studio: Studio) -> list[tuple[str, str]]:
+    """(title, key) of the models that such a field can name, as they are now: one that was added later is there too."""
+    named = hint(field, "choices") or []
+    found = [entry for entry in studio.catalog.entries(hint(field, "model_kind")) if not entry.problem and entry.key not in named]
+    return [(studio.words(name), name) for name in named] + [(entry.title, entry.key) for entry in found]
 
 
 def bounds(field: FieldInfo) -> Bounds:

@@ -2,7 +2,7 @@
 // `element` and `trigger` are Gradio's; window.seisei brings words, messages and questions.
 const { say, tell, ask } = window.seisei;
 const picked = new Set();
-let last = '';
+let last = '', focused = '';  // the card that has the keyboard
 
 const boxes = () => [...element.querySelectorAll('input[data-pick]')];
 const cards = () => [...element.querySelectorAll('button[data-output]')];
@@ -34,6 +34,7 @@ function draw() {
   const here = new Set(boxes().map((box) => box.dataset.pick));
   for (const id of [...picked]) if (!here.has(id)) picked.delete(id);
   for (const box of boxes()) box.checked = picked.has(box.dataset.pick);
+  if (focused && document.activeElement === document.body) cards().find((card) => card.dataset.output === focused)?.focus({ preventScroll: true });  // a grid that is drawn anew while one walks it
   element.classList.toggle('picking', picked.size > 0);
   const ids = [...picked], parts = [];
   if (ids.length) {
@@ -74,5 +75,8 @@ element.addEventListener('keydown', (event) => {
     inTrash() ? purge(ids) : trash(ids);
   } else if (event.key === 'x') boxes()[at].click();
 });
+element.addEventListener('focusin', (event) => { focused = event.target.closest('button[data-output]')?.dataset.output || ''; });
+element.addEventListener('focusout', (event) => { if (event.target.isConnected && event.relatedTarget !== null) focused = ''; });
+element.ownerDocument.addEventListener('pointerdown', (event) => { if (!element.contains(event.target)) focused = ''; });
 new MutationObserver(draw).observe(element, { childList: true, subtree: true });
 draw();

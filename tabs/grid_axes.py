@@ -33,6 +33,7 @@ class GridAxes:
         self.fill: dict[str, Any] = {}
         for which in WHICH:
             self._axis(which, grid, prefix, choices)
+        self.swap = gr.Button(self.studio.words("Exchange X and Y"), size="sm", elem_classes="studio-quiet", elem_id=f"{prefix}-swap")
 
     def _axis(self, which: str, grid: type[Params], prefix: str, choices: Sequence[tuple[str, str]]) -> None:
         words, field = self.studio.words, grid.model_fields[f"{which}_axis"]
@@ -42,17 +43,19 @@ class GridAxes:
             else:
                 self.axes[f"{which}_axis"] = ui.control(field, self.studio)
             title = str(grid.model_fields[f"{which}_values"].title)
-            self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=1, max_lines=6, elem_id=f"{prefix}-{which}-values")}
+            self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=2, max_lines=6, elem_id=f"{prefix}-{which}-values")}
             with gr.Row():
                 self.told_of[which] = gr.HTML("", elem_classes="studio-note", padding=False)
                 self.fill[which] = gr.Button(words("Fill in"), size="sm", min_width=70, scale=0, visible=False, elem_classes="studio-quiet", elem_id=f"{prefix}-{which}-fill")
 
-    def listen_axes(self, model: Any) -> None:
-        """`model` is the component with the model whose values are filled in."""
+    def listen_axes(self, *about: Any) -> None:
+        """`about` are components that say what is filled in; the first is the model whose values they are."""
+        one, other = ([self.axes[f"{which}_axis"], self.axes[f"{which}_values"]] for which in "xy")
+        self.swap.click(lambda *values: [*values[2:], *values[:2]], [*one, *other], [*one, *other], **ui.QUICK)
         for which in WHICH:
             axis = self.axes[f"{which}_axis"]
             axis.change(self.on_axis, [axis], [self.told_of[which], self.fill[which]], **ui.QUICK)
-            self.fill[which].click(self.on_fill, [axis, model], [self.axes[f"{which}_values"]], **ui.QUICK)
+            self.fill[which].click(self.on_fill, [axis, *about], [self.axes[f"{which}_values"]], **ui.QUICK)
 
     def on_axis(self, axis: str, request: gr.Request) -> list[Any]:
         hint = self.hints.get(axis) or (NUMBERS if self._is_number(axis) else CHOICES if axis else "")

@@ -1,29 +1,38 @@
 // The pictures of a run: a click makes one large, another or Escape shows all again; arrows go to the next. `element` and `trigger` are Gradio's.
 const { say, tell, dialog } = window.seisei;
-const sheet = () => element.querySelector('.image-sheet');
+const view = () => element.closest('.image-view') || element, sheet = () => element.querySelector('.image-sheet');
 const all = () => [...element.querySelectorAll('button[data-output]')].filter((button) => !button.hidden);
-function large(button) {
-  const here = sheet();
-  if (!here) return;
-  for (const other of all()) other.toggleAttribute('aria-current', other === button);
-  here.toggleAttribute('data-large', !!button && all().length > 1);
+const working = () => !!element.querySelector('[aria-busy]');
+// The picture that is marked, and whether it is large, outlive what a job at work draws anew
+let zoomed = '', known = '', worked = false;  // known: the one that the studio takes for chosen; of a job that ends, its newest
+function mark() {
+  const here = all(), asked = here.find((button) => button.dataset.output === view().dataset.chosen), now = asked || (working() ? null : here.at(-1));
+  for (const button of here) button.toggleAttribute('aria-current', button === now);
+  sheet()?.toggleAttribute('data-large', here.length > 1 && !!now && now.dataset.output === zoomed);
+  if (worked && !working()) known = here.at(-1)?.dataset.output;
+  worked = working();
+  if (now && !worked && now.dataset.output !== known) { known = now.dataset.output; setTimeout(() => trigger('select', { value: known })); }
+}
+function choose(button) {
+  zoomed = zoomed === button.dataset.output ? '' : button.dataset.output;
+  view().dataset.chosen = known = button.dataset.output;
+  mark();
+  trigger('select', { value: known });
 }
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-output]'), example = event.target.closest('button[data-example]'), task = event.target.closest('button[data-task]');
   if (example) trigger('input', { value: example.dataset.example });
   if (task) trigger('apply', { value: task.dataset.task });
-  if (!button) return;
-  const again = button.hasAttribute('aria-current') && sheet().hasAttribute('data-large');
-  large(again ? null : button);
-  (element.closest('.image-view') || element).dataset.chosen = button.dataset.output;
-  trigger('select', { value: button.dataset.output });
+  if (button) choose(button);
 });
+new MutationObserver(mark).observe(element, { childList: true, subtree: true, attributes: true, attributeFilter: ['aria-busy', 'aria-current', 'data-large', 'data-output', 'hidden'] });
+mark();
 element.addEventListener('input', (event) => { if (event.target.matches('.image-compare input')) event.target.parentElement.style.setProperty('--at', event.target.value + '%'); });
 element.addEventListener('keydown', (event) => {
   const places = all(), at = places.indexOf(event.target.closest('button[data-output]'));
   if (at < 0) return;
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1 }[event.key];
-  if (event.key === 'Escape') large(null);
+  if (event.key === 'Escape' && sheet()?.hasAttribute('data-large')) { event.stopPropagation(); zoomed = ''; mark(); }  // it would stop a job
   else if (to !== undefined && places[to]) { event.preventDefault(); places[to].focus(); places[to].click(); }
 });
 
@@ -71,6 +80,8 @@ window.seisei.image = {
     shown(id, false);
     tell(say('{n} moved to the trash.', { n: 1 }), { label: say('Undo'), act: async () => { await post('untrash', id); shown(id, true); } });
   },
+  seeded: (n) => tell(say('The next pictures begin with the seed {n}.', { n })),
+  wanted: () => { const box = document.getElementById('image-editor'); box?.scrollIntoView({ block: 'center' }); box?.querySelector('.choose')?.focus({ preventScroll: true }); tell(say('Give your picture here, then press Generate.')); },
   go: (mode) => document.querySelector('#image-modes [role=tab][data-tab-id="' + mode + '"]')?.click(),
 };
 // Buttons that are only a sign get their names

@@ -2,57 +2,86 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Output, Studio, StudioError
+from tabs import image_advice as advice
 
 SCRIPTED = {"Download": "save", "Compare": "compare", "Copy settings": "settings", "Copy link": "link", "Move to trash": "trash"}  # label: function of window.seisei.image
 
 
+def scripted(words: Any, prefix: str) -> dict[str, Any]:
+    """Those buttons, by their functions; `prefix` begins the elements' ids."""
+    return {act: gr.Button(words(label), size="sm", min_width=90, elem_id=f"{prefix}-{act}") for label, act in SCRIPTED.items()}
+
+
+def listen_scripted(buttons: dict[str, Any], view: str) -> None:
+    """They mean the picture that is chosen in `view`, a selector."""
+    for act, button in buttons.items():
+        button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '{view}'); return []; }}")
+
+
 class Actions:
-    """A row of small buttons below the picture."""
+    """What is told of the chosen picture, and a row of small buttons below it."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
     def build(self) -> None:
         words = self.studio.words
+        self.about = gr.HTML("", padding=False, elem_id="image-about")
         with gr.Row(visible=False, elem_classes="studio-quiet", elem_id="image-actions") as self.row:
             self.favourite = gr.Button("☆", size="sm", min_width=40, scale=0, elem_id="image-star")
             self.vary = gr.Button(words("Vary"), size="sm", min_width=60)
             self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
             self.enlarge = gr.Button(words("Enlarge"), size="sm", min_width=80)
             self.again = gr.Button(words("Its seed"), size="sm", min_width=80)
-            self.scripted = {act: gr.Button(words(label), size="sm", min_width=90, elem_id=f"image-{act}") for label, act in SCRIPTED.items()}
+            self.scripted = scripted(words, "image")
             self.ideas = gr.Button(words("Examples and tasks"), size="sm", min_width=130)
 
     def listen(self, create: Any, upscale: Any) -> None:
         """`create` and `upscale` are the pages that go on with the picture."""
-        for act, button in self.scripted.items():
-            button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-view'); return []; }}")
+        listen_scripted(self.scripted, "#image-view")
         form = create.form
         self.favourite.click(self.on_star, [create.chosen], [self.favourite], **ui.QUICK)
         self.vary.click(create.on_vary, inputs_kwargs={"chosen": create.chosen}, outputs=create.streamed, **ui.QUIET, concurrency_limit=None, trigger_mode="multiple")
         self.begin.click(create.on_begin, [create.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK)
-        self.again.click(self.on_seed, [create.chosen], [form.controls["seed"]], **ui.QUICK)
-        self.ideas.click(lambda: ["", True, gr.update(visible=False)], [], [create.chosen, create.blank, self.row], **ui.QUICK).then(create.on_ideas, [form.model, create.blank], [create.view], **ui.QUICK)
+        seed = form.controls["seed"]
+        self.again.click(self.on_seed, [create.chosen], [seed], **ui.QUICK).success(None, [seed], [], js="(seed) => { window.seisei.image.seeded(seed); return []; }")
+        self.ideas.click(lambda: ["", True, gr.update(visible=False), ""], [], [create.chosen, create.blank, self.row, self.about], **ui.QUICK).then(create.on_ideas, [form.model, create.blank], [create.view], **ui.QUICK)
         self.enlarge.click(upscale.on_take, [create.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
 
-    def star(self, output_id: str) -> Any:
-        """The favourite button of a picture."""
+    @property
+    def told(self) -> list[Any]:
+        """What `of` gives values for."""
+        return [self.favourite, self.about]
+
+    def of(self, output_id: str, lang: str) -> list[Any]:
+        """The favourite button and the account of a picture; of none where it is gone."""
         try:
-            on = bool(output_id) and self.studio.store.output(output_id).favourite
+            output = self.studio.store.output(output_id) if output_id else None
         except StudioError:
-            on = False
-        return gr.update(value="★" if on else "☆")
+            output = None
+        star = gr.update(value="★" if output and output.favourite else "☆")
+        return [star, f"<p class='picture-told'>{html.escape(self.account(output, lang))}</p>" if output else ""]
+
+    def account(self, output: Output, lang: str) -> str:
+        """In one line what it was drawn with: its own words where choices made them, seed, size, steps, sampler, model."""
+        say, params, facts = self.studio.words.say, output.metadata.get("params", {}), output.metadata.get("facts", {})
+        sampler = str(params.get("sampler", ""))
+        parts = [str(facts.get("prompt", ""))]
+        parts += [f"{say(lang, name)} {value}" for name, value in (("Seed", facts.get("seed")), ("Steps", params.get("steps")), ("CFG scale", params.get("cfg_scale"))) if value is not None]
+        parts += [f"{facts['width']} × {facts['height']}" if facts.get("width") else "", say(lang, sampler)]
+        return " · ".join([part for part in parts if part] + [say(lang, title) for title, key in advice.usable_models(self.studio) if key == params.get("model")])
 
     def on_star(self, chosen: str, request: gr.Request) -> Any:
         output = own_output(self.studio, chosen, request)
         self.studio.store.favourite(chosen, not output.favourite, owner=output.owner)
-        return self.star(chosen)
+        return self.of(chosen, ui.lang(request))[0]
 
     def on_seed(self, chosen: str, request: gr.Request) -> int:
         return int(own_output(self.studio, chosen, request).metadata.get("facts", {}).get("seed", -1))

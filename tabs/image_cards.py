@@ -36,7 +36,9 @@ class CardsPanel:
         with gr.Accordion(words("Models and LoRAs"), open=False, elem_id="image-cards-fold") as self.fold:
             self.chosen = gr.State("")
             self.view = gr.HTML("", js_on_load=SCRIPT, padding=False, elem_id="image-cards")
-            self.thumb = gr.Button(words("Use this picture as its thumbnail"), size="sm", visible=False, elem_classes="studio-quiet", elem_id="image-thumb")
+            with gr.Row(elem_classes="studio-quiet", elem_id="image-cards-foot"):
+                self.again = gr.Button(words("Look again"), size="sm", min_width=90, elem_id="image-cards-again")
+                self.thumb = gr.Button("", size="sm", min_width=150, visible=False, elem_id="image-thumb")
 
     def listen(self, form: Any) -> None:
         """`form` has the model's dropdown, and what a change of the model moves."""
@@ -48,11 +50,18 @@ class CardsPanel:
     def on_show(self, model: str, request: gr.Request) -> str:
         return cards(self.studio, model, ui.lang(request))
 
+    def on_again(self, model: str, request: gr.Request) -> str:
+        """The models' folder read anew: what was put there since."""
+        self.studio.catalog.refresh()
+        return self.on_show(model, request)
+
     def on_select(self, form: Any) -> Any:
         def select(event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
             key = str(event._data["value"])
             entry = self.studio.catalog.find(key)
-            thumb = gr.update(visible=ui.is_host(request) and Path(entry.path).is_file())
+            lang = ui.lang(request)
+            label = self.studio.words.say(lang, "Chosen picture as thumbnail of {name}", name=self.studio.words.say(lang, entry.title))
+            thumb = gr.update(value=label, visible=ui.is_host(request) and Path(entry.path).is_file())
             if entry.kind != "image":
                 return [key, thumb, gr.skip(), *[gr.skip()] * len(form.moved)]
             return [key, thumb, key, *form.on_model(key, given["shape"], given["megapixels"], given["before"], *(given[name] for name in advice.FOLLOWED))]

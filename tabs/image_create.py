@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import time
 from collections.abc import Iterator
@@ -23,7 +24,9 @@ from tabs.job_follow import Run, duration
 from tabs.job_page import STREAMING
 
 PIPELINE = advice.PIPELINE
+FORM = "image.form"  # under which it is kept
 MOST_SEED = 2**31
+WANTED = "(next) => { if (!next?.pipeline) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
 MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision")
 
 
@@ -41,8 +44,9 @@ class CreatePage(PicturePage):
         words = self.studio.words
         self.chosen, self.next, self.blank = gr.State(""), gr.State({}), gr.State(False)
         with gr.Row(elem_classes="studio-two"):
-            with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
+            with gr.Column(scale=1, min_width=300, elem_classes="studio-left", elem_id="image-form"):
                 self.form.build(self.earlier.build)
+                self.keep = gr.Button("", visible="hidden", elem_id="image-keep")
                 with gr.Column(elem_classes="studio-foot", elem_id="image-foot"):
                     self.build_problem("image-problem")
                     self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-verdict")
@@ -60,7 +64,7 @@ class CreatePage(PicturePage):
 
     @property
     def more(self) -> list[Any]:
-        return [self.actions.row, self.working, self.chosen, self.actions.favourite, self.blank]
+        return [self.actions.row, self.working, self.chosen, self.blank, *self.actions.told]
 
     def listen(self, upscale: Any) -> None:
         form, given = self.form, self.form.given
@@ -69,11 +73,13 @@ class CreatePage(PicturePage):
         self.nine.click(self.on_nine, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         for button, mode in ((self.skip, "skip"), (self.finish, "finish")):
             button.click(self.stopper(mode), [], [], **ui.QUICK)
-        self.view.select(self.on_select, [], [self.chosen, self.actions.favourite], **ui.QUICK)
-        self.view.input(self.on_example, [], [form.prompt_box.prompt], **ui.QUICK).then(self.on_go, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        self.view.select(self.on_select, [], [self.chosen, *self.actions.told], **ui.QUICK)
+        self.view.input(self.on_words, inputs_kwargs=given, outputs=[form.prompt_box.prompt, self.earlier.back], **ui.QUICK).then(self.on_go, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         taken = [self.next, self.earlier.back, *form.filled]
-        self.view.apply(self.on_task, inputs_kwargs=given, outputs=taken, **ui.QUICK).then(self.on_next, inputs_kwargs=given | {"next": self.next}, outputs=self.streamed, **STREAMING)
+        told = self.view.apply(self.on_task, inputs_kwargs=given, outputs=taken, **ui.QUICK).then(None, [self.next], [], js=WANTED)
+        told.then(self.on_next, inputs_kwargs=given | {"next": self.next}, outputs=self.streamed, **STREAMING)
         self.actions.listen(self, upscale)
+        self.keep.click(self.on_keep, inputs_kwargs=given, outputs=[], **ui.QUICK)
         form.listen()
         self._listen_earlier(taken)
         gr.on([light[name].change for name in MEASURED], self.on_measure, inputs_kwargs=light, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
@@ -88,7 +94,7 @@ class CreatePage(PicturePage):
     def _listen_earlier(self, taken: list[Any]) -> None:
         form, earlier = self.form, self.earlier
         earlier.listen()
-        earlier.view.select(self.on_earlier, inputs_kwargs=form.given, outputs=[form.prompt_box.prompt, earlier.back], **ui.QUICK)
+        earlier.view.select(self.on_words, inputs_kwargs=form.given, outputs=[form.prompt_box.prompt, earlier.back], **ui.QUICK)
         earlier.back.click(self.on_back, inputs_kwargs=form.given, outputs=taken, **ui.QUICK)
 
     # -- generating ------------------------------------------------------------------------------------------
@@ -103,8 +109,13 @@ class CreatePage(PicturePage):
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         values, extras = self.form.values(given), self.form.read_extras(owner, given)
-        self.studio.store.remember(owner, "image.form", values | {"extras": extras, "written": True})
+        self.studio.store.remember(owner, FORM, values | {"extras": extras, "written": True})
         return values, extras
+
+    def on_keep(self, request: gr.Request, **given: Any) -> None:
+        """A moment after something was changed: it is there when the page is opened again. What can't be read is kept once it can."""
+        with contextlib.suppress(StudioError):
+            self.asked(ui.owner(request), given)
 
     def accepted(self, owner: str, given: dict[str, Any]) -> None:
         remember_prompt(self.studio, owner, str(given["prompt"] or ""))
@@ -117,7 +128,7 @@ class CreatePage(PicturePage):
 
     def shown(self, run: Run, request: gr.Request) -> list[Any]:
         chosen = run.outputs[-1] if run.outputs else ""
-        return [gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, self.actions.star(chosen), not run.outputs and not run.running]
+        return [gr.update(visible=bool(run.outputs) and not run.running), gr.update(visible=run.running), chosen, not run.outputs and not run.running, *self.actions.of(chosen, ui.lang(request))]
 
     # -- filling ---------------------------------------------------------------------------------------------
 
@@ -126,14 +137,16 @@ class CreatePage(PicturePage):
         return ideas(advice.traits(self.studio, model or (models[0][1] if models else "")), self.studio.words, lang)
 
     def _last_model(self, owner: str) -> str:
-        return str((self.studio.store.recall(owner, "image.form") or {}).get("model", ""))
+        return str((self.studio.store.recall(owner, FORM) or {}).get("model", ""))
 
     def on_ideas(self, model: str, blank: bool, request: gr.Request) -> Any:
         """An empty page offers what the newly chosen model can draw."""
         return stage(Run(), self.studio.words, ui.lang(request), self._ideas(model, ui.lang(request))) if blank else gr.skip()
 
-    def on_example(self, event: gr.EventData) -> str:
-        return str(event._data["value"])
+    def on_words(self, event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
+        """An example or an earlier prompt in place of what was written, which can be brought back."""
+        self._keep(ui.owner(request), given)
+        return [str(event._data["value"]), gr.update(visible=True)]
 
     def on_task(self, event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
         """The task's settings over the model's own; the form as it was is kept for the way back."""
@@ -141,16 +154,14 @@ class CreatePage(PicturePage):
         self._keep(owner, given)
         chosen = task(str(event._data["value"]))
         values = chosen.values_for(advice.traits(self.studio, given["model"]), lang) | {"model": given["model"]}
-        shown = self.form.shown(owner, values)
         if chosen.picture:
+            values["image"] = self._picture(given)
+        shown = self.form.shown(owner, values)
+        if chosen.picture and not values["image"]:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
             return [{}, gr.update(visible=True), *shown]
         go = {"pipeline": advice.GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
         return [go, gr.update(visible=True), *shown]
-
-    def on_earlier(self, event: gr.EventData, request: gr.Request, **given: Any) -> list[Any]:
-        self._keep(ui.owner(request), given)
-        return [str(event._data["value"]), gr.update(visible=True)]
 
     def on_back(self, request: gr.Request, **given: Any) -> list[Any]:
         """The form as it was before; once more comes back to now."""
@@ -158,6 +169,13 @@ class CreatePage(PicturePage):
         before = self.studio.store.recall(owner, BEFORE, {})
         self._keep(owner, given)
         return [{}, gr.update(visible=True), *self.form.shown(owner, before)]
+
+    def _picture(self, given: dict[str, Any]) -> str:
+        """The key of the picture that is given already; "" where there is none."""
+        try:
+            return self.form.picture.keys(given["editor"])[0]
+        except StudioError:
+            return ""
 
     def _keep(self, owner: str, given: dict[str, Any]) -> None:
         try:
@@ -168,9 +186,12 @@ class CreatePage(PicturePage):
     def on_load(self, request: gr.Request) -> list[Any]:
         """The form as it was left, or as a file or an output gave it back; at a first visit a prompt that works."""
         owner, store = ui.owner(request), self.studio.store
-        values = dict(store.recall(owner, f"restore:{PIPELINE}") or store.recall(owner, "image.form") or {})
+        given = store.recall(owner, f"restore:{PIPELINE}")
+        values = dict(given or store.recall(owner, FORM) or {})
         store.remember(owner, f"restore:{PIPELINE}", None)
-        if not values.get("prompt") and not values:
+        if given:
+            store.remember(owner, FORM, values)
+        if not values:
             models = advice.usable_models(self.studio)
             values = {"prompt": examples(advice.traits(self.studio, models[0][1] if models else ""), ui.lang(request))[0]}
         return self.form.shown(owner, values)
@@ -196,19 +217,23 @@ class CreatePage(PicturePage):
 
     # -- results ---------------------------------------------------------------------------------------------
 
-    def on_select(self, event: gr.EventData) -> list[Any]:
+    def on_select(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         chosen = str(event._data["value"])
-        return [chosen, self.actions.star(chosen)]
+        own_output(self.studio, chosen, request)
+        return [chosen, *self.actions.of(chosen, ui.lang(request))]
 
     def on_vary(self, request: gr.Request, chosen: str) -> Iterator[list[Any]]:
-        """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture."""
+        """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture, or for models that only look at pictures, from another seed."""
         output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
         seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
         params |= own_words(params, seed)
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
-        if advice.traits(self.studio, str(params.get("model", ""))).get("variation") and not params.get("image"):
+        traits = advice.traits(self.studio, str(params.get("model", "")))
+        if traits.get("variation") and not params.get("image"):
             params |= {"seed": seed, "variation_strength": 0.3, "variation_seed": other}
+        elif not traits.get("begins", True):  # it looks at its picture, and gives another one from another seed
+            params |= {"seed": other}
         else:
             key = self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes())
             params |= {"seed": other, "image": key, "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)

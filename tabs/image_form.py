@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +15,7 @@ from tabs import image_advice as advice
 from tabs.image_cards import CardsPanel
 from tabs.image_control import ANNOTATE, ControlPreview
 from tabs.image_editor import PictureEditor
-from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
+from tabs.image_picture import holds_picture, holds_pictures, kept_picture, picture_value, shown_picture
 from tabs.image_prompt import PromptBox
 from tabs.image_styles import StylesPanel
 
@@ -26,7 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "High resolution": ("hires_scale", "hires_steps", "hires_strength", "hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_schedule", "hires_model", "hires_width", "hires_height"),
     "Enlarge": ("upscale", "upscaler"),
 }
-PICTURE = ("denoising_strength", "resize")
+PICTURE = ("more_images", "denoising_strength", "resize")
 MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")
 EXTEND = ("extend_left", "extend_right", "extend_top", "extend_bottom")
 ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PICTURE, *MASK, *EXTEND, *(name for names in GROUPS.values() for name in names)}
@@ -35,10 +36,12 @@ MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in thei
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {  # trait: fields or groups that need it
     "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",),
+    "several": ("more_images",), "begins": ("denoising_strength",),
 }  # fmt: skip
 TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 
 
+STEPS_FOUND = "DPM adaptive finds its own number of steps; this one only places where a picture is begun from."
 NUMBERED = re.compile(r"(\w[\w ]* \d) ")
 
 
@@ -107,6 +110,9 @@ class Form:
                 with gr.Row(elem_classes="studio-quiet"):
                     self.random = gr.Button(words("Random"), size="sm", min_width=80)
                     self.last = gr.Button(words("Reuse the last"), size="sm", min_width=110)
+            if title == "Variation":
+                with gr.Row(elem_classes="studio-quiet"):
+                    self.other = gr.Button(words("Another variation seed"), size="sm", min_width=150, elem_id="image-variation-other")
 
     def _preview(self, name: str) -> None:
         """A control unit can show what it will see."""
@@ -118,6 +124,9 @@ class Form:
         for name in names:
             if holds_picture(self.fields[name]):
                 self.controls[name] = gr.Image(type="filepath", format="png", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
+            elif holds_pictures(self.fields[name]):
+                about: dict[str, Any] = {"label": self.studio.words(self.fields[name].title), "columns": 3, "height": 200, "buttons": [], "sources": ["upload", "clipboard"]}
+                self.controls[name] = gr.Gallery(type="filepath", format="png", file_types=["image"], interactive=True, visible=False, elem_id="image-more", **about)
             else:
                 self.controls |= ui.controls(self.Params, self.studio, only=(name,))
 
@@ -196,6 +205,8 @@ class Form:
         field = self.fields[name]
         if holds_picture(field):
             return picture_value(shown_picture(self.studio, str(wanted.get(name, ""))))
+        if holds_pictures(field):
+            return [picture_value(path) for key in wanted.get(name) or [] if (path := shown_picture(self.studio, str(key)))]
         return ui.show_value(wanted[name]) if name in wanted else ui.show_value(field.get_default(call_default_factory=True))
 
     def _for_model(self, name: str, value: Any, traits: dict[str, Any]) -> Any:
@@ -203,9 +214,10 @@ class Form:
         if name in ("sampler", "schedule"):
             names = ["Automatic", *traits.get(f"{name}s", [])]
             return gr.update(value=value, choices=[(self.studio.words(one), one) for one in names])
+        more = {"choices": ui.model_choices(self.fields[name], self.studio)} if ui.hint(self.fields[name], "model_kind") else {}
         if trait := TRAITS.get(name):
-            return gr.update(value=value, visible=traits.get(trait, True))
-        return value
+            more["visible"] = traits.get(trait, True)
+        return gr.update(value=value, **more) if more else value
 
     def _visible(self, traits: dict[str, Any]) -> list[Any]:
         """For the megapixels and the groups of `advised`."""
@@ -232,6 +244,20 @@ class Form:
         reads = [gr.update(visible=traits[trait]) for trait in TRAITS.values()]
         return [gr.update(visible=traits["negative"]), *updates, *reads, basis, *self._visible(traits)]
 
+    def on_sampler(self, model: str, sampler: str) -> Any:
+        """Where the steps are set it is said when they are not counted."""
+        found = sampler in advice.traits(self.studio, model).get("adaptive", ())
+        return gr.update(info=self.studio.words(STEPS_FOUND if found else self.fields["steps"].description))
+
+    @property
+    def named_models(self) -> dict[str, Any]:
+        """Controls that name a model, by parameter."""
+        return {name: control for name, control in self.controls.items() if ui.hint(self.fields[name], "model_kind")}
+
+    def on_models(self) -> list[Any]:
+        """The models that are there now, for `model` and the controls of `named_models`; what is chosen stays."""
+        return [gr.update(choices=advice.usable_models(self.studio)), *(gr.update(choices=ui.model_choices(self.fields[name], self.studio)) for name in self.named_models)]
+
     def on_shape(self, model: str, shape: str, megapixels: str) -> list[Any]:
         return list(advice.shape_size(advice.advice(self.studio, model), shape, megapixels)) if shape != advice.OWN_SHAPE else [gr.skip(), gr.skip()]
 
@@ -247,11 +273,16 @@ class Form:
         followed = [self.controls[name] for name in advice.FOLLOWED]
         sizes = followed[-2:]
         self.model.input(self.on_model, [self.model, self.shape, self.megapixels, self.defaults, *followed], self.moved, **ui.QUICK)
+        gr.on([self.controls["sampler"].change, self.model.change], self.on_sampler, [self.model, self.controls["sampler"]], [self.controls["steps"]], trigger_mode="always_last", **ui.QUICK)
         gr.on([self.shape.input, self.megapixels.input], self.on_shape, [self.model, self.shape, self.megapixels], sizes, **ui.QUICK)
         gr.on([item.input for item in sizes], lambda: advice.OWN_SHAPE, [], [self.shape], **ui.QUICK)
         self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
         self.picture.listen(self.shape, advice.AS_PICTURE)
         self.prompt_box.listen(self.model)
+        models = [self.model, *self.named_models.values()]
+        ui.around(self.model, gr.Tab)[0].select(self.on_models, [], models, **ui.QUICK)
+        self.cards.again.click(self.cards.on_again, [self.model], [self.cards.view], **ui.QUICK).then(self.on_models, [], models, **ui.QUICK)
+        self.other.click(lambda: random.randrange(2**32), [], [self.controls["variation_seed"]], **ui.QUICK)
         self.random.click(lambda: -1, [], [self.controls["seed"]], **ui.QUICK)
         self.last.click(self.on_last_seed, [], [self.controls["seed"]], **ui.QUICK)
         self.styles.listen(self.prompt_box)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,9 @@ from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
 from tabs.grid_axes import WHICH, GridAxes
+from tabs.image_actions import listen_scripted, scripted
 from tabs.image_page import PicturePage
+from tabs.image_view import stage
 from tabs.job_follow import Run, duration
 from tabs.job_page import STREAMING
 
@@ -25,6 +28,9 @@ HINTS = {
     "Prompt S/R": "The first is searched in the prompt, the others take its place.", "Prompts": "Whole prompts, one on each line.",
     "Prompt matrix": "Added to the prompt in all combinations, with commas between.", "Model": "Names of models, with commas between.",
 }  # fmt: skip
+KEPT = "image.grid.axes"
+CELLS, SHEET = "Show its pictures", "Show the sheet"
+WORD, NETWORK = re.compile(r"[^\W\d_]{2,}|[^\x00-\x7f]"), re.compile(r"<[^>]*>")
 COUNTED = ("prompt", "negative_prompt", "model", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "precision")
 
 
@@ -47,6 +53,7 @@ class GridPage(GridAxes, PicturePage):
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 gr.HTML(f"<p class='studio-note'>{html.escape(words('One picture for each combination. Prompt, model and settings are those of Create.'))}</p>", padding=False)
+                self.basis = gr.HTML("", padding=False, elem_id="image-grid-basis")
                 self.build_axes(self.Params, "image")
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("image-grid-problem")
@@ -55,6 +62,9 @@ class GridPage(GridAxes, PicturePage):
                         self.build_go("Draw the grid", "image-grid")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.build_view("image-grid-view")
+                with gr.Row(visible=False, elem_classes="studio-quiet image-actions", elem_id="image-grid-actions") as self.finished:
+                    self.parts = gr.Button(words(CELLS), size="sm", min_width=120, elem_id="image-grid-parts")
+                    self.scripted = scripted(words, "image-grid")
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.working:
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
                 with gr.Row(visible=False, elem_classes="studio-quiet") as self.broken:
@@ -63,7 +73,7 @@ class GridPage(GridAxes, PicturePage):
 
     @property
     def more(self) -> list[Any]:
-        return [self.working, self.broken]
+        return [self.working, self.broken, self.finished, self.parts]
 
     def listen(self, opened: Any) -> None:
         """`opened` is the event of the page being looked at: its count follows what was changed in Create."""
@@ -71,9 +81,16 @@ class GridPage(GridAxes, PicturePage):
         self.listen_job([self.go.click], form.given | self.axes, form.named)
         self.go_on.click(self.on_go_on, [], self.streamed, **STREAMING)
         self.finish.click(self.stopper("finish"), [], [], **ui.QUICK)
-        self.listen_axes(form.model)
+        self.listen_axes(form.model, form.prompt_box.prompt)
+        self.parts.click(self.on_parts, [self.parts], [self.view, self.parts], **ui.QUICK)
+        listen_scripted(self.scripted, "#image-grid-view")
+        gr.on([opened, form.model.change], self.on_basis, [form.prompt_box.prompt, form.model], [self.basis], trigger_mode="always_last", **ui.QUICK)
         light = {name: form.given[name] for name in COUNTED} | self.axes
         gr.on([opened, *(component.change for component in (*self.axes.values(), form.model))], self.on_count, inputs_kwargs=light, outputs=[self.counted], trigger_mode="always_last", **ui.QUICK)
+        page = gr.context.Context.root_block
+        assert isinstance(page, gr.Blocks)
+        page.load(self.on_load, [], list(self.axes.values()), **ui.QUICK)
+        gr.on([component.change for component in self.axes.values()], self.on_keep, inputs_kwargs=self.axes, outputs=[], trigger_mode="always_last", **ui.QUICK)
         ui.on_restore(self.studio, advice.GRID, ["image", "grid"], self.on_restore, [*self.axes.values(), *form.filled])
 
     # -- drawing ---------------------------------------------------------------------------------------------
@@ -105,16 +122,36 @@ class GridPage(GridAxes, PicturePage):
         return found
 
     def shown(self, run: Run, request: gr.Request) -> list[Any]:
-        return [gr.update(visible=run.running), gr.update(visible=not run.running and self._is_broken(ui.owner(request)))]
+        broken = not run.running and self._is_broken(ui.owner(request))
+        parts = gr.update(visible=not run.running and bool(self._parts(ui.owner(request))), value=CELLS)
+        return [gr.update(visible=run.running), gr.update(visible=broken), gr.update(visible=bool(run.outputs) and not run.running), parts]
 
-    def _is_broken(self, owner: str) -> bool:
-        """Whether the newest grid ended before its last cell."""
+    def _newest(self, owner: str) -> dict[str, Any]:
+        """The job of the newest grid; {} where there is none."""
         try:
             row = self.studio.store.job_row(self.studio.store.recall(owner, self.follower.slot, ""))
         except StudioError:
+            return {}
+        return row if row["owner"] == owner else {}
+
+    def _parts(self, owner: str) -> list[str]:
+        """Of a finished grid the pictures that its sheet is made of, and last the sheet; [] for another one."""
+        row = self._newest(owner)
+        return list(row["outputs"]) if row and row["summary"].get("sheet") and len(row["outputs"]) > 1 else []
+
+    def on_parts(self, label: str, request: gr.Request) -> list[Any]:
+        """The pictures one by one in the place of the sheet, each to be looked at and taken; once more the sheet."""
+        owner, lang, each = ui.owner(request), ui.lang(request), label == CELLS
+        outputs = [output for output in self._parts(owner) if self.follower.is_there(output)]
+        shown = outputs[:-1] if each else outputs[-1:]
+        return [stage(Run(outputs=shown, wanted=len(shown)), self.studio.words, lang), gr.update(value=SHEET if each else CELLS)]
+
+    def _is_broken(self, owner: str) -> bool:
+        """Whether the newest grid ended before its last cell."""
+        if not (row := self._newest(owner)):
             return False
         short = row["summary"].get("cells", 0) < row["summary"].get("of", 0)
-        return row["owner"] == owner and bool(row["outputs"]) and (row["state"] in ("cancelled", "failed") or (row["state"] == "done" and short))
+        return bool(row["outputs"]) and (row["state"] in ("cancelled", "failed") or (row["state"] == "done" and short))
 
     def hello(self, owner: str, lang: str) -> str:
         told = self.studio.words.say(lang, "Choose what changes along X, then draw: samplers, steps, words of the prompt, models.")
@@ -125,6 +162,21 @@ class GridPage(GridAxes, PicturePage):
     def values_of(self, axis: str, model: str) -> list[str]:
         """Samplers and schedules are the model's."""
         return list(advice.traits(self.studio, model).get(f"{axis.lower()}s", [])) if axis in ("Sampler", "Schedule") else super().values_of(axis, model)
+
+    def on_fill(self, axis: str, model: str, prompt: str = "") -> str:
+        """What is searched for has to stand in the prompt: its last word, which mostly names what is shown."""
+        found = WORD.findall(NETWORK.sub("", prompt or "")) if axis == "Prompt S/R" else []
+        if not found:
+            return super().on_fill(axis, model)
+        others = [word for word in self.examples[axis].split(", ") if word != found[-1]]
+        return ", ".join([found[-1], *others])
+
+    def on_basis(self, prompt: str, model: str, request: gr.Request) -> str:
+        """What the cells begin from: it stands on another page."""
+        lang = ui.lang(request)
+        title = next((title for title, key in advice.usable_models(self.studio) if key == model), model or "")
+        told = " · ".join(part for part in ((prompt or "").strip(), self.studio.words.say(lang, title)) if part)
+        return f"<p class='grid-basis' title='{html.escape(told)}'>{html.escape(told)}</p>"
 
     def on_count(self, request: gr.Request, **given: Any) -> str:
         """How many cells, and how long by the pace of earlier pictures."""
@@ -143,6 +195,14 @@ class GridPage(GridAxes, PicturePage):
             return html.escape(told)
         key, number = duration(need.seconds)
         return html.escape(f"{told}, {say(lang, key, n=number)}")
+
+    def on_keep(self, request: gr.Request, **axes: Any) -> None:
+        self.studio.store.remember(ui.owner(request), KEPT, {name: value or "" for name, value in axes.items()})
+
+    def on_load(self, request: gr.Request) -> list[Any]:
+        """The axes as they were left."""
+        kept = self.studio.store.recall(ui.owner(request), KEPT, {})
+        return [kept.get(name, "") for name in self.axes]
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner, store = ui.owner(request), self.studio.store

@@ -12,7 +12,7 @@ from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import own_output
 from tabs.image_page import PicturePage
-from tabs.image_picture import holds_picture, kept_picture, picture_value, shown_picture
+from tabs.image_picture import holds_picture, keep_data, kept_picture, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo, photo_strip, samples
 from tabs.image_style_form import SAMPLES
 from tabs.image_view import compared
@@ -115,7 +115,7 @@ class LabView(PicturePage):
         if not given["picture"]:
             raise BadInput("There is no picture.", hint="Drop one, or click a sample photo.", field="image")
         keep_samples(inputs, [given["source"]])
-        image = given["source"] or inputs.keep(Path(given["picture"]).read_bytes())
+        image = given["source"] or keep_data(self.studio, Path(given["picture"]).read_bytes())
         values = ui.read_values(self.Params, {name: kept_picture(self.studio, fields[name], given[name]) for name in self.controls}) | {"image": image}
         used = self._used(values)
         return {name: value for name, value in values.items() if used is None or name in used}, {}

@@ -43,7 +43,7 @@ function changed() {
 async function send(image) {  // once more where it was changed meanwhile
   for (let before = -1; before !== changes && held().image === image && held().mask === WAY;) {
     before = changes; lost = false;
-    try { const key = await sent(await grey()); if (before === changes && held().image === image) put(image, key); }
+    try { const key = await sent(await grey()); if (before === changes && held().image === image) { put(image, key); root.dispatchEvent(new Event('change', { bubbles: true })); } }
     catch (error) { lost = true; return wrong(error); }
   }
 }
@@ -57,10 +57,13 @@ window.addEventListener('click', (event) => {
   event.preventDefault(); event.stopImmediatePropagation();
   arrived().then(() => pressed.click());
 }, true);
+// Ctrl+Enter is the page's Generate wherever one is, Shift+Enter a textarea's own
+const sends = (event) => event.key === 'Enter' && (event.ctrlKey || event.metaKey || (event.shiftKey && event.target.matches?.('textarea') && !event.target.getAttribute('aria-activedescendant')));
 window.addEventListener('keydown', (event) => {
-  if (!event.isTrusted || event.key !== 'Enter' || event.shiftKey || !event.target.matches?.('textarea') || event.target.getAttribute('aria-activedescendant') || !waits(event.target)) return;
+  if (!event.isTrusted || !sends(event) || !(pending || lost) || !root.offsetParent || !panel()?.contains(event.target)) return;
   event.preventDefault(); event.stopImmediatePropagation();
-  arrived().then(() => event.target.dispatchEvent(new KeyboardEvent('keypress', { key: 'Enter', bubbles: true, cancelable: true })));
+  const { key, ctrlKey, metaKey, shiftKey } = event, kind = ctrlKey || metaKey ? 'keydown' : 'keypress';
+  arrived().then(() => event.target.dispatchEvent(new KeyboardEvent(kind, { key, ctrlKey, metaKey, shiftKey, bubbles: true, cancelable: true })));
 }, true);
 
 // -- what is painted
@@ -162,6 +165,12 @@ async function take(chosen) {
   finally { root.removeAttribute('aria-busy'); file.value = ''; }
 }
 file.addEventListener('change', () => take(file.files[0])); choose.addEventListener('click', () => file.click());
+if (root.closest('#image-editor')) window.seisei.begin = (given) => {  // a picture that was dropped elsewhere
+  window.seisei.image?.go('create');
+  const fold = root.closest('#image-from');
+  if (fold?.querySelector(':scope > [data-testid=accordion-content]')?.style.display === 'none') fold.querySelector(':scope > button').click();
+  take(given).then(() => root.scrollIntoView({ block: 'center' }));
+};
 if (!('fixed' in root.dataset)) {
   for (const kind of ['dragover', 'drop']) root.addEventListener(kind, (event) => {
     if (![...(event.dataTransfer?.items || [])].some((item) => item.kind === 'file')) return;

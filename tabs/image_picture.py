@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
-from studio.api import NotFound, Studio
+from studio.api import BadInput, NotFound, Studio
 
+OTHERS = ("AVIF", "BMP", "JPEG2000", "PPM", "TGA", "TIFF")  # kinds of still pictures that are kept as PNG
 KEY = "^([0-9a-f]{64}"  # how the pattern of such parameters begins
 ORIENTATION, TURNED = 0x0112, 5  # Exif: from 5 on width and height are exchanged
 
@@ -31,11 +32,43 @@ def holds_picture(field: FieldInfo) -> bool:
     return any(str(getattr(rule, "pattern", "")).startswith(KEY) for rule in field.metadata)
 
 
+def holds_pictures(field: FieldInfo) -> bool:
+    """Whether it is a list of them."""
+    return any(isinstance(about, FieldInfo) and holds_picture(about) for item in get_args(field.annotation) for about in get_args(item))
+
+
 def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
-    """A picture control's file as its key among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
+    """A picture control's file, or files, as keys among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
+    if holds_pictures(field):
+        return [studio.jobs.desk.inputs.keep(Path(path).read_bytes()) for path, _ in value or []]
     if not holds_picture(field):
         return value
-    return studio.jobs.desk.inputs.keep(Path(value).read_bytes()) if value else ""
+    return keep_data(studio, Path(value).read_bytes()) if value else ""
+
+
+def keep_data(studio: Studio, data: bytes) -> str:
+    """The key of a file's content among the inputs. Raises BadInput for what is no picture."""
+    try:
+        return studio.jobs.desk.inputs.keep(data)
+    except BadInput:
+        if not (converted := as_png(data)):
+            raise
+        return studio.jobs.desk.inputs.keep(converted)
+
+
+def as_png(data: bytes) -> bytes:
+    """A still picture of one of the OTHERS as PNG; nothing where it is none. Its colours' profile goes where it is one of print."""
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(data), formats=OTHERS) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                return b""
+            plain = image.mode in ("L", "RGB", "RGBA", "I;16")
+            shown = image if plain else image.convert("RGBA" if image.has_transparency_data else "RGB")
+            shown.save(buffer, "PNG", exif=image.getexif(), icc_profile=image.info.get("icc_profile") if plain else None)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return b""
+    return buffer.getvalue()
 
 
 def shown_picture(studio: Studio, key: str) -> str | None:

@@ -3,7 +3,7 @@ const { say } = window.seisei;
 window.seisei.prompt?.end();
 const ended = new AbortController(), on = (target, kind, act) => target.addEventListener(kind, act, { signal: ended.signal, capture: true });
 const BOXES = '#image-prompt textarea, #image-negative textarea';
-const MOST = 8, STEP = 0.1;
+const MOST = 8, STEP = 0.1, KEPT = 700;  // milliseconds
 let names = null, asked = 0, list = null, box = null, found = [], at = 0;
 
 function write(target, text, start, end = start) {
@@ -103,6 +103,12 @@ on(window, 'scroll', close); on(window, 'resize', close);
 on(document, 'click', (event) => {
   const place = event.target.closest?.('[data-place]'), target = document.querySelector('#image-' + (place?.dataset.box || 'prompt') + ' textarea');
   if (place && target) { target.focus(); target.setSelectionRange(+place.dataset.place, +place.dataset.place + 1); }
+});
+// What one changes in the form is kept a moment later, generated or not
+let keeping = 0;
+for (const kind of ['input', 'change', 'click']) on(document, kind, (event) => {
+  if (!event.target.closest?.('#image-form, #image-actions') || event.target.closest('#image-keep')) return;
+  clearTimeout(keeping); keeping = setTimeout(() => document.getElementById('image-keep')?.click(), KEPT);
 });
 window.seisei.style = (name) => trigger('select', { value: name });
 // For cards: a text goes in at the cursor of the prompt, or out again where it is there

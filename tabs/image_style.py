@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from studio import ui
 from studio.api import Studio, StudioError
 from tabs.image_actions import own_output
 from tabs.image_page import PicturePage
+from tabs.image_picture import keep_data
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
@@ -159,7 +161,7 @@ class StylePage(PicturePage):
         pipeline = self.form.pipeline(given)
         gatherer: Any = self.studio.pipelines[BATCH]
         try:
-            keys, names, refused = gatherer.gather([Path(file) for file in files or []], self.studio.jobs.desk.inputs)
+            keys, names, refused = gatherer.gather([Path(file) for file in files or []], partial(keep_data, self.studio))
             values = {"method": pipeline, "settings": self.form.settings(pipeline, given), "images": keys, "names": names}
             job = self.studio.submit(BATCH, values, owner=ui.owner(request))
         except StudioError as error:
@@ -221,7 +223,7 @@ class StylePage(PicturePage):
     def on_own(self, path: str | None, request: gr.Request) -> Mix:
         """A picture of one's own as the style."""
         try:
-            return single(self.studio.jobs.desk.inputs.keep(Path(path).read_bytes())) if path else []
+            return single(keep_data(self.studio, Path(path).read_bytes())) if path else []
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
 

@@ -11,7 +11,7 @@ import gradio as gr
 from studio import ui
 from studio.api import BadInput, Studio
 from tabs.image_editor import PictureEditor
-from tabs.image_picture import holds_picture, picture_value, shown_picture
+from tabs.image_picture import holds_picture, keep_data, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo_strip, samples
 from tabs.image_style_mix import ANY, BATCH, METHODS, MODEL, method_of, read_mix, style_values
 
@@ -95,7 +95,7 @@ class StyleForm:
         if not picture:
             return ""
         keep_samples(self.studio.jobs.desk.inputs, [source])
-        return source or self.studio.jobs.desk.inputs.keep(Path(picture).read_bytes())
+        return source or keep_data(self.studio, Path(picture).read_bytes())
 
     def settings(self, pipeline: str, given: dict[str, Any]) -> dict[str, Any]:
         """Everything but the pictures: what the controls hold and the style. Raises BadInput."""

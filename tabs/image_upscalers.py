@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from studio.api import BadInput, ModelEntry, Studio
+from tabs.image_picture import keep_data
 
 NAMED = {  # what the pipeline offers beside files
     "Automatic": "Automatic – quickest for this size", "Real-ESRGAN": "Real-ESRGAN – quick, clean edges",
@@ -45,25 +46,11 @@ def pictures_given(studio: Studio, picture: str | None, others: list[str] | None
 
 
 def kept(studio: Studio, path: Path) -> str:
-    """The key of a file; other still pictures (BMP, TIFF, AVIF) are kept as PNG. Raises BadInput."""
-    keep = studio.jobs.desk.inputs.keep
+    """The key of a file. Raises BadInput."""
     data = path.read_bytes()
     if moves(data):
         raise BadInput("This picture moves.", hint="Give a still picture.", field="more")
-    try:
-        return keep(data)
-    except BadInput:
-        buffer = io.BytesIO()
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                if getattr(image, "n_frames", 1) > 1:
-                    raise
-                (image if image.mode in ("L", "RGB", "RGBA", "I;16") else image.convert("RGBA" if image.has_transparency_data else "RGB")).save(buffer, "PNG", exif=image.getexif())
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            pass
-        else:
-            return keep(buffer.getvalue())
-        raise
+    return keep_data(studio, data)
 
 
 def moves(data: bytes) -> bool:

@@ -12,28 +12,28 @@ from tabs.job_follow import Run
 def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
     """`ideas` is what an empty stage offers: HTML."""
     if run.problem:
-        return f'<div class="image-stage">{sheet(run)}<p class="studio-error" role="alert">{html.escape(run.problem)}</p></div>'
+        return f'<div class="image-stage">{sheet(run, words, lang)}<p class="studio-error" role="alert">{html.escape(run.problem)}</p></div>'
     if run.running:
-        return f'<div class="image-stage" aria-busy="true">{_at_work(run)}{_progress(run, words, lang)}{sheet(run)}</div>'
+        return f'<div class="image-stage" aria-busy="true">{_at_work(run)}{_progress(run, words, lang)}{sheet(run, words, lang)}</div>'
     if run.outputs:
         notes = [words.say(lang, note) for note in run.notes] + ([words.say(lang, "Stopped. What was finished is kept.")] if run.stopped else [])
         told = f'<span class="told">{html.escape(" ".join(notes))}</span>' if notes else ""
-        return f'<div class="image-stage">{sheet(run)}{told}</div>'
+        return f'<div class="image-stage">{sheet(run, words, lang)}{told}</div>'
     if run.stopped:
         return f'<div class="image-stage"><span class="told">{html.escape(words.say(lang, "Stopped before a picture was finished."))}</span>{ideas}</div>'
     return f'<div class="image-stage">{ideas}</div>'
 
 
-def sheet(run: Run) -> str:
+def sheet(run: Run, words: Words, lang: str) -> str:
     if not run.outputs:
         return ""
     count = max(len(run.outputs), run.wanted)
     columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
     rows = math.ceil(count / columns)
     most = "640px" if columns == 1 else f"min({840 // columns}px, {round(60 / rows)}vh)"
+    told = [html.escape(words.say(lang, f"Picture {number} of {count}")) for number in range(1, count + 1)]
     cells = "".join(
-        f'<button type="button" data-output="{html.escape(output)}" aria-label="{number}"{" aria-current" if len(run.outputs) == 1 else ""}><img alt="" src="/api/v1/outputs/{html.escape(output)}/file"></button>'
-        for number, output in enumerate(run.outputs, 1)
+        f'<button type="button" data-output="{html.escape(output)}" aria-label="{label}"><img alt="" src="/api/v1/outputs/{html.escape(output)}/file"></button>' for output, label in zip(run.outputs, told, strict=False)
     )
     return f'<div class="image-sheet" style="--columns:{columns};--most:{most}">{cells}</div>'
 

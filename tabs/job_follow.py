@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,16 +67,12 @@ class Follower:
     def end(self, owner: str, mode: str) -> None:
         self.studio.jobs.cancel(self.studio.store.recall(owner, self.slot, ""), by=owner, mode=mode)
 
-    def follow(self, job: Any, lang: str) -> Iterator[Run]:
-        """At most ten times a second, and once more at its end."""
+    def follow(self, job: Any, lang: str, pace: Callable[[], float] = lambda: UPDATE_SECONDS) -> Iterator[Run]:
+        """After each batch of its events, `pace` seconds apart; of a job that has ended only how it did."""
         run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
-        shown = 0.0
-        ended = job.state not in ("queued", "running")  # a page that is opened later: only how it ended
-        for event in job.events():
-            self._take(run, event, job, lang)
-            if run.running and (ended or time.monotonic() - shown < UPDATE_SECONDS):
-                continue
-            shown = time.monotonic()
+        for batch in job.batches(pace):
+            for event in batch:
+                self._take(run, event, job, lang)
             yield run
 
     def _take(self, run: Run, event: Event, job: Any, lang: str) -> None:
@@ -103,10 +98,11 @@ class Follower:
         run.running, run.stopped = False, isinstance(event, Cancelled)
         if isinstance(event, Done) and event.summary.get("sheet") and run.outputs:
             run.outputs = run.outputs[-1:]  # its cells are in the gallery
-        run.outputs = [output for output in run.outputs if self._there(output)]
+        run.outputs = [output for output in run.outputs if self.is_there(output)]
         run.wanted = len(run.outputs) or 1
 
-    def _there(self, output: str) -> bool:
+    def is_there(self, output: str) -> bool:
+        """Neither deleted nor in the trash."""
         try:
             return not self.studio.store.output(output).trashed
         except StudioError:

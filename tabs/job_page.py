@@ -9,7 +9,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import Studio, StudioError
-from tabs.job_follow import Follower, Run
+from tabs.job_follow import UPDATE_SECONDS, Follower, Run
 
 STREAMING: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
 
@@ -116,7 +116,7 @@ class JobPage:
     def follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
         """What the page shows of a job of this page, now its newest, until it ends."""
         self.follower.begin(job, request)
-        for run in self.follower.follow(job, ui.lang(request)):
+        for run in self.follower.follow(job, ui.lang(request), ui.pace(self.studio, request, UPDATE_SECONDS)):
             yield self._drawn(run, request)
 
     def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:

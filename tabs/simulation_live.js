@@ -108,4 +108,4 @@ export function start(element, trigger, watch) {
   if (desk.linked) show('run');
   if (!live.asleep) { live.asleep = true; live.loop(); }
 }
-function show(page) { const go = (tries) => { const tab = document.querySelector(`#simulation-modes [role=tab][data-tab-id="${page}"]`); if (tab) tab.click(); else if (tries) setTimeout(() => go(tries - 1), 100); }; go(30); }
+function show(page) { const go = (tries) => { const tab = document.querySelector(`#simulation-modes [role=tab][data-tab-id="${page}"]`); if (tab) tab.click(); else if (tries) setTimeout(() => go(tries - 1), 100); }; go(300); }

@@ -238,18 +238,19 @@ class ChatPage:
 
     def _follow(self, opened: Open, message: Message, request: gr.Request, *, text: str | None = None) -> Iterator[list[Any]]:
         """`text` empties the composer after its content was sent; a draft is left alone otherwise."""
-        followed, lang, job = self.sessions.page(str(request.session_hash)).jobs, ui.lang(request), message.job
+        followed, job = self.sessions.page(str(request.session_hash)).jobs, message.job
         followed.append(job)
         self.stops.admit(str(request.session_hash), request, job)
         try:
-            yield from self._written(opened, message, lang, text)
+            yield from self._written(opened, message, request, text)
         finally:
             followed.remove(job)
 
-    def _written(self, opened: Open, message: Message, lang: str, text: str | None) -> Iterator[list[Any]]:
+    def _written(self, opened: Open, message: Message, request: gr.Request, text: str | None) -> Iterator[list[Any]]:
+        lang = ui.lang(request)
         yield self._show(opened, lang, text=text, warning=None if text is None else "")
         facts: dict[str, Any] = {}
-        for facts in self.sessions.follow(opened, message):
+        for facts in self.sessions.follow(opened, message, ui.pace(self.studio, request)):
             yield self._show(opened, lang, facts=facts, full=False)
         yield self._show(opened, lang, facts=facts)
 

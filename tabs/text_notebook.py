@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,19 +78,19 @@ class NotebookPage:
         self.studio.store.remember(owner, "text.notebook", {"text": text, "model": model, "controls": given, "job": job.id})
         self.stops.admit(owner, request, job.id)
         past = [*past, text][-KEEP_STEPS:]
-        written, shown, problem = "", 0.0, ""
+        written, problem = "", ""
         facts: dict[str, Any] = {}
-        for event in job.events():
-            if isinstance(event, Text):
-                written += event.delta
-            elif isinstance(event, Stats):
-                facts |= event.values
-            elif isinstance(event, Failed):
-                problem = ui.error_text(self.studio, StudioError.from_wire(event.error), lang)
-            elif isinstance(event, (Done, Cancelled)):
-                facts |= job.summary
-            if time.monotonic() - shown > 0.04:
-                shown = time.monotonic()
+        for batch in job.batches(ui.pace(self.studio, request)):
+            for event in batch:
+                if isinstance(event, Text):
+                    written += event.delta
+                elif isinstance(event, Stats):
+                    facts |= event.values
+                elif isinstance(event, Failed):
+                    problem = ui.error_text(self.studio, StudioError.from_wire(event.error), lang)
+                elif isinstance(event, (Done, Cancelled)):
+                    facts |= job.summary
+            if job.state in ("queued", "running"):
                 yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written), ""]
         self._remember_text(owner, before + written + after)
         yield [before + written + after, self._note(facts, problem, lang), past, [], cursor + len(written), ""]

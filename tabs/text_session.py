@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from tabs.chats import Chat, Message, import_chat
 KIND = "chat"
 PIPELINE = "text.chat"
 LANGUAGE_NOTE = "language: "
-UPDATE_SECONDS = 0.035  # every second parcel of words, which come 20 ms apart: a page that is sent more than it can draw shows Stop late
 PAGES = 1000  # that are remembered
 
 
@@ -128,8 +126,8 @@ class Sessions:
         self.keep(opened)
         return message
 
-    def follow(self, opened: Open, message: Message) -> Iterator[dict[str, Any]]:
-        """Apply a running job's events to its message; yields measured facts at most ten times a second."""
+    def follow(self, opened: Open, message: Message, pace: Callable[[], float]) -> Iterator[dict[str, Any]]:
+        """Apply a running job's events to its message; yields measured facts after each batch of them, `pace` seconds apart."""
         try:
             job = self.studio.jobs.get(message.job)
         except NotFound:
@@ -140,21 +138,18 @@ class Sessions:
         before = message.text[: int(message.note[1:])] if message.note.startswith("+") else ""
         message.text, message.reasoning, message.note = before, "", ""
         facts: dict[str, Any] = {}
-        shown = 0.0
-        for event in job.events():
-            if isinstance(event, Text) and event.channel == "reasoning":
-                message.reasoning += event.delta
-            elif isinstance(event, Text):
-                message.text += event.delta
-            elif isinstance(event, Stats):
-                facts |= event.values
-            elif isinstance(event, (Done, Cancelled, Failed)):
-                self._end(opened, message, job, event, before)
-                facts |= job.summary
-            if time.monotonic() - shown >= UPDATE_SECONDS:
-                shown = time.monotonic()
-                yield facts
-        yield facts
+        for batch in job.batches(pace):
+            for event in batch:
+                if isinstance(event, Text) and event.channel == "reasoning":
+                    message.reasoning += event.delta
+                elif isinstance(event, Text):
+                    message.text += event.delta
+                elif isinstance(event, Stats):
+                    facts |= event.values
+                elif isinstance(event, (Done, Cancelled, Failed)):
+                    self._end(opened, message, job, event, before)
+                    facts |= job.summary
+            yield facts
 
     def _end(self, opened: Open, message: Message, job: Any, event: Any, before: str) -> None:
         message.job = ""

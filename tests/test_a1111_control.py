@@ -240,11 +240,21 @@ def test_bad_units_are_told_in_the_originals_form(ann: TestClient) -> None:
         assert answer.status_code == 422 and words in answer.json()["detail"], answer.text
 
 
+def test_more_pictures_go_to_models_that_look_at_several(ann: TestClient) -> None:
+    sent = SMALL | {"init_images": [webuiapi.raw_b64_img(ramp())]}
+    for values, words in (({"more_images": [webuiapi.raw_b64_img(ramp())]}, "Stable Diffusion XL does not look at several pictures"), ({"more_images": "x"}, "more_images must be a list"), ({"more_images": ["x"]}, "Invalid encoded image")):
+        answer = ann.post("/sdapi/v1/img2img", json=sent | values)
+        assert answer.status_code == 422 and words in answer.json()["detail"], answer.text
+    assert asked(ann, "/sdapi/v1/img2img", **sent, more_images=[])["parameters"]["more_images"] is None
+
+
 def test_its_routes_tell_modules_models_and_types(ann: TestClient) -> None:
     assert ann.get("/controlnet/version").json() == {"version": 3} and ann.get("/controlnet/settings").json() == {"control_net_unit_count": 3}
     assert ann.get("/controlnet/model_list?update=true").json() == {"model_list": ["edges"]} and "canny" in ann.get("/controlnet/module_list").json()["module_list"]
     assert ann.get("/controlnet/control_types").json()["control_types"]["All"]["model_list"] == ["None", "edges"]
-    assert ann.get("/sdapi/v1/scripts").json()["txt2img"] == ["prompt matrix", "prompts from file or textbox", "x/y/z plot", "controlnet"] and len(ann.get("/sdapi/v1/script-info").json()) == 8
+    assert ann.get("/sdapi/v1/scripts").json()["txt2img"] == ["prompt matrix", "prompts from file or textbox", "x/y/z plot", "controlnet", "perturbedattentionguidance integrated", "cfg rescale extension"]
+    told = ann.get("/sdapi/v1/script-info").json()
+    assert len(told) == 12 and {script["name"] for script in told if not script["is_alwayson"]} == {"prompt matrix", "prompts from file or textbox", "x/y/z plot"}
 
 
 def test_a_module_prepares_pictures_alone(ann: TestClient, studio: Studio) -> None:
@@ -283,3 +293,14 @@ def test_scripts_draw_their_pictures(ann: TestClient, studio: Studio) -> None:
     assert len(plot["images"]) == 5 and json.loads(plot["info"])["index_of_first_image"] == 1 and (picture(plot["images"][2]) == drawn(studio, seed=8)).all() and (picture(plot["images"][3]) == drawn(studio, steps=3)).all()
     alone = asked(ann, **SMALL, script_name="X/Y/Z plot", script_args=["Seed", "7, 8", ""] + [0, "", ""] * 2 + ["True", "False"])
     assert len(alone["images"]) == 1 and picture(alone["images"][0]).shape[1] > 64 and studio.store.count(owner="ann") == before + 2, "only what our own pipeline drew stays"
+
+
+def test_perturbed_attention_asked_for_in_forges_words_is_our_own(ann: TestClient, studio: Studio) -> None:
+    name = "PerturbedAttentionGuidance Integrated"
+    told = asked(ann, **SMALL, alwayson_scripts={name: {"args": [True, 2.5, 0, 0, 0.5]}})
+    assert (picture(told["images"][0]) == drawn(studio, pag_scale=2.5)).all() and (picture(told["images"][0]) != drawn(studio)).any()
+    info = json.loads(told["info"])
+    assert info["ignored"] == [f"alwayson_scripts.{name}.end_step"] and "PAG scale: 2.5" in info["infotexts"][0]
+    assert (picture(asked(ann, infotext=info["infotexts"][0])["images"][0]) == picture(told["images"][0])).all(), "the picture's own text asks for it again"
+    left = asked(ann, **SMALL | {"sampler_name": "DDIM CFG++"}, pag_scale=2.5)
+    assert json.loads(left["info"])["ignored"] == ["pag_scale"], "where it can't act it is passed over, as there"

@@ -189,6 +189,62 @@ def test_fields_that_the_pipeline_has_are_used_and_others_told(api: SimpleNamesp
     assert api.mapping.values_of("img2img", asked, fuller) == api.mapping.values_of("img2img", asked, here) | {"image_cfg_scale": 1.5}
 
 
+GUIDED = frozenset({"pag_scale", "guidance_rescale", "image_cfg_scale", "refiner", "refiner_switch", "conventions", "noise_source", "eta_seed_delta"})
+FORGE_PAG = "PerturbedAttentionGuidance Integrated"
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes", "told"),
+    [
+        ({"alwayson_scripts": {FORGE_PAG: {"args": [True, 2.5]}}}, {"pag_scale": 2.5}, []),
+        ({"alwayson_scripts": {f"{FORGE_PAG} (SD1.x, SD2.x, SDXL)".lower(): {"args": [True, "3", 0, 0.0, 1.0, "Both"]}}}, {"pag_scale": 3.0}, []),
+        ({"alwayson_scripts": {FORGE_PAG: {"args": [True, 3, 10, 0.15, 0.6, "Hires Only"]}}}, {"pag_scale": 3.0}, [f"alwayson_scripts.{FORGE_PAG}.{part}" for part in ("attenuation", "start_step", "end_step", "apply_to")]),
+        ({"alwayson_scripts": {FORGE_PAG: {"args": [False, 3, 0, 0, 1]}}}, {}, []), ({"alwayson_scripts": {FORGE_PAG: {"args": [True, 0]}}}, {}, []), ({"alwayson_scripts": {FORGE_PAG: {}}}, {}, []),
+        ({"alwayson_scripts": {"CFG Rescale Extension": {"args": [0.7]}}}, {"guidance_rescale": 0.7}, []),
+        ({"alwayson_scripts": {"cfg rescale extension": {"args": [0.7, True, 1.0, False]}}}, {"guidance_rescale": 0.7}, ["alwayson_scripts.cfg rescale extension.auto_color_fix"]),
+        ({"alwayson_scripts": {"FreeU Integrated": {"args": [False, 1.01]}, "Never OOM Integrated": {"args": [True, False]}}}, {}, ["alwayson_scripts.Never OOM Integrated"]),
+        ({"pag_scale": 4, "diffusers_guidance_rescale": 0.5}, {"pag_scale": 4.0, "guidance_rescale": 0.5}, []), ({"guidance_rescale": 0.2, "cfg_rescale": 0.9}, {"guidance_rescale": 0.2}, []),
+        ({"pag_scale": 4, "alwayson_scripts": {FORGE_PAG: {"args": [True, 2]}}}, {"pag_scale": 2.0}, []), ({"pag_scale": 0}, {}, []), ({"conventions": "AUTOMATIC1111"}, {"conventions": "AUTOMATIC1111"}, []),
+        ({"clip_skip": 2.0}, {"clip_skip": 2}, []), ({"clip_skip": 0}, {}, []), ({"clip_skip": 2, "override_settings": {"CLIP_stop_at_last_layers": 3}}, {"clip_skip": 3}, []),
+        ({"cfg_scale": 1, "distilled_cfg_scale": 2.5}, {"cfg_scale": 1.0}, ["distilled_cfg_scale"]),
+    ],
+)  # fmt: skip
+def test_what_other_programs_with_this_api_have_is_mapped(api: SimpleNamespace, here: Any, sent: dict[str, Any], changes: dict[str, Any], told: list[str]) -> None:
+    fuller = replace(here, fields=GUIDED)
+    before, after = submitted(api, fuller, "txt2img"), submitted(api, fuller, "txt2img", **sent)
+    assert {name: value for name, value in after.items() if name not in before or before[name] != value} == changes
+    assert api.mapping.ignored(api.mapping.complete("txt2img", sent, fuller), fuller) == told
+
+
+def test_where_the_pipeline_has_no_such_fields_they_are_told(api: SimpleNamespace, here: Any) -> None:
+    asked = api.mapping.complete("txt2img", {"pag_scale": 3, "alwayson_scripts": {FORGE_PAG: {"args": [True, 2]}}}, here)
+    assert "pag_scale" not in api.mapping.values_of("txt2img", asked, here) and api.mapping.ignored(asked, here) == ["pag_scale", f"alwayson_scripts.{FORGE_PAG}"]
+    with pytest.raises(BadInput, match="too few arguments"):
+        submitted(api, replace(here, fields=GUIDED), "txt2img", alwayson_scripts={FORGE_PAG: {"args": [True]}})
+    with pytest.raises(BadInput, match="must be a number"):
+        submitted(api, replace(here, fields=GUIDED), "txt2img", alwayson_scripts={FORGE_PAG: {"args": [True, "much"]}})
+
+
+def test_models_that_were_taught_their_guidance_take_forges_second_scale(api: SimpleNamespace, here: Any) -> None:
+    taught = replace(here, distilled=lambda key: key == "flux")
+    sent = {"cfg_scale": 1, "distilled_cfg_scale": 2.5, "override_settings": {"sd_model_checkpoint": "flux"}}
+    assert submitted(api, taught, "txt2img", **sent)["cfg_scale"] == 2.5 and submitted(api, taught, "txt2img", **(sent | {"override_settings": {}}))["cfg_scale"] == 1.0
+    assert api.mapping.ignored(api.mapping.complete("txt2img", sent, taught), taught) == []
+    assert api.mapping.ignored(api.mapping.complete("txt2img", sent | {"cfg_scale": 3}, taught), taught) == ["cfg_scale"]
+    del sent["distilled_cfg_scale"]
+    assert submitted(api, taught, "txt2img", **(sent | {"cfg_scale": 3}))["cfg_scale"] == 3.0
+
+
+def test_all_that_a_pictures_text_tells_fills_what_was_not_sent(api: SimpleNamespace, here: Any) -> None:
+    written = {
+        "pag_scale": 2.0, "guidance_rescale": 0.3, "conventions": "AUTOMATIC1111", "noise_source": "NV", "eta_seed_delta": 31337, "refiner": "dream", "refiner_switch": 0.6, "resize": "Fit", "fill": "Noise", "only_masked": False, "padding": 8,
+        "invert_mask": True, "mask_blur": 2,
+    }  # fmt: skip
+    fuller = replace(here, fields=GUIDED, settings_in=lambda text: dict(written))
+    values = submitted(api, fuller, "img2img", infotext="x", mask_blur=5)
+    assert {name: values.get(name) for name in written} == written | {"refiner": "sd/dream", "mask_blur": 5}
+
+
 HIRES = frozenset({"hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_schedule", "hires_model", "hires_width", "hires_height"})
 
 

@@ -71,12 +71,14 @@ def test_whole_prompts_need_none_beside_them(queue: JobQueue) -> None:
 
 
 def test_the_legend_names_its_settings_and_has_letters_for_what_was_written() -> None:
-    assert [label("CFG scale", "7"), label("Seamless", "on"), label("Resize", "Fit"), label("Sampler", "Euler a"), label(REPLACE, "dog"), label("", "")] == [
+    assert [label("CFG scale", "7"), label("Seamless", "on"), label("Resize", "Fit"), label("Sampler", "Euler a"), label(REPLACE, "dog"), label(MATRIX, ""), label(MATRIX, "fog"), label("", "")] == [
         "CFG scale: 7",
         "Seamless: on",
         "Resize: Fit",
         "Euler a",
         "dog",
+        "(prompt alone)",
+        "fog",
         "",
     ]
     plain, wide = font_for(["CFG scale: 7"], 16), font_for(["キツネ", "犬"], 16)

@@ -21,15 +21,16 @@ from studio import ui
 from studio.api import BadInput, ModelEntry, NotFound, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
+from studio.restore import restore_metadata
 from tabs import image_advice as advice
 from tabs.image_actions import own_words
 from tabs.image_cards import card, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
 from tabs.image_editor import PictureEditor
-from tabs.image_form import parted
+from tabs.image_form import STEPS_FOUND, TRAITS, Form, parted
 from tabs.image_grid import GridPage
-from tabs.image_picture import holds_picture
+from tabs.image_picture import holds_picture, holds_pictures
 from tabs.image_prompt import PromptBox, reading, suggestions
 from tabs.image_styles import StylesPanel, styles_of, without
 from tabs.image_tasks import TASKS, examples, ideas
@@ -89,12 +90,84 @@ def test_what_a_person_changed_is_kept_when_the_model_changes() -> None:
 
 def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> None:
     form = CreatePage(studio).form
-    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0}
+    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0, "more_images": []}
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
     assert form._unused("flow") == other | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
+
+
+ABOVE = 10  # updates of `Form.shown` before those of the controls
+
+
+@pytest.fixture
+def form(studio: Studio, tmp_path: Path) -> Form:
+    """The form with a stand-in for each control, and a model that looks at pictures: gr.Blocks leaves event loops open."""
+    extra = studio.catalog._extra
+    studio.catalog._extra = lambda: [*extra(), headers(tmp_path, "editor", "Flux2Pipeline", 128)]
+    studio.catalog.refresh()
+    made = CreatePage(studio).form
+    made.controls, made.extras = {name: name for name in made.fields if name not in ("prompt", "negative_prompt", "model", "count", "image", "mask")}, {}
+    return made
+
+
+def given(form: Form, **values: Any) -> dict[str, Any]:
+    """What the untouched controls hold, with some of them touched."""
+    held = {name: ui.show_value(form.fields[name].get_default(call_default_factory=True)) for name in form.controls if name != "more_images"}
+    return held | {"more_images": None, "negative_prompt": "", "count": 1, "editor": "", "shape": "Square 1:1", "megapixels": advice.ADVISED} | values
+
+
+def shown(form: Form, **values: Any) -> dict[str, Any]:
+    """The form's updates by parameter."""
+    return dict(zip(form.controls, form.shown("local", values)[ABOVE:], strict=False))
+
+
+def test_several_pictures_go_to_the_job_and_come_back_for_models_that_look_at_them(form: Form, studio: Studio, tmp_path: Path) -> None:
+    field = ImageParams.model_fields["more_images"]
+    assert holds_pictures(field) and not holds_picture(field) and not holds_pictures(ImageParams.model_fields["prompts"]) and not holds_pictures(ImageParams.model_fields["image"])
+    files = [tmp_path / f"{colour}.jpg" for colour in ("red", "blue")]
+    for file in files:
+        Image.new("RGB", (64, 70), file.stem).save(file)
+    held = {"prompt": "both", "more_images": [(str(file), None) for file in files]}
+    keys = form.values(given(form, model="editor", **held))["more_images"]
+    assert [Image.open(studio.jobs.desk.inputs.path(key)).getpixel((3, 3))[2] > 200 for key in keys] == [False, True], "in their order"
+    assert form.values(given(form, model="classic", **held))["more_images"] == [], "out of sight is untouched"
+    back = shown(form, model="editor", prompt="both", more_images=[*keys, "0" * 64 + ".png"])["more_images"]
+    assert back["visible"] is True and [picture.size for picture in back["value"]] == [(64, 70)] * 2, "what is gone is left out"
+    assert shown(form, model="classic", prompt="x", more_images=keys)["more_images"]["visible"] is False
+    metadata = {"pipeline": "image.generate", "params": ImageParams(prompt="both", model="editor", more_images=keys).model_dump(mode="json")}
+    assert restore_metadata(metadata, studio).params["more_images"] == keys
+
+
+def test_the_strength_is_out_of_sight_where_pictures_are_only_looked_at(form: Form) -> None:
+    for model, visible in (("editor", False), ("classic", True), ("flow", True)):
+        assert shown(form, model=model, prompt="x", denoising_strength=0.4)["denoising_strength"]["visible"] is visible
+        values = form.values(given(form, model=model, prompt="x", denoising_strength=0.4))
+        assert values["denoising_strength"] == (0.4 if visible else 0.75)
+    moved = dict(zip(("negative_prompt", *advice.FOLLOWED, *TRAITS), form.on_model("editor", "Square 1:1", advice.ADVISED, {}, 20, 4.0, "Automatic", "Automatic", 64, 64), strict=False))
+    assert moved["denoising_strength"]["visible"] is False and moved["more_images"]["visible"] is True
+
+
+def test_where_the_steps_are_set_it_is_said_when_they_are_not_counted(form: Form) -> None:
+    plain = form.on_sampler("classic", "DPM++ 2M")["info"]
+    assert form.on_sampler("classic", "DPM adaptive")["info"] == STEPS_FOUND != plain == ImageParams.model_fields["steps"].description
+    assert form.on_sampler("flow", "Flow Euler")["info"] == plain
+
+
+def test_a_picture_is_varied_in_the_way_that_its_model_can(form: Form, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that only look at a picture take another seed: to begin from the result would be refused."""
+    page, sent = CreatePage(studio), []
+    Image.new("RGB", (64, 64)).save(tmp_path / "made.png")
+    monkeypatch.setattr(type(studio), "submit", lambda self, pipeline, values, **named: sent.append(values))
+    monkeypatch.setattr(CreatePage, "follow", lambda self, job, request: iter(()))
+    for model, given in (("editor", "0" * 64 + ".png"), ("flow", ""), ("classic", "")):
+        output = SimpleNamespace(path=tmp_path / "made.png", metadata={"params": {"prompt": "x", "model": model, "seed": 5, "image": given, "more_images": []}, "facts": {"seed": 5}})
+        monkeypatch.setattr("tabs.image_create.own_output", lambda *asked, output=output: output)
+        assert list(page.on_vary(None, "id")) == []  # type: ignore[arg-type]
+    looked, begun, moved = sent
+    assert looked["image"] == "0" * 64 + ".png" and looked["seed"] != 5 and "denoising_strength" not in looked
+    assert begun["image"] and begun["denoising_strength"] == 0.45 and (moved["seed"], moved["variation_strength"]) == (5, 0.3)
 
 
 def test_fields_of_others_find_their_fold_and_many_are_parted_by_number() -> None:
@@ -325,6 +398,46 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
         if text and axis in fields:
             need = grid.need(grid.Params.parse({"prompt": "a cat", "model": "classic", "x_axis": axis, "x_values": text}), studio.catalog)
             assert need.facts["cells"] >= 2, (axis, text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [("a red heart", "heart, cat, dog, fox"), ("portrait of a cat", "cat, dog, fox"), ("a fox <lora:ink:0.8>, (ink wash:1.2)", "wash, cat, dog, fox"), ("犬", "犬, cat, dog, fox"), ("", "cat, dog, fox")],
+)
+def test_words_that_a_grid_replaces_begin_with_one_of_the_prompt(studio: Studio, prompt: str, text: str) -> None:
+    page, grid = GridPage(studio, None), studio.pipelines["image.grid"]
+    assert page.on_fill("Prompt S/R", "small", prompt) == text and page.on_fill("Seed", "small", prompt) == "1-4"
+    if prompt:
+        need = grid.need(grid.Params.parse({"prompt": prompt, "model": "small", "x_axis": "Prompt S/R", "x_values": text}), studio.catalog)
+        assert need.facts["cells"] == len(text.split(", "))
+
+
+def test_a_grid_s_page_says_what_its_cells_begin_from_and_keeps_its_axes(studio: Studio) -> None:
+    page, asked = GridPage(studio, None), SimpleNamespace(headers={"x-seisei-owner": "me"}, cookies={})
+    page.axes = dict.fromkeys(f"{which}_{part}" for which in "xyz" for part in ("axis", "values"))
+    told = page.on_basis("a <b> cat", "small", asked)  # type: ignore[arg-type]
+    assert "a &lt;b&gt; cat · " in told and "<b>" not in told
+    page.on_keep(asked, x_axis="Seed", x_values="1-3", y_axis=None, y_values="", z_axis="", z_values="")  # type: ignore[arg-type]
+    assert page.on_load(asked) == ["Seed", "1-3", "", "", "", ""]  # type: ignore[arg-type]
+
+
+def test_a_model_that_was_added_later_is_offered_where_one_is_named(studio: Studio) -> None:
+    form = CreatePage(studio).form
+    field = form.fields["refiner"]
+    before = ui.model_choices(field, studio)
+    studio.catalog._extra = lambda: [ModelEntry("late", "/else/late", "image", "diffusers", 1, "Late")]
+    studio.catalog.refresh()
+    assert ("Late", "late") not in before and ui.model_choices(field, studio) == [("Late", "late")]
+
+
+def test_a_picture_is_told_in_one_line_with_its_own_words(studio: Studio) -> None:
+    actions = CreatePage(studio).actions
+    metadata = {"params": {"prompt": "a {cat|dog}", "steps": 20, "cfg_scale": 7.5, "sampler": "Euler", "model": "small"}, "facts": {"seed": 7, "width": 256, "height": 128, "prompt": "a dog"}}
+    output: Any = SimpleNamespace(metadata=metadata)
+    title = {key: title for title, key in advice.usable_models(studio)}["small"]
+    assert actions.account(output, "en") == f"a dog · Seed 7 · Steps 20 · CFG scale 7.5 · 256 × 128 · Euler · {title}"
+    assert actions.account(output, "ja").startswith("a dog · シード 7 · ")
+    assert actions.account(SimpleNamespace(metadata={}), "en") == "", "an enlarged picture has no seed"  # type: ignore[arg-type]
 
 
 def test_a_grid_s_cells_are_counted_and_it_takes_what_its_largest_cell_takes(studio: Studio) -> None:

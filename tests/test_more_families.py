@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from pipelines.image.families import family_of
+from pipelines.image.generate import Generate
 from pipelines.image.nets.processors import loaded
+from pipelines.image.params import ImageParams
 from pipelines.image.pictures import png
-from studio.api import BadInput
+from studio.api import BadInput, NotFound
 from studio.jobs import JobQueue
 from tests.house import finish
 from tests.image_models import image_queue, tokenizer
@@ -22,6 +24,7 @@ from tests.more_models import MAKERS
 
 EIGHTH = ("hunyuan", "lumina", "lumina2")  # of eight pixels a latent
 CHANGE = ("kontext", "zimage_omni", "qwenedit", "qwenedit_plus", "flux2_dev", "qwenimage21")
+SEVERAL = ("zimage_omni", "qwenedit_plus", "flux2_dev", "qwenimage21")
 BEGIN = ("kolors", "zimage", "qwenimage")
 SCALE = {"zimage": 3.0, "zimage_omni": 3.0, "krea2": 3.0}  # of a CFG scale of 4, as their pipelines count it
 DEAF = ("kontext", "ideogram4", "flux2_dev")  # to a negative prompt
@@ -152,6 +155,46 @@ def test_they_change_a_picture_that_they_look_at(queue: JobQueue, model: str, sm
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", SEVERAL)
+def test_they_look_at_several_pictures_in_their_order(queue: JobQueue, model: str, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffusers import AutoencoderKL
+
+    red = Image.new("RGB", (96, 64), (200, 40, 40))
+    first, second = (queue.desk.inputs.keep(png(picture)) for picture in (ramp(64), red))
+    mine = drawn(queue, model, image=first, more_images=[second])
+    if model == "zimage_omni":  # bare diffusers hands half precision to a decoder of full precision, and fails
+        encode = AutoencoderKL.encode
+        monkeypatch.setattr(AutoencoderKL, "encode", lambda self, pixels, **named: encode(self, pixels.to(self.dtype), **named))
+    assert alike(mine, bare(queue, model, "", image=[ramp(64), red])) and mine.std() > 1
+    assert (drawn(queue, model, image=first) != mine).any(), "the second one is seen"
+    assert (drawn(queue, model, image=first, more_images=[""]) == drawn(queue, model, image=first)).all()
+
+
+def test_several_pictures_are_refused_where_they_are_not_looked_at(queue: JobQueue) -> None:
+    first, flat, still = (queue.desk.inputs.keep(png(picture)) for picture in (ramp(64), Image.new("RGB", (640, 64)), Image.new("RGB", (64, 65))))
+    cases: list[tuple[str, dict[str, Any], str, str]] = [
+        ("kontext", {"image": first, "more_images": [still]}, "more_images", "FLUX Kontext does not look at several pictures"), ("lumina", {"more_images": [still]}, "more_images", "Lumina does not look"),
+        ("qwenedit_plus", {"image": first, "more_images": [still] * 3}, "more_images", "looks at 3 pictures at most; there are 4"), ("flux2_dev", {"image": first, "more_images": [still] * 6}, "more_images", "looks at 6 pictures at most; there are 7"),
+        ("flux2_dev", {"image": first, "more_images": [flat]}, "more_images", "at most 8 times as long as wide"), ("flux2_dev", {"more_images": [still]}, "image", "no first one"),
+        ("flux2_dev", {"image": first, "more_images": ["0" * 64 + ".png"]}, "more_images", "no longer"), ("qwenedit", {"image": first, "mask": first, "more_images": [still]}, "more_images", "does not look at several"),
+    ]  # fmt: skip
+    for model, values, field, words in cases:
+        with pytest.raises(BadInput if words != "no longer" else NotFound) as told:
+            queue.submit("image.generate", {"prompt": "a red cat", "width": 64, "height": 64, "model": model} | values, owner="local")
+        assert told.value.field == field and (words in told.value.message or words == "no longer") and told.value.hint, told.value.message
+    wanted = {"kontext": (False, False), "flux2_dev": (True, False), "qwenedit": (False, True), "qwenimage": (False, True), "lumina": (False, True)}
+    traits = {name: Generate().need(ImageParams(prompt="x", model=name), queue.catalog).facts["traits"] for name in wanted}
+    assert {name: (told["several"], told["begins"]) for name, told in traits.items()} == wanted
+
+
+def test_each_picture_that_is_looked_at_takes_memory(queue: JobQueue) -> None:
+    def working(count: int) -> int:
+        return Generate().need(ImageParams(prompt="x", model="flux2_dev", image="0" * 64 + ".png", more_images=["1" * 64 + ".png"] * count, width=1024, height=1024), queue.catalog).working_bytes
+
+    assert working(0) < working(1) < working(2)
+
+
+@pytest.mark.slow
 def test_an_editor_without_a_picture_asks_for_one_and_fills_masks_where_it_can(queue: JobQueue, small: None) -> None:
     key, mask = queue.desk.inputs.keep(png(ramp(64))), right_half(64)
     masked = queue.desk.inputs.keep(png(mask))
@@ -215,9 +258,6 @@ def test_a_decoder_whose_channels_have_means_of_their_own_gives_colours_by_them(
 
 
 def test_memory_is_counted_from_the_headers_of_every_part(queue: JobQueue) -> None:
-    from pipelines.image.generate import Generate
-    from pipelines.image.params import ImageParams
-
     for model in MAKERS:
         files = (queue.catalog.roots[0] / model).glob("*/*.safetensors")
         need = Generate().need(ImageParams(prompt="x", model=model), queue.catalog)

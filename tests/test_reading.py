@@ -16,7 +16,7 @@ from pipelines.image.infotext import CHOICES, read, write
 from pipelines.image.params import UPSCALERS, ImageParams
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import SAMPLERS
-from studio.api import BadInput, Catalog
+from studio.api import BadInput, Catalog, ModelEntry
 from studio.jobs import JobQueue
 from studio.metadata import embed, extract, texts_of, user_comment
 from studio.restore import Restored, hand_over, restore
@@ -123,6 +123,26 @@ def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected
 
 
 @pytest.mark.parametrize(
+    ("more", "expected", "left"),
+    [
+        ("CFG scale: 6, pagi_enabled: True, pagi_scale: 2.5, pagi_attenuation: 0, pagi_start_step: 0, pagi_end_step: 1", {"pag_scale": 2.5}, {}),
+        ("CFG scale: 6, pagi_enabled: True, pagi_scale: 3, pagi_attenuation: 20, pagi_end_step: 0.6, pagi_apply_to: Hires Only", {"pag_scale": 3.0}, {"pagi_attenuation": "20", "pagi_end_step": "0.6", "pagi_apply_to": "Hires Only"}),
+        ("CFG scale: 6, pagi_enabled: False, pagi_scale: 3", {"pag_scale": None}, {}),
+        ("CFG scale: 6, PAG Active: True, PAG SANF: True, PAG Scale: 1.5, PAG Start Step: 0, PAG End Step: 150", {"pag_scale": 1.5}, {"PAG SANF": "True"}),
+        ("CFG scale: 6, PAG Active: False, PAG Scale: 1.5, PAG Start Step: 3", {"pag_scale": None}, {"PAG Start Step": "3"}),
+        ("CFG scale: 6, PAG scale: 3, PAG adaptive: 0.5, App: SD.Next", {"pag_scale": 3.0}, {"PAG adaptive": "0.5"}),
+        ("CFG scale: 6, CFG Rescale: 0.7, CLIP skip: 2, Variation seed: 5, Variation strength: 0.25, Sampler ENSD: 31337", {"guidance_rescale": 0.7, "clip_skip": 2, "variation_seed": 5, "variation_strength": 0.25, "eta_seed_delta": 31337}, {}),
+        ("CFG scale: 6, Second pass: True, Hires force: False, Hires upscale: 2, Hires resize: 0x0, Hires size: 128x128, Denoising strength: 0.3, Refiner: big, Refiner start: 0.6", {"hires_scale": 2.0, "hires_strength": 0.3, "hires_width": None, "refiner": "big", "refiner_switch": 0.6}, {}),
+        ("CFG scale: 1, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 3.5}, {}), ("CFG scale: 2, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 2.0}, {"Distilled CFG Scale": "3.5"}),
+    ],
+)
+def test_other_programs_names_of_the_same_fields_are_known(more: str, expected: dict[str, Any], left: dict[str, str]) -> None:
+    values = read_texts({"parameters": f"a fox\nSteps: 12, Sampler: Euler, Seed: 9, Size: 64x96, {more}"}, NOWHERE)
+    assert {name: values.get(name) for name in expected} == expected
+    assert {name: value for name, value in values.items() if name not in ImageParams.model_fields} == left
+
+
+@pytest.mark.parametrize(
     ("more", "expected"),
     [
         ("Version: v1.10.1", ("AUTOMATIC1111", "NV")), ("RNG: CPU, Version: v1.10.1", ("AUTOMATIC1111", "CPU")), ("RNG: NV, ENSD: 31337, Emphasis: No norm, Discard penultimate sigma: True, Version: f2.0", ("AUTOMATIC1111", "NV", 31337, "No norm", True)), ("Model: x", ("AUTOMATIC1111", "NV")),
@@ -181,7 +201,33 @@ def test_other_nodes_of_comfyui_are_followed() -> None:
         "9": {"class_type": "CLIPTextEncode", "inputs": {"text": "a fox", "clip": ["10", 0]}}, "10": {"class_type": "DualCLIPLoader", "inputs": {}}, "11": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
     }  # fmt: skip
     values = read_texts({"prompt": json.dumps(custom)}, NOWHERE)
-    assert (values["seed"], values["steps"], values["sampler"], values["prompt"], values["width"], values["model"]) == (5, 8, "Euler", "a fox", 128, "flux1-dev.safetensors")
+    assert (values["seed"], values["steps"], values["sampler"], values["prompt"], values["width"], values["model"], values["cfg_scale"]) == (5, 8, "Euler", "a fox", 128, "flux1-dev.safetensors", 3.5)
+
+
+def test_what_guides_beside_the_scale_is_read_from_comfyui() -> None:
+    nodes = {"50": {"class_type": "PerturbedAttentionGuidance", "inputs": {"scale": 3.5, "model": ["51", 0]}}, "51": {"class_type": "RescaleCFG", "inputs": {"multiplier": ["52", 0], "model": ["10", 0]}}, "52": {"class_type": "PrimitiveFloat", "inputs": {"value": 0.6}}}
+    graph = comfy(**nodes)
+    graph["3"]["inputs"]["model"] = ["50", 0]
+    values = read_texts({"prompt": json.dumps(graph)}, NOWHERE)
+    assert (values["pag_scale"], values["guidance_rescale"], values["cfg_scale"], values["model"]) == (3.5, 0.6, 6.5, "folder/tiny.safetensors")
+    assert "pag_scale" not in read_texts({"prompt": json.dumps(comfy(**nodes))}, NOWHERE), "it stands beside the graph, not in it"
+    flux = comfy(**{"60": {"class_type": "FluxGuidance", "inputs": {"guidance": 2.5, "conditioning": ["6", 0]}}})
+    flux["3"]["inputs"] |= {"positive": ["60", 0], "cfg": 1.0}
+    assert read_texts({"prompt": json.dumps(flux)}, NOWHERE)["cfg_scale"] == 2.5
+    flux["3"]["inputs"]["cfg"] = 4.0
+    assert read_texts({"prompt": json.dumps(flux)}, NOWHERE)["cfg_scale"] == 4.0
+
+
+def test_second_models_of_invokeai_and_fooocus_are_read() -> None:
+    second = read_texts({"invokeai_metadata": json.dumps(INVOKE | {"refiner_model": {"name": "big"}, "refiner_start": 0.7, "hrf_enabled": False, "hrf_strength": 0.45, "hrf_method": "ESRGAN"})}, NOWHERE)
+    assert (second["refiner"], second["refiner_switch"]) == ("big", 0.7) and not {"hrf_strength", "hrf_method"} & set(second)
+    larger = read_texts({"invokeai_metadata": json.dumps(INVOKE | {"hrf_enabled": True, "hrf_strength": 0.45})}, NOWHERE)
+    assert (larger["hrf_enabled"], larger["hrf_strength"]) == (True, 0.45), "what is not done is told"
+    own = ModelEntry("xl/big", "/models/big.safetensors", "image", "safetensors", 1, "big")
+    about = {"base_model": "tiny", "guidance_scale": 4.0, "refiner_model": "big.safetensors", "refiner_switch": 0.5}
+    found = read_texts({"parameters": json.dumps(about)}, Catalog([], lambda: [own]))
+    assert (found["refiner"], found["refiner_switch"]) == ("xl/big", 0.5)
+    assert "refiner" not in read_texts({"parameters": json.dumps(about | {"refiner_model": "None"})}, NOWHERE)
 
 
 INVOKE = {

@@ -66,10 +66,37 @@ def test_the_sound_is_that_of_notes_in_turn(synth: Any, program: int) -> None:
 
 
 def test_what_rings_for_long_is_made_once(synth: Any) -> None:
-    """Of 32 notes in two keys four sounds are made at most, the softest and the hardest of each, each about 6 s long."""
+    """Of 32 notes in two keys the hardest of each is made, about 6 s long, and the softest until a little after its end."""
     counting = Counting(synth)
     sounded(counting, part(91, forces=(60, 70, 100), count=32), lambda: None)
-    assert 0 < counting.frames < 4 * 7 * RATE + 2 * RATE
+    assert 0 < counting.frames < 2 * 7 * RATE + 2 * RATE
+
+
+class Releasing:
+    """Softer notes let go sooner: only behind their end forces are not one sound louder or softer."""
+
+    def __init__(self) -> None:
+        self.force, self.left, self.held = 0, 0.0, False
+
+    def noteon(self, channel: int, key: int, force: int) -> None:
+        self.force, self.left, self.held = force, 1.0, True
+
+    def noteoff(self, channel: int, key: int) -> None:
+        self.held = False
+
+    def generate_simple(self, frames: int, buffer: Any) -> None:
+        fall = 1.0 if self.held else 1 - 20 / (RATE * self.force / 100)
+        sound = self.left * np.cumprod(np.full(frames, fall))
+        np.frombuffer(buffer, np.float32)[:] = np.repeat(sound * self.force / 1000, 2)
+        self.left = float(sound[-1])
+
+
+def test_notes_that_differ_only_behind_their_end_are_made_for_each_force() -> None:
+    synth = Releasing()
+    made = repeated(synth, part(0, forces=(50, 100), keys=(60,), count=8), lambda: synth.noteoff(0, 0), lambda: None)
+    end, later = 168 * 64, 11_000  # the first note's, in steps of 64 frames; before the second one
+    assert made is not None and made[0, 1000] == pytest.approx(0.05)
+    assert made[0, later] == pytest.approx(0.05 * (1 - 20 / (RATE * 0.5)) ** (later - end + 1), rel=1e-3)
 
 
 class Choking:

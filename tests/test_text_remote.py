@@ -126,6 +126,15 @@ def test_its_models_are_listed(far: Far) -> None:
         list_remote("http://127.0.0.1:9/v1", "")
 
 
+def test_offline_a_server_on_this_computer_is_asked_and_no_other(far: Far) -> None:
+    from pipelines.text import register_models
+    from studio.settings import Settings
+
+    here = register_models(settings=Settings(remote_url=far.url, remote_key=KEY, offline=True))
+    assert [entry.key for entry in here] == ["remote/big-model", "remote/small/model"]
+    assert register_models(settings=Settings(remote_url="http://192.0.2.1/v1", offline=True)) == []
+
+
 def test_an_answer_streams_with_thoughts_usage_and_reason(far: Far) -> None:
     answer, summary, context = ask(far)
     assert answer == context.said() == "Tokyo." and context.said("reasoning") == "Hm."

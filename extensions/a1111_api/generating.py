@@ -60,6 +60,7 @@ class Generating:
         asked = complete(kind, sent, here)
         values = values_of(kind, asked, here)
         images, masks = self._pictures(asked) if kind == "img2img" else ([], [])
+        values |= self._more(asked, here) if kind == "img2img" else {}
         units = units_of(asked, here)
         values |= control_values(units, lambda image: keep(image, self.studio.jobs.desk.inputs)) | ({"resize": control_resize(units)} if units and kind == "txt2img" else {})
         if not yes(asked, "override_settings_restore_afterwards"):
@@ -89,6 +90,15 @@ class Generating:
         rounded = yes(asked, "mask_round") if "mask_round" in asked else True
         return keys, [keep_mask(asked["mask"], opened(image).size, rounded, inputs) for image in images]
 
+    def _more(self, asked: Asked, here: Here) -> dict[str, Any]:
+        """A field of this studio: further pictures, for models that look at several. Raises BadInput."""
+        sent = asked.get("more_images") or []
+        if "more_images" not in here.fields or not sent:
+            return {}
+        if not isinstance(sent, list):
+            raise BadInput("more_images must be a list.", field="more_images")
+        return {"more_images": [keep(image, self.studio.jobs.desk.inputs) for image in sent]}
+
     def _told(self, kind: Kind, read: Read, task: Task) -> dict[str, Any]:
         asked, script = read.asked, read.script
         made = [(output, data) for output in self.tasks.outputs(task) if output.kind == "image" and (data := read_file(output.path))]
@@ -105,7 +115,7 @@ class Generating:
         about["index_of_first_image"] = int(len(files) > 1 and bool(wanted or script.grid))
         if not yes(asked, "save_images"):
             self.tasks.forget(task)
-        hidden = dict.fromkeys(PICTURES) if kind == "img2img" and not yes(asked, "include_init_images") else {}
+        hidden = dict.fromkeys((*PICTURES, *({"more_images"} & set(asked)))) if kind == "img2img" and not yes(asked, "include_init_images") else {}
         return {"images": [encoded(data) for data in files] if yes(asked, "send_images") else [], "parameters": asked | hidden, "info": json.dumps(about, ensure_ascii=False)}
 
 

@@ -32,7 +32,7 @@ SAME_FILES = {"r-esrgan 4x+": "realesrgan_x4plus", "r-esrgan 4x+ anime6b": "real
 
 @dataclass(frozen=True)
 class Here:
-    """`advised(key)` is the sampler that suits a model, `settings_in(text)` the values inside a picture's text; both are the image pipeline's own."""
+    """`advised(key)` is the sampler that suits a model, `distilled(key)` whether it was taught its guidance; `settings_in(text)` are the values inside a picture's text. All are the image pipeline's own."""
 
     samplers: tuple[str, ...]
     upscalers: tuple[str, ...]
@@ -47,6 +47,7 @@ class Here:
     processes: tuple[str, ...] = ()  # how a control picture can be prepared
     controls: list[ModelEntry] = field(default_factory=list)
     references: list[ModelEntry] = field(default_factory=list)
+    distilled: Callable[[str], bool] = lambda key: False
 
     def checkpoint(self, name: str) -> str:
         """The model's key for a title, a file's name or a hash; "" for "". Raises BadInput."""
@@ -98,8 +99,14 @@ def look(studio: Studio, owner: str) -> Here:
     """For this caller: options and styles are one's own."""
     generate, catalog = studio.pipelines[GENERATE], studio.catalog
 
+    def told(key: str, part: str) -> dict[str, Any]:
+        return dict(generate.need(generate.Params(model=key), catalog).facts.get(part, {}))  # type: ignore[call-arg]
+
     def advised(key: str) -> str:
-        return str(generate.need(generate.Params(model=key), catalog).facts.get("advice", {}).get("sampler", ""))  # type: ignore[call-arg]
+        return str(told(key, "advice").get("sampler", ""))
+
+    def distilled(key: str) -> bool:
+        return told(key, "traits").get("negative") is False
 
     def settings_in(text: str) -> dict[str, Any]:
         return dict(generate.read_parameters(text, catalog)) if hasattr(generate, "read_parameters") else {}
@@ -109,7 +116,7 @@ def look(studio: Studio, owner: str) -> Here:
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
         options=options(studio, owner), fields=frozenset(generate.Params.model_fields), grid_fields=frozenset(studio.pipelines[GRID].Params.model_fields) if GRID in studio.pipelines else frozenset(),
         processes=choices(studio, GENERATE, "control_process") if "control_process" in generate.Params.model_fields else (), controls=usable(studio, "controlnet"), references=usable(studio, "ip_adapter"),
-        advised=advised, settings_in=settings_in,
+        advised=advised, settings_in=settings_in, distilled=distilled,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from studio.api import ModelEntry, NotAllowed, Studio
 
+from .alwayson import SCRIPTS as ALWAYS_ON
 from .asking import body, is_host, owner, say, text, whole, yes
 from .control import SCRIPT
 from .here import FIXED, GENERATE, choices, first, look, networks, options, scale_of, set_options, sha256, titles, upscalers, usable
@@ -113,11 +114,12 @@ class Lists:
     def script_info(self, request: Request) -> Any:
         """Their arguments are read by their places, not told one by one."""
         names = self._scripts(request)
-        return [{"name": name, "is_alwayson": name == SCRIPT, "is_img2img": of_picture, "args": []} for of_picture in (False, True) for name in names]
+        return [{"name": name, "is_alwayson": name not in SCRIPTS, "is_img2img": of_picture, "args": []} for of_picture in (False, True) for name in names]
 
     def _scripts(self, request: Request) -> list[str]:
         here = look(self.studio, owner(request))
-        return [*(SCRIPTS if "x_axis" in here.grid_fields else ()), *([SCRIPT] if "control_model" in here.fields else [])]
+        always = [*([SCRIPT] if "control_model" in here.fields else []), *(name for name, script in ALWAYS_ON.items() if script.field in here.fields)]
+        return [*(SCRIPTS if "x_axis" in here.grid_fields else ()), *always]
 
     def nothing(self, request: Request) -> Any:
         return []

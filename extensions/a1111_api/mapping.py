@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from studio.api import BadInput, StudioError
 
+from .alwayson import script_values, scripts_ignored
 from .asking import Asked, names, number, table, text, whole, yes
-from .control import SCRIPT
 from .here import OF_PIPELINE, SAME, Here, clip_skip, pipeline_value
 
 Kind = Literal["txt2img", "img2img"]
@@ -42,8 +42,13 @@ FROM_TEXT = {
     "seed_height": "seed_resize_from_h", "sampler": "sampler_name", "schedule": "scheduler", "steps": "steps", "cfg_scale": "cfg_scale", "width": "width", "height": "height", "tiling": "tiling",
     "denoising_strength": "denoising_strength", "mask_blur": "mask_blur", "hires_scale": "hr_scale", "hires_steps": "hr_second_pass_steps", "hires_strength": "denoising_strength",
     "hires_width": "hr_resize_x", "hires_height": "hr_resize_y", "hires_prompt": "hr_prompt", "hires_negative_prompt": "hr_negative_prompt", "hires_sampler": "hr_sampler_name", "hires_schedule": "hr_scheduler",
-    "hires_model": "hr_checkpoint_name", "upscaler": "hr_upscaler",
+    "hires_model": "hr_checkpoint_name", "upscaler": "hr_upscaler", "refiner": "refiner_checkpoint", "refiner_switch": "refiner_switch_at", "image_cfg_scale": "image_cfg_scale", "pag_scale": "pag_scale",
+    "guidance_rescale": "guidance_rescale", "conventions": "conventions", "padding": "inpaint_full_res_padding", "only_masked": "inpaint_full_res", "invert_mask": "inpainting_mask_invert",
 }  # fmt: skip
+# The same of what override_settings holds
+OPTIONS_FROM_TEXT = {"model": "sd_model_checkpoint", "clip_skip": "CLIP_stop_at_last_layers", "vae": "sd_vae", **{ours: theirs for theirs, (ours, _) in OF_PIPELINE.items()}}
+# Fields that other programs with this API have, by those of image.generate; the first that was sent counts
+OF_OTHERS = {"image_cfg_scale": ("image_cfg_scale",), "pag_scale": ("pag_scale",), "guidance_rescale": ("guidance_rescale", "diffusers_guidance_rescale", "cfg_rescale")}
 # Fields that change nothing here, with the values that ask for nothing; what else was asked for is told back as "ignored"
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "restore_faces": (False,), "s_min_uncond": (0,), "s_churn": (0,), "s_tmin": (0,), "s_tmax": (0,), "s_noise": (1,), "eta": (1,), "firstpass_image": ("",), "refiner_checkpoint": ("", "None"),
@@ -54,7 +59,7 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 HIRES = {"hr_checkpoint_name": "hires_model", "hr_sampler_name": "hires_sampler", "hr_scheduler": "hires_schedule", "hr_prompt": "hires_prompt", "hr_negative_prompt": "hires_negative_prompt"}
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 # Fields that the original passes over where a model or sampler has no use for them; here they would be refused
-SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis")
+SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "conventions")
 
 
 def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
@@ -64,8 +69,9 @@ def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
         found = here.settings_in(told)
         said = {theirs: found[ours] for ours, theirs in FROM_TEXT.items() if ours in found}
         said["enable_hr"] = found.get("hires_scale", 1) > 1 or bool({"hires_width", "hires_height"} & set(found))
-        own = {"sd_model_checkpoint": found.get("model"), "CLIP_stop_at_last_layers": found.get("clip_skip"), "sd_vae": found.get("vae")}
-        said["override_settings"] = {name: value for name, value in own.items() if value} | table(sent, "override_settings")
+        said |= {theirs: words.index(found[ours]) for ours, theirs, words in (("resize", "resize_mode", RESIZES), ("fill", "inpainting_fill", FILLS)) if found.get(ours) in words}
+        own = {theirs: found[ours] for ours, theirs in OPTIONS_FROM_TEXT.items() if found.get(ours)}
+        said["override_settings"] = own | table(sent, "override_settings")
         sent = {name: value for name, value in sent.items() if name != "override_settings"}
     return DEFAULTS[kind] | said | sent
 
@@ -76,10 +82,11 @@ def values_of(kind: Kind, asked: Asked, here: Here) -> dict[str, Any]:
     model = here.checkpoint(str(settings["sd_model_checkpoint"] or ""))
     sampler, schedule = here.sampling(text(asked, "sampler_name") or text(asked, "sampler_index"), text(asked, "scheduler"), model)
     width, height, hires = _sizes(asked, here) if kind == "txt2img" else (whole(asked, "width"), whole(asked, "height"), {})
+    guided = "distilled_cfg_scale" if _is_distilled(asked, here, model) else "cfg_scale"
     return {
         "prompt": _prompt(asked, here, "prompt"), "negative_prompt": _prompt(asked, here, "negative_prompt"), "model": model, "vae": here.vae(str(settings["sd_vae"] or "")),
-        "clip_skip": clip_skip(settings["CLIP_stop_at_last_layers"]), "width": width, "height": height, "count": _few(asked, "batch_size") * _few(asked, "n_iter"), "steps": whole(asked, "steps"),
-        "cfg_scale": number(asked, "cfg_scale"), "sampler": sampler, "schedule": schedule, "seed": max(-1, whole(asked, "seed")), "tiling": yes(asked, "tiling"), "upscale": 1.0,
+        "clip_skip": _clip_skip(asked, settings), "width": width, "height": height, "count": _few(asked, "batch_size") * _few(asked, "n_iter"), "steps": whole(asked, "steps"),
+        "cfg_scale": number(asked, guided), "sampler": sampler, "schedule": schedule, "seed": max(-1, whole(asked, "seed")), "tiling": yes(asked, "tiling"), "upscale": 1.0,
         **_variation(asked), **hires, **(_picture(asked) if kind == "img2img" else {}), **_where_there_are_fields(asked, settings, here),
     }  # fmt: skip
 
@@ -112,10 +119,11 @@ def ignored(asked: Asked, here: Here) -> list[str]:
     hires = yes(asked, "enable_hr")
     found = [name for name, nothing in WITHOUT_EFFECT.items() if name in asked and asked[name] not in nothing and (hires or not name.startswith("hr_"))]
     found = [name for name in found if (HIRES | {"refiner_checkpoint": "refiner"}).get(name, "") not in here.fields]
+    found += [name for ours, theirs in OF_OTHERS.items() if ours not in here.fields for name in theirs if asked.get(name)]
+    found += _guidance_in_vain(asked, here)
     known = {*SETTINGS, *(name for name, (ours, _) in OF_PIPELINE.items() if ours in here.fields)}
     found += [f"override_settings.{name}" for name in table(asked, "override_settings") if name not in known]
-    others = [(name, about) for name, about in table(asked, "alwayson_scripts").items() if name.lower() != SCRIPT or "control_model" not in here.fields]
-    return found + [f"alwayson_scripts.{name}" for name, about in others if not isinstance(about, dict) or about.get("args")]
+    return found + scripts_ignored(asked, here)
 
 
 def fitting(values: dict[str, Any], settle: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], list[str]]:
@@ -138,9 +146,34 @@ def _where_there_are_fields(asked: Asked, settings: dict[str, Any], here: Here) 
     refiner, switch = text(asked, "refiner_checkpoint"), number(asked, "refiner_switch_at")
     if "refiner" in here.fields and refiner.lower() not in SAME and switch < 1:
         found |= {"refiner": here.checkpoint(refiner), "refiner_switch": switch}
-    if "image_cfg_scale" in here.fields and asked.get("image_cfg_scale"):
-        found["image_cfg_scale"] = number(asked, "image_cfg_scale")
-    return found
+    for ours, theirs in OF_OTHERS.items():
+        if ours in here.fields and (sent := next((name for name in theirs if asked.get(name)), "")):
+            found[ours] = number(asked, sent)
+    if "conventions" in here.fields and asked.get("conventions"):
+        found["conventions"] = text(asked, "conventions")
+    return found | script_values(asked, here)
+
+
+def _clip_skip(asked: Asked, settings: dict[str, Any]) -> int:
+    """SD.Next has it beside the prompt, where 0 is the last layer too. Raises BadInput."""
+    if asked.get("clip_skip") and "CLIP_stop_at_last_layers" not in table(asked, "override_settings"):
+        return clip_skip(asked["clip_skip"])
+    return clip_skip(settings["CLIP_stop_at_last_layers"])
+
+
+def _is_distilled(asked: Asked, here: Here, model: str) -> bool:
+    """Forge has a second scale, for models that were taught their guidance; here that is their CFG scale."""
+    return "distilled_cfg_scale" in asked and here.distilled(model)
+
+
+def _guidance_in_vain(asked: Asked, here: Here) -> list[str]:
+    """Which of Forge's two scales does nothing with the model."""
+    if "distilled_cfg_scale" not in asked:
+        return []
+    settings = here.options | table(asked, "override_settings")
+    if not here.distilled(here.checkpoint(str(settings["sd_model_checkpoint"] or ""))):
+        return ["distilled_cfg_scale"]
+    return ["cfg_scale"] if number(asked, "cfg_scale") > 1 else []
 
 
 def _few(asked: Asked, name: str) -> int:

@@ -41,6 +41,7 @@ class Family:
     patch: int = 0  # latents per token of a transformer; 0 is 2 for those that foretell a flow, else 1
     form: Form = ""  # networks that take a masked picture beside the noise, or a picture to be changed by an instruction
     must_refer: bool = False  # without a picture there is nothing to change
+    pictures: int = 1  # how many it looks at together
     beyond: bool = False  # the pipeline counts guidance from a CFG scale of 1 on
     turbo: tuple[int, float] = (0, 0.0)  # steps and CFG scale of its distilled form, where they are not those of `FAST`
     pag: tuple[str, ...] = ()  # the modes in which its attention can be perturbed
@@ -133,7 +134,7 @@ def _other_family(folder: Path, name: str) -> Family:
     if other := OTHERS.get(name):
         family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
         family = replace(family, loop=other.loop, factor=other.factor or factor, kind="own" if other.alone else family.kind, patch=other.patch)
-        family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", beyond=other.beyond, turbo=other.turbo, pag=other.pag)
+        family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", pictures=other.pictures, beyond=other.beyond, turbo=other.turbo, pag=other.pag)
         if other.turbo[0] and read_json(folder / "model_index.json").get("is_distilled"):
             family = replace(family, steps=other.turbo[0], cfg_scale=other.turbo[1])
         factor = family.factor

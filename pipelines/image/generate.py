@@ -31,7 +31,7 @@ from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
-from pipelines.image.samplers import SAMPLERS, SCHEDULES, choose
+from pipelines.image.samplers import ADAPTIVE, SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, pieces, seconds_of
@@ -209,14 +209,15 @@ class Generate:
 
         plan = plan_of(params)
         ground = self._ground(params, seeds[0], ctx)
-        if params.image and not going.made and is_transparent(ctx.input(params.image)):
+        others = tuple(open_picture(ctx.input(key)) for key in params.more_images)
+        if params.image and not going.made and any(is_transparent(ctx.input(key)) for key in (params.image, *params.more_images)):
             going.notes.append(ON_WHITE)
         note = f"Picture {going.made + 1} of {params.count}" if params.count > 1 else ""
         size = ground.image.size if ground else (params.width, params.height)
         begun = Drawing(seeds, *size, params.steps, first=going.made * plan.each, total=plan.total, note=note, track=track, notes=going.notes, seamless=params.tiling)
         if ground:
             strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
-            begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask, "ground": ground}))
+            begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask, "ground": ground, "others": others}))
         if ground and params.denoising_strength * params.steps < 1:
             pictures = [ground.image] * len(seeds)
         else:
@@ -282,8 +283,10 @@ def traits(family: Family) -> dict[str, Any]:
     fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
-        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag),
+        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "several": family.pictures > 1,
+        "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
+        "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],
     }  # fmt: skip
 
 
@@ -343,8 +346,8 @@ def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catal
 
 
 def asked_of(params: ImageParams, family: Family) -> float:
-    """How much more the network is asked in a step than for the prompt and the negative one: a third answer for PAG, a second picture where one is looked at."""
-    return (1.5 if params.pag_scale else 1.0) * (2.0 if family.form == "refer" and params.image else 1.0)
+    """How much more the network is asked in a step than for the prompt and the negative one: a third answer for PAG, one picture more for each that is looked at."""
+    return (1.5 if params.pag_scale else 1.0) * (2.0 + len(params.more_images) if family.form == "refer" and params.image else 1.0)
 
 
 def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Part]:

@@ -122,10 +122,11 @@ class Grid:
         for number, (labels, values) in enumerate(todo):
             if number < len(pictures):
                 continue
+            named = " · ".join(text for which, value in zip(WHICH, labels, strict=True) if (text := label(axes[which][0], value)))
             try:
-                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}", told, ctx)
+                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {named}", told, ctx)
             except StudioError as error:
-                error.message = f"{' · '.join(label for label in labels if label)}: {error.message}"
+                error.message = f"{named}: {error.message}"
                 raise
             if picture is None:
                 break  # skipped: cells are told by their place, so none can be left out in the middle
@@ -188,7 +189,7 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
 
 
 def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]]]) -> Image.Image:
-    """Columns are x, rows are y, blocks below each other are z; what is missing stays empty."""
+    """Columns are x, rows are y, blocks below each other are z, whose values stand above them; what is missing stays empty."""
     across, down, blocks = (len(axes[which][1]) for which in WHICH)
     width, height = max(picture.width for picture in pictures), max(picture.height for picture in pictures)
     scale = min(1.0, (MOST_SHEET_PIXELS / (width * height * across * down * blocks)) ** 0.5)
@@ -198,8 +199,10 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
     font = font_for((text for texts in labels.values() for text in texts), letters)
     gap, line = 6, int(letters * 1.25)
     left = 0 if axes["y"][0] == NOTHING else min(240, max(80, int(max(font.getlength(text) for text in labels["y"])) + 16))
-    told = {(x, z): wrapped(" · ".join(part for part in (labels["z"][z] if x == 0 else "", labels["x"][x]) if part), width, font) for x in range(across) for z in range(blocks)}
-    top = letters + line * max(map(len, told.values())) if axes["x"][0] != NOTHING or axes["z"][0] != NOTHING else 0
+    told = [wrapped(text, width, font) for text in labels["x"]]
+    heads = [wrapped(text, across * (width + gap), font) for text in labels["z"]]
+    head, lines = max(map(len, heads)), max(map(len, told))
+    top = letters + line * (head + lines) if head + lines else 0
     block = top + down * (height + gap)
     sheet = Image.new("RGB", (left + across * (width + gap), block * blocks), "white")
     pen = ImageDraw.Draw(sheet)
@@ -207,10 +210,12 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
         x, y, z = number % across, number // across % down, number // (across * down)
         corner = (left + x * (width + gap), z * block + block - down * (height + gap) + y * (height + gap))
         sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS) if picture.size != (width, height) else picture, corner)
+        if x == y == 0:
+            write(pen, (corner[0] + 2, z * block + letters // 2), heads[z], line, font)
         if y == 0:
-            write(pen, (corner[0] + 2, z * block + letters // 2), told[x, z], line, font)
+            write(pen, (corner[0] + 2, z * block + letters // 2 + line * head), told[x], line, font)
         if x == 0 and axes["y"][0] != NOTHING:
-            lines = wrapped(labels["y"][y], left - 12, font)
-            write(pen, (6, corner[1] + (height - line * len(lines)) // 2), lines, line, font)
+            beside = wrapped(labels["y"][y], left - 12, font)
+            write(pen, (6, corner[1] + (height - line * len(beside)) // 2), beside, line, font)
     return sheet
 

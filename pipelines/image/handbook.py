@@ -20,7 +20,8 @@ APART = (
 BEGINNING = """# Families of image models
 
 What a model's folder (`model_index.json`) or single file may be, and what can be done with it. *words*: drawn from a prompt. *picture*: begun from a picture, by the denoising strength. *mask*: a
-painted part is made anew. *changes*: the picture is looked at through all steps and changed by what is written; there is no strength. Sizes, steps and CFG scale are what the makers advise, where a
+painted part is made anew. *changes*: the picture is looked at through all steps and changed by what is written; there is no strength;
+models that look at several pictures take the others under *More pictures* (`more_images`), and the prompt speaks of them in their order. Sizes, steps and CFG scale are what the makers advise, where a
 folder's own configs do not say otherwise; distilled models (turbo, lightning, schnell, LCM, hyper, by their names or configs) begin with their few steps. Every family shows each step, stops between
 steps and within them, and tells its memory from the headers of its files before anything is loaded.
 
@@ -50,19 +51,21 @@ class Row:
     classes: tuple[str, ...]
     modes: tuple[str, ...]
     refers: str
+    pictures: int
     pag: tuple[str, ...]
     advice: str
 
     @property
     def text(self) -> str:
         begins = [] if self.refers == "must" else [name for mode, name in MODES.items() if mode in self.modes and not (self.refers and mode == "image")]
+        changes = f"changes (up to {self.pictures} pictures)" if self.pictures > 1 else "changes"
         masks = ["mask"] if self.refers == "must" and "inpaint" in self.modes else []
-        can = ", ".join([*begins, *(["changes"] if self.refers else []), *masks])
+        can = ", ".join([*begins, *([changes] if self.refers else []), *masks])
         perturbed = ", ".join(MODES[mode] for mode in self.pag) or "–"
         return f"| {self.title} | {', '.join(f'`{name}`' for name in self.classes)} | {can} | {perturbed} | {self.advice} |"
 
 
-EDITS = Row("Instruct-pix2pix of Stable Diffusion 1 and XL", ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionXLInstructPix2PixPipeline"), ("image",), "must", (), "as their family; Image CFG scale 1.5")
+EDITS = Row("Instruct-pix2pix of Stable Diffusion 1 and XL", ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionXLInstructPix2PixPipeline"), ("image",), "must", 1, (), "as their family; Image CFG scale 1.5")
 
 
 def rows() -> list[Row]:
@@ -77,12 +80,12 @@ def rows() -> list[Row]:
 def _large(family: Family) -> Row:
     own = {"sd2": "sd1", "sdxl_refiner": "sdxl"}.get(family.key, family.key)
     classes = tuple(name for name, key in CLASSES.items() if key == own and "Img2Img" not in name and not any(word in name for word in ("Inpaint", "Pix2Pix", "PAG")))
-    return Row(family.title, classes, ("image",) if family.key == "sdxl_refiner" else family.modes, "", family.pag, f"{family.size}, {family.steps} steps, {family.cfg_scale:g}")
+    return Row(family.title, classes, ("image",) if family.key == "sdxl_refiner" else family.modes, "", 1, family.pag, f"{family.size}, {family.steps} steps, {family.cfg_scale:g}")
 
 
 def _other(names: tuple[str, ...], other: Other) -> Row:
     title = other.title + ("¹" if names[0] in UNPROVEN else "")
-    return Row(title, names, other.modes, other.refers, other.pag, f"{other.size}, {other.steps} steps, {other.cfg_scale:g}")
+    return Row(title, names, other.modes, other.refers, other.pictures, other.pag, f"{other.size}, {other.steps} steps, {other.cfg_scale:g}")
 
 
 def page() -> str:

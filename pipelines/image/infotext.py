@@ -38,6 +38,14 @@ WITH_HIRES: Table = (
 )  # fmt: skip
 WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
 ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
+# Other programs' names of the same fields, and how they say that they are off
+ALIASES = {"Variation strength": "Variation seed strength", "Sampler ENSD": "ENSD", "Refiner start": "Refiner switch at", "pagi_scale": "PAG scale"}
+SWITCHES = {"PAG scale": ("PAG Active", "pagi_enabled")}
+# What they say beside them where nothing is asked for that is not done here
+UNTOUCHED = {
+    "pagi_attenuation": (0.0,), "pagi_start_step": (0.0,), "pagi_end_step": (1.0,), "pagi_apply_to": ("Both",), "PAG Start Step": (0.0,), "PAG End Step": (150.0, 2048.0), "PAG SANF": ("False",), "PAG adaptive": (0.0,),
+    "Hires resize": ("0x0",), "Hires force": ("False",),
+}  # fmt: skip
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "Mask mode": ("invert_mask", {"Inpaint masked": False, "Inpaint not masked": True}), "Inpaint area": ("only_masked", {"Whole picture": False, "Only masked": True}),
     "Masked content": ("fill", {"original": "Original", "fill": "Blurred", "latent noise": "Noise", "latent nothing": "Empty"}),
@@ -49,7 +57,7 @@ OTHER_WORDS = {"Just resize": "Stretch", "Crop and resize": "Crop", "Resize and 
 # What needs no telling: it is used in another way, or says nothing about the picture
 PASSED_OVER = {
     "Sampler", "Schedule type", "Model", "Model hash", "VAE hash", "Version", "App", "Template", "Negative Template", "Lora hashes", "TI hashes", "Hashes", "Civitai resources", "Backend", "Pipeline", "Operations",
-    "Parser", "Created", "Batch", "Index", "Time", "RNG", LETTERS,
+    "Parser", "Created", "Batch", "Index", "Time", "RNG", "Second pass", "Hires size", LETTERS,
 }  # fmt: skip
 
 
@@ -98,6 +106,7 @@ def read(text: str) -> dict[str, Any]:
     prompt, negative, pairs = split_text(text)
     if not pairs:
         raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
+    pairs = _renamed(pairs)
     values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
     left = {label: value for label, value in pairs.items() if label not in PASSED_OVER}
     for label, field, kind in ALL:
@@ -108,10 +117,38 @@ def read(text: str) -> dict[str, Any]:
         if pairs.get(label) in words:
             values[field] = words[left.pop(label)]
     values |= _sizes(pairs, left) | _sampler(pairs, left) | _upscaler(pairs, left) | _hires(pairs, left)
-    values |= _conventions(pairs, values) | _credits(pairs, left)
+    values |= _conventions(pairs, values) | _credits(pairs, left) | _distilled(pairs, left)
     if {"hires_scale", "hires_width", "hires_height"} & set(values) and "hires_strength" not in values and "denoising_strength" in values:
         values["hires_strength"] = values.pop("denoising_strength")
     return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs} | left
+
+
+def _renamed(pairs: dict[str, str]) -> dict[str, str]:
+    """By our labels, whichever letters are large; without fields that are off, and without what asks for nothing."""
+    labels = {label.lower(): label for label, *_ in (*ALL, *WITH_HIRES)} | {theirs.lower(): ours for theirs, ours in ALIASES.items()}
+    found: dict[str, str] = {}
+    for label, value in pairs.items():
+        if _number_or_word(value) not in UNTOUCHED.get(label, ()):
+            found.setdefault(labels.get(label.lower(), label), value)
+    for label, switches in SWITCHES.items():
+        told = [found.pop(switch) for switch in switches if switch in found]
+        if "False" in told:
+            found.pop(label, None)
+    return found
+
+
+def _number_or_word(text: str) -> float | str:
+    value = _read(float, text)
+    return text if value is None else float(value)
+
+
+def _distilled(pairs: dict[str, str], left: dict[str, str]) -> dict[str, float]:
+    """Forge's second scale, of models that were taught their guidance: here it is their CFG scale, unless the first one guided too."""
+    distilled, scale = _read(float, pairs.get("Distilled CFG Scale", "")), _read(float, pairs.get("CFG scale", ""))
+    if distilled is None or scale is None or scale > 1:
+        return {}
+    left.pop("Distilled CFG Scale")
+    return {"cfg_scale": distilled}
 
 
 def split_text(text: str) -> tuple[str, str, dict[str, str]]:

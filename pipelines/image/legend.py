@@ -10,11 +10,12 @@ from typing import Any
 
 from PIL import ImageFont
 
-from pipelines.image.axes import FIELDS
+from pipelines.image.axes import FIELDS, MATRIX
 from pipelines.image.params import ImageParams
 
 LATIN = 0x024F
 MOST_LINES = 3  # of a label; what is longer is cut
+NOTHING_ADDED = "(prompt alone)"
 FONTS = (
     "NotoSansCJK-Regular.ttc", "NotoSansCJKjp-Regular.otf", "NotoSansJP-Regular.ttf", "NotoSansJP-Regular.otf", "NotoSansJP[wght].ttf", "ヒラギノ角ゴシック W3.ttc", "Hiragino Sans GB.ttc",
     "YuGothM.ttc", "meiryo.ttc", "msgothic.ttc",
@@ -23,7 +24,9 @@ FONTS = (
 
 
 def label(axis: str, value: str) -> str:
-    """A value as it stands beside its cells: "CFG scale: 7"; words and names of samplers and models speak for themselves."""
+    """A value as it stands beside its cells: "CFG scale: 7"; words and names of samplers and models speak for themselves, and what a matrix adds nothing to is told."""
+    if axis == MATRIX and not value:
+        return NOTHING_ADDED
     field = FIELDS.get(axis, "")
     if not field or (ImageParams.model_fields[field].annotation is str):
         return value

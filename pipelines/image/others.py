@@ -22,7 +22,8 @@ class Other:
     `loop` is how its words for the loop begin that steps are counted in, where it has two; `alone` says that only its own scheduler goes with it.
     `factor` and `patch` are pixels per latent and latents between sizes that come out as asked, where its configs tell neither. `refers` says whether a picture
     is not begun from but looked at, to be changed by what is written: it may be given, or must be. `beyond` says that the pipeline counts guidance from the
-    prompt's own answer on: from a CFG scale of 1. `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention.
+    prompt's own answer on: from a CFG scale of 1. `pictures` is how many it looks at together, as its makers advise (Z-Image Omni: as its pipeline's call is
+    declared). `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Other:
     factor: int = 0
     patch: int = 0
     refers: Refers = ""
+    pictures: int = 1
     beyond: bool = False
     turbo: tuple[int, float] = (0, 0.0)
     pag: tuple[str, ...] = ()
@@ -68,13 +70,13 @@ OTHERS = {
     "CogView3PlusPipeline": Other("CogView 3", steps=50, cfg_scale=5.0),
     "CogView4Pipeline": Other("CogView 4", steps=50, cfg_scale=5.0),
     "QwenImagePipeline": Other("Qwen-Image", size=1328, steps=50, cfg_scale=4.0, modes=ALL, guidance="true_cfg_scale"),
-    "QwenImage21Pipeline": Other("Qwen-Image 2.1", steps=40, cfg_scale=4.0, modes=PICTURE, guidance="true_cfg_scale", refers="may"),
+    "QwenImage21Pipeline": Other("Qwen-Image 2.1", steps=40, cfg_scale=4.0, modes=PICTURE, guidance="true_cfg_scale", refers="may", pictures=3),
     "QwenImageEditPipeline": EDIT,
-    "QwenImageEditPlusPipeline": replace(EDIT, title="Qwen-Image-Edit Plus", steps=40, modes=("image",)),
+    "QwenImageEditPlusPipeline": replace(EDIT, title="Qwen-Image-Edit Plus", steps=40, modes=("image",), pictures=3),
     "ZImagePipeline": Other("Z-Image", steps=50, cfg_scale=5.0, modes=ALL, beyond=True, turbo=(9, 1.0)),
-    "ZImageOmniPipeline": Other("Z-Image Omni", steps=50, cfg_scale=5.0, modes=PICTURE, refers="may", beyond=True, turbo=(9, 1.0)),
-    "Flux2Pipeline": Other("FLUX.2", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may"),
-    "Flux2KleinPipeline": Other("FLUX.2 klein", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may"),
+    "ZImageOmniPipeline": Other("Z-Image Omni", steps=50, cfg_scale=5.0, modes=PICTURE, refers="may", pictures=2, beyond=True, turbo=(9, 1.0)),
+    "Flux2Pipeline": Other("FLUX.2", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may", pictures=6),
+    "Flux2KleinPipeline": Other("FLUX.2 klein", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may", pictures=4),
     "FluxKontextPipeline": Other("FLUX Kontext", cfg_scale=3.5, modes=PICTURE, negative=False, refers="may"),
     "OvisImagePipeline": Other("Ovis-Image", steps=50, cfg_scale=5.0),
     "PRXPipeline": Other("PRX", size=512, cfg_scale=4.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -19,6 +19,7 @@ Conventions = Literal["diffusers", "AUTOMATIC1111"]
 NoiseSource = Literal["CPU", "NV"]
 Emphasis = Literal["Original", "No norm", "Ignore", "None"]
 Precision = Literal["Automatic", "Full", "Half"]
+MOST_PICTURES = 10  # that any model looks at together
 Process = Literal["None", "Canny", "Soft edges", "Scribble", "Lines", "Depth", "Normal", "Pose", "Blur", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
 PER_PICTURE = {"prompt": "prompts", "negative_prompt": "negative_prompts", "hires_prompt": "hires_prompts", "hires_negative_prompt": "hires_negative_prompts"}  # words, and the field that holds each picture's own
@@ -114,6 +115,7 @@ class ImageParams(Params):
     together: bool = Field(False, title="Draw together", description="All pictures in one batch: quicker on a GPU, and not the same to the last bit as one by one.", json_schema_extra=ui(group="Size", advanced=True))
 
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to begin from.", json_schema_extra=ui(group="Picture", widget="hidden"))
+    more_images: list[Annotated[str, Field(pattern=PICTURE)]] = Field([], max_length=MOST_PICTURES - 1, title="More pictures", description="For models that look at several: speak of them in the prompt in their order, the picture above is the first.", json_schema_extra=ui(group="Picture", widget="hidden"))
     denoising_strength: float = Field(0.75, ge=0.0, le=1.0, title="Denoising strength", description="How much of the picture is made anew: 0 keeps it, 1 begins from noise.", json_schema_extra=ui(group="Picture"))
     image_cfg_scale: float = Field(0.0, ge=0.0, le=30.0, title="Image CFG scale", description="How strictly the given picture is kept by models that change it by an instruction (instruct-pix2pix); 0 is what their makers advise.", json_schema_extra=ui(group="Picture", step=0.1, advanced=True))
     resize: Resize = Field("Crop", title="Resize", description="How the picture is brought to the size: stretched, cropped, or fitted with its edges filled.", json_schema_extra=ui(group="Picture", advanced=True))

@@ -1,9 +1,11 @@
-"""What is refused of models that look at a picture to change it, and of perturbed-attention guidance where it can't act.
+"""What is refused of models that look at pictures to change them, and of perturbed-attention guidance where it can't act.
 
 Source of the guidance: Ahn et al., Self-rectifying diffusion sampling with perturbed-attention guidance, 2024.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from pipelines.image.families import Family
 from pipelines.image.params import ImageParams
@@ -23,13 +25,33 @@ def check_referred(params: ImageParams, family: Family) -> None:
         fix = Fix.use("denoising_strength", STRENGTH, f"{STRENGTH:g}")
         hint = f"Leave the denoising strength at {STRENGTH:g}; say in the prompt what is to be kept."
         raise BadInput(f"{family.title} looks at the picture through all steps; it does not begin from it.", hint=hint, field="denoising_strength", fix=fix)
-    shorter, longer = sorted((params.width, params.height))
-    if params.mode == "image" and (shorter < NARROWEST or longer > SLIMMEST * shorter):
-        fix = Fix({"width": family.size, "height": family.size}, f"Use {family.size} × {family.size}")
-        told = f"{family.title} looks at pictures of at least {NARROWEST} pixels a side, and at most {SLIMMEST} times as long as wide."
-        raise BadInput(told, hint="Choose another size.", field="width", fix=fix)
+    if params.mode == "image":
+        _check_sides(params.width, params.height, family, "width", Fix({"width": family.size, "height": family.size}, f"Use {family.size} × {family.size}"))
     if params.image and params.together and params.count > 1:
         raise BadInput(f"{family.title} changes pictures one by one.", hint="Switch off Draw together.", field="together", fix=Fix({"together": False}, "Switch it off"))
+
+
+def _check_sides(width: int, height: int, family: Family, field: str, fix: Fix) -> None:
+    """Raises BadInput for a picture that is too small or too slim to be looked at."""
+    shorter, longer = sorted((width, height))
+    if shorter < NARROWEST or longer > SLIMMEST * shorter:
+        told = f"{family.title} looks at pictures of at least {NARROWEST} pixels a side, and at most {SLIMMEST} times as long as wide."
+        raise BadInput(told, hint="Choose another size." if field == "width" else "Choose another picture.", field=field, fix=fix)
+
+
+def check_several(params: ImageParams, family: Family, sizes: Iterable[tuple[int, int]]) -> None:
+    """Refuses further pictures where the model looks at fewer, or where there is no first one; `sizes` are theirs. Raises BadInput."""
+    if not params.more_images:
+        return
+    away = Fix({"more_images": []}, "Take the others away")
+    if family.pictures < 2:
+        raise BadInput(f"{family.title} does not look at several pictures.", hint="Take the others away, or choose a model that looks at several, as FLUX.2 and Qwen-Image-Edit Plus do.", field="more_images", fix=away)
+    if not params.image:
+        raise BadInput("There are more pictures, but no first one.", hint="Give the first one as the picture to change.", field="image")
+    if (count := 1 + len(params.more_images)) > family.pictures:
+        raise BadInput(f"{family.title} looks at {family.pictures} pictures at most; there are {count}.", hint="Take some away.", field="more_images", fix=away)
+    for width, height in sizes:
+        _check_sides(width, height, family, "more_images", away)
 
 
 def check_perturbed(params: ImageParams, family: Family) -> None:

@@ -22,7 +22,7 @@ from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImagePara
 from pipelines.image.parts import is_assembled, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.purposes import STRENGTH, check_perturbed, check_perturbed_again, check_referred
+from pipelines.image.purposes import STRENGTH, check_perturbed, check_perturbed_again, check_referred, check_several
 from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
 from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
@@ -78,7 +78,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if family.key == "sdxl_refiner" and not params.image:
         raise BadInput(f"“{entry.title}” only finishes pictures; it draws none from text alone.", hint="Choose it as the second model, or give a picture.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
-    values["vae"] = vae.key if vae else ""
+    values |= {"vae": vae.key if vae else "", "more_images": [key for key in params.more_images if key]}
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
     if params.hires_scale > 1 or values["upscale"] > 1:
@@ -92,6 +92,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     _check_form(settled, family)
+    check_several(settled, family, [check_picture(key, "more_images", desk) for key in settled.more_images])
     check_perturbed(settled, family)
     _check_size(settled, family)
     _check_begun(settled, family)

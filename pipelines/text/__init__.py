@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from studio.api import ModelEntry, Pipeline, StudioError, hookimpl
 from studio.api import Settings as StudioSettings
+
+HERE = ("localhost", "127.0.0.1", "::1")  # a server on this computer is no network: it is asked offline, too
 
 
 @hookimpl
@@ -19,7 +23,7 @@ def register_pipelines() -> list[Pipeline]:
 @hookimpl
 def register_models(settings: StudioSettings) -> list[ModelEntry]:
     """The remote server's models; one that does not answer is listed with its reason."""
-    if not settings.remote_url or settings.offline:
+    if not settings.remote_url or (settings.offline and urlsplit(settings.remote_url).hostname not in HERE):
         return []
     from pipelines.text.remote import list_remote
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.audio_models import musicgen
-from tests.browser.driving import needs_browser, tab
+from tests.browser.driving import needs_browser, settled, tab
 from tests.running import Running
 
 pytestmark = [*needs_browser, pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`:FutureWarning")]  # of the tiny model's codec
@@ -63,7 +63,8 @@ def test_an_example_is_made_heard_made_longer_and_compared(page: Any, studio: Ru
     page.get_by_label("number input for Length in seconds").locator("visible=true").fill("2")
     page.click("#music-audio-go")
     page.wait_for_function(LASTS, arg=1.9)
-    assert page.locator(PLAYER).count() == 1 and page.get_by_role("button", name="Use as melody").locator("visible=true").count() == 0, "this model plays no melody"
+    expect(page.locator(PLAYER)).to_have_count(1)
+    expect(page.get_by_role("button", name="Use as melody").locator("visible=true")).to_have_count(0)  # this model plays no melody
     page.get_by_role("button", name="Make it longer").click()
     page.wait_for_function(LASTS, arg=3.9)
     sides = page.locator(f"{PLAYER} .sides button")
@@ -86,7 +87,7 @@ def test_a_dropped_sound_brings_its_settings_back(page: Any, studio: Running) ->
     tab(page, "Gallery")
     page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
     expect(prompt(page)).to_have_value(EXAMPLE, timeout=WAIT)
-    page.wait_for_timeout(1500)  # what follows the model's own change has come
+    settled(page)  # what follows the model's own change has come
     page.locator("#music-audio-fold button").first.click()
     expect(page.locator("#music-audio-fold input[role=combobox]").first).to_have_value("Continue", timeout=WAIT)
     expect(page.locator("#music-audio-sound")).to_contain_text("0:02", timeout=WAIT)

@@ -12,7 +12,7 @@ from tests.browser.driving import needs_browser, tab
 from tests.running import Running
 
 pytestmark = needs_browser
-WAIT = 60_000
+WAIT = 90_000
 
 
 def test_a_prepared_picture_is_shown_at_the_size_that_is_drawn(page: Any, studio: Running, tmp_path: Path) -> None:
@@ -39,4 +39,4 @@ def test_a_prepared_picture_is_shown_at_the_size_that_is_drawn(page: Any, studio
     made = studio.get("/api/v1/outputs?pipeline=image.annotate&limit=1")[0]["metadata"]
     assert seen.evaluate("(img) => img.decode().then(() => [img.naturalWidth, img.naturalHeight])") == [made["params"]["width"], made["params"]["height"]]
     assert made["params"]["method"] == "Lines" and made["params"]["width"] == made["params"]["height"] > 0
-    assert page.locator("#image-control-stop").is_hidden()
+    page.locator("#image-control-stop").wait_for(state="hidden")

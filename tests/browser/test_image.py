@@ -16,11 +16,11 @@ from safetensors.numpy import save_file
 
 from studio.testing import browser as chromium
 from tests.browser.conftest import FLAGS
-from tests.browser.driving import needs_browser, open_page, paint, painted_share, tab
-from tests.running import Running, running
+from tests.browser.driving import eventually, needs_browser, open_page, paint, painted_share, settled, tab, watched
+from tests.running import Running, running, until
 
 pytestmark = needs_browser
-WAIT = 60_000
+WAIT = 90_000
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +78,13 @@ def generate(page: Any) -> Any:
 
 
 def test_one_click_gives_the_first_picture_enlarged_and_nine_more_fill_a_sheet(opened: Any, studio: Running) -> None:
-    assert prompt(opened).input_value() == "a red heart"
+    from playwright.sync_api import expect
+
+    expect(prompt(opened)).to_have_value("a red heart")
     first = drawn(opened, studio, lambda: opened.locator("[data-example]").nth(1).click())
     params, facts = first["metadata"]["params"], first["metadata"]["facts"]
-    assert prompt(opened).input_value() == params["prompt"] == "a panda on a yellow background" and facts["width"] == 4 * params["width"]
+    expect(prompt(opened)).to_have_value("a panda on a yellow background")
+    assert params["prompt"] == "a panda on a yellow background" and facts["width"] == 4 * params["width"]
     opened.locator("#image-advanced > button").click()
     steps = opened.get_by_label("number input for Steps").first
     opened.wait_for_function("() => document.querySelector('[aria-label=\"number input for Steps\"]')?.value === '20'")
@@ -92,9 +95,11 @@ def test_one_click_gives_the_first_picture_enlarged_and_nine_more_fill_a_sheet(o
     assert steps.input_value() == "3", "what was typed stays"
     opened.locator("#image-advanced > button").click()
     last = drawn(opened, studio, lambda: opened.click("#image-nine"), more=9)
-    assert last["metadata"]["params"]["steps"] == 3 and opened.locator("#image-view .image-sheet img").count() == 9
+    assert last["metadata"]["params"]["steps"] == 3
+    expect(opened.locator("#image-view .image-stage:not([aria-busy]) .image-sheet img")).to_have_count(9)
+    settled(opened)  # the last one's picture takes the place of its preview
     opened.locator("#image-view button[data-output]").nth(4).click()
-    assert opened.locator("#image-view .image-sheet[data-large]").count() == 1
+    expect(opened.locator("#image-view .image-sheet[data-large]")).to_have_count(1)
     opened.keyboard.press("Escape")
 
 
@@ -105,31 +110,38 @@ def test_stop_ends_a_long_sheet(opened: Any, studio: Running) -> None:
     opened.wait_for_selector("#image-view [aria-busy]")
     opened.click("#image-foot .stop-action")
     opened.wait_for_function("() => document.querySelector('#image-view').innerText.includes('Stopped')")
-    assert studio.get("/api/v1/jobs") == []
+    until(lambda: not studio.get("/api/v1/jobs"), "the sheet's job goes on")
     opened.get_by_label("Pictures", exact=True).first.fill("1")
     opened.keyboard.press("Enter")
 
 
 def test_a_card_puts_its_network_in_and_takes_it_out(opened: Any) -> None:
+    from playwright.sync_api import expect
+
     prompt(opened).fill("a cat at night")
     opened.click("#image-cards-fold > button")
+    settled(opened)  # opening it asks for the cards anew
     card = opened.locator(".card[data-key='lora/ink']")
     card.wait_for()
     assert card.locator("img").evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 64
     prompt(opened).evaluate("(box) => { box.focus(); box.setSelectionRange(5, 5); }")
     card.click()
-    assert prompt(opened).input_value() == "a cat <lora:ink:1> ink wash, paper at night" and card.get_attribute("aria-pressed") == "true"
+    expect(prompt(opened)).to_have_value("a cat <lora:ink:1> ink wash, paper at night")
+    expect(card).to_have_attribute("aria-pressed", "true")
     opened.locator(".card[data-key='embeddings/soft']").click()
-    assert "soft" in prompt(opened).input_value()
+    expect(prompt(opened)).to_have_value(re.compile("soft"))
     opened.fill("#image-cards input[type=search]", "paper")
-    assert opened.locator("#image-cards .card:visible").count() == 1
+    expect(opened.locator("#image-cards .card:visible")).to_have_count(1)
     card.click()
-    assert "<lora" not in prompt(opened).input_value() and "ink wash" not in prompt(opened).input_value() and card.get_attribute("aria-pressed") == "false"
+    expect(card).to_have_attribute("aria-pressed", "false")
+    assert "<lora" not in prompt(opened).input_value() and "ink wash" not in prompt(opened).input_value()
     opened.fill("#image-cards input[type=search]", "")
     opened.click("#image-cards-fold > button")
 
 
 def test_names_are_suggested_while_one_writes_and_the_keys_choose_and_weigh(opened: Any) -> None:
+    from playwright.sync_api import expect
+
     box = prompt(opened)
     box.fill("")
     box.press_sequentially("a fox <lo")
@@ -141,7 +153,8 @@ def test_names_are_suggested_while_one_writes_and_the_keys_choose_and_weigh(open
     box.press_sequentially("__co")
     opened.locator("#image-suggestions li").first.wait_for()
     box.press("Escape")
-    assert opened.locator("#image-suggestions").count() == 0 and box.input_value() == "__co"
+    expect(opened.locator("#image-suggestions")).to_have_count(0)
+    assert box.input_value() == "__co"
     box.press_sequentially("l")
     opened.locator("#image-suggestions li").first.wait_for()
     box.press("Tab")
@@ -207,7 +220,7 @@ def test_a_picture_comes_back_with_its_mask_and_gives_the_same_job_and_more_can_
     opened.wait_for_selector("#image-view .image-stage")
     opened.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", first["id"])
     opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
-    assert painted_share(opened, "#image-editor") > 0
+    assert eventually(opened, lambda: painted_share(opened, "#image-editor")) > 0
     again = drawn(opened, studio, generate(opened))
     kept = ("image", "mask", "seed", "prompt", "width", "height", "denoising_strength")
     assert [again["metadata"]["params"].get(name) for name in kept] == [first["metadata"]["params"].get(name) for name in kept]
@@ -250,26 +263,27 @@ def test_strokes_are_undone_erased_cleared_and_painted_by_keys(opened: Any, stud
 
 def test_a_mask_is_painted_by_touch_without_webgl_on_a_picture_of_ones_own_and_taken_away_again(chrome: Any, studio: Running, tmp_path: Path) -> None:
     bare = chrome.browser_type.launch(executable_path=chromium(), args=[*FLAGS, "--disable-webgl", "--disable-3d-apis"])
-    page = bare.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
+    page = watched(bare.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page())
     page.goto(studio.url)
     page.wait_for_selector("#chat-input textarea", timeout=2 * WAIT)
     assert page.evaluate("document.createElement('canvas').getContext('webgl2')") is None
     tab(page, "Image")
     page.wait_for_function("() => document.querySelector('#image-prompt textarea')?.value")  # the form as it was left: the fold may be open
-    page.wait_for_timeout(500)
+    settled(page)
     if not page.locator("#image-editor .painter").is_visible():
         page.locator("#image-from > button").click()
     Image.linear_gradient("L").resize((300, 200)).convert("RGB").save(tmp_path / "own.png")
     page.set_input_files("#image-editor input[type=file]", tmp_path / "own.png")
     canvas = page.locator("#image-editor .painter:not([aria-busy]) canvas")
     canvas.wait_for()
+    settled(page)
     canvas.evaluate("(canvas) => canvas.scrollIntoView({ block: 'center' })")
     box = canvas.bounding_box()
     touch = page.context.new_cdp_session(page)
     for kind, share in (("touchStart", 0.3), ("touchMove", 0.4), ("touchMove", 0.7), ("touchEnd", None)):
         points = [] if share is None else [{"x": box["x"] + share * box["width"], "y": box["y"] + box["height"] / 2}]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    assert painted_share(page, "#image-editor") > 0.04
+    assert eventually(page, lambda: painted_share(page, "#image-editor"), lambda share: share > 0.04) > 0.04
     page.locator("#image-editor").get_by_role("button", name="Take the picture away").click()
     page.locator("#image-editor .choose").wait_for()
     bare.close()
@@ -285,8 +299,7 @@ def test_what_is_pressed_waits_for_a_mask_that_is_on_its_way_and_a_lost_one_is_t
     waiting: list[Any] = []
     opened.route("**/api/v1/inputs", lambda route: waiting.append(route))
     generate(opened)()
-    while not waiting:
-        opened.wait_for_timeout(20)
+    assert eventually(opened, lambda: waiting), "the mask was not sent"
     assert studio.get("/api/v1/jobs") == []
 
     def let_through() -> None:
@@ -308,8 +321,11 @@ def refused(page: Any, act: Any) -> Any:
 
 
 def test_what_is_refused_stands_at_its_control_and_one_click_mends_it(opened: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
     prompt(opened).fill("a red car <lora:inc:0.8>")
     told = refused(opened, generate(opened))
+    expect(prompt(opened)).to_have_attribute("aria-invalid", "true")
     assert "no LoRA “inc”" in told.inner_text() and prompt(opened).get_attribute("aria-invalid") == "true" and told.get_attribute("id") == prompt(opened).get_attribute("aria-describedby")
     told.get_by_role("button", name="Use ink").click()
     opened.wait_for_function("() => document.querySelector('#image-prompt textarea').value === 'a red car <lora:ink:0.8>'")
@@ -318,6 +334,7 @@ def test_what_is_refused_stands_at_its_control_and_one_click_mends_it(opened: An
     advanced.click()
     for fold in ("Sampling", "Size", "Model"):
         opened.locator("#image-advanced .label-wrap", has_text=re.compile(f"^{fold}")).last.click()
+    settled(opened)
     if not opened.get_by_label("Sampler").first.is_visible():
         opened.locator("#image-advanced .label-wrap", has_text="Sampling").click()
     cases = (
@@ -333,10 +350,13 @@ def test_what_is_refused_stands_at_its_control_and_one_click_mends_it(opened: An
         box.press("Tab")
         advanced.click()
         told = refused(opened, generate(opened))
-        assert words in told.inner_text() and box.is_visible() and box.get_attribute("aria-invalid") == "true" and opened.evaluate("document.activeElement.closest('.studio-faulty') !== null"), label
+        expect(told).to_contain_text(words)
+        expect(box).to_have_attribute("aria-invalid", "true")
+        expect(box).to_be_visible()
+        opened.wait_for_function("document.activeElement.closest('.studio-faulty') !== null")
         told.get_by_role("button", name=fix).click()
         told.wait_for(state="hidden")
-        assert box.get_attribute("aria-invalid") is None
+        expect(box).not_to_have_attribute("aria-invalid", "true")
         if right is not None:
             opened.wait_for_function("([box, right]) => box.value === right", arg=[box.element_handle(), right])
     told = refused(opened, generate(opened))
@@ -362,7 +382,8 @@ def test_a_field_of_another_page_is_found_from_the_grid_and_a_picture_control_is
     tab(opened, "Upscale")
     opened.wait_for_selector("#image-upscale-go")
     told = refused(opened, lambda: opened.click("#image-upscale-go"))
-    assert "no picture to enlarge" in told.inner_text() and opened.locator("#image-upscale-picture.studio-faulty").count() == 1
+    assert "no picture to enlarge" in told.inner_text()
+    opened.locator("#image-upscale-picture.studio-faulty").wait_for()
     tab(opened, "Create")
 
 
@@ -379,7 +400,7 @@ def test_a_picture_is_starred_compared_trashed_and_brought_back(opened: Any, stu
     opened.click("#image-compare")
     opened.locator("dialog .image-compare input").wait_for()
     opened.locator("dialog .image-compare input").fill("20")
-    assert opened.locator("dialog .image-compare").evaluate("(box) => box.style.getPropertyValue('--at')") == "20%"
+    opened.wait_for_function("document.querySelector('dialog .image-compare').style.getPropertyValue('--at') === '20%'")
     opened.keyboard.press("Escape")
     opened.click("#image-trash")
     opened.locator("#seisei-told").get_by_role("button", name="Undo").wait_for()

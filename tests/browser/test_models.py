@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.browser.driving import needs_browser, tab
+from tests.browser.driving import eventually, needs_browser, settled, tab
 from tests.running import MODEL, Running
 from tests.test_download import weights
 from tests.test_oldstudio import webui
@@ -22,11 +22,11 @@ def test_a_model_is_loaded_and_unloaded(page: Any, studio: Running) -> None:
 
     tab(page, "Models")
     card(page, MODEL).get_by_role("button", name="Load", exact=True).click()
-    expect(card(page, MODEL)).to_contain_text("loaded", timeout=30_000)
-    expect(page.locator("#models-memory")).to_contain_text(MODEL, timeout=45_000)
+    expect(card(page, MODEL)).to_contain_text("loaded")
+    expect(page.locator("#models-memory")).to_contain_text(MODEL)
     assert studio.get("/api/v1/status")["worker"]["used_bytes"] > 50e6
     card(page, MODEL).get_by_role("button", name="Unload").click()
-    expect(page.locator("#models-memory")).to_contain_text("No model loaded", timeout=45_000)
+    expect(page.locator("#models-memory")).to_contain_text("No model loaded")
 
 
 def test_a_model_goes_to_the_trash_and_comes_back(page: Any, studio: Running) -> None:
@@ -37,11 +37,12 @@ def test_a_model_goes_to_the_trash_and_comes_back(page: Any, studio: Running) ->
     path.write_bytes(weights(10))
     tab(page, "Models")
     page.get_by_role("button", name="Look again").click()
+    settled(page)
     card(page, "lora/mine").get_by_role("button", name="Delete").click()
-    expect(card(page, "lora/mine")).to_have_count(0, timeout=45_000)
+    expect(card(page, "lora/mine")).to_have_count(0)
     assert not path.exists()
     page.get_by_role("button", name="Undo delete").locator("visible=true").click()
-    expect(card(page, "lora/mine")).to_have_count(1, timeout=45_000)
+    expect(card(page, "lora/mine")).to_have_count(1)
     assert path.read_bytes() == weights(10)
 
 
@@ -54,18 +55,16 @@ def test_a_pickle_is_converted_after_a_word_of_warning(page: Any, studio: Runnin
     torch.save({"lora_unet_down.lora_up.weight": torch.ones(4, 4)}, path)
     tab(page, "Models")
     page.get_by_role("button", name="Look again").click()
-    expect(card(page, "lora/old")).to_contain_text("pickle", timeout=45_000)
+    expect(card(page, "lora/old")).to_contain_text("pickle")
+    settled(page)
     card(page, "lora/old").get_by_role("button", name="Convert …").click()
     expect(page.get_by_text("such a file can hold programs").locator("visible=true")).to_be_visible(timeout=45_000)
     assert not path.with_suffix(".safetensors").exists()
     page.get_by_role("button", name="Convert it").click()
-    expect(page.locator("#models-downloads")).to_contain_text("old.pt", timeout=45_000)
-    for _ in range(300):
-        if path.with_suffix(".safetensors").exists():
-            break
-        page.wait_for_timeout(100)
+    expect(page.locator("#models-downloads")).to_contain_text("old.pt")
+    assert eventually(page, path.with_suffix(".safetensors").exists), "it was not converted"
     page.get_by_role("button", name="Look again").click()
-    expect(card(page, "lora/old")).not_to_contain_text("pickle", timeout=45_000)
+    expect(card(page, "lora/old")).not_to_contain_text("pickle")
     assert path.exists()
 
 
@@ -77,13 +76,13 @@ def test_an_old_studio_is_brought_in_by_its_folder(page: Any, studio: Running, t
     box = page.get_by_placeholder("/home/me/stable-diffusion-webui")
     box.fill(str(tmp_path / "nowhere"))
     page.get_by_role("button", name="Look", exact=True).last.click()
-    expect(page.locator("#old-found")).to_contain_text("no such folder on this computer", timeout=45_000)
+    expect(page.locator("#old-found")).to_contain_text("no such folder on this computer")
     box.fill(str(old))
     page.get_by_role("button", name="Look", exact=True).last.click()
-    expect(page.locator("#old-found")).to_contain_text("AUTOMATIC1111", timeout=45_000)
+    expect(page.locator("#old-found")).to_contain_text("AUTOMATIC1111")
     page.get_by_role("button", name="Bring it here").click()
-    expect(page.locator("#old-found")).to_contain_text("Here now", timeout=30_000)
-    expect(page.locator("#models-list")).to_contain_text("catstyle", timeout=45_000)
+    expect(page.locator("#old-found")).to_contain_text("Here now")
+    expect(page.locator("#models-list")).to_contain_text("catstyle")
     expect(page.locator("#models-list img").first).to_be_visible()
     assert any(output["kind"] == "image" for output in studio.get("/api/v1/outputs"))
 

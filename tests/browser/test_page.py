@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.driving import WRITING, needs_browser, new_chat, open_page, say, tab
-from tests.running import Running
+from tests.browser.driving import WRITING, needs_browser, new_chat, open_page, say, settled, tab
+from tests.browser.storyteller import by_storyteller, storyteller
+from tests.running import Running, running
 
 pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """With the storyteller beside the model that comes along: its answers do not end before Stop is pressed."""
+    with storyteller() as teller, running(tmp_path_factory.mktemp("page"), env={"SEISEI_REMOTE_URL": teller.url}) as studio:
+        yield studio
 
 
 def test_chat_stop_regenerate_reload_and_gallery(page: Any) -> None:
     from playwright.sync_api import expect
 
+    by_storyteller(page)
     new_chat(page)
     say(page, "Write a long story about a lighthouse cat.")
-    expect(page.locator("#chat-view .bot.message").last).to_contain_text(WRITING, timeout=60_000)
+    expect(page.locator("#chat-view .bot.message").last).to_contain_text(WRITING)
     page.get_by_role("button", name="Stop", exact=True).first.dispatch_event("click")  # at once: a click waits until the page rests
-    expect(page.locator("#chat-note")).to_contain_text("Stopped", timeout=60_000)
+    expect(page.locator("#chat-note")).to_contain_text("Stopped")
     page.get_by_role("button", name="Regenerate").click()
-    expect(page.locator("#chat-note")).to_contain_text("tokens/s", timeout=60_000)
-    expect(page.locator("#chat-note")).to_contain_text("Version 2 of 2", timeout=60_000)
-    expect(page.locator("#seisei-line")).to_contain_text("Ready", timeout=60_000)
+    expect(page.locator("#chat-note")).to_contain_text("tokens/s")
+    expect(page.locator("#chat-note")).to_contain_text("Version 2 of 2")
+    expect(page.locator("#seisei-line")).to_contain_text("Ready")
     page.reload()
-    expect(page.locator("#chat-view")).to_contain_text("lighthouse cat", timeout=60_000)
+    expect(page.locator("#chat-view")).to_contain_text("lighthouse cat")
     tab(page, "Gallery")
     page.locator("[data-output]").first.click()
-    expect(page.locator("#gallery-large")).to_contain_text("Download", timeout=45_000)
+    expect(page.locator("#gallery-large")).to_contain_text("Download")
 
 
 def test_a_slow_press_of_stop_in_the_status_line_counts_though_the_line_is_drawn_anew(page: Any) -> None:
     from playwright.sync_api import expect
 
+    by_storyteller(page)
     new_chat(page)
-    say(page, "Write a long story about a patient snail.")
-    page.locator("#seisei-line").get_by_role("button", name="Stop").hover(timeout=60_000)
+    say(page, "Write a very long story about a patient snail.")
+    page.locator("#seisei-line").get_by_role("button", name="Stop").hover()
     page.mouse.down()
     page.wait_for_timeout(2_500)
     page.mouse.up()
-    expect(page.locator("#chat-note")).to_contain_text("Stopped", timeout=45_000)
+    expect(page.locator("#chat-note")).to_contain_text("Stopped")
 
 
 def test_stop_pressed_at_once_ends_what_was_just_asked_on_a_page_that_is_still_loading(chrome: Any, studio: Running) -> None:
@@ -50,8 +61,8 @@ def test_stop_pressed_at_once_ends_what_was_just_asked_on_a_page_that_is_still_l
         page = open_page(chrome, studio.url, ready=False)
         say(page, "Write a very long story about an impatient turtle.")
         page.locator("#chat-go").get_by_role("button", name="Stop").click()
-        expect(page.locator("#chat-note")).to_contain_text("Stopped", timeout=60_000)
-        expect(page.locator("#seisei-line")).to_contain_text("Ready", timeout=60_000)
+        expect(page.locator("#chat-note")).to_contain_text("Stopped")
+        expect(page.locator("#seisei-line")).to_contain_text("Ready")
         expect(page.locator("#chat-view")).to_contain_text("impatient turtle")
         page.context.close()
 
@@ -61,7 +72,7 @@ def test_text_in_a_language_the_model_lacks_is_noticed_before_sending(page: Any)
 
     new_chat(page)
     say(page, "日本語で自己紹介してください。")
-    expect(page.locator("#chat-warning")).to_contain_text("Japanese", timeout=45_000)
+    expect(page.locator("#chat-warning")).to_contain_text("Japanese")
     expect(page.get_by_role("button", name="Send anyway")).to_be_visible()
     assert page.input_value("#chat-input textarea").startswith("日本語")
 
@@ -79,11 +90,13 @@ def test_the_page_speaks_japanese(page: Any) -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_nothing_is_wider_than_the_screen(page: Any, width: int, dark: bool) -> None:
     page.set_viewport_size({"width": width, "height": 844})
+    settled(page)
     if page.evaluate("document.body.classList.contains('dark')") != dark:
         page.click("#seisei-dark")
-    assert page.evaluate("document.body.classList.contains('dark')") == dark
+    page.wait_for_function("(dark) => document.body.classList.contains('dark') === dark", arg=dark)
+    settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".primary-action >> visible=true").first.is_visible()
+    page.locator(".primary-action >> visible=true").first.wait_for()
 
 
 def test_every_tab_opens_and_the_keyboard_switches_them(page: Any) -> None:
@@ -93,9 +106,10 @@ def test_every_tab_opens_and_the_keyboard_switches_them(page: Any) -> None:
         tab(page, name)
         expect(page.get_by_text(sign).locator("visible=true").first).to_be_visible(timeout=45_000)
     places = page.locator("#seisei-tabs > .tab-wrapper [role=tab]").evaluate_all("(tabs) => tabs.map((tab) => tab.dataset.tabId)")
+    settled(page)
     page.keyboard.press(f"Alt+{places.index('gallery') + 1}")
     page.keyboard.press("/")
-    page.wait_for_function("() => document.activeElement.closest('.search-action') !== null", timeout=45_000)  # the search of the open tab
+    page.wait_for_function("() => document.activeElement.closest('.search-action') !== null")  # the search of the open tab
     page.keyboard.press("Alt+1")
     expect(page.locator("#chat-input")).to_be_visible(timeout=45_000)
     page.locator("#seisei-help").focus()
@@ -113,7 +127,7 @@ def test_a_text_file_dropped_on_a_text_goes_in_at_the_cursor(page: Any) -> None:
         """() => { const data = new DataTransfer(); data.items.add(new File(['the boat sails'], 'note.txt', { type: 'text/plain' }));
         document.querySelector('#chat-input textarea').dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data })); }"""
     )
-    expect(page.locator("#chat-input textarea")).to_have_value("Read this: the boat sails", timeout=45_000)
+    expect(page.locator("#chat-input textarea")).to_have_value("Read this: the boat sails")
 
 
 def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
@@ -124,12 +138,12 @@ def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
     box.fill("Once upon a time THE END")
     box.evaluate("(box) => { box.focus(); box.setSelectionRange(16, 16); }")
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_function("() => document.querySelector('#notebook-text textarea').value.length > 'Once upon a time THE END'.length", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('#notebook-text textarea').value.length > 'Once upon a time THE END'.length")
     page.locator("button.stop-action >> visible=true").click()
-    page.wait_for_selector("#seisei-line >> text=Ready", timeout=30_000)
+    page.wait_for_selector("#seisei-line >> text=Ready")
     assert box.input_value().startswith("Once upon a time") and box.input_value().endswith(" THE END")
     page.get_by_role("button", name="Undo", exact=True).locator("visible=true").first.click()
-    expect(box).to_have_value("Once upon a time THE END", timeout=45_000)
+    expect(box).to_have_value("Once upon a time THE END")
 
 
 def test_a_refused_setting_is_told_beside_its_field_and_nothing_is_saved(page: Any, studio: Running) -> None:
@@ -138,7 +152,7 @@ def test_a_refused_setting_is_told_beside_its_field_and_nothing_is_saved(page: A
     tab(page, "Settings")
     page.get_by_label("Port", exact=True).fill("99999999")
     page.get_by_role("button", name="Save settings").click()
-    expect(page.locator(".studio-faulty")).to_contain_text("Port must be at most 65535", timeout=45_000)
+    expect(page.locator(".studio-faulty")).to_contain_text("Port must be at most 65535")
     assert not (studio.data / "settings.toml").exists()
     page.fill("#settings-search textarea", "memory")
     expect(page.get_by_label("Memory limit (GB)")).to_be_visible()

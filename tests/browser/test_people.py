@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.driving import WRITING, needs_browser, open_page, say, tab
+from tests.browser.driving import WRITING, needs_browser, open_page, say, settled, tab
+from tests.browser.storyteller import by_storyteller, storyteller
 from tests.running import Running, running
 
 pytestmark = needs_browser
@@ -16,7 +16,7 @@ pytestmark = needs_browser
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("people"), "--auth", "ann:secret,bob:other") as studio:
+    with storyteller() as teller, running(tmp_path_factory.mktemp("people"), "--auth", "ann:secret,bob:other", env={"SEISEI_REMOTE_URL": teller.url}) as studio:
         yield studio
 
 
@@ -24,26 +24,30 @@ def test_two_people_write_at_once_and_stop_their_own(chrome: Any, shared: Runnin
     from playwright.sync_api import expect
 
     ann, bob = open_page(chrome, shared.url, user=("ann", "secret")), open_page(chrome, shared.url, user=("bob", "other"))
+    for page in (ann, bob):
+        by_storyteller(page)
     say(ann, "Write a very long story about a purple whale.")
-    expect(ann.locator("#chat-view .bot.message").last).to_contain_text(WRITING, timeout=60_000)
+    expect(ann.locator("#chat-view .bot.message").last).to_contain_text(WRITING)
     say(bob, "Say hi to the green frog.")
-    expect(bob.locator("#seisei-line")).to_contain_text("Queue 2", timeout=45_000)
+    expect(bob.locator("#seisei-line")).to_contain_text("Queue 2")
     bob.locator("#seisei-line button", has_text="Queue").click()
     expect(bob.locator("#seisei-queue")).to_contain_text("somebody else")
-    assert bob.locator("#seisei-queue").get_by_role("button", name="Cancel").count() == 1, "only one's own can be cancelled"
+    expect(bob.locator("#seisei-queue").get_by_role("button", name="Cancel")).to_have_count(1)  # only one's own can be cancelled
     ann.get_by_role("button", name="Stop", exact=True).first.dispatch_event("click")  # at once: a click waits until the page rests
-    expect(ann.locator("#chat-note")).to_contain_text("Stopped", timeout=60_000)
-    expect(bob.locator("#chat-note")).to_contain_text("tokens/s", timeout=60_000)
+    expect(ann.locator("#chat-note")).to_contain_text("Stopped")
+    expect(bob.locator("#chat-note")).to_contain_text("tokens/s")
     for page in (ann, bob):
         page.reload()
-        page.wait_for_selector("#chat-view .message", timeout=45_000)
-    assert "purple whale" in ann.inner_text("body") and "green frog" not in ann.inner_text("body")
-    assert "green frog" in bob.inner_text("body") and "purple whale" not in bob.inner_text("body")
+        page.wait_for_selector("#chat-view .message")
+    for page, mine, others in ((ann, "purple whale", "green frog"), (bob, "green frog", "purple whale")):
+        expect(page.locator("#chat-view")).to_contain_text(mine)
+        settled(page)
+        assert others not in page.inner_text("body")
     tab(bob, "Gallery")
-    bob.wait_for_selector("#gallery-grid [data-output] >> visible=true", timeout=45_000)
-    assert bob.locator("#gallery-grid [data-output]").count() == 1
+    expect(bob.locator("#gallery-grid [data-output]")).to_have_count(1)
     tab(bob, "Extensions")
-    time.sleep(1)
+    bob.locator("#extension-list [data-extension] >> visible=true").first.wait_for()
+    settled(bob)
     assert bob.locator("#extension-list button").count() == 0, "switching extensions is the owner's alone"
     for page in (ann, bob):
         assert page.problems == []

@@ -6,13 +6,20 @@ import base64
 import json
 from typing import Any
 
-from tests.browser.driving import needs_browser, open_page, tab
+from tests.browser.driving import eventually, needs_browser, open_page, settled, tab
 from tests.running import Running
 
 pytestmark = needs_browser
 
 WAIT = 90_000
 RUN, HERO = "#simulation-run", "#simulation-gallery"
+
+
+def rests(page: Any, read: Any) -> bool:
+    """Whether what is read stays the same for a second and a half."""
+    before = read()
+    page.wait_for_timeout(1500)
+    return bool(read() == before)
 
 
 def steps(page: Any, place: str = RUN) -> int:
@@ -52,14 +59,12 @@ def test_it_runs_when_the_tab_is_opened_and_not_before(page: Any, studio: Runnin
     assert not [job for job in studio.get("/api/v1/jobs") if job["pipeline"] == "simulation.live"]
     tab(page, "Simulation")
     runs(page, HERO)
-    assert page.locator(f"{HERO} .sim-card").count() > 1 and page.locator(f"{HERO} .sim-legend button").count() > 1
+    page.locator(f"{HERO} .sim-card").nth(1).wait_for()
+    page.locator(f"{HERO} .sim-legend button").nth(1).wait_for()
     tab(page, "Text")
     until(page, "() => fetch('/api/v1/simulation/live').then((answer) => answer.json()).then((told) => !!told.job)")
-    page.wait_for_timeout(1500)
     paused = studio.get("/api/v1/simulation/live")["job"]
-    before = frames_of(studio, paused)
-    page.wait_for_timeout(1500)
-    assert frames_of(studio, paused) == before, "it goes on though nobody sees it"
+    assert eventually(page, lambda: rests(page, lambda: frames_of(studio, paused))), "it goes on though nobody sees it"
     tab(page, "Simulation")
     runs(page, HERO)
 
@@ -86,7 +91,7 @@ def test_pause_step_reset_by_mouse_and_keyboard(page: Any) -> None:
     opened(page, "lorenz63")
     pressed(page, "Pause")
     page.locator(f"{RUN} .sim-still >> visible=true").wait_for(timeout=WAIT)
-    page.wait_for_timeout(600)
+    assert eventually(page, lambda: rests(page, lambda: steps(page))), "it goes on though it was paused"
     before = steps(page)
     pressed(page, "Step")
     until(page, "(wanted) => document.querySelector('#simulation-run .sim-clock').textContent.includes('step ' + wanted.toLocaleString('en'))", before + 1)
@@ -96,9 +101,13 @@ def test_pause_step_reset_by_mouse_and_keyboard(page: Any) -> None:
     page.keyboard.press("Space")
     page.locator(f"{RUN} .sim-bar [data-do='Pause']").wait_for(timeout=WAIT)
     until(page, "(before) => +/step ([\\d,]+)/.exec(document.querySelector('#simulation-run .sim-clock').textContent)[1].replaceAll(',', '') > before + 50", before)
+    pressed(page, "Pause")
+    assert eventually(page, lambda: rests(page, lambda: steps(page)))
+    page.evaluate("""() => { window.least = Infinity; const clock = document.querySelector('#simulation-run .sim-clock');
+    new MutationObserver(() => { const told = /step ([\\d,]+)/.exec(clock.textContent); if (told) window.least = Math.min(window.least, +told[1].replaceAll(',', '')); }).observe(clock, { childList: true, characterData: true, subtree: true }); }""")
     now = steps(page)
     pressed(page, "Reset")
-    until(page, "(now) => +/step ([\\d,]+)/.exec(document.querySelector('#simulation-run .sim-clock').textContent)[1].replaceAll(',', '') < now", now)
+    until(page, "(now) => window.least < now", now)
 
 
 def test_a_slider_acts_while_it_runs_and_another_waits_for_reset(page: Any) -> None:
@@ -110,7 +119,7 @@ def test_a_slider_acts_while_it_runs_and_another_waits_for_reset(page: Any) -> N
     page.fill("#sim-field-x0", "9")
     page.keyboard.press("Tab")
     page.locator(f"{RUN} [data-field=x0] .sim-note >> visible=true").wait_for(timeout=WAIT)
-    assert "Reset" in page.inner_text(f"{RUN} [data-field=x0] .sim-note")
+    page.locator(f"{RUN} [data-field=x0] .sim-note", has_text="Reset").wait_for(timeout=WAIT)
     pressed(page, "Reset")
     page.locator(f"{RUN} [data-field=x0] .sim-note").wait_for(state="hidden", timeout=WAIT)
     page.fill("#sim-field-rho", "999")
@@ -129,7 +138,7 @@ def test_a_click_in_the_picture_pokes_it(page: Any) -> None:
     opened(page, "gray_scott")
     pressed(page, "Pause")
     page.locator(f"{RUN} .sim-still >> visible=true").wait_for(timeout=WAIT)
-    page.wait_for_timeout(800)
+    assert eventually(page, lambda: rests(page, lambda: picture(page))), "it goes on though it was paused"
     before = picture(page)
     page.locator(f"{RUN} canvas.sim-canvas").click(position={"x": 40, "y": 40})
     page.wait_for_function(f"(before) => document.querySelector('{RUN} canvas.sim-canvas').toDataURL() !== before", arg=before, timeout=WAIT)
@@ -137,8 +146,9 @@ def test_a_click_in_the_picture_pokes_it(page: Any) -> None:
 
 def test_a_link_opens_the_model_with_its_values_and_is_copied(page: Any) -> None:
     opened(page, "lorenz63", values={"rho": 160.0})
-    assert page.input_value("#sim-field-rho") == "160" and page.input_value("#sim-seed") == "3"
+    until(page, "() => document.querySelector('#sim-field-rho').value === '160' && document.querySelector('#sim-seed').value === '3'")
     page.locator(f"{RUN} [data-do='Copy link']").click()
+    page.locator(f"{RUN} .sim-made[data-link]").wait_for(state="attached")
     link = page.get_attribute(f"{RUN} .sim-made", "data-link")
     told = json.loads(base64.urlsafe_b64decode(link.partition("simulation=")[2] + "=="))
     assert told["model"] == "lorenz63" and told["values"]["rho"] == 160 and told["seed"] == 3
@@ -146,12 +156,12 @@ def test_a_link_opens_the_model_with_its_values_and_is_copied(page: Any) -> None
 
 def test_a_run_is_kept_recorded_and_restored(page: Any, studio: Running) -> None:
     opened(page, "lorenz63", values={"rho": 24.0})
-    page.wait_for_timeout(1500)
+    until(page, "() => +/step ([\\d,]+)/.exec(document.querySelector('#simulation-run .sim-clock').textContent)?.[1].replaceAll(',', '') > 20")
     page.locator(f"{RUN} [data-do='Record GIF']").click()
     page.locator(f"{RUN} .sim-made a", has_text="Moving picture").wait_for(timeout=WAIT)
     page.locator(f"{RUN} [data-do='Keep this run']").click()
     page.locator(f"{RUN} .sim-made a", has_text="Table").wait_for(timeout=WAIT)
-    assert page.locator(f"{RUN} .sim-made a").count() == 2
+    page.locator(f"{RUN} .sim-made a").nth(1).wait_for()
     found = studio.get("/api/v1/outputs?pipeline=simulation.")
     assert sorted(output["kind"] for output in found) == ["image", "image", "table"]
     page.select_option(f"{RUN} .sim-model", "gray_scott")
@@ -164,6 +174,7 @@ def test_on_a_phone_all_is_there_and_nothing_sticks_out(chrome: Any, studio: Run
     page = open_page(chrome, studio.url, width=390)
     opened(page, "lorenz63")
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    settled(page)
     assert page.locator(f"{RUN} .sim-go").is_visible() and page.locator(f"{RUN} .sim-side").is_visible()
     assert page.locator(f"{RUN} .sim-main").bounding_box()["y"] < page.locator(f"{RUN} .sim-side").bounding_box()["y"]
     page.locator("#simulation-modes [role=tab][data-tab-id=gallery] >> visible=true").first.click()

@@ -8,25 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.browser.driving import needs_browser, tab
+from tests.browser.driving import needs_browser, settled, tab, watched
 from tests.running import Running
 
 pytestmark = needs_browser
-WAIT = 90_000
+WAIT = 120_000
 LORENZ = "eyJtb2RlbCI6ImxvcmVuejYzIiwidmFsdWVzIjp7InJobyI6MjB9LCJzZWVkIjo1fQ"  # {"model": "lorenz63", "values": {"rho": 20}, "seed": 5}
 
 
 @pytest.fixture(scope="module")
 def opened(chrome: Any, studio: Running) -> Iterator[Any]:
     """One page for the whole file, with Lorenz on the desk and a finished sweep."""
-    page = chrome.new_context(viewport={"width": 1440, "height": 900}, locale="en-US").new_page()
-    page.problems = []
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page = watched(chrome.new_context(viewport={"width": 1440, "height": 900}, locale="en-US").new_page())
     page.set_default_timeout(WAIT)
     page.goto(f"{studio.url}/?simulation={LORENZ}")
     page.get_by_role("tab", name="Experiment", exact=True).wait_for()
     page.wait_for_function("() => document.querySelector('#simulation-run .sim-model')?.value === 'lorenz63'")
-    page.wait_for_timeout(4000)  # the desk has heard of it
+    page.wait_for_function("() => { const told = JSON.parse(document.querySelector('#simulation-desk [data-desk]').dataset.desk); return told.model === 'lorenz63' && told.values.rho === 20; }")
+    settled(page)  # and the pages that follow the desk
     tab(page, "Experiment")
     page.locator(".experiment-subject", has_text="Lorenz 1963").wait_for()
     run(page)
@@ -42,7 +41,7 @@ def run(page: Any) -> None:
     """To a figure that was not there before; a quick experiment is never seen at work."""
     before = page.evaluate(f"() => {FIGURE}")
     page.click("#experiment-go")
-    page.wait_for_function(f"(before) => {{ const now = {FIGURE}; return now && now !== before; }}", arg=before, timeout=120_000)
+    page.wait_for_function(f"(before) => {{ const now = {FIGURE}; return now && now !== before; }}", arg=before, timeout=2 * WAIT)
 
 
 def told(page: Any) -> Any:
@@ -50,8 +49,10 @@ def told(page: Any) -> Any:
 
 
 def test_one_click_gives_a_figure_and_a_table(opened: Any) -> None:
-    assert opened.evaluate("() => document.querySelector('.experiment-stage img').naturalWidth") == 1120
-    assert opened.locator(".experiment-stage details[open] tbody tr").count() == 31
+    from playwright.sync_api import expect
+
+    assert opened.locator(".experiment-stage img").first.evaluate("(img) => img.decode().then(() => img.naturalWidth)") == 1120
+    expect(opened.locator(".experiment-stage details[open] tbody tr")).to_have_count(31)
     assert opened.locator(".experiment-stage").inner_text().count("# seisei") == 0
 
 
@@ -68,7 +69,7 @@ def test_a_report_is_downloaded(opened: Any, tmp_path: Path) -> None:
     assert "Lorenz 1963" in text and "data:image/svg+xml;base64," in text and "?simulation=" in text
     page = opened.context.new_page()
     page.goto((tmp_path / "report.html").as_uri())
-    assert page.evaluate("() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)") and page.locator("#copy").count() == 1
+    assert page.evaluate("() => Promise.all([...document.images].map((image) => image.decode().then(() => image.naturalWidth))).then((all) => all.length > 0 && all.every((width) => width > 0))") and page.locator("#copy").count() == 1
     page.close()
 
 
@@ -86,6 +87,9 @@ def test_other_experiments_show_their_fields(opened: Any) -> None:
 
 
 def test_without_chance_repetitions_vary_the_values(opened: Any) -> None:
+    from playwright.sync_api import expect
+
     opened.locator("#experiment-kind label", has_text="Repetitions").click()
+    settled(opened)
     run(opened)
-    assert opened.locator(".experiment-stage summary").count() == 2
+    expect(opened.locator(".experiment-stage summary")).to_have_count(2)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.driving import needs_browser, open_page, tab
+from tests.browser.driving import needs_browser, open_page, settled, tab
 from tests.running import Running
 
 pytestmark = needs_browser
@@ -34,8 +34,10 @@ def step(page: Any, name: str) -> None:
 def test_one_click_on_a_sample_and_one_on_estimate_give_a_result(opened: Any) -> None:
     opened.click("#learn-sample-influenza")
     opened.wait_for_selector("#learn-seen >> text=British Medical Journal")
+    settled(opened)
     step(opened, "result")
     opened.get_by_label("Maximum likelihood").check()
+    settled(opened)
     opened.click("#sim-learn-go")
     opened.wait_for_selector("#sim-learn-view .learn-table")
     told = opened.inner_text("#sim-learn-view .learn-table")
@@ -47,10 +49,12 @@ def test_one_click_on_a_sample_and_one_on_estimate_give_a_result(opened: Any) ->
 def test_what_is_free_gets_a_prior(opened: Any) -> None:
     step(opened, "map")
     opened.locator("#learn-map [data-name='free|immune']").check()
+    settled(opened)
     step(opened, "priors")
     opened.wait_for_selector("#learn-priors >> text=Immune at the start")
     step(opened, "map")
     opened.locator("#learn-map [data-name='free|immune']").uncheck()
+    settled(opened)
     step(opened, "priors")
     opened.wait_for_selector("#learn-priors >> text=Immune at the start", state="detached")
 
@@ -60,11 +64,12 @@ def test_a_prior_that_is_none_is_refused_at_its_step(opened: Any) -> None:
     before = low.input_value()
     low.fill("20")
     low.blur()
-    opened.wait_for_timeout(1500)
+    settled(opened)  # the server has what the form holds
     opened.click("#learn-look")
     opened.wait_for_selector(".studio-problem >> text=must be less than the upper bound")
     low.fill(before)
     low.blur()
+    settled(opened)
 
 
 def test_the_best_values_go_on_the_desk(opened: Any) -> None:
@@ -74,6 +79,8 @@ def test_the_best_values_go_on_the_desk(opened: Any) -> None:
 
 
 def test_ones_own_table_is_read_and_text_is_named(opened: Any, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
     table = tmp_path / "mine.csv"
     table.write_text("day;infectious;who\n1;3,5;a\n2;8,25;b\n3;NA;c\n4;76,5;d\n", encoding="utf-8")
     step(opened, "data")
@@ -82,7 +89,7 @@ def test_ones_own_table_is_read_and_text_is_named(opened: Any, tmp_path: Path) -
     told = opened.inner_text("#learn-seen")
     assert "separator “;”, decimal “,”" in told and "“a” in line 2, column 3" in told and "1 gaps" in told
     step(opened, "map")
-    assert opened.locator("#learn-map select[data-name='link|0|series']").input_value() == "infectious"
+    expect(opened.locator("#learn-map select[data-name='link|0|series']")).to_have_value("infectious")
 
 
 def estimated(page: Any, sample: str, method: str, **fields: int) -> str:
@@ -90,6 +97,7 @@ def estimated(page: Any, sample: str, method: str, **fields: int) -> str:
     step(page, "data")
     page.click(f"#learn-sample-{sample}")
     page.wait_for_selector("#learn-seen table >> visible=true")
+    settled(page)  # a sample brings its method, which must not come over the one that is chosen now
     step(page, "result")
     page.locator("#learn-method").get_by_label(method).check()
     more = page.locator("#learn-more .label-wrap")
@@ -99,7 +107,7 @@ def estimated(page: Any, sample: str, method: str, **fields: int) -> str:
         box = page.locator("#learn-more").get_by_label(title.replace("_", " ")).locator("visible=true").first
         box.fill(str(value))
         box.blur()
-    page.wait_for_timeout(500)
+    settled(page)
     before = page.inner_html("#sim-learn-view")
     page.click("#sim-learn-go")
     page.wait_for_function("(was) => { const view = document.querySelector('#sim-learn-view'); return view.querySelector('.learn-files') && view.innerHTML !== was; }", arg=before)

@@ -54,6 +54,7 @@ class Drawing:
     strength: float = 1.0
     image: Image.Image | None = None
     mask: Image.Image | None = None
+    others: tuple[Image.Image, ...] = ()  # looked at beside `image`
     first: int = 0
     total: int = 0
     note: str = ""
@@ -322,8 +323,8 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
     if kind == "text":
         return call | {"width": drawing.width, "height": drawing.height}
     if kind == "refer":
-        several = model.pipe.components.get("vision_language_encoder") is not None  # GLM-Image takes a row of them only
-        return call | {"image": [drawing.image] if several else drawing.image, "width": drawing.width, "height": drawing.height}
+        several = drawing.others or model.pipe.components.get("vision_language_encoder") is not None  # GLM-Image takes a row of them only
+        return call | {"image": [drawing.image, *drawing.others] if several else drawing.image, "width": drawing.width, "height": drawing.height}
     rows = len(drawing.seeds)
     call["image"] = [drawing.image] * rows if model.family.form != "refer" else drawing.image
     call |= {"image_guidance_scale": params.image_cfg_scale} if kind == "edit" else {"strength": drawing.strength}

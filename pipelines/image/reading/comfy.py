@@ -16,6 +16,7 @@ Graph = dict[str, Any]
 SAVES = ("SaveImage", "PreviewImage", "SaveAnimatedWEBP", "VAEDecode", "VAEDecodeTiled")
 MODELS = ("ckpt_name", "unet_name", "model_name")
 LATENT_SIZES = ("EmptyLatentImage", "EmptySD3LatentImage", "EmptyHunyuanLatentVideo", "SDXLEmptyLatentSizePicker+")
+GUIDES = {"PerturbedAttentionGuidance": ("scale", "pag_scale"), "RescaleCFG": ("multiplier", "guidance_rescale")}  # nodes between model and sampler: input, and its field here
 JOINS = {"ConditioningCombine": " AND ", "ConditioningConcat": " BREAK "}
 MOST_NODES = 5000
 DEEPEST = 8  # joins of joins
@@ -35,7 +36,7 @@ def read(graph: Graph) -> dict[str, Any]:
     values = _sampling(graph, first)
     negative, positive = _conditions(graph, first)
     values |= {"prompt": positive, "negative_prompt": negative} | _latents(graph, first)
-    values |= _model(graph, first, values)
+    values |= _model(graph, first, values) | _guidance(graph, first, values)
     left = {graph[name]["class_type"]: name for name in samplers[:-1]}
     controls = {str(node["class_type"]): name for name, node in graph.items() if str(node["class_type"]).startswith(("ControlNet", "IPAdapter", "FreeU"))}
     return values | left | controls
@@ -103,6 +104,19 @@ def _sampling(graph: Graph, name: str) -> dict[str, Any]:
         values["Seed"] = values.pop("seed")  # larger than any seed here
     sampler, schedule, unknown = recognise(text(_near(graph, name, "sampler_name")) or "Automatic", text(_near(graph, name, "scheduler")))
     return values | {"sampler": sampler, "schedule": schedule} | unknown
+
+
+def _guidance(graph: Graph, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """What guides beside the sampler's own scale; of models that were taught their guidance, the scale that they are told with the words."""
+    found: dict[str, Any] = {}
+    for here in _behind(graph, name):
+        kind, inputs = str(graph[here]["class_type"]), _inputs(graph, here)
+        if kind in GUIDES:
+            field, ours = GUIDES[kind]
+            found = kept(**{ours: number(_value(graph, inputs.get(field), field, "value", "float"))}) | found
+        if kind == "FluxGuidance" and values.get("cfg_scale", 1.0) <= 1:
+            found = kept(cfg_scale=number(_value(graph, inputs.get("guidance"), "guidance", "value", "float"))) | found
+    return found
 
 
 def _conditions(graph: Graph, name: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from pipelines.image.samplers import recognise
 
 TAKEN = {
     "prompt", "negative_prompt", "full_prompt", "full_negative_prompt", "resolution", "seed", "steps", "guidance_scale", "sampler", "scheduler", "base_model",
-    "base_model_hash", "vae", "clip_skip", "version", "metadata_scheme", "created_by",
+    "base_model_hash", "vae", "clip_skip", "version", "metadata_scheme", "created_by", "refiner_model", "refiner_switch",
 }  # fmt: skip
 
 
@@ -33,6 +33,8 @@ def read(about: dict[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     if (vae := text(about.get("vae"))) and vae.lower() != "default (model)":
         values["vae"] = vae
+    if (refiner := text(about.get("refiner_model"))) and refiner.lower() != "none":
+        values |= {"refiner": refiner} | kept(refiner_switch=number(about.get("refiner_switch")))
     sampler, schedule, unknown = recognise(text(about.get("sampler")) or "Automatic", text(about.get("scheduler")))
     left = {name: value for name, value in about.items() if name not in TAKEN and not name.startswith("lora") and value not in (None, "", [], {}, False)}
     return {"prompt": "", "negative_prompt": ""} | values | {"sampler": sampler, "schedule": schedule} | unknown | left

@@ -12,7 +12,7 @@ from pipelines.image.samplers import recognise
 
 TAKEN = {
     "app_version", "generation_mode", "positive_prompt", "negative_prompt", "width", "height", "seed", "rand_device", "cfg_scale", "cfg_rescale_multiplier", "steps", "scheduler", "clip_skip", "model", "vae", "loras",
-    "strength", "init_image", "seamless_x", "seamless_y", "positive_style_prompt", "negative_style_prompt", "canvas_v2_metadata", "hrf_enabled", "hrf_strength", "hrf_method",
+    "strength", "init_image", "seamless_x", "seamless_y", "positive_style_prompt", "negative_style_prompt", "canvas_v2_metadata", "refiner_model", "refiner_start",
     "guidance", "qwen3_encoder", "t5_encoder", "clip_embed_model",
 }  # fmt: skip
 
@@ -26,13 +26,16 @@ def read(about: dict[str, Any]) -> dict[str, Any]:
         guidance_rescale=number(about.get("cfg_rescale_multiplier")), clip_skip=None if skip is None else skip + 1,
         model=_named(about.get("model")), vae=_named(about.get("vae")), denoising_strength=number(about.get("strength")),
     )  # fmt: skip
+    if refiner := _named(about.get("refiner_model")):
+        values |= {"refiner": refiner} | kept(refiner_switch=number(about.get("refiner_start")))
     if about.get("seamless_x") and about.get("seamless_y"):
         values["tiling"] = True
     values |= _sampler(text(about.get("scheduler")))
     loras = [f"<lora:{_named(lora.get('model', lora.get('lora')))}:{number(lora.get('weight')) or 0:g}>" for lora in entries(about.get("loras"))]
     if loras:
         values["prompt"] = " ".join([values.get("prompt", ""), *loras]).strip()
-    left = {name: value for name, value in about.items() if name not in TAKEN and value not in (None, "", [], {}, False)}
+    off = () if about.get("hrf_enabled") else ("hrf_strength", "hrf_method")
+    left = {name: value for name, value in about.items() if name not in (*TAKEN, *off) and value not in (None, "", [], {}, False)}
     return {"prompt": "", "negative_prompt": ""} | values | left
 
 

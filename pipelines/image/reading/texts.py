@@ -36,23 +36,30 @@ def _values(texts: dict[str, str]) -> dict[str, Any]:
 
 
 def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    """The model by its hash, else its name; that of a second pass, a VAE and an upscaler by their names; nothing enlarged unless the text says so."""
+    """The model by its hash, else its name; those of the last steps and of a second pass, a VAE and an upscaler by their names; nothing enlarged unless the text says so."""
     values = {"upscale": 1.0} | values
     digest, name = str(values.pop("model_hash", "")), str(values.get("model", ""))
     for entry in catalog.entries("image"):
         if (digest and str(entry.details.get("sha256", "")).startswith(digest.lower())) or (name and _bare(name) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))):
             values["model"] = entry.key
             break
+    if refiner := str(values.pop("refiner", "")):
+        values["refiner"] = _key(refiner, "image", catalog) or refiner
     if again := str(values.pop("hires_model", "")):
-        found = next((entry.key for entry in catalog.entries("image") if _bare(again) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
+        found = _key(again, "image", catalog)
         values |= {"hires_model": found} if found else {"Hires checkpoint": again}
     if vae := str(values.pop("vae", "")):
-        found = next((entry.key for entry in catalog.entries("vae") if _bare(vae) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
+        found = _key(vae, "vae", catalog)
         values |= {"vae": found} if found else {"VAE": vae} if vae.lower() not in ("automatic", "none") else {}
     if upscaler := str(values.pop("upscaler", "")):
         own = upscalers.named(upscaler, catalog)
         values |= {"upscaler": own} if own else {"Hires upscaler" if float(values.get("hires_scale", 1)) > 1 else "Postprocess upscaler": upscaler}
     return values
+
+
+def _key(name: str, kind: str, catalog: Catalog) -> str:
+    """Of the model of that name; "" where there is none."""
+    return next((entry.key for entry in catalog.entries(kind) if _bare(name) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
 
 
 def _bare(name: str) -> str:

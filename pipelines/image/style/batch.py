@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
@@ -15,7 +15,7 @@ from pydantic import Field
 from pipelines.axes import Part, seeded
 from pipelines.image.params import PICTURE
 from pipelines.image.style.content import read_facts
-from studio.api import Artifact, BadInput, Catalog, Desk, Inputs, Lane, ModelTooLarge, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelTooLarge, Need, NotFound, Params, Pipeline, Places, Result, RunContext, StudioError, ui
 
 MOST_FILES = 2000
 MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
@@ -39,14 +39,14 @@ class Batch:
     lane: ClassVar[Lane] = "device"
     Params: ClassVar[type[Params]] = BatchParams
 
-    def gather(self, paths: Iterable[Path], inputs: Inputs) -> tuple[list[str], list[str], list[dict[str, str]]]:
-        """Of files, or folders with all below them: keys, names, and [{"name", "why"}] of what is no picture."""
+    def gather(self, paths: Iterable[Path], keep: Callable[[bytes], str]) -> tuple[list[str], list[str], list[dict[str, str]]]:
+        """Of files, or folders with all below them: keys as `keep` gives them, names, and [{"name", "why"}] of what is no picture."""
         keys, names, refused = [], [], []
         for path in sorted(file for given in paths for file in (given.rglob("*") if given.is_dir() else [given]) if file.is_file()):
             try:
                 if path.stat().st_size > MOST_BYTES:
                     raise BadInput(f"The file is larger than {MOST_BYTES >> 20} MB.", hint="Use a smaller file.")
-                keys.append(inputs.keep(path.read_bytes()))
+                keys.append(keep(path.read_bytes()))
                 names.append(path.name)
             except (StudioError, OSError) as error:
                 refused.append({"name": path.name, "why": error.message if isinstance(error, StudioError) else "It can't be read."})

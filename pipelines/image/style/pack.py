@@ -1,6 +1,7 @@
-"""PNG files of painted pictures, written quickly: one filter for all rows, no search for repetitions but of the byte before, bands of rows on several threads.
+"""PNG files of painted pictures, written quickly: one filter for all rows, deflated by ISA-L's short search for repetitions, bands of rows on several threads.
 
 Strokes hardly repeat, so mostly how often each byte comes is used; choosing a filter for each row anew costs as long as all the rest, and saves 2 to 5 percent.
+ISA-L takes a third of the time that zlib takes without any search, and its files are a little smaller.
 Sources: PNG 1.2, sections 6.5 (Average) and 10; RFC 1951: parts that each end in an empty stored block are one stream when they are put together.
 """
 
@@ -22,6 +23,7 @@ COLOURS = {"L": 0, "RGB": 2, "RGBA": 6}
 BAND = 2**21  # bytes of a band, at most: Stop waits for one
 MOST_THREADS = 4
 HEAD, WINDOW = b"\x78\x01", -15  # of a zlib stream; the window of a raw one
+LEVEL = 2  # of ISA-L's 0 to 3
 
 
 def packed(image: Image.Image, check: Callable[[], None], profile: bytes | None = None) -> bytes:
@@ -50,6 +52,8 @@ def _stream(pixels: Any, check: Callable[[], None]) -> list[bytes]:
 
 def _band(pixels: Any, rows: int, top: int) -> tuple[Any, bytes]:
     """The rows from `top` on, filtered; and deflated."""
+    from isal import isal_zlib  # installed with the engines: the page opens before
+
     band = pixels[top : top + rows]
     above = np.concatenate([pixels[top - 1 : top] if top else np.zeros_like(band[:1]), band[:-1]])
     left = np.zeros_like(band)
@@ -57,8 +61,8 @@ def _band(pixels: Any, rows: int, top: int) -> tuple[Any, bytes]:
     filtered = np.empty((len(band), 1 + band[0].size), np.uint8)
     filtered[:, 0] = AVERAGE
     filtered[:, 1:] = (band - ((left & above) + ((left ^ above) >> 1))).reshape(len(band), -1)  # half of both, without a wider number
-    deflate = zlib.compressobj(1, zlib.DEFLATED, WINDOW, 9, zlib.Z_RLE)
-    end = zlib.Z_FINISH if top + rows >= len(pixels) else zlib.Z_FULL_FLUSH
+    deflate = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, WINDOW)
+    end = isal_zlib.Z_FINISH if top + rows >= len(pixels) else isal_zlib.Z_FULL_FLUSH
     return filtered, deflate.compress(filtered.data) + deflate.flush(end)
 
 

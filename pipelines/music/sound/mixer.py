@@ -13,7 +13,6 @@ from typing import TypeVar
 import numpy as np
 
 from pipelines.music.sound.files import RATE, Samples, loudest
-from pipelines.music.sound.filters import convolved
 from pipelines.music.sound.limiter import CEILING, gain_for
 from pipelines.music.sound.loudness import SILENT, integrated
 from pipelines.music.sound.reverb import reverberated
@@ -22,7 +21,11 @@ T = TypeVar("T")
 AUTOMATIC = -2.0  # a place that is spread by itself
 SPREAD = 0.45
 QUIET = 10 ** (-66 / 20)  # below it the end is cut
-PRESSURE = RATE // 2 + 1  # frames of the filter that takes it out: its response has fallen to 10^-11 there
+POLE = 1 - 2 * np.pi * 8 / RATE  # of the filter that takes pressure out
+PRESSURE = RATE // 2 + 1  # frames in which its response falls to 10^-11
+ROW, ROWS = 1024, 64  # frames of a running sum, in which the curve falls to a third; rows that a processor holds near itself
+FALL = float(POLE**ROW)
+STILL = 1e-20  # what is carried on below it would end in numbers that processors are slow with
 FADE = int(0.03 * RATE)
 MOST_LIMITED = 8.0  # dB that the limiter may take from the highest peaks: a loudness that needs more is not reached
 
@@ -71,20 +74,35 @@ def placed(samples: Samples, decibels: float, pan: float) -> Samples:
 
 
 def without_pressure(samples: Samples) -> Samples:
-    """Recorded samples often stand off zero, most of all short loops: what is below 8 Hz is taken out, by one pole. Half a second longer: so long it takes to be still."""
-    made = np.zeros((len(samples), samples.shape[1] + PRESSURE - 1), np.float32)
+    """Recorded samples often stand off zero, most of all short loops: what is below 8 Hz is taken out, by one pole. Half a second longer: so long it takes to be still.
+
+    Recursion without a loop over frames: within a row of ROW frames it is a running sum of the signal over a falling curve, from row to row a single number.
+    """
+    rising, falling = _curves()
+    frames = samples.shape[1] + PRESSURE - 1
+    rows = -(-frames // ROW)
+    made = np.zeros((len(samples), rows * ROW), np.float32)
     made[:, : samples.shape[1]] = samples
-    for side, given in zip(made, samples, strict=True):
-        side -= convolved(given, _pressure(), PRESSURE)
-    return made
+    below = np.zeros((ROWS, ROW + 1), np.float32)  # what lies below 8 Hz, before each frame, without what came from earlier rows
+    for side in made:
+        left = 0.0
+        for first in range(0, rows, ROWS):
+            part = side[first * ROW : (first + ROWS) * ROW].reshape(-1, ROW)
+            low = below[: len(part)]
+            np.cumsum(np.multiply(part, rising), axis=1, out=low[:, 1:])
+            carried = np.empty((len(part), 1), np.float32)
+            for number, total in enumerate(low[:, -1].tolist()):
+                carried[number] = left
+                left = (left + total) * FALL if abs(left) > STILL or total else 0.0
+            part -= (low[:, :-1] + carried) * falling
+    return made[:, :frames]
 
 
 @lru_cache(maxsize=1)
-def _pressure() -> np.ndarray:
-    """What lies below 8 Hz, as a spectrum of its response."""
-    pole = 1 - 2 * np.pi * 8 / RATE
-    response = np.r_[0.0, (1 - pole) * pole ** np.arange(PRESSURE - 1)]
-    return np.fft.rfft(response, 2**18).astype(np.complex64)
+def _curves() -> tuple[np.ndarray, np.ndarray]:
+    """(ROW,) each: (1 - pole) · pole^-(n+1), and pole^n."""
+    frame = np.arange(ROW)
+    return ((1 - POLE) * POLE ** (-frame - 1.0)).astype(np.float32), (POLE**frame).astype(np.float32)
 
 
 def roomed(samples: Samples, amount: float, check: Callable[[], None]) -> Samples:

@@ -20,6 +20,8 @@ BLOCK = 64  # frames: a note's length to the nearest, for the library's envelope
 PIECE = RATE // 4
 ALIKE = 1e-5  # of the loudest, what two sounds may differ by and be the same
 TRIAL = RATE // 4
+AFTER = RATE // 8  # of a note's end, what is compared: two releases that differ do so from their first steps on
+CHUNK = 8192  # frames that are laid into the whole at once: both stay in a processor's near memory
 Ready = Callable[[], None]
 Strike = tuple[int, int]  # where, how hard
 
@@ -53,13 +55,20 @@ def repeated(synth: Any, part: Part, ready: Ready, check: Check) -> Samples | No
         return None
     longest = max(strikes[0][0] + frames for (_, frames), strikes in groups.items())
     made, end = np.zeros((longest + int(RINGS * RATE), 2), np.float32), 1
-    room = np.empty_like(made)
     for (key, frames), strikes in groups.items():
         for start, sound, gain in loud.placed(key, frames, strikes):
             last = min(start + len(sound), len(made))
-            made[start:last] += np.multiply(sound[: last - start], np.float32(gain), out=room[: last - start])
+            _laid(made[start:last], sound[: last - start], np.float32(gain))
             end = max(end, last)
     return made[:end].T
+
+
+def _laid(whole: Samples, sound: Samples, gain: np.float32) -> None:
+    """(frames, 2) both: the sound is added in place."""
+    room = np.empty((CHUNK, 2), np.float32)
+    for start in range(0, len(sound), CHUNK):
+        part = sound[start : start + CHUNK]
+        whole[start : start + CHUNK] += np.multiply(part, gain, out=room[: len(part)])
 
 
 def _spread(strikes: list[Strike]) -> int:
@@ -68,7 +77,7 @@ def _spread(strikes: list[Strike]) -> int:
 
 
 class _Loudness:
-    """The sounds of a key and a length for every force. Where the softest and the hardest are one sound louder or softer, so are those between."""
+    """The sounds of a key and a length for every force. Where the softest and the hardest are one sound louder or softer, so are those between: they are compared until a little after the note's end."""
 
     def __init__(self, synth: Any, ready: Ready, check: Check) -> None:
         self.synth, self.ready, self.check = synth, ready, check
@@ -77,7 +86,10 @@ class _Loudness:
     def scales(self, key: int, frames: int, strikes: list[Strike]) -> bool:
         forces = [force for _, force in strikes]
         soft, hard = min(forces), max(forces)
-        return soft == hard or same(self._note(key, frames, soft) * np.float32(hard / soft), self._note(key, frames, hard))
+        if soft == hard:
+            return True
+        heard = _struck(self.synth, self.ready, key, soft, frames, frames + AFTER, self.check)
+        return same(heard * np.float32(hard / soft), self._note(key, frames, hard)[: len(heard)])
 
     def placed(self, key: int, frames: int, strikes: list[Strike]) -> Iterator[tuple[int, Any, float]]:
         """(start, sound, gain) of each strike; the sounds are forgotten then."""
@@ -101,12 +113,9 @@ def same(one: Any, two: Any) -> bool:
     return bool(np.abs(one[:frames] - two[:frames]).max(initial=0.0) <= ALIKE * max(loudest(two), 1e-9))
 
 
-def _note(synth: Any, ready: Ready, key: int, velocity: int, frames: int, check: Check) -> Any:
+def _note(synth: Any, ready: Ready, key: int, velocity: int, frames: int, check: Check) -> Samples:
     """(frames, 2) of one note until it is silent."""
-    ready()
-    synth.noteon(0, key, velocity)
-    sound = [_rendered(synth, frames, check)]
-    synth.noteoff(0, key)
+    sound = [_struck(synth, ready, key, velocity, frames, frames, check)]
     for _ in range(int(RINGS * RATE / PIECE)):
         sound.append(_rendered(synth, PIECE, check))
         if loudest(sound[-1]) < SILENT:
@@ -114,7 +123,16 @@ def _note(synth: Any, ready: Ready, key: int, velocity: int, frames: int, check:
     return np.concatenate(sound)
 
 
-def _rendered(synth: Any, frames: int, check: Check) -> Any:
+def _struck(synth: Any, ready: Ready, key: int, velocity: int, frames: int, until: int, check: Check) -> Samples:
+    """(until, 2) of one note that is let go after `frames`, at the end at the latest."""
+    ready()
+    synth.noteon(0, key, velocity)
+    held = _rendered(synth, frames, check)
+    synth.noteoff(0, key)
+    return held if until == frames else np.concatenate([held, _rendered(synth, until - frames, check)])
+
+
+def _rendered(synth: Any, frames: int, check: Check) -> Samples:
     """(frames, 2), in pieces between which Stop is heard."""
     made = np.empty((frames, 2), np.float32)
     bytes_of, both = made.data.cast("B"), made.itemsize * 2
