@@ -8,9 +8,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from pipelines.music import midi
 from pipelines.music.compose import Compose
@@ -19,6 +22,9 @@ from pipelines.simulation.learning import tables
 from pipelines.simulation.learning.tables import read_table
 from pipelines.simulation.own import read_model
 from studio.api import BadInput, Inputs, Misread
+from studio.i18n import Words
+from studio.rest import mount
+from tabs.image import register_routes
 from tabs.speech_aloud import speakable
 
 # -- pieces ----------------------------------------------------------------------------------------------------
@@ -103,31 +109,34 @@ def test_numbers_of_thousands_of_digits_are_read_or_refused_at_their_place() -> 
 
 
 def test_a_file_that_two_give_at_once_is_never_there_in_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first is held up in the middle of writing until the second has given the same file."""
+    """The second is in the middle of writing when the first has finished."""
     inputs, data, begun, done = Inputs(tmp_path), b"\x89PNG" + bytes(1000), threading.Event(), threading.Event()
-    whole, found, failed = Path.write_bytes, list[int](), list[BaseException]()
+    whole, failed = Path.write_bytes, list[BaseException]()
 
-    def slow(path: Path, given: bytes) -> int:
-        if threading.current_thread().name == "first":
-            whole(path, given[:10])
-            begun.set()
-            assert done.wait(30)
-        return whole(path, given)
-
-    def first() -> None:
+    def second() -> None:
         try:
             inputs.keep(data)
         except BaseException as error:  # told to the test
             failed.append(error)
 
+    other = threading.Thread(target=second)
+
+    def slow(path: Path, given: bytes) -> int:
+        if threading.current_thread() is other:
+            whole(path, given[:10])
+            begun.set()
+            assert done.wait(30)
+            return whole(path, given)
+        written = whole(path, given)
+        other.start()
+        assert begun.wait(30)
+        return written
+
     monkeypatch.setattr(Path, "write_bytes", slow)
-    other = threading.Thread(target=first, name="first")
-    other.start()
-    assert begun.wait(30)
-    found.append(inputs.path(inputs.keep(data)).stat().st_size)
+    assert inputs.path(inputs.keep(data)).stat().st_size == len(data)
     done.set()
     other.join()
-    assert not failed and found == [len(data)] and [path.stat().st_size for path in tmp_path.iterdir()] == [len(data)]
+    assert not failed and [path.stat().st_size for path in tmp_path.iterdir()] == [len(data)]
 
 
 # -- marks of a text that is read aloud ------------------------------------------------------------------------
@@ -145,3 +154,20 @@ def test_marks_without_end_are_read_in_one_pass() -> None:
 def test_marks_of_usual_length_are_left_out() -> None:
     assert speakable("**Bold** and [a link](https://example.org/x) and ![a cat](cat.png)") == "Bold and a link and a cat"
     assert speakable("| a | b |\n|:--|--:|\n| 1 | 2 |") == "a, b.\n\n1, 2."
+
+
+# -- what was given to a job, shown on a page ------------------------------------------------------------------
+
+
+def test_a_drawing_that_somebody_gave_never_runs_as_the_studio_s_own_page(tmp_path: Path) -> None:
+    """Whoever may give a drawing could send its address to the studio's owner."""
+    inputs = Inputs(tmp_path)
+    studio: Any = SimpleNamespace(jobs=SimpleNamespace(desk=SimpleNamespace(inputs=inputs)), settings=SimpleNamespace(data=tmp_path), words=Words(), pipelines={})
+    client = TestClient(Starlette(routes=[mount(route, Words()) for route in register_routes(studio)]), headers={"x-seisei-owner": "guest", "x-seisei-host": "0"})
+    drawing = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(document.cookie)</script></svg>"
+    for key in (inputs.keep_drawing(drawing), inputs.keep_table(b"<html><script>alert(1)</script>")):
+        answer = client.get(f"/api/v1/image/inputs/{key}")
+        assert answer.status_code == 404 and b"script" not in answer.content
+    shown = client.get(f"/api/v1/image/inputs/{inputs.keep(b'GIF89a' + bytes([1, 0, 1, 0]) + b'<script>')}")
+    assert shown.status_code == 200 and shown.headers["content-security-policy"].startswith("sandbox; default-src 'none'") and shown.headers["x-content-type-options"] == "nosniff"
+    assert client.get("/api/v1/image/inputs/..%2Fsecret.key").status_code == 404
