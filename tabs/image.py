@@ -23,7 +23,6 @@ from tabs.image_style_mix import ANY, BLEND
 from tabs.image_style_strip import Strip
 from tabs.image_upscale import UpscalePage
 
-
 SHOWN = (*PICTURES, *SOUNDS)  # of what was given to jobs: the Audio page compares with it, too
 
 

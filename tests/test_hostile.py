@@ -21,8 +21,10 @@ from pipelines.music.score import Note, Piece, Voice
 from pipelines.simulation.learning import tables
 from pipelines.simulation.learning.tables import read_table
 from pipelines.simulation.own import read_model
+from studio import sound_tags
 from studio.api import BadInput, Inputs, Misread
 from studio.i18n import Words
+from studio.metadata import _png_chunks, body, embed, extract
 from studio.rest import mount
 from tabs.image import register_routes
 from tabs.speech_aloud import speakable
@@ -171,3 +173,47 @@ def test_a_drawing_that_somebody_gave_never_runs_as_the_studio_s_own_page(tmp_pa
     shown = client.get(f"/api/v1/image/inputs/{inputs.keep(b'GIF89a' + bytes([1, 0, 1, 0]) + b'<script>')}")
     assert shown.status_code == 200 and shown.headers["content-security-policy"].startswith("sandbox; default-src 'none'") and shown.headers["x-content-type-options"] == "nosniff"
     assert client.get("/api/v1/image/inputs/..%2Fsecret.key").status_code == 404
+
+
+# -- a dropped file, whose settings are looked for -------------------------------------------------------------
+
+PAGE = b"OggS\0\0" + bytes(20) + b"\xff" + b"\xff" * 255 + b"\x01vorbis" + bytes(255 * 255 - 7)  # of a packet that does not end
+COSTLY = {
+    "lines.txt": b"\n" * 2**20 + b"x", "marks.md": b"<!-- seisei {" * 100_000, "marks.gif": b"GIF89a" + b"\x21\xfe" * 500_000 + b";", "comments.gif": b"GIF89a" + b"\x21\xfe\x07seisei " * 100_000 + b";",
+    "number.mid": b"MThd" + bytes(18) + b"\0\xff\x01" + b"\xff" * 2**21, "pages.ogg": PAGE * 900, "lines.csv": b"\n# seisei a" * 200_000 + b" " * 200_000 + b"x",
+}  # fmt: skip
+
+
+def test_no_dropped_file_is_looked_through_for_hours(tmp_path: Path) -> None:
+    """In a program of its own that is given minutes for seconds: each of these once was gone through again from every place in it."""
+    for name, data in COSTLY.items():
+        (tmp_path / name).write_bytes(data)
+    program = "import sys\nfrom pathlib import Path\nfrom studio.errors import BadInput\nfrom studio.metadata import body, extract\nfor path in sorted(Path(sys.argv[1]).iterdir()):\n    body(path)\n    try:\n        extract(path)\n    except BadInput:\n        print(path.name)"
+    told = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=300, cwd=Path(__file__).parent.parent, capture_output=True, text=True)
+    assert told.stdout.split() == sorted(COSTLY)
+
+
+@pytest.mark.parametrize("data", [b"MThd" + bytes(18) + b"\0\xff\x01", b"MThd" + bytes(18) + b"\0\xff\x01\xff", b"MThd" + bytes(18) + b"\0\xff\x01\xff\xff\xff\xff\xff"])
+def test_a_piece_that_breaks_off_in_its_settings_is_refused_in_a_sentence(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "short.mid").write_bytes(data)
+    with pytest.raises(BadInput, match="carries no settings"):
+        extract(tmp_path / "short.mid")
+
+
+def test_tags_of_many_empty_parts_do_not_fill_the_memory() -> None:
+    with pytest.raises(ValueError, match="FLAC"):
+        sound_tags.flac_blocks(b"fLaC" + b"\x01\0\0\0" * 10_000 + b"\x81\0\0\0")
+    frames = (b"PRIV" + bytes(6)) * 10_000
+    assert len(sound_tags.id3_frames(b"ID3\3\0\0" + bytes(len(frames) >> shift & 0x7F for shift in (21, 14, 7, 0)) + frames)) < 5_000
+    with pytest.raises(ValueError, match="comments"):
+        sound_tags.comments_of(b"\0\0\0\0" + struct.pack("<I", 200_000) + bytes(800_000))
+    first = next(iter(_png_chunks(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\1IHDRx" + bytes(4) + b"\xff\xff\xff\xffIDAT")))  # one at a time: what is behind is not read yet
+    assert first == (b"IHDR", b"x")
+
+
+def test_what_a_text_says_is_kept_whatever_it_looks_like(tmp_path: Path) -> None:
+    told = {"pipeline": "text.chat", "params": {"prompt": "a <!-- seisei {} --> b"}}
+    text = b"\n\nOne <!-- seisei {\"no\": 1} --> two.\n\n\n"
+    path = tmp_path / "said.md"
+    path.write_bytes(embed(text, ".md", told))
+    assert extract(path) == told and body(path) == text.rstrip(b"\n")
