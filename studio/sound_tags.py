@@ -82,7 +82,7 @@ def flac_blocks(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     place = tag_length(data)
     if data[place : place + 4] != b"fLaC":
         raise ValueError("not a FLAC file")
-    blocks, place, last = [], place + 4, False
+    blocks, place, last = list[tuple[int, bytes]](), place + 4, False
     while not last:
         (head,) = struct.unpack_from(">I", data, place)
         last, kind, length = bool(head >> 31), head >> 24 & 0x7F, head & 0xFFFFFF
@@ -203,7 +203,7 @@ def id3_frames(data: bytes) -> list[bytes]:
     """The frames of an ID3 2.3 tag without extras, heads included; [] of other versions."""
     if data[:4] != b"ID3\3" or data[5]:
         return []
-    found, place, end = [], 10, min(len(data), tag_length(data))
+    found, place, end = list[bytes](), 10, min(len(data), tag_length(data))
     while place + 10 <= end and data[place] and len(found) < MOST_PARTS:
         (length,) = struct.unpack_from(">I", data, place + 4)
         if place + 10 + length > end:

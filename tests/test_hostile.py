@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from studio.api import BadInput, Inputs, Misread
 from studio.i18n import Words
 from studio.metadata import _png_chunks, body, embed, extract
 from studio.rest import mount
+from studio.scan_soundfont import Sample, _frames
 from tabs.image import register_routes
 from tabs.speech_aloud import speakable
 
@@ -217,3 +220,47 @@ def test_what_a_text_says_is_kept_whatever_it_looks_like(tmp_path: Path) -> None
     path = tmp_path / "said.md"
     path.write_bytes(embed(text, ".md", told))
     assert extract(path) == told and body(path) == text.rstrip(b"\n")
+
+
+# -- SoundFonts ------------------------------------------------------------------------------------------------
+
+
+class Counted(io.BytesIO):
+    """Counts what is read of it."""
+
+    read_bytes = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.read_bytes += len(data)
+        return data
+
+
+def stream(pages: int = 1) -> bytes:
+    """Mono Vorbis, as far as its header says: pages of 58 bytes."""
+    head = bytearray(b"OggS" + bytes(22) + b"\1" + b"\x1e" + b"\x01vorbis" + bytes(23))
+    head[39], head[56] = 1, 0x88
+    return bytes(head) * pages
+
+
+def test_samples_that_lie_over_each_other_are_not_read_again_and_again() -> None:
+    file = Counted(stream(200))
+    with pytest.raises(ValueError, match="over each other"):
+        _frames(file, [Sample(0, 58 * 200, 0, 0x10)] * 500, 0, 58 * 200)
+    assert file.read_bytes <= 4 * 58 * 200
+
+
+@pytest.mark.parametrize("length", [1, 30, 36, 40, 57])
+def test_a_pressed_sample_that_breaks_off_is_told_and_breaks_no_catalogue(length: int) -> None:
+    with pytest.raises(ValueError, match="no mono Vorbis"):
+        _frames(io.BytesIO(stream()[:length]), [Sample(0, length, 0, 0x10)], 0, length)
+
+
+def test_every_reason_against_a_soundfont_is_told_in_japanese() -> None:
+    source = (Path(__file__).parent.parent / "studio" / "scan_soundfont.py").read_text(encoding="utf-8")
+    reasons = [re.sub(r"\{[^{}]*(\([^()]*\))?[^{}]*\}", "1", reason) for reason in re.findall(r'raise ValueError\(f?"([^"]+)"\)', source)]
+    words = Words()
+    assert len(reasons) > 15
+    for reason in reasons:
+        assert words.say("ja", f"The file is damaged or no model ({reason}). Download it again.").isascii() is False
+        assert words.say("ja", reason) != reason, reason
