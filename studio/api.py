@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studio.artifacts import Artifact, Result
+from studio.bodies import body
 from studio.captions import Language, caption, captions_in, drawable, font_for, is_latin, retold, wide_font
 from studio.catalog import Catalog
 from studio.entries import ModelEntry
@@ -141,6 +142,7 @@ __all__ = [
     "Tab",
     "Text",
     "WorkerDied",
+    "body",
     "caption",
     "captions_in",
     "chance",

@@ -86,11 +86,6 @@ class NotAllowed(StudioError):
     status = 403
 
 
-class SignInNeeded(StudioError):
-    code = "sign_in"
-    status = 401
-
-
 class ModelMissing(StudioError):
     code = "model_missing"
     status = 409

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from studio.errors import StudioError, WorkerDied
-from studio.seam import Line, start_program
+from studio.seam import Line, start_program, temporary_folder
 
 Message = dict[str, Any]
 Report = Callable[[Message], None]
@@ -135,6 +136,7 @@ class ProcessExecutor:
             child.process.wait(timeout=10)
             child.jobs.close()
             child.control.close()
+            shutil.rmtree(temporary_folder(self.config["spool"], child.process.pid), ignore_errors=True)  # a killed worker tidies nothing
 
     def close(self) -> None:
         self.kill()

@@ -26,7 +26,7 @@ COOKIE = "seisei_session"
 SESSION_SECONDS = 30 * 24 * 3600
 LOCAL_OWNER = "local"
 GUEST = "guest"
-OPEN_PATHS = ("/signin", "/favicon.ico")
+FOREIGN = "Another site tried to use this studio; it was refused."
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -77,7 +77,7 @@ class Sessions:
     def read(self, token: str) -> tuple[str, str] | None:
         """(owner, user) of a valid token."""
         body, _, mac = token.rpartition(".")
-        if not body or not hmac.compare_digest(mac, self._mac(body)):
+        if not body or not hmac.compare_digest(mac.encode(), self._mac(body).encode()):
             return None
         expires, user, owner = base64.urlsafe_b64decode(body).decode().split("\n")
         return (owner, user) if float(expires) > time.time() else None
@@ -113,15 +113,16 @@ class Gate:
         await self.app(scope | {"headers": kept}, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
-        """DNS rebinding and cross-site posts on a studio that has no sign-in."""
+        """What another site makes a browser send along with its name and password, with sign-in too; without one also DNS rebinding."""
+        changes = scope.get("method") not in ("GET", "HEAD")
         if self.accounts.users:
-            return ""
+            return FOREIGN if changes and _from_elsewhere(headers) else ""
         host = _hostname(headers.get(b"host", b"").decode("latin-1"))
         if host not in ("localhost", "127.0.0.1", "::1", "testserver"):
             return "This studio serves this computer only. Start it with --listen 0.0.0.0 to open it to your network."
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and scope.get("method") != "GET" and _hostname(urlsplit(origin).netloc) not in ("localhost", "127.0.0.1", "::1"):
-            return "Another site tried to use this studio; it was refused."
+        if origin and changes and _hostname(origin.partition("//")[2]) not in ("localhost", "127.0.0.1", "::1"):
+            return FOREIGN
         return ""
 
     def _who(self, headers: dict[bytes, bytes]) -> tuple[str, bool] | None:
@@ -169,7 +170,24 @@ class Gate:
 
 
 def _hostname(netloc: str) -> str:
-    return urlsplit(f"//{netloc}").hostname or ""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:  # "[": no name at all
+        return ""
+
+
+def _from_elsewhere(headers: dict[bytes, bytes]) -> bool:
+    """Whether a browser says so, or, where it says nothing (over plain http), whether the page's site is another one than the name that it asked by.
+
+    A key that a program sends is no password that a browser adds by itself.
+    """
+    if headers.get(b"authorization", b"").lower().startswith(b"bearer "):
+        return False
+    if told := headers.get(b"sec-fetch-site"):
+        return told == b"cross-site"
+    scheme, _, site = headers.get(b"origin", b"").decode("latin-1").partition("://")
+    asked = [_hostname(headers[name].decode("latin-1")) for name in (b"host", b"x-forwarded-host") if name in headers]
+    return scheme == "http" and b"authorization" in headers and _hostname(site) not in asked
 
 
 def _loopback(scope: Scope) -> bool:

@@ -6,6 +6,7 @@ Sources of the signatures: PNG 1.2, JFIF 1.02, RIFF (Microsoft 1991), GIF89a, RF
 from __future__ import annotations
 
 import hashlib
+import uuid
 from pathlib import Path
 
 from studio.errors import BadInput, NotFound
@@ -56,7 +57,7 @@ class Inputs:
         path = self.folder / key
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
+            part = path.with_name(f"{key}.{uuid.uuid4().hex}.part")  # two people may give the same file at once
             part.write_bytes(data)
             part.replace(path)
         return key

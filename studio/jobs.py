@@ -25,6 +25,7 @@ from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
 from studio.pipeline import Desk, ExpandsPrompts, Looks, Need, Paced, Pipeline, Places, ReadsText, Settles
+from studio.seam import temporary_folder
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -332,6 +333,7 @@ class JobQueue:
             del self._jobs[job_id]
 
     def _recover(self) -> None:
+        shutil.rmtree(temporary_folder(self.spool), ignore_errors=True)  # of workers that ended with the studio
         for row in self.store.job_rows(["queued", "running"]):
             pipeline = self.pipelines.get(row["pipeline"])
             self._adopt_spool(row)

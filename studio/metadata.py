@@ -12,6 +12,7 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ EXIF_IFD = 0x8769
 EXIF_TEXTS = (0x010E, 0x010F, 0x0110)  # description, make, model: where ComfyUI's WebP files have "workflow:…" and "prompt:…"
 EMBEDDED = {".png", ".wav", ".flac", ".ogg", ".mp3", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".md", ".txt", ".csv", ".json"}
 _LAST_LINE = re.compile(rb"\n# seisei ([\w=-]+)\s*\Z")
-_MARK = re.compile(rb"\n*<!-- seisei (\{.*\}) -->\s*\Z", re.DOTALL)
+_MARK, _MARK_END = b"<!-- seisei {", b"} -->"
 
 
 def embed(data: bytes, suffix: str, metadata: dict[str, Any]) -> bytes:
@@ -125,7 +126,7 @@ def user_comment(raw: bytes) -> str:
 
 def body(path: Path) -> bytes:
     """A text or a table without its metadata."""
-    return _LAST_LINE.sub(b"\n", path.read_bytes()) if path.suffix == ".csv" else _MARK.sub(b"", path.read_bytes())
+    return _LAST_LINE.sub(b"\n", path.read_bytes()) if path.suffix == ".csv" else _unmarked(path.read_bytes())[0]
 
 
 def _read(path: Path) -> bytes | None:
@@ -148,8 +149,7 @@ def _read(path: Path) -> bytes | None:
         case ".webp" | ".jpg" | ".jpeg":
             return _exif_extract(data)
         case ".md" | ".txt":
-            found = _MARK.search(data)
-            return found.group(1) if found else None
+            return _unmarked(data)[1]
         case ".csv":
             line = _LAST_LINE.search(data)
             return base64.urlsafe_b64decode(line.group(1)) if line else None
@@ -159,17 +159,24 @@ def _read(path: Path) -> bytes | None:
     return None
 
 
-def _png_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+def _unmarked(data: bytes) -> tuple[bytes, bytes | None]:
+    """A text, and what our mark at its end holds. Not by a pattern: many lines or marks would be gone through again for each."""
+    whole, start = data.rstrip(), data.rfind(_MARK)
+    if start < 0 or not whole.endswith(_MARK_END):
+        return data, None
+    return data[:start].rstrip(b"\n"), whole[start + len(_MARK) - 1 : -len(_MARK_END) + 1]
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     if data[:8] != b"\x89PNG\r\n\x1a\n":
         raise ValueError("not a PNG")
-    chunks, place = [], 8
+    place = 8
     while place + 8 <= len(data):
         size, kind = struct.unpack(">I4s", data[place : place + 8])
         if place + 12 + size > len(data):
             raise ValueError("truncated PNG")
-        chunks.append((kind, data[place + 8 : place + 8 + size]))
+        yield kind, data[place + 8 : place + 8 + size]
         place += 12 + size
-    return chunks
 
 
 def _png_embed(data: bytes, raw: str, metadata: dict[str, Any]) -> bytes:
@@ -233,14 +240,13 @@ def _varint(number: int) -> bytes:
 def _midi_extract(data: bytes) -> bytes | None:
     if data[:4] != b"MThd" or data[22:25] != b"\0\xff\x01":
         return None
-    place, length = 25, 0
-    while True:
+    length = 0
+    for place in range(25, min(29, len(data))):  # a number has one to four bytes
         length = length << 7 | data[place] & 0x7F
-        place += 1
-        if not data[place - 1] & 0x80:
-            break
-    text = data[place : place + length]
-    return text[7:] if text.startswith(b"seisei ") else None
+        if data[place] < 0x80:
+            text = data[place + 1 : place + 1 + length]
+            return text[7:] if text.startswith(b"seisei ") else None
+    return None
 
 
 def _gif_embed(data: bytes, raw: bytes) -> bytes:
@@ -254,12 +260,12 @@ def _gif_embed(data: bytes, raw: bytes) -> bytes:
 def _gif_extract(data: bytes) -> bytes | None:
     start = data.rfind(b"\x21\xfe" + b"", 0)
     while start >= 0:
-        place, text = start + 2, b""
-        while place < len(data) and data[place]:
-            text += data[place + 1 : place + 1 + data[place]]
-            place += 1 + data[place]
-        if text.startswith(b"seisei "):
-            return text[7:]
+        if data.startswith(b"seisei ", start + 3):
+            place, parts = start + 2, []
+            while place < len(data) and data[place]:
+                parts.append(data[place + 1 : place + 1 + data[place]])
+                place += 1 + data[place]
+            return b"".join(parts)[7:]
         start = data.rfind(b"\x21\xfe", 0, start)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 import tempfile
 import zipfile
@@ -21,6 +22,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route as StarletteRoute
 
 import studio as package
+from studio.bodies import body, raw
 from studio.errors import BadInput, NotAllowed, NotFound, StudioError
 from studio.host import Output, Route, Studio
 from studio.i18n import Words, language
@@ -144,12 +146,7 @@ class Api:
             raise BadInput("A pace is the name of a page and seconds above 0.", hint='Send {"page": "…", "seconds": 0.5}.', field="seconds") from error
 
     async def keep_input(self, request: Request) -> Any:
-        limit = self.studio.settings.max_upload_mb * 2**20
-        data = b""
-        async for piece in request.stream():
-            data += piece
-            if len(data) > limit:
-                raise BadInput(f"The file is larger than {self.studio.settings.max_upload_mb} MB.", hint="Use a smaller file.")
+        data = await raw(request, self.studio.settings.max_upload_mb * 2**20)
         inputs = self.studio.jobs.desk.inputs
         return {"key": await run_in_threadpool({"table": inputs.keep_table, "drawing": inputs.keep_drawing}.get(request.query_params.get("as", ""), inputs.keep), data)}
 
@@ -324,14 +321,22 @@ def small_picture(path: Path) -> Response:
     return Response(buffer.getvalue(), media_type="image/webp", headers={"cache-control": "private, max-age=86400"})
 
 
-async def body(request: Request) -> dict[str, Any]:
-    try:
-        values = await request.json()
-    except (ValueError, RecursionError) as error:  # the second where it is nested without end
-        raise BadInput("The body is not JSON.", hint="Send the parameters as one JSON object.") from error
-    if not isinstance(values, dict):
-        raise BadInput("The body is not a JSON object.", hint="Send the parameters as one JSON object.")
-    return values
+class Answer(JSONResponse):
+    """JSON has no infinity and no half letters: the first is null, the second a mark. One such number must not cost a whole answer."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except ValueError:
+            return json.dumps(_finite(content), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def describe(output: Output) -> dict[str, Any]:
@@ -359,7 +364,7 @@ def mount(route: Route, words: Words) -> StarletteRoute:
             if error.fix:
                 told["fix"] = wire["fix"] | {"label": words.say(lang, error.fix.label)}
             return JSONResponse({"error": told}, status_code=error.status)
-        return answer if isinstance(answer, Response) else JSONResponse(answer)
+        return answer if isinstance(answer, Response) else Answer(answer)
 
     return StarletteRoute(route.path, endpoint, methods=route.methods, name=f"{route.methods[0]} {route.path}")
 

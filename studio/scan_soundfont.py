@@ -16,6 +16,7 @@ from studio.sound_tags import ogg_pages
 
 MOST_BYTES = 2**31
 MOST_RECORDS = 65_536 * 8
+MOST_SHARED = 4  # times that the data of all pressed samples are read, where some use the same
 MOST_FRAMES = 2**29  # of all samples, decoded: 2 GB in floating point
 RECORDS = {b"phdr": 38, b"pbag": 4, b"pmod": 10, b"pgen": 4, b"inst": 22, b"ibag": 4, b"imod": 10, b"igen": 4, b"shdr": 46}
 INSTRUMENT, SAMPLE = 41, 53  # generators that name one
@@ -104,7 +105,7 @@ def _check_indices(records: Records, samples: int) -> None:
 
 def _frames(file: BinaryIO, samples: list[Sample], start: int, end: int) -> list[int]:
     """Of each sample. Raises ValueError where one lies outside the data or they are too many."""
-    found, total = [], 0
+    found, total, read = list[int](), 0, 0
     for sample in samples:
         pressed = bool(sample.kind & PRESSED)
         width = 1 if pressed else 2
@@ -114,6 +115,9 @@ def _frames(file: BinaryIO, samples: list[Sample], start: int, end: int) -> list
             raise ValueError("a sample lies outside its data")
         count = sample.end - sample.start
         if pressed and count:
+            read += count
+            if read > MOST_SHARED * (end - start):
+                raise ValueError("its samples lie over each other")
             file.seek(start + sample.start)
             count = _pressed(file.read(count))
         total += count
@@ -125,7 +129,7 @@ def _frames(file: BinaryIO, samples: list[Sample], start: int, end: int) -> list
 
 def _pressed(data: bytes) -> int:
     """The most frames that an OGG stream can become: its packets times half its longer block. It must be mono Vorbis."""
-    if data[28:35] != b"\x01vorbis" or data[39] != 1:
+    if len(data) < 58 or data[28:35] != b"\x01vorbis" or data[39] != 1:
         raise ValueError("a sample is no mono Vorbis stream")
     half = 1 << (data[56] >> 4) >> 1
     if not 32 <= half <= 4096:

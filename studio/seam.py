@@ -17,6 +17,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def temporary_folder(spool: str | Path, pid: int = 0) -> Path:
+    """Where a worker keeps what is no result yet, or all of them do: whoever ends it takes that away."""
+    return Path(spool) / "temporary" / (str(pid) if pid else "")
+
+
 class Line:
     """One end of a connection. `send` is thread-safe; `receive` raises EOFError once the other side is gone."""
 

@@ -14,6 +14,8 @@ from studio.inputs import tag_length
 
 KEY = b"seisei"
 FLAC_COMMENT, MOST_BLOCK = 4, 2**24 - 1
+MOST_PARTS = 4_096  # blocks or frames of tags, of which usual files have some ten
+MOST_COMMENTS = 100_000
 MOST_LACED = 255  # segments of an Ogg page, of up to 255 bytes each
 REVERSED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
 OGG_VORBIS = (b"\x01vorbis", b"\x03vorbis", b"\x05vorbis")
@@ -27,6 +29,8 @@ def comments_of(data: bytes) -> tuple[bytes, list[bytes]]:
     (length,) = struct.unpack_from("<I", data)
     vendor, place = data[4 : 4 + length], 4 + length
     (count,) = struct.unpack_from("<I", data, place)
+    if count > MOST_COMMENTS:
+        raise ValueError("too many comments")
     found, place = [], place + 4
     for _ in range(count):
         (length,) = struct.unpack_from("<I", data, place)
@@ -78,11 +82,11 @@ def flac_blocks(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     place = tag_length(data)
     if data[place : place + 4] != b"fLaC":
         raise ValueError("not a FLAC file")
-    blocks, place, last = [], place + 4, False
+    blocks, place, last = list[tuple[int, bytes]](), place + 4, False
     while not last:
         (head,) = struct.unpack_from(">I", data, place)
         last, kind, length = bool(head >> 31), head >> 24 & 0x7F, head & 0xFFFFFF
-        if place + 4 + length > len(data):
+        if place + 4 + length > len(data) or len(blocks) >= MOST_PARTS:
             raise ValueError("truncated FLAC file")
         blocks.append((kind, data[place + 4 : place + 4 + length]))
         place += 4 + length
@@ -130,20 +134,20 @@ def ogg_pages(data: bytes) -> Iterator[tuple[Page, int]]:
 
 def ogg_headers(data: bytes) -> tuple[list[bytes], Page, int, int]:
     """The three packets that a Vorbis stream begins with, its first page, how many pages they take and where the sound begins."""
-    packets, part, first, used = list[bytes](), b"", None, 0
+    packets, part, first, used = list[bytes](), bytearray(), None, 0
     for page, end in ogg_pages(data):
         first, used, place = first or page, used + 1, 0
         for lace in page.laces:
             part += page.content[place : place + lace]
             place += lace
             if lace < 255:
-                packets.append(part)
-                part = b""
+                packets.append(bytes(part))
+                part = bytearray()
         if len(packets) >= 3:
             if len(packets) > 3 or part or any(not packet.startswith(start) for packet, start in zip(packets, OGG_VORBIS, strict=True)):
                 break
             return packets, first, used, end
-        if used > 2000 or not page.content:
+        if used > 2000 or len(part) > MOST_BLOCK or not page.content:
             break
     raise ValueError("not an OGG file with Vorbis in it")
 
@@ -199,8 +203,8 @@ def id3_frames(data: bytes) -> list[bytes]:
     """The frames of an ID3 2.3 tag without extras, heads included; [] of other versions."""
     if data[:4] != b"ID3\3" or data[5]:
         return []
-    found, place, end = [], 10, min(len(data), tag_length(data))
-    while place + 10 <= end and data[place]:
+    found, place, end = list[bytes](), 10, min(len(data), tag_length(data))
+    while place + 10 <= end and data[place] and len(found) < MOST_PARTS:
         (length,) = struct.unpack_from(">I", data, place + 4)
         if place + 10 + length > end:
             break

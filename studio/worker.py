@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -30,7 +31,7 @@ from studio.params import Params
 from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
 from studio.runcontext import Eta, RateLimit, Share
-from studio.seam import Line, call_back
+from studio.seam import Line, call_back, temporary_folder
 from studio.simulation import Simulation, Simulations
 
 WORDS_SECONDS = 0.02
@@ -330,6 +331,8 @@ class Worker:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     config, (jobs, control) = call_back(2)
+    tempfile.tempdir = str(temporary_folder(config["spool"], os.getpid()))
+    Path(tempfile.tempdir).mkdir(parents=True, exist_ok=True)
     try:
         worker = Worker(config, jobs)
     except StudioError as error:

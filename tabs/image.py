@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from studio.api import NotFound, Route, Studio, Tab, hookimpl
+from studio.inputs import PICTURES, SOUNDS
 from tabs.image_advice import PIPELINE
 from tabs.image_create import CreatePage
 from tabs.image_grid import GridPage
@@ -21,6 +22,8 @@ from tabs.image_style import StylePage
 from tabs.image_style_mix import ANY, BLEND
 from tabs.image_style_strip import Strip
 from tabs.image_upscale import UpscalePage
+
+SHOWN = (*PICTURES, *SOUNDS)  # of what was given to jobs: the Audio page compares with it, too
 
 
 class ImageTab:
@@ -78,8 +81,9 @@ def register_routes(studio: Studio) -> list[Route]:
         return suggestions(studio, unquote(request.headers["x-seisei-owner"]))
 
     def given(request: Request) -> Response:
-        """A key is the picture's own hash: who has it has seen the picture."""
-        return picture(studio.jobs.desk.inputs.path(request.path_params["key"]))
+        """A key is the picture's own hash: who has it has seen the picture. A drawing or a table is no picture: its maker's script would run as the studio's own."""
+        path = studio.jobs.desk.inputs.path(request.path_params["key"])
+        return picture(path if path.suffix in SHOWN else None)
 
     def sample(request: Request) -> Response:
         path = (FOLDER / request.path_params["kind"] / request.path_params["name"]).resolve()
@@ -91,7 +95,8 @@ def register_routes(studio: Studio) -> list[Route]:
     def picture(path: Path | None) -> Response:
         if path is None or not path.is_file():
             raise NotFound("There is no such picture.")
-        return FileResponse(path, headers={"x-content-type-options": "nosniff", "cache-control": "private, max-age=86400"})
+        fenced = {"content-security-policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"}
+        return FileResponse(path, headers=fenced | {"x-content-type-options": "nosniff", "cache-control": "private, max-age=86400"})
 
     strip = Strip(studio)
     return [

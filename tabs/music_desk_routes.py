@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from studio.api import BadInput, NotFound, Route, Studio
-from tabs.bodies import body, raw
+from studio.bodies import body, raw
 from tabs.music_desk import FOLDER, Desk, script
 from tabs.music_picture import drawn
 

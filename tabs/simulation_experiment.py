@@ -304,7 +304,7 @@ class ExperimentPage(JobPage):
             job = self.follower.job(owner)
             again = job is not None and self._stopped.get(owner) == job.id
             self._stopped[owner] = job.id if job is not None else ""
-            self.follower.stop(owner, "cancel" if again else "finish")
+            self.follower.stop(request, "cancel" if again else "finish")
 
         return stop
 

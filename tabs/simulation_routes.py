@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,8 +16,8 @@ from starlette.concurrency import run_in_threadpool as apart
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from studio.api import FRAME_FILE, BadInput, Frame, NotFound, Params, Route, Simulation, Studio, StudioError, chance, language
-from tabs.bodies import body
+from studio.api import FRAME_FILE, BadInput, Frame, NotFound, Params, QueueFull, Route, Simulation, Studio, StudioError, chance, language
+from studio.bodies import body
 from tabs.simulation_desk import LIVE, RUN, Desk, script
 from tabs.simulation_form import fields_of
 
@@ -25,6 +26,8 @@ SLOT = "simulation.live.job"
 ASKED = ("set", "pause", "step", "speed", "poke", "reset", "record")
 WAIT_SECONDS, SEEN_SECONDS = 1.0, 1.0
 OWN_VIEWS, UNSEEN_SECONDS = 2, 4.0  # of a person, beyond which those end that no page looks at; so long not looked at
+MOST_SHARED = 2  # views of one person in a shared studio: the others want to watch, too
+MOST_ASKED = 1_000  # updates at once
 CHEAP_STEPS = 200  # that a picture of an extension's model may take
 AT = "/api/v1/simulation/"
 
@@ -64,6 +67,7 @@ class Views:
     def __init__(self, studio: Studio) -> None:
         self.studio, self.desk = studio, Desk(studio)
         self._seen: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def own_job(self, owner: str, job_id: str) -> Any:
         """Raises NotFound."""
@@ -75,25 +79,36 @@ class Views:
     def begin(self, owner: str, given: dict[str, Any], lang: str) -> dict[str, Any]:
         """A new view; the one it replaces ends. Raises BadInput."""
         values: dict[str, Any] = {name: given[name] for name in ("model", "own", "values", "seed", "speed", "steps", "changes") if name in given} | {"language": lang}
+        self._check_share(owner, str(given.get("replaces", "")))
         job = self.studio.submit(LIVE, values, owner=owner)
-        self._seen[job.id] = time.monotonic()
+        with self._lock:
+            self._seen[job.id] = time.monotonic()
         self._make_room(owner)
         if old := str(given.get("replaces", "")):
             self.studio.jobs.cancel(old, by=owner)
         self.studio.store.remember(owner, SLOT, job.id)
         return self.told(job)
 
+    def _check_share(self, owner: str, replaces: str) -> None:
+        """Raises QueueFull where others would be left without a place: that are more views than one's share, and all of them are looked at."""
+        mine = [line["id"] for line in self.studio.jobs.listing(owner) if line["mine"] and line["pipeline"] == LIVE and line["id"] != replaces]
+        seen = [name for name in mine if time.monotonic() - self._seen.get(name, 0.0) <= UNSEEN_SECONDS]
+        if (self.studio.settings.exposed or self.studio.settings.auth) and len(seen) >= MOST_SHARED:
+            raise QueueFull(f"You are watching {len(seen)} simulations already: others share this studio.", hint="Close one of them, then try again.")
+
     def _make_room(self, owner: str) -> None:
         """A person's views that no page looks at give their place to newer ones; a page that comes back goes on from where its view was."""
         going = []
-        for name in self._seen:
+        with self._lock:
+            seen = dict(self._seen)
+        for name in seen:
             try:
                 job = self.own_job(owner, name)
             except NotFound:
                 continue
             if job.state in ("queued", "running"):
                 going.append(name)
-        unseen = sorted((name for name in going if time.monotonic() - self._seen[name] > UNSEEN_SECONDS), key=self._seen.__getitem__)
+        unseen = sorted((name for name in going if time.monotonic() - seen[name] > UNSEEN_SECONDS), key=seen.__getitem__)
         for name in unseen[: max(0, len(going) - OWN_VIEWS)]:
             self.studio.jobs.cancel(name, by=owner, mode="finish")
 
@@ -124,28 +139,34 @@ class Views:
         """Tells the view that somebody looks; `fresh` where the page has no frame yet."""
         now = time.monotonic()
         if fresh or now - self._seen.get(job.id, 0.0) > SEEN_SECONDS:
-            self._seen = {name: at for name, at in self._seen.items() if now - at < 600} | {job.id: now}
+            with self._lock:
+                self._seen = {name: at for name, at in self._seen.items() if now - at < 600} | {job.id: now}
             self.studio.jobs.update(job.id, "seen", fresh, by=job.owner)
 
     def ask(self, job: Any, asked: Any) -> None:
         """Raises BadInput."""
         if not isinstance(asked, list) or not all(isinstance(one, list) and len(one) == 2 and one[0] in ASKED for one in asked):
             raise BadInput("Updates are a list of [name, value].", hint=f"Names are {', '.join(ASKED)}.")
+        if len(asked) > MOST_ASKED:
+            raise BadInput(f"These are {len(asked):,} updates; {MOST_ASKED:,} can be taken at once.", hint="Send fewer at a time.")
         for name, value in asked:
             check_update(name, value)
+        for name, value in asked:
             self.studio.jobs.update(job.id, name, value, by=job.owner)
 
     def frame(self, job: Any) -> bytes:
-        return (self.studio.jobs.spool / job.id / FRAME_FILE).read_bytes()
+        """b"" where it is gone: a view that ends takes its frames along."""
+        try:
+            return (self.studio.jobs.spool / job.id / FRAME_FILE).read_bytes()
+        except OSError:
+            return b""
 
     def checkpoint(self, job: Any) -> dict[str, Any]:
         """Of the newest frame, or as it ended. Raises NotFound."""
         if kept := job.summary.get("checkpoint"):
             return dict(kept)
-        try:
-            raw = self.frame(job)
-        except OSError as error:
-            raise NotFound("There is no frame yet.", hint="Let it run for a moment.") from error
+        if not (raw := self.frame(job)):
+            raise NotFound("There is no frame yet.", hint="Let it run for a moment.")
         return dict(json.loads(raw[4 : 4 + int.from_bytes(raw[:4], "little")])["checkpoint"])
 
     def keep(self, owner: str, job: Any, given: dict[str, Any], lang: str) -> dict[str, Any]:
@@ -166,10 +187,15 @@ def check_update(name: str, value: Any) -> None:
     fits = {
         "set": lambda: isinstance(value, list) and len(value) == 2 and isinstance(value[0], str), "pause": lambda: isinstance(value, bool), "step": lambda: number, "speed": lambda: number,
         "poke": lambda: isinstance(value, list) and len(value) == 2 and all(isinstance(part, (int, float)) for part in value), "record": lambda: isinstance(value, str),
-        "reset": lambda: isinstance(value, dict) and isinstance(value.get("values", {}), dict) and isinstance(value.get("seed", 0), int),
+        "reset": lambda: isinstance(value, dict) and isinstance(value.get("values", {}), dict) and whole_seed(value.get("seed", 0)),
     }[name]  # fmt: skip
     if not fits():
         raise BadInput(f"“{name}” can't be {json.dumps(value)[:60]}.", hint="Reload the page.")
+
+
+def whole_seed(value: Any) -> bool:
+    """As the method takes it: what a view could be started with, and what its run can be made again with."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
 def drawn(model: Simulation) -> bytes:
@@ -240,13 +266,16 @@ def routes(studio: Studio) -> list[Route]:
 
     async def frame(request: Request) -> Response:
         """Waits a moment for one that is newer than ?after=; 204 where none came, 410 where the view has ended."""
-        view, after = job(request), int(request.query_params.get("after") or 0)
+        view, asked = job(request), request.query_params.get("after") or "0"
+        if not asked.isdecimal() or len(asked) > 15:
+            raise BadInput("after is the number of a frame.", hint="Leave it out for the newest.", field="after")
+        after = int(asked)
         views.see(view, after == 0)
         deadline = time.monotonic() + WAIT_SECONDS
         while view.state in ("queued", "running") and time.monotonic() < deadline:
             told = view.latest(Frame)
-            if isinstance(told, Frame) and told.frame > after:
-                return Response(await apart(views.frame, view), media_type="application/octet-stream", headers={"cache-control": "no-store"})
+            if isinstance(told, Frame) and told.frame > after and (drawing := await apart(views.frame, view)):
+                return Response(drawing, media_type="application/octet-stream", headers={"cache-control": "no-store"})
             await asyncio.sleep(0.008)
         if view.state in ("queued", "running"):
             return Response(status_code=204, headers={"x-state": view.state})

@@ -17,15 +17,16 @@ from tabs.stops import Stops
 SPEECH = "music.speech"
 SCRIPT = (Path(__file__).parent / "speech_aloud.js").read_text(encoding="utf-8")
 LEFT_OUT = {"en": "Here stands a piece of code.", "ja": "ここにコードがあります。"}
-FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^[ \t]*(`{3,}(?!`)|~{3,}(?!~))[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 RULE = re.compile(r"^[ \t]*([-*_])([ \t]*\1){2,}[ \t]*$", re.MULTILINE)
-TABLE_RULE = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
+TABLE_RULE = re.compile(r"^[ \t]*(?:\|[ \t]*)?:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*(?:\|[ \t]*)?$", re.MULTILINE)
+TITLED = r"\([^)\s]{0,500}(?:\s{1,9}\"[^\"]{0,300}\")?\)"  # an address; bounded as all here is: from no place on may a pattern look to the end of the text
 INLINE = (
-    (re.compile(r"!\[([^\]]*)\]\([^)\s]*(?:\s+\"[^\"]*\")?\)"), r"\1"),  # pictures: what they show
-    (re.compile(r"\[([^\]]+)\](?:\([^)\s]*(?:\s+\"[^\"]*\")?\)|\[[^\]]*\])"), r"\1"),  # links: their words
+    (re.compile(rf"!\[([^\[\]]*)\]{TITLED}"), r"\1"),  # pictures: what they show
+    (re.compile(rf"\[([^\[\]]+)\](?:{TITLED}|\[[^\[\]]*\])"), r"\1"),  # links: their words
     (re.compile(r"<?\bhttps?://(?:www\.)?([^\s/)>\]]+)[^\s)>\]]*>?"), r"\1"),  # bare addresses: the site
-    (re.compile(r"<(?!/?speak)/?[a-zA-Z][^>\n]{0,200}>"), " "), (re.compile(r"`+([^`\n]+)`+"), r"\1"),
-    (re.compile(r"(\*\*\*|\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1"), r"\2"), (re.compile(r"(?<![\w*])([*_])(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*])"), r"\2"),
+    (re.compile(r"<(?!/?speak)/?[a-zA-Z][^>\n]{0,200}>"), " "), (re.compile(r"(?<!`)`+([^`\n]+)`+"), r"\1"),
+    (re.compile(r"(\*\*\*|\*\*|__|~~)(?=\S)(.{1,500}?)(?<=\S)\1"), r"\2"), (re.compile(r"(?<![\w*])([*_])(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*])"), r"\2"),
     (re.compile(r"\\([\\`*_{}\[\]()#+.!>|~-])"), r"\1"), (re.compile(r"\$\$?([^$\n]+)\$\$?"), r"\1"),
 )  # fmt: skip
 LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*+•][ \t]+(?:\[[ xX]\][ \t]+)?)+")

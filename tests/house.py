@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ class EchoParams(Params):
     steps: int = Field(3, ge=1, le=1000, title="Steps", description="How often.")
     pause: float = Field(0.0, ge=0, le=60, title="Pause", description="Seconds between steps.")
     seed: int = Field(-1, ge=-1, title="Seed", description="-1 is random.")
-    deed: str = Field("", title="Deed", description="fail, bug, die, hang, deaf or parts.")
+    deed: str = Field("", title="Deed", description="fail, bug, die, litter, hang, deaf or parts.")
 
 
 class Echo:
@@ -50,6 +51,9 @@ class Echo:
             ctx.text(f"{params.prompt} ")
             if params.deed == "parts":
                 ctx.output(Artifact("text", f"part {step}".encode(), ".md"))
+            if params.deed == "litter":
+                ctx.output(Artifact("text", tempfile.mkdtemp(prefix="half-a-film-").encode(), ".md"))
+                os.kill(os.getpid(), signal.SIGKILL)
             if params.deed == "hang":
                 while True:
                     time.sleep(1)

@@ -104,3 +104,34 @@ def test_without_sign_in_foreign_names_and_sites_are_refused(tmp_path: Path) -> 
     local = client(tmp_path, Accounts())
     assert local.post("/x", headers={"origin": "http://evil.example"}).status_code == 403
     assert local.post("/x", headers={"origin": "http://127.0.0.1:7860"}).status_code == 200
+    assert local.post("/x", headers={"origin": "http://[evil"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "cross-site", "origin": "https://evil.example"}, 403),
+        ({"sec-fetch-site": "same-origin", "origin": "https://studio.example"}, 200),  # behind a tunnel that keeps its own name
+        ({"sec-fetch-site": "none"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "http://[evil"}, 403),
+        ({"origin": "http://127.0.0.1:7860"}, 200),
+        ({"origin": "http://studio.home", "x-forwarded-host": "studio.home"}, 200),
+        ({}, 200),
+    ],
+)
+def test_with_sign_in_another_site_can_not_use_the_password_that_a_browser_remembers(tmp_path: Path, headers: dict[str, str], status: int) -> None:
+    """HTTP credentials know no SameSite: a browser sends them whoever asks."""
+    api = client(tmp_path, Accounts(TWO))
+    assert api.post("/x", headers=headers, auth=("bob", "other")).status_code == status
+    assert api.get("/x", headers=headers, auth=("bob", "other")).status_code == 200  # a link may lead here
+
+
+def test_a_program_with_a_key_may_ask_from_any_site(tmp_path: Path) -> None:
+    keyed = {"authorization": "Bearer bob:other", "sec-fetch-site": "cross-site", "origin": "https://app.example"}
+    assert client(tmp_path, Accounts(TWO)).post("/v1/chat/completions", headers=keyed).json()["owner"] == "bob"
+
+
+def test_a_cookie_of_odd_letters_is_refused_and_breaks_nothing(tmp_path: Path) -> None:
+    answer = client(tmp_path, Accounts(TWO)).get("/", headers={"cookie": f'{COOKIE}="a.\xe9"'.encode("latin-1")})  # type: ignore[dict-item]
+    assert answer.status_code == 401

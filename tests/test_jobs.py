@@ -14,6 +14,7 @@ from studio.errors import BadInput, NotFound, QueueFull
 from studio.events import Cancelled, Done, Failed, Loading, Progress, Queued, Saved, Text
 from studio.executor import ProcessExecutor
 from studio.jobs import Job, JobQueue, merge_texts
+from studio.metadata import body
 from tests.house import finish, make_queue, process_executor
 
 
@@ -141,6 +142,24 @@ def test_a_worker_that_ignores_stop_is_killed(supervised: JobQueue) -> None:
     supervised.cancel(job.id, by="me")
     assert job.wait().state == "cancelled"
     assert supervised.submit("test.echo", {}, owner="me").wait().state == "done"
+
+
+def test_what_a_killed_worker_left_half_done_is_taken_away(supervised: JobQueue) -> None:
+    job = supervised.submit("test.echo", {"deed": "litter"}, owner="me").wait()
+    assert job.state == "failed"
+    left = Path(body(Path(supervised.store.output(job.outputs[0]).path)).decode())
+    assert left.name.startswith("half-a-film-") and left.is_relative_to(supervised.spool)
+    assert not left.exists() and not left.parent.exists()
+
+
+def test_what_workers_left_when_the_studio_was_killed_is_taken_away_at_its_start(tmp_path: Path) -> None:
+    half = tmp_path / "spool" / "temporary" / "4321" / "half-a-film" / "film.wav"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"RIFF")
+    queue = make_queue(tmp_path)
+    queue.start()
+    assert not half.exists() and not half.parent.parent.exists()
+    finish(queue)
 
 
 def test_a_killed_worker_fails_its_job_keeps_its_text_and_is_replaced(supervised: JobQueue) -> None:

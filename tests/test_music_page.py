@@ -41,6 +41,7 @@ def tune(pitch: int = 60, name: str = "Flute") -> Voice:
     return Voice(name, tuple(Note(number * QUARTER, pitch + number % 5, QUARTER, 70) for number in range(16)))
 
 
+NESTED: dict[str, Any] = json.loads('{"a":' * 400 + "1" + "}" * 400)
 PIECE = Piece((tune(72, "Soprano"), tune(60, "Bass")), 16 * QUARTER, keys=((0, "C"),), chords=((0, "C"),), title="Two lines").to_json()
 
 
@@ -88,7 +89,7 @@ def test_the_desk_keeps_each_person_s_piece_note_for_note(studio: Studio) -> Non
     assert [[note["start"], note["pitch"], note["length"], note["velocity"]] for note in desk.piece(path)["voices"][0]["notes"]] == [[n.start, n.pitch, n.length, n.velocity] for n in tune(72).notes]
 
 
-@pytest.mark.parametrize("given", [None, [], "x", {}, {"voices": 3}, {"voices": [{"name": "x"}], "length": 4}, PIECE | {"voices": [{"name": "x", "notes": [{"start": 0, "pitch": 300, "length": 10, "velocity": 5}]}]}])
+@pytest.mark.parametrize("given", [None, [], "x", {}, {"voices": 3}, {"voices": [{"name": "x"}], "length": 4}, PIECE | {"voices": [{"name": "x", "notes": [{"start": 0, "pitch": 300, "length": 10, "velocity": 5}]}]}, PIECE | {"facts": {"a": float("nan")}}, PIECE | {"facts": {"a": "\ud800"}}, PIECE | {"facts": NESTED}, PIECE | {"facts": [1]}])
 def test_what_is_no_piece_is_refused_in_a_sentence_and_the_old_one_stays(studio: Studio, given: Any) -> None:
     desk = Desk(studio)
     desk.keep("me", {"piece": PIECE})

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from starlette.testclient import TestClient
 
 from pipelines.simulation import handbook, register_simulations
 from pipelines.simulation.pictures import FOLDER, write
+from studio.api import NotFound, QueueFull
 from studio.captions import drawable
 from studio.catalog import Catalog
 from studio.docs import DOCS
@@ -36,9 +38,10 @@ from studio.simulation import Simulations, observations
 from studio.store import Store
 from tabs.gallery import first_rows
 from tabs.simulation_desk import FIRST, Desk
+from tabs.simulation_experiment import ExperimentPage
 from tabs.simulation_form import fields_of
 from tabs.simulation_learn import ADVANCED, FILTERING, LEARN, LearnPage
-from tabs.simulation_routes import AT, drawn, routes
+from tabs.simulation_routes import AT, Views, drawn, routes
 from tests.house import finish, worker_config
 from tests.simulating import Walk
 
@@ -143,7 +146,7 @@ def test_a_view_is_its_owners_alone(studio: Studio, ann: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "updates", [None, "x", [["fly", 1]], [["set", 1]], [["set", [1, 2]]], [["pause", 1]], [["step", "a"]], [["poke", [1]]], [["speed", True]], [["reset", []]], [["reset", {"seed": "a"}]], [["record", 1]], [["set"]]]
+    "updates", [None, "x", [["fly", 1]], [["set", 1]], [["set", [1, 2]]], [["pause", 1]], [["step", "a"]], [["poke", [1]]], [["speed", True]], [["reset", []]], [["reset", {"seed": "a"}]], [["reset", {"seed": -5}]], [["reset", {"seed": 2**31}]], [["record", 1]], [["set"]], [["pause", True]] * 1001, [["step", 1], ["fly", 1]]]
 )
 def test_updates_that_can_not_be_read_are_refused_and_the_view_goes_on(studio: Studio, ann: TestClient, updates: Any) -> None:
     current = ann.get(f"{AT}live").json() or begin(ann)
@@ -156,6 +159,36 @@ def test_updates_that_can_not_be_read_are_refused_and_the_view_goes_on(studio: S
 def test_a_view_that_can_not_begin_says_why_at_its_field(ann: TestClient, given: dict[str, Any], field: str) -> None:
     answer = ann.post(f"{AT}live", json={"model": "lorenz63"} | given)
     assert answer.status_code in (404, 422) and answer.json()["error"]["field"] == field
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "1.5", "9" * 5000, "²"])
+def test_a_frame_has_a_number(ann: TestClient, after: str) -> None:
+    job = (ann.get(f"{AT}live").json() or begin(ann))["job"]
+    answer = ann.get(f"{AT}live/{job}", params={"after": after})
+    assert answer.status_code == 422 and answer.json()["error"]["field"] == "after"
+
+
+def test_a_frame_that_went_with_its_view_is_no_fault_of_the_studio(studio: Studio) -> None:
+    views = Views(studio)
+    ended = SimpleNamespace(id="gone", summary={})
+    assert views.frame(ended) == b""
+    with pytest.raises(NotFound):
+        views.checkpoint(ended)
+
+
+@pytest.mark.parametrize("shared", [{"listen": "0.0.0.0"}, {"auth": "ann:secret,bob:secret"}])
+def test_in_a_shared_studio_nobody_takes_all_places(studio: Studio, shared: dict[str, Any]) -> None:
+    shown = [SimpleNamespace(id=name, owner="cid", pipeline=SimpleNamespace(id="simulation.live"), state="running") for name in ("one", "two")]
+    jobs = SimpleNamespace(listing=lambda owner: [{"id": one.id if one.owner == owner else "", "mine": one.owner == owner, "pipeline": "simulation.live"} for one in shown])
+    views = Views(replace(studio, settings=Settings(**shared), jobs=jobs))
+    views._seen = {"one": time.monotonic(), "two": time.monotonic()}
+    with pytest.raises(QueueFull, match="watching 2 simulations"):
+        views._check_share("cid", "")
+    views._check_share("cid", "one")  # which ends
+    views._check_share("bob", "")
+    Views(replace(studio, jobs=jobs))._check_share("cid", "")
+    views._seen["two"] -= 60  # no page looks at it any more: it gives way by itself
+    views._check_share("cid", "")
 
 
 def test_a_view_that_nobody_looked_at_goes_on_from_its_checkpoint(studio: Studio, ann: TestClient) -> None:
@@ -378,3 +411,15 @@ def test_the_documents_model_is_forty_lines_and_runs_everywhere(tmp_path: Path) 
     pool.close()
     assert end["end"] == "done", end
     assert any("artifact" in one for one in told)
+
+
+def test_stop_ends_an_experiment_early_and_a_second_one_at_once(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ExperimentPage(studio, Desk(studio))
+    asked: list[tuple[str, str, str]] = []
+    monkeypatch.setattr(page.follower, "job", lambda owner: SimpleNamespace(id="j", owner=owner))
+    monkeypatch.setattr(studio.jobs, "cancel", lambda job, *, by, mode: asked.append((job, by, mode)))
+    studio.store.remember("ann", page.slot, "j")
+    request = SimpleNamespace(headers={"x-seisei-owner": "ann", "x-seisei-arrived": "1.5"})
+    for _ in range(2):
+        page.stopper("cancel")(request)
+    assert asked == [("j", "ann", "finish"), ("j", "ann", "cancel")]

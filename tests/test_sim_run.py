@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,27 @@ def test_a_checkpoint_leads_to_the_same_state() -> None:
     view.replay(LiveParams(model="walk", values=values["values"], seed=values["seed"], steps=values["steps"], changes=values["changes"]))
     assert view.step == kept["step"] and list(view.rows)[-1] == pytest.approx(kept["rows"][-1].tolist(), rel=1e-12)
     assert view.checkpoint()["changes"] == [list(change) for change in values["changes"]]
+
+
+def test_a_view_that_gives_its_place_on_the_way_back_loses_nothing() -> None:
+    """It is asked to end while it still makes the steps from before."""
+    ctx = Context()
+    ctx.progress = lambda *told: setattr(ctx, "stopping", "finish") if told[0] >= 400 else None  # type: ignore[method-assign]
+    asked = LiveParams(model="walk", seed=3, steps=5_000, speed=2.0, changes=[(100, "rate", 2.0), (4_000, "rate", 3.0)])
+    kept = SimulationLive(BOTH).run(asked, ctx).summary["checkpoint"]  # type: ignore[arg-type]
+    assert kept == {"values": asked.values, "seed": 3, "changes": [[100, "rate", 2.0], [4_000, "rate", 3.0]], "steps": 5_000, "speed": 2.0}
+    assert json.loads(json.dumps(kept)) == kept
+
+
+def test_the_way_back_is_no_time_without_a_viewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of hours takes minutes to come back to; nobody can be seen meanwhile."""
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now, sleep=lambda seconds: None)
+    monkeypatch.setattr(live_module, "time", clock)
+    ctx = Context()
+    ctx.progress = lambda *told: setattr(clock, "now", clock.now + 60.0)  # type: ignore[method-assign]
+    view = View(Walk(), asked := LiveParams(model="walk", seed=3, steps=2_000), ctx)  # type: ignore[arg-type]
+    view.replay(asked)
+    assert clock.now > live_module.GONE_SECONDS and view.step == 2_000 and not view.gone and view.away == 0.0
 
 
 def test_a_checkpoint_is_plain_json() -> None:

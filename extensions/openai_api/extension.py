@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from studio.api import BadInput, Cancelled, Done, Failed, Route, Studio, StudioError, Text, hookimpl
+from studio.api import BadInput, Cancelled, Done, Failed, Route, Studio, StudioError, Text, body, hookimpl
 
 # OpenAI's name to ours; llama.cpp's and text-generation-webui's extra samplers are taken by their own names
 NAMES = {
@@ -33,6 +33,11 @@ REFUSED = {"tools": "tools", "functions": "functions", "logprobs": "log probabil
 class OpenAiApi:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+
+    @property
+    def _most(self) -> int:
+        """Bytes of a body: pictures come inside."""
+        return self.studio.settings.max_upload_mb * 2**20
 
     def models(self, request: Request) -> Any:
         entries = self.studio.catalog.entries("llm")
@@ -53,7 +58,7 @@ class OpenAiApi:
 
     async def embed(self, request: Request) -> Response:
         try:
-            asked = await request.json()
+            asked = await body(request, self._most)
             texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
             if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
                 raise BadInput("input is a text or a list of texts.", field="input")
@@ -76,12 +81,7 @@ class OpenAiApi:
 
     async def _answer(self, request: Request, pipeline: str, read: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
         try:
-            asked = await request.json()
-            if not isinstance(asked, dict):
-                raise ValueError
-        except ValueError:
-            return failure(BadInput("The body is not a JSON object."), 400)
-        try:
+            asked = await body(request, self._most)
             values = self._common(asked, pipeline) | read(asked)
             job = await run_in_threadpool(self.studio.submit, pipeline, values, owner=unquote(request.headers["x-seisei-owner"]), source="api")
         except StudioError as error:

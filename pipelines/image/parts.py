@@ -98,12 +98,6 @@ def pair(clips: list[Part], width: int) -> tuple[Part | None, Part | None]:
     return next((clip for clip in clips if clip.config["hidden_act"] == "quick_gelu"), None), None
 
 
-def parts_bytes(parts: dict[str, Part]) -> int:
-    """Of all files, each once."""
-    paths = {part.path for part in parts.values()}
-    return sum(sum(file.stat().st_size for file in path.rglob("*.safetensors")) if path.is_dir() else path.stat().st_size for path in paths)
-
-
 def encoders_of(entry: ModelEntry, shapes: Shapes, catalog: Catalog) -> Iterator[tuple[str, Part]]:
     """Text encoders in the checkpoint, then those beside it."""
     path = Path(entry.path)

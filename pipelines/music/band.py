@@ -16,7 +16,6 @@ from pipelines.music.presets import Part
 
 PHRASE = 4  # bars
 LONGEST = 8  # steps of a melody note outside of cadences
-SAME_AGAIN = 6.0  # how much a phrase that comes again draws towards its notes
 FORM = "AABA"
 
 

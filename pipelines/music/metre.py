@@ -8,8 +8,6 @@ from pipelines.music.chords import NO_CHORD, Chord, parse_chord
 from pipelines.music.score import STEP, TICKS, Piece
 from pipelines.music.theory import Key
 
-METRES = ("4/4", "3/4", "2/4", "6/8", "9/8", "12/8", "5/4", "7/8")
-
 
 def beats_of(count: int, unit: int) -> tuple[int, ...]:
     """The lengths of a bar's beats in steps: dotted quarters in 6/8, 9/8, 12/8; 7/8 is 2 + 2 + 3 eighths. Raises ValueError off the grid."""

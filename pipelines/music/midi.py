@@ -25,6 +25,7 @@ MOST_VOICES = 128
 MOST_SECONDS = 3600.0
 MOST_TICKS = 2**27
 TEMPOS = (4.0, 900.0)  # quarters a minute that a piece may have; MIDI keeps hundredths of them exactly
+DEEPEST = 16  # facts in facts
 MARK = "seisei-piece "  # what the format has no event for: facts of a piece, as a text event in its first track
 DRUM_CHANNEL = 9
 MAJORS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")  # seven flats … seven sharps
@@ -288,7 +289,21 @@ def _facts(raw: bytes) -> dict[str, Any]:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and _sayable(found) else {}
+
+
+def _sayable(facts: dict[str, Any]) -> bool:
+    """Whether a page and a file can hold them: JSON has no infinity and no half letters, and facts are not nested without end."""
+    try:
+        json.dumps(facts, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return _shallow(facts)
+
+
+def _shallow(value: Any, room: int = DEEPEST) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return room > 0 and all(_shallow(one, room - 1) for one in inside)
 
 
 # -- pieces that a file can hold -------------------------------------------------------------------------------
@@ -328,6 +343,7 @@ def check(piece: Piece, place: str = "piece") -> Piece:
         (not all(1 <= beats <= 255 and unit in (1, 2, 4, 8, 16, 32, 64) for _, beats, unit in piece.metres), "A metre of the piece can't be written."),
         (not all(name in (*MAJORS, *MINORS) for _, name in piece.keys), "A key of the piece can't be written."),
         (not all(is_chord(name) for _, name in piece.chords), "A chord of the piece can't be read."),
+        (not isinstance(piece.facts, dict) or not _sayable(piece.facts), "What is told beside the piece can't be written."),
         (not all(_from_the_start(changes) for changes in (piece.tempos, piece.metres, piece.keys, piece.chords)), "The piece's tempos, metres, keys or chords are not in order from its beginning."),
     )
     for wrong, message in told:

@@ -94,6 +94,7 @@ class View:
         self.model, self.ctx = model, ctx
         self.asked = {"model": params.model, "own": params.own}
         self.speed, self.running, self.language = params.speed, True, params.language
+        self.ahead: LiveParams | None = None  # where it goes on from, while it is not there yet
         self.problem: dict[str, str] = {}
         self.recorded: deque[Image.Image] = deque(maxlen=RECORDED)
         self.frames = 0
@@ -119,16 +120,19 @@ class View:
         self.observe()
 
     def replay(self, params: LiveParams) -> None:
-        """To where an earlier view was left."""
+        """To where an earlier view was left. One that must end on the way leaves the mark that it was given."""
+        self.ahead = params
         for change in sorted(params.changes, key=lambda change: change[0]):
             self._go(change[0] - self.step)
             self.take(change[1], change[2])
         self._go(params.steps - self.step)
-        self.fresh = True
+        if self.ctx.stopping != "finish":
+            self.ahead = None
+        self.seen, self.fresh = time.monotonic(), True  # nobody could be seen on the way
 
     def _go(self, steps: int) -> None:
         total = self.step + steps
-        while self.step < total and not self.ended:
+        while self.step < total and not self.ended and self.ctx.stopping != "finish":
             self.ctx.progress(self.step, total)
             self.advance(min(total - self.step, max(self.spacing, 200)))
 
@@ -167,6 +171,8 @@ class View:
 
     def checkpoint(self) -> dict[str, Any]:
         """Enough to come to the same state again."""
+        if self.ahead is not None:
+            return self.ahead.model_dump(mode="json", include={"values", "seed", "changes", "steps", "speed"})
         return {"values": self.first.model_dump(mode="json"), "seed": self.seed, "changes": [list(change) for change in self.changes], "steps": self.step, "speed": self.speed}
 
     # -- a turn ----------------------------------------------------------------------------------------------

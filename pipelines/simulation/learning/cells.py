@@ -36,9 +36,9 @@ def number(cell: str, decimal: str) -> float:
         text = text.replace("," if decimal == "." else ".", "")
     if decimal == ",":
         text = text.replace(",", ".")
-    if not PLAIN.fullmatch(text):
+    if not PLAIN.fullmatch(text) or abs(value := float(text)) == float("inf"):
         raise ValueError(cell)
-    return float(text)
+    return value
 
 
 def is_number(cell: str, decimal: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from pipelines.simulation.learning.climb import SCANNED, Slope, evaluations, hes
 from pipelines.simulation.learning.posterior import Posterior, effective_size, split_r_hat
 from pipelines.simulation.learning.priors import FAR
 from pipelines.simulation.learning.question import Question
-from studio.api import BadInput, Numbers, RunContext, Stopped
+from studio.api import BadInput, Numbers, RunContext
 
 BLOCK = 100  # steps between two looks at the diagnostics
 GOOD_R_HAT, GOOD_SIZE = 1.03, 1000.0
@@ -96,11 +95,3 @@ class Chain:
         """(steps, walkers, free) z of the whole walk."""
         chain: Numbers = self._sampler.get_chain()
         return chain
-
-
-def walked(chain: Chain, ctx: RunContext) -> bool:
-    """False where Stop came before the end."""
-    with suppress(Stopped):
-        chain.walk(ctx)
-        return True
-    return False

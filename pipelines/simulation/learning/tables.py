@@ -14,8 +14,10 @@ from studio.api import BadInput, Fix, Numbers
 
 LEAST_LEFT = 3  # rows, where some are put together
 MOST_ROWS, KEPT_ROWS, MOST_COLUMNS, MOST_BYTES = 2_000_000, 5_000, 200, 200 * 2**20
+MOST_CELLS = 8_000_000
 SEPARATORS = (",", ";", "\t", "|")
-SAMPLED = 200  # rows that separator, decimal sign and kinds are guessed from
+SAMPLED, LOOKED_AT = 200, 200_000  # rows and letters that separator, decimal sign and kinds are guessed from
+PADDED = 10  # spaces between two columns that stand under each other
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -142,17 +144,24 @@ def _japanese(text: str) -> bool:
 
 def separator_of(text: str) -> str:
     """The sign that cuts the first rows into the same number of columns, the most of them; a space where none does."""
-    head = [line for line in text[:200_000].splitlines()[:SAMPLED] if line.strip()]
-    if len(head) > 1 and not text[:200_000].endswith("\n") and len(text) > 200_000:
+    begin = text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1  # of the first line with something in it
+    start, whole = text[begin : begin + LOOKED_AT], len(text) - begin <= LOOKED_AT
+    head = [line for line in start.splitlines()[:SAMPLED] if line.strip()]
+    if len(head) > 1 and not start.endswith("\n") and not whole:
         head = head[:-1]
+    if not head:
+        return ","
 
     def counted(separator: str) -> tuple[float, int]:
-        widths = [len(cells) for cells in csv.reader(head, delimiter=separator)]
+        try:
+            widths = [len(cells) for cells in csv.reader(head, delimiter=separator)]
+        except csv.Error:  # a cell without end
+            return 0.0, 1
         usual = max(set(widths), key=widths.count)
         return (widths.count(usual) / len(widths), usual) if usual > 1 else (0.0, 1)
 
     told = {separator: counted(separator) for separator in SEPARATORS}
-    if ";" in text[:200_000] and told[";"][0] > 0.8:
+    if ";" in start and told[";"][0] > 0.8:
         return ";"  # then commas are decimal signs
     best = max(SEPARATORS, key=lambda separator: told[separator])
     if told[best][1] > 1:
@@ -164,6 +173,8 @@ def separator_of(text: str) -> str:
 def split(text: str, separator: str) -> tuple[int, list[tuple[int, list[str]]], list[str]]:
     """(columns, [(line, cells)], notes). Short rows get gaps; raises BadInput where a row has more cells than the first ones."""
     rows: list[tuple[int, list[str]]] = []
+    if text.count(separator) > MOST_CELLS * (PADDED if separator == " " else 1):
+        raise BadInput(f"The table has more than {MOST_CELLS:,} cells.", hint="Take fewer rows or columns.", field="table")
     try:
         for line, cells in _cut(text, separator):
             if any(cells):

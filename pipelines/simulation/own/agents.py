@@ -184,10 +184,10 @@ def _agents(line: Line, sizes: list[int]) -> bool:
     token = line.take()
     if sizes:
         raise refused(f"“{ALL}” is defined twice", token, "Each name has one line.")
-    if not token.text.isdigit() or not 1 <= int(token.text) <= MOST_AGENTS:
+    if not token.text.isdigit() or not 1 <= float(token.text) <= MOST_AGENTS:
         raise refused(f"there can be 1 to {MOST_AGENTS:,} agents, not {token.text}", token)
     line.end()
-    sizes.append(int(token.text))
+    sizes.append(int(float(token.text)))
     return True
 
 

@@ -15,7 +15,7 @@ HIGHEST = 250
 MOST_NODES = 10_000  # of one tree: a comparison of three has its middle twice, and comparisons in comparisons double it again
 MOST_ARGUMENTS = 20
 BINDING = {"or": 2, "and": 3, "<": 5, "<=": 5, ">": 5, ">=": 5, "==": 5, "!=": 5, "+": 6, "-": 6, "*": 7, "/": 7, "%": 7, "^": 9}
-NOT, MINUS, CHOICE, TIGHTEST = 4, 8, 1, 10
+NOT, MINUS, CHOICE = 4, 8, 1
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 # Functions and how many arguments they take
 FUNCTIONS: dict[str, tuple[int, int]] = {

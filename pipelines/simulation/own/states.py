@@ -114,9 +114,9 @@ def _rule(line: Line, rules: Rules) -> bool:
     rules.at = line.take()
     token = line.take()
     if token.kind == "number":
-        if not token.text.isdigit() or int(token.text) > 255:
+        if not token.text.isdigit() or float(token.text) > 255:
             raise refused(f"elementary rules go from 0 to 255, not {token.text}", token)
-        rules.number = int(token.text)
+        rules.number = int(float(token.text))  # Python refuses to count thousands of digits, be they zeros
     else:
         line.take()
         rules.born, rules.stay = _digits(token, "B"), _digits(line.take(), "S")
