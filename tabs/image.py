@@ -39,9 +39,9 @@ class ImageTab:
         create, upscale = CreatePage(studio), UpscalePage(studio)
         grid = GridPage(studio, create)
         with gr.Tabs(elem_id="image-modes"):
-            with gr.Tab(words("Create"), id="create"):
+            with gr.Tab(words("Create"), id="create", elem_id="image-create"):
                 create.build()
-            with gr.Tab(words("Grid"), id="grid") as opened:
+            with gr.Tab(words("Grid"), id="grid", elem_id="image-gridding") as opened:
                 grid.build()
             style = self._style(studio)
             with gr.Tab(words("Upscale"), id="upscale"):

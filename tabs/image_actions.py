@@ -72,9 +72,9 @@ class Actions:
     def account(self, output: Output, lang: str) -> str:
         """In one line what it was drawn with: its own words where choices made them, seed, size, steps, sampler, model."""
         say, params, facts = self.studio.words.say, output.metadata.get("params", {}), output.metadata.get("facts", {})
-        sampler = str(params.get("sampler", ""))
+        sampler, named = str(params.get("sampler", "")), {"Seed": facts.get("seed"), "Steps": params.get("steps"), "CFG scale": params.get("cfg_scale")}
         parts = [str(facts.get("prompt", ""))]
-        parts += [f"{say(lang, name)} {value}" for name, value in (("Seed", facts.get("seed")), ("Steps", params.get("steps")), ("CFG scale", params.get("cfg_scale"))) if value is not None]
+        parts += [f"{say(lang, name)} {f'{value:g}' if isinstance(value, float) else value}" for name, value in named.items() if value is not None]
         parts += [f"{facts['width']} × {facts['height']}" if facts.get("width") else "", say(lang, sampler)]
         return " · ".join([part for part in parts if part] + [say(lang, title) for title, key in advice.usable_models(self.studio) if key == params.get("model")])
 
