@@ -121,6 +121,22 @@
       tellPace();
     }, OFTEN);
   }
+  // Gradio's script keeps the status of every control that ever was an input of a finished event, and at each step of each event finds all of
+  // them in its tree, one after the other: with the hundreds of controls here that was nearly all of the work while words came. Only controls
+  // that are read without a pause, as a camera, have a use for it, and there are none
+  async function lighten(tries) {
+    const names = [...document.querySelectorAll('link[href]')].map((link) => link.href).concat(performance.getEntriesByType('resource').map((one) => one.name));
+    const address = names.find((name) => /\/statustracker-[^/]*[.]js$/.test(name));
+    if (!address) { if (tries) setTimeout(() => lighten(tries - 1), 100); return; }
+    const kind = Object.values(await import(address)).flatMap((one) => [one, one?.LoadingStatus]).find((one) => typeof one === 'function' && one.prototype?.resolve_args);
+    if (!kind) return;
+    const update = kind.prototype.update;
+    kind.prototype.update = function (told) {
+      update.call(this, told);
+      for (const [id, one] of Object.entries(this.current)) if (one.type === 'input') delete this.current[id];
+    };
+    document.documentElement.dataset.light = '';
+  }
   // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
   const LEAVE = '#seisei-lang,#chat-view,#chat-list .wrap,#models-downloads,#gallery-large .studio-card,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
   function translate(root) {
@@ -268,6 +284,7 @@
       follow();
       poll();
       watchPace();
+      lighten(100);
       for (const name of new URLSearchParams(location.search).keys()) opened(name, 600);  // a slow phone draws the page for a while
     };
     start();

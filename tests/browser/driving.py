@@ -37,7 +37,7 @@ def watched(page: Any) -> Any:
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on("request", lambda request: page.asked.add(request) if request.resource_type in ("fetch", "xhr", "script", "image") and not any(part in request.url for part in ALWAYS_OPEN) else None)
     for end in ("requestfinished", "requestfailed"):
-        page.on(end, page.asked.discard)
+        page.on(end, lambda request: page.asked.discard(request))
     page.on("framenavigated", lambda frame: page.asked.clear())
     page.set_default_timeout(PATIENCE)
     return page
@@ -81,12 +81,15 @@ def say(page: Any, text: str) -> None:
     page.press("#chat-input textarea", "Enter")
 
 
-def choose_model(page: Any, key: str) -> None:
-    """The one that answers on the chat page."""
+def choose_model(page: Any, title: str) -> None:
+    """The one that answers on the chat page. The list is filled while the page loads."""
+    from playwright.sync_api import expect
+
+    settled(page)
     box = page.locator("#chat-model input").first
-    box.fill(key)
-    box.press("Enter")
-    box.press("Tab")
+    box.click()
+    page.get_by_role("option", name=title).locator("visible=true").first.click()
+    expect(box).to_have_value(re.compile(re.escape(title)))
     settled(page)
 
 

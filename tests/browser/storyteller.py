@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.browser.driving import choose_model
 
-KEY = "remote/storyteller"
+TITLE = "storyteller"
 WORD_SECONDS = 0.02  # fifty words a second
 SHORT = 30  # words of an answer that is no story
 ENDLESS = 100_000
@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
     def do_GET(self) -> None:
-        data = json.dumps({"data": [{"id": "storyteller"}]}).encode()
+        data = json.dumps({"data": [{"id": TITLE}]}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
@@ -91,4 +91,4 @@ def storyteller() -> Iterator[Storyteller]:
 
 def by_storyteller(page: Any) -> None:
     """Have it write on this page."""
-    choose_model(page, KEY)
+    choose_model(page, TITLE)

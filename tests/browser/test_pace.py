@@ -31,6 +31,7 @@ def slow(chrome: Any, studio: Running) -> Iterator[Any]:
     page.paces = []
     page.on("request", lambda request: page.paces.append(json.loads(request.post_data)["seconds"]) if request.url.endswith("/api/v1/pace") else None)
     line = page.context.new_cdp_session(page)
+    page.line = line
     page.slower = lambda times: line.send("Emulation.setCPUThrottlingRate", {"rate": times})
     by_storyteller(page)
     yield page
@@ -55,6 +56,22 @@ def told(page: Any, wish: str) -> int:
     expect(page.locator("#chat-note")).to_contain_text("tokens/s")
     assert [int(number) for number in re.findall(r"word(\d+)", answer.inner_text())] == list(range(1, WORDS + 1))
     return int(page.evaluate("window.drawn"))
+
+
+def states(line: Any) -> int:
+    """How many times Gradio's script handed a control something since the last question."""
+    scripts = line.send("Profiler.takePreciseCoverage")["result"]
+    return sum(function["ranges"][0]["count"] for script in scripts for function in script["functions"] if function["functionName"] == "update_state")
+
+
+def test_an_update_of_words_touches_the_few_controls_that_change_and_no_other(slow: Any) -> None:
+    slow.line.send("Profiler.enable")
+    slow.line.send("Profiler.startPreciseCoverage", {"callCount": True, "detailed": False})
+    told(slow, f"First exactly {WORDS} words.")
+    states(slow.line)
+    drawn = told(slow, f"Then exactly {WORDS} words.")
+    assert 0 < states(slow.line) < 40 * drawn + 1200, drawn  # of a few hundred that were inputs of some event; the events before the first word have a thousand together
+    slow.line.send("Profiler.disable")
 
 
 def test_a_slow_page_is_sent_fewer_updates_and_every_word_and_stop_lands(slow: Any) -> None:
