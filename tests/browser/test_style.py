@@ -192,9 +192,10 @@ def test_many_files_are_painted_and_what_is_no_picture_is_named(opened: Any, stu
     opened.locator("#image-style-files").get_by_text("notes").first.wait_for()
     last = painted(studio, lambda: opened.click("#image-style-all"), more=2)
     assert last["pipeline"] == "image.style_blend" and last["metadata"]["params"]["styles"] == "Red glow"
-    opened.wait_for_function("() => document.querySelector('#image-style-problem').innerText.includes('notes.png')")
+    opened.locator("#image-style-problem").get_by_text("notes.png").wait_for()  # in sight
     opened.wait_for_function("() => document.querySelectorAll('#image-style-view .image-sheet img').length === 2")
-    opened.wait_for_function("() => ['notes.png', 'half.png'].every((name) => document.querySelector('#image-style-problem').innerText.includes(name))")
+    for name in ("notes.png", "half.png"):
+        opened.locator("#image-style-problem").get_by_text(name).wait_for()
     opened.click("#image-style-batch > button")
 
 
