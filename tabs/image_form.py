@@ -126,7 +126,7 @@ class Form:
                 self.controls[name] = gr.Image(type="filepath", format="png", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
             elif holds_pictures(self.fields[name]):
                 about: dict[str, Any] = {"label": self.studio.words(self.fields[name].title), "columns": 3, "height": 200, "buttons": [], "sources": ["upload", "clipboard"]}
-                self.controls[name] = gr.Gallery(type="filepath", format="png", file_types=["image"], interactive=True, visible=False, elem_id="image-more", **about)
+                self.controls[name] = gr.Gallery(type="filepath", format="png", file_types=["image"], interactive=True, elem_id="image-more", **about)
             else:
                 self.controls |= ui.controls(self.Params, self.studio, only=(name,))
 

@@ -19,7 +19,8 @@ from pipelines.image.nets.model import give_old_names
 from pipelines.image.others import ALL, OTHERS, PICTURE, PRIORS, PUBLISHED, TEXT, prior_of, refusal
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
-from studio.api import BadInput, Catalog, ModelBroken, ModelMissing
+from pipelines.image.settle import draws_alone
+from studio.api import BadInput, Catalog, Fix, ModelBroken, ModelMissing
 from studio.events import Progress
 from studio.jobs import JobQueue
 from tests.house import finish
@@ -170,6 +171,20 @@ def deepfloyd(words: Any) -> Any:
     return IFPipeline(words, t5(len(words)), network, noise, None, None, IFWatermarker(), requires_safety_checker=False)
 
 
+def deepfloyd2(words: Any) -> Any:
+    """The second stage, which makes a picture larger."""
+    from diffusers import DDPMScheduler, IFSuperResolutionPipeline, UNet2DConditionModel
+    from diffusers.pipelines.deepfloyd_if import IFWatermarker
+
+    network = UNet2DConditionModel(
+        sample_size=4 * SIDE, layers_per_block=1, block_out_channels=(32, 64), down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"), mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), in_channels=6, out_channels=6, cross_attention_dim=WIDTH, encoder_hid_dim=WIDTH, attention_head_dim=8, addition_embed_type="text",
+        addition_embed_type_num_heads=2, cross_attention_norm="group_norm", resnet_time_scale_shift="scale_shift", act_fn="gelu", class_embed_type="timestep",
+    )  # fmt: skip
+    noise = DDPMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", thresholding=True, dynamic_thresholding_ratio=0.95, sample_max_value=1.5, prediction_type="epsilon", variance_type="learned_range")
+    return IFSuperResolutionPipeline(words, t5(len(words)), network, noise, DDPMScheduler(beta_schedule="squaredcos_cap_v2"), None, None, IFWatermarker(), requires_safety_checker=False)
+
+
 def chroma(words: Any) -> Any:
     from diffusers import AutoencoderKL, ChromaPipeline, ChromaTransformer2DModel, FlowMatchEulerDiscreteScheduler
 
@@ -213,6 +228,8 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
         if hasattr(pipe, "prior_pipe"):
             pipe.decoder_pipe.save_pretrained(root / "models" / f"{name}-decoder")
             pipe.prior_pipe.save_pretrained(root / "models" / f"{name}-prior")
+    torch.manual_seed(1)
+    deepfloyd2(words).save_pretrained(root / "models" / "deepfloyd2")
     made = image_queue(root / "data", root / "models")
     made.start()
     yield made
@@ -319,6 +336,33 @@ def test_the_first_stage_of_deepfloyd_goes_over_pictures_and_masks_and_shows_its
     assert told.value.field == "width" and told.value.fix is not None
     assert drawn(queue, "deepfloyd", image=key, width=48, denoising_strength=0.7).shape == (SIDE, 48, 3)
     assert preview.picture(__import__("torch").full((3, 2, 2), -1.0), preview.PIXELS, 1).getpixel((0, 0)) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_the_second_stage_of_deepfloyd_makes_a_picture_larger_in_the_second_pass(queue: JobQueue) -> None:
+    import diffusers
+    import torch
+
+    again = {"hires_model": "deepfloyd2", "hires_scale": 4.0, "hires_steps": 2}
+    small, mine = drawn(queue, "deepfloyd"), drawn(queue, "deepfloyd", **again, hires_strength=0.25)
+    pipe = diffusers.DiffusionPipeline.from_pretrained(queue.catalog.roots[0] / "deepfloyd2", dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    call = {"prompt": "a red cat", "negative_prompt": "fog", "num_inference_steps": 2, "guidance_scale": 4.0, "noise_level": 250, "width": 4 * SIDE, "height": 4 * SIDE, "clean_caption": False}
+    wanted = np.asarray(pipe(image=Image.fromarray(small), generator=torch.Generator().manual_seed(5), **call).images[0])
+    assert alike(mine, wanted) and mine.shape == (4 * SIDE, 4 * SIDE, 3)
+    for values in ({"hires_strength": 0.6}, {"hires_steps": 3}, {"hires_prompt": "a blue dog"}, {"cfg_scale": 1.0}):
+        assert (drawn(queue, "deepfloyd", **{**again, "hires_strength": 0.25, **values}) != mine).any(), values
+    assert drawn(queue, "pixart", **again).shape == (4 * SIDE, 4 * SIDE, 3), "whatever drew the small one"
+
+
+def test_the_second_stage_of_deepfloyd_draws_nothing_by_itself(queue: JobQueue) -> None:
+    assert not draws_alone(queue.catalog.find("deepfloyd2"), queue.catalog) and draws_alone(queue.catalog.find("deepfloyd"), queue.catalog)
+    again = {"model": "deepfloyd", "width": SIDE, "height": SIDE, "hires_model": "deepfloyd2"}
+    for values, field, words in (({"model": "deepfloyd2"}, "model", "enlarges what another model drew"), (again | {"hires_scale": 2.0}, "hires_scale", f"whose shorter side is {4 * SIDE}; this would be {2 * SIDE}"), (again | {"hires_scale": 4.0, "hires_sampler": "Euler"}, "hires_sampler", "does not go with")):
+        with pytest.raises(BadInput, match=words) as told:
+            queue.submit("image.generate", {"prompt": "x"} | values, owner="local")
+        assert told.value.field == field and told.value.hint
+        assert field != "hires_scale" or told.value.fix == Fix({"hires_scale": 4.0, "hires_width": 0, "hires_height": 0}, "Use 4")
 
 
 @pytest.mark.slow
@@ -441,7 +485,7 @@ def test_every_class_that_diffusers_draws_with_is_known_with_what_it_can_do() ->
         ({"_class_name": "HeliosPipeline"}, "makes films"),
         ({"_class_name": "KandinskyV22PriorPipeline"}, "this one is used with it"),
         ({"_class_name": "StableCascadePriorPipeline"}, "this one is used with it"),
-        ({"_class_name": "IFSuperResolutionPipeline"}, "Choose the first stage"),
+        ({"_class_name": "IFImg2ImgSuperResolutionPipeline"}, "Choose the first stage"),
         ({"_class_name": "FluxControlPipeline"}, "guides it"),
         ({"_class_name": "WanPipeline"}, "kind WanPipeline"),
     ],

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.image.others import ALL, OTHERS, PICTURE, refusal
+from pipelines.image.others import AGAIN, ALL, OTHERS, PICTURE, refusal
 from pipelines.image.samplers import OWN, Kind
 from studio.api import ModelEntry
 
@@ -50,6 +50,11 @@ class Family:
     def guidance_of(self, cfg_scale: float) -> float:
         """What the pipeline is told for a CFG scale."""
         return max(0.0, cfg_scale - 1.0) if self.beyond else cfg_scale
+
+    @property
+    def only_again(self) -> bool:
+        """Whether it only enlarges what another model drew."""
+        return self.modes == AGAIN
 
     @property
     def in_pixels(self) -> bool:

@@ -241,13 +241,14 @@ class Generate:
 
         width, height = larger_size(params, picture.size, max(8, model.family.factor) if not params.hires_model else unit_of(model.family))
         steps = params.hires_steps or params.steps
+        more = {"track": begun.track, "notes": begun.notes, "seamless": begun.seamless, "counted": steps, "before": params.steps, "first": begun.first + params.steps, "total": begun.total, "note": "High resolution"}
+        if model.family.only_again:  # it takes the picture as small as it is
+            return draw(model, params, Drawing((seed,), width, height, steps, 1.0, picture, **more), ctx)
         large = to_size(self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx), width, height, "Crop" if params.hires_width and params.hires_height else "Stretch")
         if params.hires_strength * steps < 1:
             return [large]
         loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
-        more = {"track": begun.track, "notes": begun.notes, "seamless": begun.seamless, "counted": steps, "before": params.steps}
-        second = Drawing((seed,), width, height, loops, strength, large, first=begun.first + params.steps, total=begun.total, note="High resolution", **more)
-        return draw(model, params, second, ctx)
+        return draw(model, params, Drawing((seed,), width, height, loops, strength, large, **more), ctx)
 
     def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext) -> Image.Image:
         """By the upscaler, as part of the job's progress; `step` are done."""

@@ -9,17 +9,17 @@ from pipelines.image.families import CLASSES, FAMILIES, Family
 from pipelines.image.others import FILMS, OTHERS, PRIORS, Other, refusal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "image-families.md"
-MODES = {"text": "words", "image": "picture", "inpaint": "mask"}
+MODES = {"text": "words", "image": "picture", "inpaint": "mask", "again": "second pass"}
 LARGE = ("sd1", "sd2", "sdxl", "sdxl_refiner", "sd3", "flux")
 APART = (
-    *FILMS, *(half for half, _ in PRIORS.values()), "IFSuperResolutionPipeline", "QwenImageLayeredPipeline", "CogView4ControlPipeline", "FluxControlPipeline", "FluxControlNetPipeline", "QwenImageControlNetPipeline",
+    *FILMS, *(half for half, _ in PRIORS.values()), "QwenImageLayeredPipeline", "CogView4ControlPipeline", "FluxControlPipeline", "FluxControlNetPipeline", "QwenImageControlNetPipeline",
     "StableDiffusionControlNetPipeline", "StableDiffusionControlNetPAGPipeline", "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetPAGPipeline", "StableDiffusionXLControlNetUnionPipeline",
     "StableDiffusion3ControlNetPipeline", "ZImageControlNetPipeline", "ZImageControlNetInpaintPipeline",
 )  # fmt: skip
 BEGINNING = """# Families of image models
 
-What a model's folder (`model_index.json`) or single file may be, and what can be done with it. *words*: drawn from a prompt. *picture*: begun from a picture, by the denoising strength. *mask*: a
-painted part is made anew. *changes*: the picture is looked at through all steps and changed by what is written; there is no strength;
+What a model's folder (`model_index.json`) or single file may be, and what can be done with it. *words*: drawn from a prompt. *picture*: begun from a picture, by the denoising strength.
+*second pass*: it only enlarges what another model drew. *mask*: a painted part is made anew. *changes*: the picture is looked at through all steps and changed by what is written; there is no strength;
 models that look at several pictures take the others under *More pictures* (`more_images`), and the prompt speaks of them in their order. Sizes, steps and CFG scale are what the makers advise, where a
 folder's own configs do not say otherwise; distilled models (turbo, lightning, schnell, LCM, hyper, by their names or configs) begin with their few steps. Every family shows each step, stops between
 steps and within them, and tells its memory from the headers of its files before anything is loaded.
@@ -33,7 +33,8 @@ A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it oth
 WHOLE = """
 Single files (safetensors, GGUF) are Stable Diffusion 1, 2, XL and 3 and FLUX; the others come as folders. The pixels of each family are compared with bare
 diffusers on a tiny model of it (`tests/test_image_families.py`, `test_other_families.py`, `test_more_families.py`, `test_perturbed.py`). DeepFloyd IF draws at 64 pixels and goes over pictures of that
-size only: an upscaler makes its pictures larger.
+size only. Its second stage, DeepFloyd IF II, is chosen as *Its model* under High resolution: it makes a picture of 64 pixels one of 256; *Its denoising strength* is how much noise the small picture is
+given first (its makers advise 0.25).
 
 ## What is not drawn with
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from studio.api import Catalog, ModelEntry, ModelMissing
 
+AGAIN = ("again",)  # it only enlarges what another model drew: as the model of the second pass
 TEXT, PICTURE, ALL = ("text",), ("text", "image"), ("text", "image", "inpaint")
 Refers = Literal["", "may", "must"]
 
@@ -64,6 +65,7 @@ OTHERS = {
     "WuerstchenDecoderPipeline": WUERSTCHEN,
     "WuerstchenCombinedPipeline": WUERSTCHEN,
     "IFPipeline": Other("DeepFloyd IF", size=64, steps=100, cfg_scale=7.0, modes=ALL, alone=True, factor=1),
+    "IFSuperResolutionPipeline": Other("DeepFloyd IF II", size=256, steps=50, cfg_scale=4.0, modes=AGAIN, alone=True, factor=1),
     "LuminaPipeline": Other("Lumina", steps=30, cfg_scale=4.0),
     "Lumina2Pipeline": Other("Lumina 2", steps=30, cfg_scale=4.0),
     "ChromaPipeline": Other("Chroma", steps=35, cfg_scale=5.0),
@@ -113,8 +115,8 @@ def refusal(name: str) -> str:
         return "It is the half of a model that turns words into what is to be seen. Choose the other half, which draws: this one is used with it."
     if name in FILMS:
         return "It makes films, not pictures."
-    if name.startswith("IF") and "SuperResolution" in name:
-        return "It enlarges what the first stage of DeepFloyd IF draws. Choose the first stage, and an upscaler for its pictures."
+    if name.startswith("IF") and "SuperResolution" in name and name not in OTHERS:
+        return "It goes over pictures and masks at once. Choose the first stage of DeepFloyd IF, and IFSuperResolutionPipeline for its second pass."
     if name == "QwenImageLayeredPipeline":
         return "It takes a picture apart into layers, which are not worked with here. Choose Qwen-Image to draw, or Qwen-Image-Edit to change a picture."
     if "ControlNet" in name or "Control" in name:

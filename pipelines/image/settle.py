@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from pipelines.image.again import sampling_again, scaled
+from pipelines.image.again import MOST, drawn_size, larger_size, sampling_again, scaled
 from pipelines.image.checkpoint import PIPELINES, configs_of
 from pipelines.image.control import settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
@@ -49,10 +49,10 @@ def default_model(catalog: Catalog) -> str:
 
 
 def draws_alone(entry: ModelEntry, catalog: Catalog) -> bool:
-    """Whether its header shows nothing to be missing, and it is no refiner."""
+    """Whether its header shows nothing to be missing, and it is neither a refiner nor for a second pass only."""
     try:
         check_model(entry, family_of(entry), None, catalog)
-        return family_of(entry).key != "sdxl_refiner"
+        return family_of(entry).key != "sdxl_refiner" and not family_of(entry).only_again
     except (StudioError, OSError):
         return False
 
@@ -77,6 +77,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     check_model(entry, family, vae, desk.catalog)
     if family.key == "sdxl_refiner" and not params.image:
         raise BadInput(f"“{entry.title}” only finishes pictures; it draws none from text alone.", hint="Choose it as the second model, or give a picture.", field="model")
+    if family.only_again:
+        raise BadInput(f"{family.title} enlarges what another model drew.", hint="Choose the other model here, and this one as the model of the second pass.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
     values |= {"vae": vae.key if vae else "", "more_images": [key for key in params.more_images if key]}
     if family.form == "edit":
@@ -131,7 +133,9 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
     own = family_of(other)
     if other.key != entry.key:
         _check_model_again(params, other, own, family, catalog)
-    if "image" not in own.modes or own.form in ("edit", "refer") or own.in_pixels:
+    if own.only_again:
+        _check_enlarged(params, own)
+    elif "image" not in own.modes or own.form in ("edit", "refer") or own.in_pixels:
         hint = "Set it to 1; use Enlarge instead." if draws == "hires_scale" else "Choose another model."
         raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
     check_perturbed_again(params, own)
@@ -148,6 +152,16 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
     sampling = sampling_again(params, family, own)
     _check_guided(params, find(sampling.get("hires_sampler", params.sampler), own.kind), own, "hires_sampler")
     return sampling | {"hires_model": other.key if other.key != entry.key else ""}
+
+
+def _check_enlarged(params: ImageParams, own: Family) -> None:
+    """Raises BadInput where the larger picture would not be of the size that such a model makes."""
+    sides = larger_size(params, drawn_size(params), unit_of(own))
+    if min(sides) != own.size:
+        factor = own.size / min(drawn_size(params))
+        fix = Fix({"hires_scale": factor, "hires_width": 0, "hires_height": 0}, f"Use {factor:g}") if 1 < factor <= MOST else None
+        told = f"{own.title} makes pictures whose shorter side is {own.size}; this would be {min(sides)}."
+        raise BadInput(told, hint="Draw the first pass a quarter of that, and make it 4 times as large.", field="hires_scale", fix=fix)
 
 
 def _without(draws: str) -> Fix:

@@ -284,6 +284,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
 
 def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
     """The mode to draw in, and the drawing as a network for one purpose wants it: with a whole mask on an empty picture where it must have both, all steps where it follows an instruction."""
+    if family.only_again:
+        return "again", drawing
     if family.form == "edit" or (family.form == "refer" and drawing.image is not None and drawing.mask is None):
         return family.form, replace(drawing, strength=1.0)
     if family.form != "inpaint" or drawing.mask is not None:
@@ -324,6 +326,9 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
         return call | {"width": drawing.width, "height": drawing.height}
     if kind == "refer":
         return call | {"image": [drawing.image, *drawing.others] if drawing.others else drawing.image, "width": drawing.width, "height": drawing.height}
+    if kind == "again":  # how much noise the small picture is given first, of as many levels as its scheduler has
+        level = round(params.hires_strength * (model.pipe.image_noising_scheduler.config.num_train_timesteps - 1))
+        return call | {"image": drawing.image, "noise_level": level, "width": drawing.width, "height": drawing.height}
     rows = len(drawing.seeds)
     call["image"] = [drawing.image] * rows if model.family.form != "refer" else drawing.image
     call |= {"image_guidance_scale": params.image_cfg_scale} if kind == "edit" else {"strength": drawing.strength}

@@ -56,7 +56,7 @@ class ImageModel:
 
     def mode(self, mode: str, *, perturbed: bool = False) -> Any:
         """The pipeline object of a mode, with the same parts; `perturbed`: the one with perturbed-attention guidance."""
-        if mode == "refer":  # what looks at a picture is called as it was saved
+        if mode in ("refer", "again"):  # what looks at a picture, or enlarges one, is called as it was saved
             return self.pipe
         name = f"{mode} perturbed" if perturbed else mode
         if name not in self.pipes:
