@@ -33,7 +33,7 @@ class Fix:
     @staticmethod
     def use(field: str, value: Any, shown: str = "") -> Fix:
         """Another value for a field; `shown` is how people call it."""
-        return Fix({field: value}, f"Use {shown or value}")
+        return Fix({field: value}, f"Use {shown or (int(value) if isinstance(value, float) and value.is_integer() else value)}")
 
 
 class StudioError(Exception):

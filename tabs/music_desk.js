@@ -109,7 +109,7 @@ function changed() {
   undoing.disabled = !past.length; redoing.disabled = !future.length; if (playing() && desk.sound?.key !== soundKey()) stop();
   drawnAll();
 }
-function drawnAll() { title.textContent = now.piece.title; timeDrawn(); targetDrawn(); shell.classList.toggle('bare', !now.piece.voices.some((voice) => voice.notes.length)); draw(); }
+function drawnAll() { title.textContent = title.title = now.piece.title; timeDrawn(); targetDrawn(); shell.classList.toggle('bare', !now.piece.voices.some((voice) => voice.notes.length)); draw(); }
 let saving = Promise.resolve(true);  // one after the other: an older piece never arrives last
 function save(more = {}) {
   clearTimeout(waiting);

@@ -254,11 +254,14 @@ class SpeechPage(SoundPage):
             parts += [say(lang, voice["missing"])] if voice["missing"] else [f"{voice['title']}: {about}"] if about else []
         told = f'<p class="studio-note">{html.escape(" · ".join(parts))}</p>' if parts else ""
         wished = {voice["starter"] for voice in every if voice["missing"] and voice["starter"]} if ui.is_host(request) else set()
-        buttons = [self._fetch(model, lang) for model in starter_models() if model.id in wished]
+        buttons = [self._fetch(model, sum(voice["starter"] == model.id for voice in every), lang) for model in starter_models() if model.id in wished]
         return told + "".join(buttons)
 
-    def _fetch(self, model: Any, lang: str) -> str:
-        label = self.studio.words.say(lang, "Get {title} ({mb} MB)", title=model.title, mb=f"{model.bytes / 1e6:.0f}")
+    def _fetch(self, model: Any, voices: int, lang: str) -> str:
+        """What comes of it is said, not only what it is called."""
+        say = self.studio.words.say
+        for_whom = " ".join(say(lang, LANGUAGES[language]) for language in model.languages if language in LANGUAGES)
+        label = say(lang, "Get {n} better voices, {language}: {title} ({mb} MB)", n=str(voices), language=for_whom, title=model.title, mb=f"{model.bytes / 1e6:.0f}")
         return f'<button type="button" class="fetch" data-fetch="{html.escape(model.id)}">{html.escape(label)}</button>'
 
     def on_voice(self, voice: str, japanese_voice: str, request: gr.Request) -> str:

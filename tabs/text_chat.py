@@ -82,8 +82,8 @@ class ChatPage:
                 self.title = gr.Textbox(label=words("Name of this chat"), scale=3, min_width=140)
                 self.rename = gr.Button(words("Rename"), size="sm", scale=1, min_width=70, elem_classes="studio-quiet")
             with gr.Row(elem_classes="studio-quiet"):
-                self.export_json = gr.Button("JSON", size="sm", min_width=60)
-                self.export_md = gr.Button("Markdown", size="sm", min_width=80)
+                self.export_json = gr.Button(words("Export as JSON"), size="sm", min_width=120)
+                self.export_md = gr.Button(words("Export as Markdown"), size="sm", min_width=150)
                 self.delete = gr.Button(words("Delete"), size="sm", min_width=60)
         self.upload = gr.UploadButton(words("Import a chat or a character"), file_types=[".json", ".png", ".yaml", ".yml"], size="sm", elem_classes="studio-quiet")
         with gr.Accordion(words("Advanced"), open=False):

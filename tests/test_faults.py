@@ -61,6 +61,10 @@ def mended(values: dict[str, Any], fix: Fix) -> dict[str, Any]:
     return values | fix.values | {name: values[name].replace(*pair) for name, pair in fix.swaps.items()}
 
 
+def test_a_round_number_is_offered_without_its_point() -> None:
+    assert [Fix.use("x", value).label for value in (400.0, 0.5, 8, "Off")] == ["Use 400", "Use 0.5", "Use 8", "Use Off"] and Fix.use("x", 400.0).values == {"x": 400.0}
+
+
 @pytest.mark.parametrize(("values", "field"), FAULTS, ids=lambda value: str(value)[:40])
 def test_a_fault_stands_at_its_field_and_its_fix_mends_it(queue: JobQueue, values: dict[str, Any], field: str) -> None:
     error = refused(queue, BASE | values)

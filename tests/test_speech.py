@@ -17,7 +17,7 @@ from pipelines.music.speech.engine import Phrase, Piece
 from pipelines.music.speech.frontend import marked, nodes_of
 from pipelines.music.speech.params import SpeechParams
 from pipelines.music.speech.speech import Speech
-from studio.api import BadInput, Desk, Inputs, Stopped
+from studio.api import BadInput, Desk, Inputs, ModelMissing, Stopped
 from tests.speaking import Context, Tones, TonesMaker, catalog, silences, speak
 
 ENGLISH = "The quick brown fox jumps over the lazy dog, and then it sleeps for a while."
@@ -349,6 +349,9 @@ def test_bits_are_refused_where_there_are_none(tmp_path: Path) -> None:
 def test_the_page_is_told_of_voices_that_are_missing_something(tmp_path: Path) -> None:
     told = {voice["id"]: voice for voice in Speech().voices(catalog(tmp_path))}
     assert not told["heart"]["missing"] and not told["mei"]["missing"] and told["mei"]["credit"] and "is not on this computer" in told["alpha"]["missing"] and told["alpha"]["starter"] == "kokoro-ja"
+    with pytest.raises(ModelMissing) as refused:
+        settled(SpeechParams(text="今日は", japanese_voice="alpha"), catalog(tmp_path))
+    assert refused.value.fix is not None and (refused.value.fix.values, refused.value.fix.label) == ({"japanese_voice": ""}, "Use Automatic")
     (tmp_path / "speech").mkdir()
     (tmp_path / "speech" / "kokoro-v1.0-ja.int8.onnx").write_bytes(b"no model")
     whole = catalog(tmp_path)

@@ -96,3 +96,12 @@ def test_left_out_code_is_named_in_the_answers_language() -> None:
     japanese = "これは例です。\n```\nx = 1\n```"
     assert speakable(japanese, language_of(japanese)).endswith(LEFT_OUT["ja"])
     assert speakable("## 見出し", "ja") == "見出し。" and speakable("```\nopen", "en") == LEFT_OUT["en"]
+
+
+def test_what_can_be_fetched_says_what_comes_of_it(studio: Studio) -> None:
+    from studio.starter import starter_models
+    from tabs.music_speech import SpeechPage
+
+    model = next(one for one in starter_models() if one.id == "kokoro-ja")
+    page = SpeechPage(studio)
+    assert ">Get 5 better voices, Japanese: Kokoro 82M (92 MB)<" in page._fetch(model, 5, "en") and ">より良い声を 5 種類入手（日本語）：Kokoro 82M（92 MB）<" in page._fetch(model, 5, "ja")

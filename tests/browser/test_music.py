@@ -335,6 +335,9 @@ def test_on_a_phone_it_plays_and_zooms_and_says_that_editing_wants_more_room(chr
     page.locator(".desk .small", has_text="at least 768 pixels wide").wait_for()
     settled(page)
     assert not page.locator("#music-roll [data-do='Draw notes']").is_visible() and page.locator("#music-roll .play").is_visible()
+    play, export = page.locator("#music-roll .play").bounding_box(), page.locator("#music-roll .menu summary").bounding_box()
+    assert play["y"] <= export["y"] + export["height"] / 2 <= play["y"] + play["height"], "what it is and where it goes stand in one line"
+    assert page.locator("#music-roll .title").evaluate("(title) => title.textContent && title.scrollWidth <= title.clientWidth && title.scrollHeight <= title.clientHeight + 1"), "the title is read to its end"
     before, x = piece(page), at(page, 480, 84)
     page.mouse.click(*x)
     page.locator(ROLL).press("Enter")

