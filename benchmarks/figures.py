@@ -34,7 +34,7 @@ def page(rows: list[str], outside: int, models: int) -> str:
         "the rumour of a typed model has a smaller step; the positive exponents of Lorenz 1996 are measured longer; a count of the two-stage trial that had been remembered wrongly was taken out; "
         "sizes of outbreaks on a network count those who bring them in, and are means of forty; the dense liquid is measured twice as long. "
         "Where a source stood in no library at hand, "
-        "its figure is given from memory: Simon's and the inflation tables, Hull, Heston's reference prices, Gelman, NIST's Lennard-Jones values, Hack's exponent, the Schelling band, Stommel's graph, "
+        "its figure is given from memory: Simon's and the inflation tables, Hull, Heston's reference prices, Gelman, NIST's Lennard-Jones values, Hack's exponent, the Schelling band, Stommel's graph, options on means, "
         "the largest flow of Nagel and Schreckenberg, Webster's delay. "
         "“Computed” stands where theory gives the figure exactly. Figures of the files `run_*` go through `simulation.run`, the door of pages and API, and read the table it writes.\n\n"
         "This page is written by `python benchmarks/figures.py`; `tests/test_sim_figures.py` holds the same figures as tests.\n\n" + HEAD + "\n".join(rows) + "\n"

@@ -14,7 +14,7 @@ from tabs.job_follow import Run, duration
 from tabs.job_page import JobPage
 from tabs.simulation_desk import Desk
 from tabs.simulation_experiment_view import SCRIPT, stage
-from tabs.simulation_form import numbers_of
+from tabs.simulation_form import fields_of, numbers_of
 from tabs.simulation_plan import FIELDS, fitting, sizes
 
 SWEEP, REPLICATE, COMPARE, SOBOL = "simulation.sweep", "simulation.replicate", "simulation.compare", "simulation.sobol"
@@ -94,8 +94,8 @@ class ExperimentPage(JobPage):
         words = self.studio.words
         self.axes[which] = gr.Dropdown([], allow_custom_value=True, label=label, elem_id=f"experiment-{which}")
         with gr.Row(visible=which == "x", elem_classes="experiment-range") as self.axes[f"{which}_row"]:
-            self.axes[f"{which}_from"] = gr.Number(0, label=words("From"), min_width=70, elem_id=f"experiment-{which}-from")
-            self.axes[f"{which}_to"] = gr.Number(0, label=words("To"), min_width=70, elem_id=f"experiment-{which}-to")
+            self.axes[f"{which}_from"] = gr.Number(0, label=words("At least"), min_width=70, elem_id=f"experiment-{which}-from")
+            self.axes[f"{which}_to"] = gr.Number(0, label=words("At most"), min_width=70, elem_id=f"experiment-{which}-to")
             self.axes[f"{which}_count"] = gr.Number(31 if which == "x" else 21, precision=0, label=words("Values"), min_width=60, elem_id=f"experiment-{which}-count")
 
     def _build_advanced(self) -> None:
@@ -309,7 +309,15 @@ class ExperimentPage(JobPage):
         return stop
 
     def stage(self, run: Run, owner: str, lang: str) -> str:
-        return stage(self.studio, run, self.follower.asked(run.job) if run.job else {}, lang)
+        asked = self.follower.asked(run.job) if run.job else {}
+        return stage(self.studio, run, asked, self._titles(asked), lang)
+
+    def _titles(self, asked: dict[str, Any]) -> dict[str, str]:
+        """Of the model's parameters, by name."""
+        try:
+            return {field.name: field.title for field in fields_of(self.desk.find(asked["model"], asked["own"]))}
+        except (KeyError, StudioError):  # its model is gone
+            return {}
 
 
 def _number(given: dict[str, Any], name: str) -> Any:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from studio.api import Output, Studio, StudioError
+from studio.api import Output, Studio, StudioError, caption, captions_in
 from tabs.job_follow import Run, duration
 
 SCRIPT = (Path(__file__).parent / "simulation_experiment.js").read_text(encoding="utf-8")
@@ -17,8 +17,8 @@ SUFFIXES = {".csv": "Table (CSV)", ".png": "Figure (PNG)", ".svg": "Figure (SVG)
 NOT_VALUES = {"run", "seed", "value", "mean", "sd", "runs", "time"}
 
 
-def stage(studio: Studio, run: Run, asked: dict[str, Any], lang: str) -> str:
-    """HTML of the view; `asked` are the job's params."""
+def stage(studio: Studio, run: Run, asked: dict[str, Any], titles: dict[str, str], lang: str) -> str:
+    """HTML of the view; `asked` are the job's params, `titles` those of the model's parameters by name."""
     say = studio.words.say
     if run.problem:
         return _framed(f'<p class="studio-error" role="alert">{html.escape(run.problem)}</p>')
@@ -32,7 +32,7 @@ def stage(studio: Studio, run: Run, asked: dict[str, Any], lang: str) -> str:
     tables = [output for output in outputs if output.path.endswith(".csv")]
     notes = "".join(f'<p class="experiment-note">{html.escape(say(lang, note))}</p>' for note in run.notes)
     figures = "".join(f'<figure><img src="/api/v1/outputs/{html.escape(output.id)}/file" alt="{html.escape(output.title)}"></figure>' for output in pictures)
-    shown = "".join(_table(studio, output, asked, lang, opened=number == 0) for number, output in enumerate(tables))
+    shown = "".join(_table(studio, output, asked, titles, lang, opened=number == 0) for number, output in enumerate(tables))
     return _framed(figures + notes + _takeaway(studio, run, outputs, lang) + shown)
 
 
@@ -77,7 +77,7 @@ def _takeaway(studio: Studio, run: Run, outputs: list[Output], lang: str) -> str
     return f'<div class="experiment-take">{"".join(acts)}{"".join(links)}<span class="experiment-told" role="status"></span></div>'
 
 
-def _table(studio: Studio, output: Output, asked: dict[str, Any], lang: str, *, opened: bool) -> str:
+def _table(studio: Studio, output: Output, asked: dict[str, Any], titles: dict[str, str], lang: str, *, opened: bool) -> str:
     """The first rows; those that stand for values have a button that puts them on the desk."""
     path, say = Path(output.path), studio.words.say
     if not path.is_file():
@@ -91,11 +91,12 @@ def _table(studio: Studio, output: Output, asked: dict[str, Any], lang: str, *, 
     for row, use in zip(body, uses, strict=True):
         first = f'<td class="use"><button type="button" data-use="{html.escape(json.dumps(use))}" title="{button}" aria-label="{button}">↥</button></td>' if use else ("<td></td>" if any(uses) else "")
         lines.append(f"<tr>{first}{''.join(f'<td>{html.escape(_rounded(cell))}</td>' for cell in row)}</tr>")
-    titles = "".join(f"<th>{html.escape(say(lang, cell))}</th>" for cell in head)
+    with captions_in(lang):  # short words: elsewhere on the page they may mean something else
+        heads = "".join(f'<th title="{html.escape(cell)}">{html.escape(caption(titles.get(cell, cell)))}</th>' for cell in head)
     more = f'<p class="experiment-note">{html.escape(say(lang, "{n} of {all} rows; the file has them all.", n=f"{MOST_ROWS}", all=f"{len(rows) - 1:,}"))}</p>' if len(rows) - 1 > MOST_ROWS else ""
     name = html.escape(say(lang, output.title.partition(": ")[2] or "Table"))
     corner = "<th></th>" if any(uses) else ""
-    return f'<details{" open" if opened else ""}><summary>{name}</summary><div class="table-rows"><table><thead><tr>{corner}{titles}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>{more}</details>'
+    return f'<details{" open" if opened else ""}><summary>{name}</summary><div class="table-rows"><table><thead><tr>{corner}{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>{more}</details>'
 
 
 def _use(head: list[str], row: list[str], asked: dict[str, Any]) -> dict[str, Any]:

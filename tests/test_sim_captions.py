@@ -18,7 +18,7 @@ from tests.experimenting import Context
 from tests.experimenting import done as experimented
 from tests.simulating import Context as LiveContext
 
-WORDED = ("ekman", "stommel", "sir", "mmc", "ward", "emergency", "simon", "group_sequential", "adaptive_trial", "options", "garch", "fraud")
+WORDED = ("ekman", "stommel", "sir", "mmc", "ward", "emergency", "simon", "group_sequential", "adaptive_trial", "options", "path_options", "garch", "fraud")
 MODELS = {model.id: model for model in register_simulations()}
 PIPELINES: dict[str, Any] = {pipeline.id: pipeline for pipeline in register_pipelines(Simulations(list(MODELS.values())))}
 japanese = pytest.mark.skipif(not wide_font(), reason="no font with Japanese letters is installed")

@@ -33,6 +33,10 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"control": 0.1, "treatment": 0.9, "allocation": "equal", "patients": 60, "certainty": 0.8, "burn_in": 100, "prior_successes": 30, "prior_failures": 30},
     ),
     "options": ({}, {"volatility": 0.5, "rate": 0.1, "price": 90.0, "strike": 120.0, "dividends": 0.1, "premium": 0.3, "paths": 300}),
+    "path_options": (
+        {},
+        {"kind": "Down and in", "barrier": 80.0, "strike": 120.0, "volatility": 0.5, "side": "Put", "watched": "once a day", "rebate": 5.0, "rate": 0.1, "dividends": 0.1, "price": 95.0, "paths": 300},
+    ),
     "heston": ({}, {"volatility": 0.5, "long_volatility": 0.6, "restlessness": 1.5, "correlation": 0.5, "reversion": 9.0, "rate": 0.1, "dividends": 0.1, "price": 90.0, "strike": 120.0, "paths": 300}),
     "garch": ({}, {"omega": 0.5, "alpha": 0.05, "beta": 0.5, "mean": 1.0}),
     "fraud": ({}, {"payments_per_day": 900.0, "fraud_share": 0.1, "greed": 0.0, "threshold": 1.0, "night_share": 0.0, "customers": 40, "invented": 1.0}),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from pipelines.simulation import register_simulations
 from pipelines.simulation.experiments.effort import SECONDS as EFFORT
 from pipelines.simulation.experiments.effort import seconds_of
+from studio.i18n import Words
+from tabs.job_follow import Run
+from tabs.simulation_experiment_view import stage
 from tabs.simulation_plan import SECONDS, SIZES, fitting, rounded_down, sizes
 
 
@@ -47,3 +55,14 @@ def test_a_model_without_chance_is_run_once(kind: str) -> None:
 @pytest.mark.parametrize(("number", "told"), [(4545.0, 4000.0), (0.3, 0.3), (99.0, 90.0), (1.0, 1.0), (0.07, 0.07)])
 def test_a_shorter_run_has_a_plain_length(number: float, told: float) -> None:
     assert rounded_down(number) == told
+
+
+def test_a_tables_heads_are_titles_in_the_pages_language(tmp_path: Path) -> None:
+    """The file keeps its names; a word like “mean” stands for itself where nobody translated it."""
+    path = tmp_path / "sweep.csv"
+    path.write_text("rate,mean,q05,runs\n0.5,1.25,1,3\n", encoding="utf-8")
+    output: Any = SimpleNamespace(path=str(path), title="Growth, sweep", id="1", kind="table")
+    studio: Any = SimpleNamespace(words=Words(), store=SimpleNamespace(output=lambda _: output))
+    heads = {lang: re.findall(r"<th title=\"(\w+)\">([^<]+)</th>", stage(studio, Run(job="j", outputs=["1"]), {"values": {}}, {"rate": "Volatility"}, lang)) for lang in ("en", "ja")}
+    assert heads["en"] == [("rate", "Volatility"), ("mean", "mean"), ("q05", "q05"), ("runs", "runs")]
+    assert heads["ja"] == [("rate", "ボラティリティ"), ("mean", "平均"), ("q05", "q05"), ("runs", "実行")]

@@ -35,6 +35,7 @@ def register_simulations() -> list[Simulation]:
     from pipelines.simulation.models.nasch import Nasch
     from pipelines.simulation.models.network_sir import NetworkSir
     from pipelines.simulation.models.options import Options
+    from pipelines.simulation.models.path_options import PathOptions
     from pipelines.simulation.models.percolation import Percolation
     from pipelines.simulation.models.rosenzweig_macarthur import RosenzweigMacArthur
     from pipelines.simulation.models.schelling import Schelling
@@ -79,6 +80,7 @@ def register_simulations() -> list[Simulation]:
         GroupSequential(),
         AdaptiveTrial(),
         Options(),
+        PathOptions(),
         Heston(),
         Garch(),
         Fraud(),

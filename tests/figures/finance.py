@@ -11,6 +11,7 @@ from pipelines.simulation.models.fraud import Fraud, Stream, benford_misfit, qua
 from pipelines.simulation.models.garch import Garch, GarchParams
 from pipelines.simulation.models.heston import Heston, call_price
 from pipelines.simulation.models.options import BlackScholes, Options
+from pipelines.simulation.models.path_options import Barrier, Mean, PathOptions
 from studio.api import chance
 from tests.figures import Figure
 
@@ -22,6 +23,35 @@ BOLLERSLEV = "Bollerslev 1986, J. Econometrics 31, theorem 2"
 GHYSELS = GarchParams(omega=0.0107613, alpha=0.153134, beta=0.805974, mean=-0.00619041)
 USUAL, GREEKS = BlackScholes(100, 100, 1, 0.05, 0.2), BlackScholes(49, 50, 20 / 52, 0.05, 0.2)
 FANG_SET = {"volatility": 0.0175**0.5, "long_volatility": 0.0398**0.5, "restlessness": 0.5751, "correlation": -0.5711, "reversion": 1.5768, "rate": 0.0}
+
+
+HAUG = "Haug, The Complete Guide to Option Pricing Formulas, table of standard barrier options: S = 100, rebate 3, 8 %, dividends 4 %, 25 %, half a year"
+TURNBULL = "Levy 1997, in Clewlow and Strickland, Exotic Options: S = 90, K = 87, 2.5 %, dividends 6 %, 13 %, 11 months"
+CLEWLOW = "Clewlow and Strickland, Implementing Derivatives Models: S = K = 100, 6 %, dividends 3 %, 20 %, a year"
+
+
+BARRIERS = (
+    ("Call", "down and out", 95, 90, 9.0246), ("Call", "down and out", 95, 100, 6.7924), ("Call", "down and out", 95, 110, 4.8759), ("Call", "up and out", 105, 90, 2.6789), ("Call", "up and out", 105, 110, 2.3453),
+    ("Call", "down and in", 95, 90, 7.7627), ("Call", "down and in", 95, 110, 2.0576), ("Call", "up and in", 105, 90, 14.1112), ("Call", "up and in", 105, 110, 4.5910),
+    ("Put", "down and out", 95, 90, 2.2798), ("Put", "down and out", 95, 110, 2.6252), ("Put", "up and out", 105, 90, 3.7760), ("Put", "up and out", 105, 110, 7.5187),
+    ("Put", "down and in", 95, 90, 2.9586), ("Put", "down and in", 95, 110, 11.9752), ("Put", "up and in", 105, 90, 1.4653), ("Put", "up and in", 105, 110, 7.0846),
+)  # fmt: skip
+
+
+def barrier(side: Any, kind: str, level: float, strike: float) -> float:
+    down, out = kind.split(" and ")
+    return Barrier(side, down == "down", out == "out", 100, strike, level, 0.5, 0.08, 0.25, 0.04, 3.0).worth
+
+
+def barrier_by_paths(kind: str, level: float) -> float:
+    """126 days are half a year."""
+    return last(PathOptions(), 126.0, kind=kind, barrier=level, strike=100.0, volatility=0.25, rate=0.08, dividends=0.04, rebate=3.0, paths=100_000)["worth"]
+
+
+def daily_mean() -> float:
+    """231 days are 11 months; the source's mean has the first day too: (S + 231 A)/232 is below K where A is below (232 K − S)/231."""
+    strike = (232 * 87.0 - 90.0) / 231
+    return 231 / 232 * last(PathOptions(), 231.0, kind="Mean of the price", side="Put", price=90.0, strike=strike, volatility=0.13, rate=0.025, dividends=0.06, paths=100_000)["worth"]
 
 
 def last(model: Any, time: float, **values: Any) -> dict[str, float]:
@@ -66,6 +96,14 @@ FIGURES: tuple[Figure, ...] = (
     Figure("options", "call, S = K = 100, 5 %, 20 %, a year", 10.450584, 1e-6, BLACK, lambda: USUAL.call),
     Figure("options", "put, S = K = 100, 5 %, 20 %, a year", 5.573526, 1e-6, BLACK, lambda: USUAL.put),
     Figure("options", "call, K = 110", 6.040088, 1e-6, BLACK, lambda: BlackScholes(100, 110, 1, 0.05, 0.2).call),
+    *(
+        Figure("path_options", f"{kind} {side.lower()}, K = {strike}, barrier {level}", worth, 1e-4, HAUG, lambda side=side, kind=kind, level=level, strike=strike: barrier(side, kind, level, strike))
+        for side, kind, level, strike, worth in BARRIERS
+    ),
+    Figure("path_options", "down and out call by 100,000 paths, K = 100, barrier 95", 6.7924, 0.12, HAUG + "; 3 s.e.", lambda: barrier_by_paths("Down and out", 95.0)),
+    Figure("path_options", "up and in call by 100,000 paths, K = 100, barrier 105", 8.4482, 0.12, HAUG + "; 3 s.e.", lambda: barrier_by_paths("Up and in", 105.0)),
+    Figure("path_options", "call on the geometric mean of 10 days", 5.3425606635, 1e-9, CLEWLOW, lambda: Mean("Call", 100, 100, np.arange(1, 11) / 10, 1.0, 0.06, 0.2, 0.03).geometric),
+    Figure("path_options", "put on the arithmetic mean of 231 days by 100,000 paths", 1.7490, 0.0012, TURNBULL + "; as of 250 days, which is so far from 100 days", daily_mean),
     Figure("options", "call by 200,000 paths", 10.450584, 0.099, BLACK + "; 3 s.e.", lambda: last(Options(), 252.0, paths=200_000)["call"]),
     Figure("options", "put by 200,000 paths", 5.573526, 0.059, BLACK + "; 3 s.e.", lambda: last(Options(), 252.0, paths=200_000)["put"]),
     Figure("options", "call, S = 42, K = 40, 10 %, 20 %, half a year", 4.76, 0.005, HULL + ", example 15.6", lambda: BlackScholes(42, 40, 0.5, 0.1, 0.2).call),

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipelines.simulation.drawing import canvas
 from pipelines.simulation.jit import compiled
-from pipelines.simulation.models.options import DAYS, TRAIL, fan, grown, shown
+from pipelines.simulation.models.options import DAYS, TRAIL, both_ways, fan, grown, shown
 from studio.api import Numbers, Params, Picture, Preset, Series, Simulation, Source, chance, steps_at, ui
 
 NODES = 16  # of each panel
@@ -212,7 +212,7 @@ class Heston(Simulation):
 
     def render(self, state: Market, params: HestonParams) -> Picture:
         image, draw = canvas()
-        return fan(image, draw, np.array(state.trail), state.values, params.strike, self.observe(state, params), DAYS)
+        return fan(image, draw, np.array(state.trail), state.values, params.strike, both_ways(self.observe(state, params)), DAYS)
 
 
 def law_of(params: HestonParams) -> Numbers:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pipelines.simulation.charts import Chart, mixed, thinned, written
+from pipelines.simulation.charts import Chart, Colour, mixed, thinned, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
 from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, caption, chance, steps_at, ui
@@ -240,14 +240,23 @@ class Options(Simulation):
 
     def render(self, state: Prices, params: OptionsParams) -> Picture:
         image, draw = canvas()
-        return fan(image, draw, np.array(state.trail), state.values, params.strike, self.observe(state, params), DAYS)
+        return fan(image, draw, np.array(state.trail), state.values, params.strike, both_ways(self.observe(state, params)), DAYS)
 
 
-def fan(image: Any, draw: Any, trail: Numbers, values: Numbers, strike: float, seen: Mapping[str, float], days: float) -> Picture:
-    """Paths so far, the strike, how all prices are spread now, and the options' values by both ways."""
+def both_ways(seen: Mapping[str, float]) -> list[str]:
+    """The options' values by paths and by formula, as they stand below a fan."""
+    return [
+        caption("call {paths:.3f}, by the formula {formula:.3f}", paths=seen["call"], formula=seen["call_exact"]),
+        caption("put {paths:.3f}, by the formula {formula:.3f}", paths=seen["put"], formula=seen["put_exact"]),
+    ]
+
+
+def fan(image: Any, draw: Any, trail: Numbers, values: Numbers, strike: float, told: Sequence[str], days: float, levels: Sequence[tuple[float, Colour]] = ()) -> Picture:
+    """Paths so far, the strike and other levels, how all prices are spread now, and what is told of the options."""
     way = thinned(trail)
     last = max(days, float(way[-1, 0]))
-    low, high = min(float(np.quantile(way[:, 2:], 0.002)), strike), max(float(np.quantile(way[:, 2:], 0.998)), strike)
+    marked = [strike, *(level for level, _ in levels)]
+    low, high = min(float(np.quantile(way[:, 2:], 0.002)), *marked), max(float(np.quantile(way[:, 2:], 0.998)), *marked)
     margin = max(0.06 * (high - low), 0.02 * strike)
     box = (0.0, last, low - margin, high + margin)
     chart = Chart(draw, (44, 16, 390, 296), box).axes("trading days")
@@ -255,12 +264,14 @@ def fan(image: Any, draw: Any, trail: Numbers, values: Numbers, strike: float, s
         over = way[-1, path] > strike
         chart.line(way[:, 0], way[:, path], INK if path == 2 else mixed(KINDS[2] if over else KINDS[0], GROUND, 0.42), 2 if path == 2 else 1)
     chart.line(way[:, 0], way[:, 1], KINDS[5], 2).across(strike)
+    for level, colour in levels:
+        chart.across(level, colour)
     counts, edges = np.histogram(values, bins=44, range=(box[2], box[3]))
     side = Chart(draw, (396, 16, 470, 296), (0, max(int(counts.max()), 1), box[2], box[3]))
     for count, lower, upper in zip(counts, edges[:-1], edges[1:], strict=True):
         draw.rectangle((396, float(side.y(upper)), float(side.x(count)), float(side.y(lower)) - 1), fill=KINDS[2] if lower >= strike else KINDS[0])
-    written(draw, (44, 338), caption("call {paths:.3f}, by the formula {formula:.3f}", paths=seen["call"], formula=seen["call_exact"]), INK, 12, "lm")
-    written(draw, (262, 338), caption("put {paths:.3f}, by the formula {formula:.3f}", paths=seen["put"], formula=seen["put_exact"]), INK, 12, "lm")
+    for at, words in zip((44, 262), told, strict=False):
+        written(draw, (at, 338), words, INK, 12, "lm")
     return picture_of(image)
 
 
