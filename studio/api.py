@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from studio.artifacts import Artifact, Result
 from studio.bodies import body
+from studio.captions import Language, caption, captions_in, drawable, font_for, is_latin, retold, wide_font
 from studio.catalog import Catalog
 from studio.entries import ModelEntry
 from studio.errors import (
@@ -98,6 +99,7 @@ __all__ = [
     "InternalError",
     "Misread",
     "Lane",
+    "Language",
     "Loading",
     "Looks",
     "ModelBroken",
@@ -141,18 +143,25 @@ __all__ = [
     "Text",
     "WorkerDied",
     "body",
+    "caption",
+    "captions_in",
     "chance",
     "changed_params",
+    "drawable",
+    "font_for",
     "give_back",
     "has_bfloat16",
     "hookimpl",
+    "is_latin",
     "language",
     "look",
     "observations",
     "parameters_text",
     "read_model_values",
+    "retold",
     "seeds_of",
     "steps_at",
     "take_change",
     "ui",
+    "wide_font",
 ]

@@ -70,6 +70,12 @@ def read_catalogue(lang: str) -> dict[str, str]:
     return found
 
 
+def read_captions(lang: str) -> dict[str, str]:
+    """Words that stand in pictures only: short ones, which elsewhere on the page may mean something else."""
+    found: dict[str, str] = json.loads((LOCALES / "captions" / f"{lang}.json").read_text(encoding="utf-8"))
+    return found
+
+
 def language(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Literal["en", "ja"]:
     """Who asks in which language: the switch in the page's header, else the browser's first language."""
     first = cookies.get("seisei_lang", "") or headers.get("accept-language", "en")

@@ -39,7 +39,7 @@ class GridAxes:
         words, field = self.studio.words, grid.model_fields[f"{which}_axis"]
         with gr.Group(elem_classes="image-axis"):
             if choices:
-                self.axes[f"{which}_axis"] = gr.Dropdown(list(choices), value="", allow_custom_value=True, label=words(str(field.title)), info=words(str(field.description)))
+                self.axes[f"{which}_axis"] = gr.Dropdown(list(choices), value="", allow_custom_value=True, label=words(str(field.title)), info=words(str(field.description)), elem_id=f"{prefix}-{which}-axis")
             else:
                 self.axes[f"{which}_axis"] = ui.control(field, self.studio)
             title = str(grid.model_fields[f"{which}_values"].title)

@@ -6,6 +6,7 @@ import contextlib
 import html
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -125,6 +126,10 @@ class CreatePage(PicturePage):
 
     def hello(self, owner: str, lang: str) -> str:
         return self._ideas(self._last_model(owner), lang)
+
+    def _drawn(self, run: Run, request: gr.Request) -> list[Any]:
+        """Of a task's grid the pictures, each to be gone on with; its sheet is in the gallery."""
+        return super()._drawn(replace(run, outputs=run.parts, wanted=len(run.parts)) if run.parts else run, request)
 
     def shown(self, run: Run, request: gr.Request) -> list[Any]:
         chosen = run.outputs[-1] if run.outputs else ""

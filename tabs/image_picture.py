@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from studio.api import BadInput, NotFound, Studio
 
+KINDS = (".png", ".jpg", ".webp", ".gif")
 OTHERS = ("AVIF", "BMP", "JPEG2000", "PPM", "TGA", "TIFF")  # kinds of still pictures that are kept as PNG
 KEY = "^([0-9a-f]{64}"  # how the pattern of such parameters begins
 ORIENTATION, TURNED = 0x0112, 5  # Exif: from 5 on width and height are exchanged
@@ -48,12 +49,14 @@ def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
 
 def keep_data(studio: Studio, data: bytes) -> str:
     """The key of a file's content among the inputs. Raises BadInput for what is no picture."""
+    keep = studio.jobs.desk.inputs.keep
     try:
-        return studio.jobs.desk.inputs.keep(data)
+        key = keep(data)
     except BadInput:
-        if not (converted := as_png(data)):
-            raise
-        return studio.jobs.desk.inputs.keep(converted)
+        key = keep(converted) if (converted := as_png(data)) else ""
+    if not key.endswith(KINDS):  # nothing, or a sound
+        raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image")
+    return key
 
 
 def as_png(data: bytes) -> bytes:

@@ -94,7 +94,7 @@ class StylePage(PicturePage):
 
     def listen(self, tab: Any, create: Any, upscale: Any) -> None:
         form, given = self.form, self.form.given
-        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files} | self.sheet.controls))
+        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files} | self.sheet.axes))
         self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         self._paints(self.own_style.upload(self.on_own, [self.own_style], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         gr.on([form.controls["strength"].release, form.controls["colours"].input], self.on_tweak, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
@@ -107,13 +107,13 @@ class StylePage(PicturePage):
         gr.on([form.method.change, form.mix.change, form.picture.change], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         form.folder.upload(lambda files: files, [form.folder], [form.files], **ui.QUICK)
         form.batch.click(self.on_batch, inputs_kwargs=given | {"files": form.files}, outputs=self.streamed, **STREAMING)
-        self.sheet.go.click(self.on_sheet, inputs_kwargs=given | self.sheet.controls, outputs=self.streamed, **STREAMING)
+        self.sheet.go.click(self.on_sheet, inputs_kwargs=given | self.sheet.axes, outputs=self.streamed, **STREAMING)
         self.sheet.listen(form)
         self.cards.listen(form.mix, form.source)
         self._listen_actions(create, upscale)
         self._thumbs(tab.select(self.on_open, [form.mix], [*form.filled, self.cards.view], **ui.QUICK))
         for pipeline in (*form.kinds, BATCH, SHEET):
-            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [*form.filled, self.cards.view, *self.sheet.controls.values()])
+            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [*form.filled, self.cards.view, *self.sheet.axes.values()])
 
     def _paints(self, event: Any) -> Any:
         """Then it is painted; then the thumbnails that waited are made."""
@@ -169,7 +169,8 @@ class StylePage(PicturePage):
             return
         self.accepted(ui.owner(request), given)
         for drawn in self.follow(job, request):
-            yield [drawn[0], self._refused(refused, ui.lang(request)), *drawn[2:]]
+            left_out = [*refused, *job.summary.get("refused", [])]  # those that only reading them in full found out come at the end
+            yield [drawn[0], self._refused(left_out, ui.lang(request)), *drawn[2:]]
 
     def on_sheet(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         """The picture once for each value of what is compared."""

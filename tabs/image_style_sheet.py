@@ -1,4 +1,4 @@
-"""Compare: the picture once for each value of one or two settings, and all as a sheet. A view of image.style_grid, folded into the Style page."""
+"""Compare: the picture once for each value of one to three settings, and all as a sheet. A view of image.style_grid, folded into the Style page."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ import gradio as gr
 
 from studio import ui
 from studio.api import Studio
-from tabs.image_style_mix import METHODS, method_of
+from tabs.grid_axes import GridAxes, quoted
+from tabs.image_style_mix import BLEND, METHODS, method_of
 
 SHEET = "image.style_grid"
-AXES = ("x", "y")
+STYLES = "styles"  # the parameter whose values are names
+MOST_FILLED = 6
 
 
-class StyleSheet:
+class StyleSheet(GridAxes):
     """Picture, style and all other settings are those of the form."""
 
     def __init__(self, studio: Studio, form: Any) -> None:
         self.studio, self.form = studio, form
-        self.controls: dict[str, Any] = {}
+        self.fields = {str(field.title): field for kind in form.kinds.values() for field in kind.model_fields.values()}
 
     def build(self) -> None:
-        words, fields = self.studio.words, self.studio.pipelines[SHEET].Params.model_fields
+        words = self.studio.words
         with gr.Accordion(words("Compare settings"), open=False, elem_id="image-style-sheet"):
-            for which in AXES:
-                axis, values = (fields[f"{which}_{part}"] for part in ("axis", "values"))
-                title, about, choices = str(values.title), str(values.description), self._choices([], self.form.methods[0])
-                self.controls[f"{which}_axis"] = gr.Dropdown(choices, value="", allow_custom_value=True, label=words(str(axis.title)), elem_id=f"image-style-{which}-axis")
-                self.controls[f"{which}_values"] = gr.Textbox(label=words(title), info=words(about), lines=1, max_lines=4, elem_id=f"image-style-{which}-values")
+            self.build_axes(self.studio.pipelines[SHEET].Params, "image-style", self._choices([], self.form.methods[0]))
             with gr.Row(elem_classes="studio-quiet"):
                 self.go = gr.Button(words("Paint a sheet"), size="sm", min_width=110, elem_id="image-style-sheet-go")
 
     def listen(self, form: Any) -> None:
-        axes = [self.controls[f"{which}_axis"] for which in AXES]
+        axes = [component for name, component in self.axes.items() if name.endswith("axis")]
         gr.on([form.mix.change, form.method.change], self.on_method, [form.mix, form.method, *axes], axes, **ui.QUICK)
+        self.listen_axes(form.method)
 
     def _choices(self, mix: list[dict[str, Any]], method: str) -> list[tuple[str, str]]:
         """The settings of the method that would paint it."""
@@ -48,13 +47,20 @@ class StyleSheet:
         known = {title for _, title in choices}
         return [gr.update(choices=choices, value=axis if axis in known else "") for axis in chosen]
 
+    def values_of(self, axis: str, model: str) -> list[str]:
+        """Also names of painted styles."""
+        pipeline: Any = self.studio.pipelines.get(BLEND)
+        if pipeline and self.fields.get(axis) is pipeline.Params.model_fields[STYLES]:
+            return [quoted(str(one["name"])) for one in pipeline.styles()[:MOST_FILLED]]
+        return super().values_of(axis, model)
+
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """Of the job. Raises BadInput."""
-        return {"method": self.form.pipeline(given), "settings": self.form.values(given)} | {name: given[name] or "" for name in self.controls}
+        return {"method": self.form.pipeline(given), "settings": self.form.values(given)} | {name: given[name] or "" for name in self.axes}
 
     def shown(self, values: dict[str, Any]) -> list[Any]:
-        """For the controls: the axes of a job, none for another one's."""
+        """For the axes: those of a job, none for another one's."""
         pipeline = str(values.get("method", ""))
         title = next((title for title, ids in METHODS.items() if pipeline in ids), self.form.methods[0])
         choices = self._choices([{"style": "n:"}] if pipeline == METHODS["Quick"][0] else [], title)
-        return [gr.update(choices=choices, value=values.get(name, "")) if name.endswith("axis") else values.get(name, "") for name in self.controls]
+        return [gr.update(choices=choices, value=values.get(name, "")) if name.endswith("axis") else values.get(name, "") for name in self.axes]

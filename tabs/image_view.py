@@ -14,7 +14,9 @@ def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
     if run.problem:
         return f'<div class="image-stage">{sheet(run, words, lang)}<p class="studio-error" role="alert">{html.escape(run.problem)}</p></div>'
     if run.running:
-        return f'<div class="image-stage" aria-busy="true">{_at_work(run)}{_progress(run, words, lang)}{sheet(run, words, lang)}</div>'
+        several = run.outputs or run.wanted > 1
+        parts = (_progress(run, words, lang), sheet(run, words, lang)) if several else (_at_work(run), _progress(run, words, lang))
+        return f'<div class="image-stage" aria-busy="true">{"".join(parts)}</div>'
     if run.outputs:
         notes = [words.say(lang, note) for note in run.notes] + ([words.say(lang, "Stopped. What was finished is kept.")] if run.stopped else [])
         told = f'<span class="told">{html.escape(" ".join(notes))}</span>' if notes else ""
@@ -25,9 +27,11 @@ def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
 
 
 def sheet(run: Run, words: Words, lang: str) -> str:
-    if not run.outputs:
+    """The pictures that are there, and of a job at work the next one in its place."""
+    if not run.outputs and not run.running:
         return ""
-    count = max(len(run.outputs), run.wanted)
+    coming = run.running and (len(run.outputs) < run.wanted or (run.wanted == 1 and len(run.outputs) > 1))  # of a grid it is not said how many there will be
+    count = max(len(run.outputs) + coming, run.wanted)
     columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
     rows = math.ceil(count / columns)
     most = "640px" if columns == 1 else f"min({840 // columns}px, {round(60 / rows)}vh)"
@@ -35,12 +39,11 @@ def sheet(run: Run, words: Words, lang: str) -> str:
     cells = "".join(
         f'<button type="button" data-output="{html.escape(output)}" aria-label="{label}"><img alt="" src="/api/v1/outputs/{html.escape(output)}/file"></button>' for output, label in zip(run.outputs, told, strict=False)
     )
-    return f'<div class="image-sheet" style="--columns:{columns};--most:{most}">{cells}</div>'
+    following = f'<span class="next">{_at_work(run)}</span>' if coming else ""
+    return f'<div class="image-sheet" style="--columns:{columns};--most:{most}">{cells}{following}</div>'
 
 
 def _at_work(run: Run) -> str:
-    if run.outputs and run.wanted > 1 and not run.previews:
-        return ""
     if not run.previews:
         return '<div class="blank"></div>'
     return f'<img class="soft" alt="" src="/api/v1/jobs/{html.escape(run.job)}/preview?{run.previews}">'

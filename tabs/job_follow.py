@@ -19,6 +19,7 @@ class Run:
 
     job: str = ""
     outputs: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)  # of a finished sheet: the outputs that it was made of
     step: int = 0
     total: int = 0
     eta: float = -1.0
@@ -97,6 +98,7 @@ class Follower:
     def _end(self, run: Run, event: Event, job: Any) -> None:
         run.running, run.stopped = False, isinstance(event, Cancelled)
         if isinstance(event, Done) and event.summary.get("sheet") and run.outputs:
+            run.parts = [output for output in run.outputs[:-1] if self.is_there(output)]
             run.outputs = run.outputs[-1:]  # its cells are in the gallery
         run.outputs = [output for output in run.outputs if self.is_there(output)]
         run.wanted = len(run.outputs) or 1

@@ -266,7 +266,7 @@ class ExperimentPage(JobPage):
     # -- a job -----------------------------------------------------------------------------------------------
 
     def on_go(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
-        yield from self.submit(request, given, pipeline=KINDS[given["kind"]])
+        yield from self.submit(request, given, {"language": ui.lang(request)}, KINDS[given["kind"]])
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         return self.values(given), {}

@@ -28,7 +28,7 @@ class Hand:
             raise NotFound("That job is not known any more.")
         return job
 
-    def report(self, owner: str, job_id: str, address: str) -> str:
+    def report(self, owner: str, job_id: str, address: str, lang: str) -> str:
         """A report of all that the job kept; its job."""
         job = self.job(owner, job_id)
         outputs = self.studio.store.outputs_of(job_id)
@@ -37,7 +37,7 @@ class Hand:
         settings = job.params.model_dump(mode="json")
         values = {name: settings[name] for name in ("model", "own", "values", "seed") if name in settings}
         summary = {name: value for name, value in job.summary.items() if name != "pace"}
-        return str(self.studio.submit(REPORT, values | {"method": job.pipeline.id, "settings": settings, "summary": summary, "parts": self.parts(outputs), "address": address}, owner=owner).id)
+        return str(self.studio.submit(REPORT, values | {"method": job.pipeline.id, "settings": settings, "summary": summary, "parts": self.parts(outputs), "address": address, "language": lang}, owner=owner).id)
 
     def parts(self, outputs: list[Output]) -> list[dict[str, str]]:
         """Figures as SVG where there is one, other pictures, and tables; each kept as a job's input."""
@@ -73,7 +73,7 @@ def routes(studio: Studio) -> list[Route]:
         return unquote(request.headers["x-seisei-owner"])
 
     def report(request: Request) -> Any:
-        return {"job": hand.report(owner(request), request.path_params["job"], request.query_params.get("address", ""))}
+        return {"job": hand.report(owner(request), request.path_params["job"], request.query_params.get("address", ""), language(request.headers, request.cookies))}
 
     def music(request: Request) -> Any:
         return {"job": hand.music(owner(request), request.path_params["job"])}

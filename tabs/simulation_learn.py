@@ -299,10 +299,10 @@ class LearnPage(JobPage):
     # -- a job -----------------------------------------------------------------------------------------------
 
     def on_go(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
-        yield from self.submit(request, given, pipeline=FILTER if given["method"] == KALMAN else LEARN)
+        yield from self.submit(request, given, {"language": ui.lang(request)}, FILTER if given["method"] == KALMAN else LEARN)
 
     def on_look(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
-        yield from self.submit(request, given | {"method": "Prior"}, pipeline=LEARN)
+        yield from self.submit(request, given | {"method": "Prior"}, {"language": ui.lang(request)}, LEARN)
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         state = given["state"]

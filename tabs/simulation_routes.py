@@ -76,9 +76,9 @@ class Views:
             raise NotFound("That job is not known any more.")
         return job
 
-    def begin(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
+    def begin(self, owner: str, given: dict[str, Any], lang: str) -> dict[str, Any]:
         """A new view; the one it replaces ends. Raises BadInput."""
-        values: dict[str, Any] = {name: given[name] for name in ("model", "own", "values", "seed", "speed", "steps", "changes") if name in given}
+        values: dict[str, Any] = {name: given[name] for name in ("model", "own", "values", "seed", "speed", "steps", "changes") if name in given} | {"language": lang}
         self._check_share(owner, str(given.get("replaces", "")))
         job = self.studio.submit(LIVE, values, owner=owner)
         with self._lock:
@@ -116,21 +116,24 @@ class Views:
         params = job.params
         return {"job": job.id, "model": declared(self.desk.find(params.model, params.own)), "own": params.own, "values": params.values, "seed": params.seed, "state": job.state}
 
-    def current(self, owner: str) -> dict[str, Any]:
-        """The view that goes on since the page was left; {} where there is none."""
+    def current(self, owner: str, lang: str) -> dict[str, Any]:
+        """The view that goes on since the page was left, now in the page's language; {} where there is none."""
         try:
             job = self.own_job(owner, self.studio.store.recall(owner, SLOT, ""))
         except StudioError:
             return {}
-        return self.told(job) if job.state in ("queued", "running") else {}
+        if job.state not in ("queued", "running"):
+            return {}
+        self.studio.jobs.update(job.id, "language", lang, by=owner)
+        return self.told(job)
 
-    def resume(self, owner: str, job_id: str) -> dict[str, Any]:
+    def resume(self, owner: str, job_id: str, lang: str) -> dict[str, Any]:
         """A view that ended because nobody looked, from where it was. Raises NotFound."""
         job = self.own_job(owner, job_id)
         kept = job.summary.get("checkpoint")
         if not kept:
             raise NotFound("This view can't go on.", hint="Start it again.")
-        return self.begin(owner, {"model": job.params.model, "own": job.params.own} | kept)
+        return self.begin(owner, {"model": job.params.model, "own": job.params.own} | kept, lang)
 
     def see(self, job: Any, fresh: bool) -> None:
         """Tells the view that somebody looks; `fresh` where the page has no frame yet."""
@@ -166,14 +169,14 @@ class Views:
             raise NotFound("There is no frame yet.", hint="Let it run for a moment.")
         return dict(json.loads(raw[4 : 4 + int.from_bytes(raw[:4], "little")])["checkpoint"])
 
-    def keep(self, owner: str, job: Any, given: dict[str, Any]) -> dict[str, Any]:
+    def keep(self, owner: str, job: Any, given: dict[str, Any], lang: str) -> dict[str, Any]:
         """A simulation.run that gives the same numbers. Raises BadInput."""
         kept = self.checkpoint(job)
         model = self.desk.find(job.params.model, job.params.own)
         step = model.time_step(model.Params.parse(kept["values"]))
         if not kept["steps"]:
             raise BadInput("Nothing has happened yet.", hint="Let it run for a moment.")
-        values = {"model": job.params.model, "own": job.params.own, "values": kept["values"], "seed": kept["seed"], "changes": kept["changes"], "duration": kept["steps"] * step}
+        values = {"model": job.params.model, "own": job.params.own, "values": kept["values"], "seed": kept["seed"], "changes": kept["changes"], "duration": kept["steps"] * step, "language": lang}
         made = self.studio.submit(RUN, values | {name: given[name] for name in ("moving", "frames", "every") if name in given}, owner=owner)
         return {"job": made.id}
 
@@ -218,6 +221,9 @@ def routes(studio: Studio) -> list[Route]:
     def owner(request: Request) -> str:
         return unquote(request.headers["x-seisei-owner"])
 
+    def lang(request: Request) -> str:
+        return language(request.headers, request.cookies)
+
     def job(request: Request) -> Any:
         return views.own_job(owner(request), request.path_params["job"])
 
@@ -250,13 +256,13 @@ def routes(studio: Studio) -> list[Route]:
         return Response(made[model.id], media_type="image/webp", headers={"cache-control": "private, max-age=3600"})
 
     async def begin(request: Request) -> Any:
-        return await apart(views.begin, owner(request), await body(request))
+        return await apart(views.begin, owner(request), await body(request), lang(request))
 
     def current(request: Request) -> Any:
-        return views.current(owner(request))
+        return views.current(owner(request), lang(request))
 
     def resume(request: Request) -> Any:
-        return views.resume(owner(request), request.path_params["job"])
+        return views.resume(owner(request), request.path_params["job"], lang(request))
 
     async def frame(request: Request) -> Response:
         """Waits a moment for one that is newer than ?after=; 204 where none came, 410 where the view has ended."""
@@ -274,7 +280,7 @@ def routes(studio: Studio) -> list[Route]:
         if view.state in ("queued", "running"):
             return Response(status_code=204, headers={"x-state": view.state})
         error = view.error.wire() if view.error else {"message": "", "hint": ""}
-        told_words = {name: studio.words.say(language(request.headers, request.cookies), str(error[name])) for name in ("message", "hint")}  # type: ignore[literal-required]
+        told_words = {name: studio.words.say(lang(request), str(error[name])) for name in ("message", "hint")}  # type: ignore[literal-required]
         return Response(json.dumps({"state": view.state, "checkpoint": bool(view.summary.get("checkpoint")), **told_words}), status_code=410, media_type="application/json")
 
     async def ask(request: Request) -> Any:
@@ -283,7 +289,7 @@ def routes(studio: Studio) -> list[Route]:
         return {"told": True}
 
     async def keep(request: Request) -> Any:
-        return await apart(views.keep, owner(request), job(request), await body(request))
+        return await apart(views.keep, owner(request), job(request), await body(request), lang(request))
 
     return [
         Route(AT + "page.js", ["GET"], module, "The script of the Simulation pages"),

@@ -351,6 +351,47 @@ def qwenimage21(words: Any, root: Path) -> Any:
     return QwenImage21Pipeline(flow(), vae, seer(letters(), third=True), prepares(letters(), third=True), network)
 
 
+CODES = 34  # what GLM-Image's first half may say: codes of pictures, and where one begins and ends
+
+
+def codes() -> Any:
+    """A tokenizer whose first entries are codes of pictures, then bytes and marks, as GLM-Image has it."""
+    from transformers import Qwen2Tokenizer
+
+    from pipelines.image.checkpoint import _byte_letters
+
+    marks = {"image_token": "<|image|>", "grid_bos_token": "<|grid_start|>", "grid_eos_token": "<|grid_end|>"}
+    names = (*(f"<|code_{number}|>" for number in range(CODES - 2)), "<|picture_start|>", "<|picture_end|>", *_byte_letters(), *MARKS[:3], *marks.values())
+    made = Qwen2Tokenizer(vocab={name: number for number, name in enumerate(names)}, merges=[], bos_token="<|picture_start|>", extra_special_tokens=marks)
+    made.chat_template = TEMPLATE
+    return made
+
+
+def glm(words: Any, root: Path) -> Any:
+    """A language model says the picture's codes, a transformer draws after them."""
+    import torch
+    import transformers
+    from diffusers import GlmImagePipeline, GlmImageTransformer2DModel
+
+    said = codes()
+    number = said.convert_tokens_to_ids
+    nothing = number("<|endoftext|>")
+    text = {name: value for name, value in READS.items() if name != "head_dim"} | {"vocab_size": len(said), "vision_vocab_size": CODES, "num_hidden_layers": 2, "pad_token_id": nothing, "eos_token_id": nothing}
+    text["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1], "partial_rotary_factor": 1.0}
+    sees = {"depth": 1, "hidden_size": 16, "num_heads": 2, "intermediate_size": 16, "image_size": 64, "patch_size": 16}
+    ids = {"image_token_id": number("<|image|>"), "image_start_token_id": number("<|picture_start|>"), "image_end_token_id": number("<|picture_end|>")}
+    torch.manual_seed(4)
+    config = transformers.GlmImageConfig(text_config=text, vision_config=sees, vq_config={"embed_dim": 8, "num_embeddings": CODES - 2, "latent_channels": 16}, **ids)
+    speaks = transformers.GlmImageForConditionalGeneration(config).eval()
+    speaks.lm_head.weight.data.mul_(100)  # else all codes are as likely, whatever the words are
+    prepares_both = transformers.GlmImageProcessor(transformers.GlmImageImageProcessorPil(patch_size=16, merge_size=1, temporal_patch_size=1), said, chat_template=TEMPLATE)
+    network = GlmImageTransformer2DModel(
+        in_channels=4, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=2, text_embed_dim=WIDTH, time_embed_dim=16, condition_dim=8, prior_vq_quantizer_codebook_size=CODES
+    )
+    vae = eighth_vae(latents_mean=[0.5, -1.0, 0.1, 2.0], latents_std=[2.0, 0.5, 3.0, 1.0], shift_factor=None, scaling_factor=1.0)
+    return GlmImagePipeline(transformers.ByT5Tokenizer(), prepares_both, t5(384), speaks, vae, network, flow())
+
+
 MAKERS: dict[str, Callable[[Any, Path], Any]] = {
-    made.__name__: made for made in (kolors, zimage, zimage_omni, qwenimage, qwenedit, qwenedit_plus, kontext, sana, hunyuan, lumina, lumina2, cogview3, cogview4, ovis, prx, krea2, nucleus, ideogram4, flux2_dev, qwenimage21)
+    made.__name__: made for made in (kolors, zimage, zimage_omni, qwenimage, qwenedit, qwenedit_plus, kontext, sana, hunyuan, lumina, lumina2, cogview3, cogview4, ovis, prx, krea2, nucleus, ideogram4, flux2_dev, qwenimage21, glm)
 }

@@ -13,9 +13,9 @@ from PIL import Image, ImageFont
 from pipelines.axes import NOTHING
 from pipelines.image.axes import MATRIX, PROMPTS, REPLACE, read
 from pipelines.image.grid import GridParams, cells, draw_sheet
-from pipelines.image.legend import font_for, label, wrapped
+from pipelines.image.legend import label, wrapped
 from pipelines.image.pictures import open_picture
-from studio.api import BadInput, StudioError
+from studio.api import BadInput, StudioError, font_for
 from studio.jobs import Job, JobQueue
 from tests.image_models import drawing, make_sd1
 

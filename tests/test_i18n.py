@@ -15,7 +15,11 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
-from studio.i18n import Words, read_catalogue
+from pipelines.simulation.experiments.compare import Compare
+from pipelines.simulation.experiments.replicate import Replicate
+from pipelines.simulation.experiments.sobol import Sobol
+from pipelines.simulation.experiments.sweep import Sweep
+from studio.i18n import Words, read_captions, read_catalogue
 from studio.settings import Settings
 from studio.simulation import Simulation, Simulations
 from tests.sentences import sentences
@@ -25,6 +29,7 @@ PIPELINES = ("pipelines.text", "pipelines.image", "pipelines.music")
 CALLS = {"w", "words", "say"}
 NAMES = {"DDIM", "DPM++ 2M", "DPM++ 2M SDE", "Euler", "FLAC", "MP3", "OGG", "SRT", "SSML", "VTT", "WAV", "GIF", "MP4", "WebP", "ppm", "rad", "rad/s", "rad²/s"}  # the same in every language
 
+EXPERIMENTS = (Compare, Replicate, Sobol, Sweep)
 WORD = re.compile(r"[A-Za-z]{3}")  # units and signs are written the same in every language: m/s, °C, σ
 
 
@@ -89,6 +94,18 @@ def needed() -> set[str]:
     return {word for word in found - NAMES - {"en", "ja", "value", "html", "title"} if not word.isdigit()}
 
 
+def captions() -> set[str]:
+    """Words inside the pictures of simulations: what is said by caption(…), and fixed words of labels, axes and keys."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "pipelines" / "simulation").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and (getattr(node.func, "attr", "") or getattr(node.func, "id", "")) in {"caption", "written", "axes", "crowd", "named", "section"}:
+                given = [*node.args, *(keyword.value for keyword in node.keywords)]
+                leaves = [leaf for argument in given for leaf in (argument.elts if isinstance(argument, ast.Tuple) else [argument])]
+                found |= {leaf.value for leaf in leaves if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)}
+    return {word for word in found if WORD.search(word)} | {*importlib.import_module("pipelines.simulation.models.emergency").PLACES} | {kind.short for kind in EXPERIMENTS}
+
+
 def words_of(model: Simulation) -> set[str]:
     """Of a simulation: all that its card, its form and its plot show."""
     found = {model.title, model.domain, model.about, model.time_unit}
@@ -107,7 +124,14 @@ def test_no_word_is_missing_in_japanese() -> None:
     assert not missing, f"{len(missing)} without Japanese: {json.dumps(missing, ensure_ascii=False, indent=0)}"
 
 
-@pytest.mark.parametrize(("english", "japanese"), sorted(read_catalogue("ja").items()))
+def test_no_word_of_a_picture_is_missing_in_japanese_or_left_over() -> None:
+    needed, there = captions(), read_captions("ja")
+    assert len(needed) > 50
+    assert not (missing := needed - set(there) - set(read_catalogue("ja"))), f"without Japanese: {sorted(missing)}"
+    assert not (spare := set(there) - needed), f"in no picture: {sorted(spare)}"
+
+
+@pytest.mark.parametrize(("english", "japanese"), sorted((read_catalogue("ja") | read_captions("ja")).items()))
 def test_placeholders_are_the_same(english: str, japanese: str) -> None:
     def names(text: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(text) if name} if "{" in text and '"' not in text else set()

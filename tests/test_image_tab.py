@@ -34,7 +34,8 @@ from tabs.image_picture import holds_picture, holds_pictures
 from tabs.image_prompt import PromptBox, reading, suggestions
 from tabs.image_styles import StylesPanel, styles_of, without
 from tabs.image_tasks import TASKS, examples, ideas
-from tabs.job_follow import duration
+from tabs.image_view import stage
+from tabs.job_follow import Run, duration
 from tests.house import finish
 from tests.image_models import headers, image_queue
 
@@ -359,6 +360,21 @@ def test_the_last_prompts_are_kept_once_each_the_newest_first(studio: Studio) ->
     remember_prompt(studio, "me", "  ")
     kept = studio.store.recall("me", KEY)
     assert len(kept) == MOST == len(set(kept)) and kept[:2] == ["prompt 20", f"prompt {MOST + 4}"]
+
+
+# -- the view ------------------------------------------------------------------------------------------------
+
+
+def test_the_next_picture_of_a_sheet_has_its_place_in_it_and_the_last_one_moves_nothing() -> None:
+    def shape(**run: Any) -> tuple[int, int, str]:
+        shown = stage(Run("job", **run), Words(), "en")
+        return shown.count("data-output"), shown.count('class="next"'), shown.partition("--columns:")[2][:1]
+
+    assert [shape(outputs=list("abcdefghi")[:there], wanted=9, running=True) for there in (0, 4, 8, 9)] == [(0, 1, "3"), (4, 1, "3"), (8, 1, "3"), (9, 0, "3")]
+    assert shape(outputs=list("abcdefghi"), wanted=9) == (9, 0, "3")
+    assert shape(running=True) == (0, 0, "") and shape(outputs=["a"], running=True) == shape(outputs=["a"]) == (1, 0, "1"), "a single picture is no sheet of two"
+    assert "/api/v1/jobs/job/preview?3" in stage(Run("job", outputs=["a"], wanted=2, running=True, previews=3), Words(), "en").partition('class="next"')[2]
+    assert 'aria-label="Picture 2 of 9"' in stage(Run(outputs=["a", "b"], wanted=9, running=True), Words(), "en")
 
 
 # -- tasks and grids -----------------------------------------------------------------------------------------

@@ -325,7 +325,7 @@ def test_a_climb_that_was_stopped_keeps_the_best_so_far(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        {"method": "Maximum likelihood", "starts": 4}, {"method": "MCMC", "steps": 120}, {"method": "ABC", "particles": 50, "simulations": 600}, {"method": "MCMC", "steps": 120, "surrogate": "Gaussian process", "surrogate_runs": 40},
+        {"method": "Maximum likelihood", "starts": 6}, {"method": "MCMC", "steps": 120}, {"method": "ABC", "particles": 50, "simulations": 600}, {"method": "MCMC", "steps": 120, "surrogate": "Gaussian process", "surrogate_runs": 40},
     ],
 )  # fmt: skip
 def test_two_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]) -> None:

@@ -33,13 +33,25 @@ pytestmark = [  # diffusers' own: an import in its Chroma; what its Kandinsky ha
 
 
 def pixart(words: Any) -> Any:
-    from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, PixArtSigmaPipeline, PixArtTransformer2DModel
+    from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, PixArtSigmaPipeline
 
-    network = PixArtTransformer2DModel(
-        sample_size=16, num_layers=2, patch_size=2, attention_head_dim=8, num_attention_heads=3, caption_channels=WIDTH, in_channels=4, cross_attention_dim=24, out_channels=8, attention_bias=True,
+    return PixArtSigmaPipeline(words, t5(len(words)), AutoencoderKL(**VAE), pixart_network(16), DPMSolverMultistepScheduler(algorithm_type="dpmsolver++"))
+
+
+def pixart_network(side: int) -> Any:
+    from diffusers import PixArtTransformer2DModel
+
+    return PixArtTransformer2DModel(
+        sample_size=side, num_layers=2, patch_size=2, attention_head_dim=8, num_attention_heads=3, caption_channels=WIDTH, in_channels=4, cross_attention_dim=24, out_channels=8, attention_bias=True,
         activation_fn="gelu-approximate", num_embeds_ada_norm=1000, norm_type="ada_norm_single", norm_elementwise_affine=False, norm_eps=1e-6,
     )  # fmt: skip
-    return PixArtSigmaPipeline(words, t5(len(words)), AutoencoderKL(**VAE), network, DPMSolverMultistepScheduler(algorithm_type="dpmsolver++"))
+
+
+def pixart_alpha(words: Any) -> Any:
+    """At its makers' side of 128 latents the network is told size and proportions too."""
+    from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, PixArtAlphaPipeline
+
+    return PixArtAlphaPipeline(words, t5(len(words)), AutoencoderKL(**VAE), pixart_network(128), DPMSolverMultistepScheduler(algorithm_type="dpmsolver++"))
 
 
 def auraflow(words: Any) -> Any:
@@ -184,7 +196,7 @@ def flux2(words: Any) -> Any:
     return Flux2KleinPipeline(FlowMatchEulerDiscreteScheduler(), vae, encoder, said, network)
 
 
-MAKERS: dict[str, Callable[[Any], Any]] = {"pixart": pixart, "auraflow": auraflow, "kandinsky3": kandinsky3, "kandinsky22": kandinsky22, "chroma": chroma, "kandinsky21": kandinsky21, "cascade": cascade, "wuerstchen": wuerstchen, "deepfloyd": deepfloyd, "flux2": flux2}
+MAKERS: dict[str, Callable[[Any], Any]] = {"pixart": pixart, "auraflow": auraflow, "kandinsky3": kandinsky3, "kandinsky22": kandinsky22, "chroma": chroma, "kandinsky21": kandinsky21, "cascade": cascade, "wuerstchen": wuerstchen, "deepfloyd": deepfloyd, "flux2": flux2, "pixart_alpha": pixart_alpha}
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +238,7 @@ def bare(queue: JobQueue, model: str, mode: str = "text", prompt: str = "a red c
     kind = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting}[mode]
     pipe = kind.from_pretrained(queue.catalog.roots[0] / model, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
-    more = {"use_resolution_binning": False} if model == "pixart" else {}
+    more = {"use_resolution_binning": False} if model.startswith("pixart") else {}
     side = side_of(model)
     size = {"width": side, "height": side} if mode == "text" or model.startswith("kandinsky2") else {}
     loop = "prior_" if model in STAGED else ""
@@ -393,7 +405,7 @@ def test_their_advice_is_their_makers(queue: JobQueue) -> None:
     found = {name: family_of(queue.catalog.find(name)) for name in MAKERS}
     assert [(family.title, family.kind, family.size, family.factor, family.steps, family.cfg_scale) for family in found.values()] == [
         ("PixArt-Σ", "noise", 32, 2, 20, 4.5), ("AuraFlow", "flow", 32, 2, 50, 3.5), ("Kandinsky 3", "noise", 1024, 2, 25, 3.0), ("Kandinsky 2.2", "noise", 512, 2, 50, 4.0), ("Chroma", "flow", 1024, 2, 35, 5.0),
-        ("Kandinsky 2.1", "noise", 512, 2, 50, 4.0), ("Stable Cascade", "own", 1024, 4, 20, 4.0), ("Würstchen", "own", 1024, 4, 60, 4.0), ("DeepFloyd IF", "own", 32, 1, 100, 7.0), ("FLUX.2 klein", "flow", 1024, 2, 50, 4.0),
+        ("Kandinsky 2.1", "noise", 512, 2, 50, 4.0), ("Stable Cascade", "own", 1024, 4, 20, 4.0), ("Würstchen", "own", 1024, 4, 60, 4.0), ("DeepFloyd IF", "own", 32, 1, 100, 7.0), ("FLUX.2 klein", "flow", 1024, 2, 50, 4.0), ("PixArt-α", "noise", 256, 2, 20, 4.5),
     ]  # fmt: skip
     job = queue.submit("image.generate", {"prompt": "x", "model": "pixart", "width": 32, "height": 32, "steps": 1, "upscale": 1.0}, owner="local").wait()
     assert job.params.model_dump()["sampler"] == "Model's own" and job.params.model_dump()["cfg_scale"] == 4.5

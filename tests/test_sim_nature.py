@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from pipelines.simulation.models.ekman import Ekman
 from pipelines.simulation.models.energy_balance import EnergyBalance
@@ -15,12 +16,13 @@ from pipelines.simulation.models.heat import Heat
 from pipelines.simulation.models.kuramoto import Kuramoto
 from pipelines.simulation.models.lorenz63 import Lorenz63
 from pipelines.simulation.models.lorenz96 import Lorenz96
-from pipelines.simulation.models.lotka_volterra import LotkaVolterra
+from pipelines.simulation.models.lotka_volterra import NONE, LotkaVolterra
 from pipelines.simulation.models.moving_optimum import MovingOptimum, critical_pace
 from pipelines.simulation.models.n_body import MOST_BODIES, NBody
 from pipelines.simulation.models.shallow_water import ShallowWater
 from pipelines.simulation.models.stommel import Stommel
 from studio.api import BadInput, Diverged, Numbers, Simulation, chance, changed_params, look, observations, read_model_values
+from tests.experimenting import Growth
 from tests.figures.climate import ICE_LINE, TIPPING
 from tests.north import ice_line, sun_for_ice_at
 
@@ -297,10 +299,27 @@ def test_a_crowd_of_bodies_is_refused() -> None:
 
 
 def test_a_blow_up_is_told_with_its_step_and_cause() -> None:
-    model = LotkaVolterra()
-    with pytest.raises(Diverged) as told, np.errstate(all="ignore"):
-        list(observations(model, model.Params.parse({"prey": 10_000.0}), np.arange(0.0, 20.0, 0.5), 1))
-    assert "blew up at step 50 " in told.value.message and "smaller numbers at the start" in told.value.hint
+    model = Growth()
+    with pytest.raises(Diverged) as told:
+        list(observations(model, model.Params.parse({"rate": 1.0, "breaks": 0.5}), np.arange(0.0, 2.0, 0.5), 1))
+    assert "blew up at step 50 " in told.value.message and told.value.hint == model.likely_cause(None)
+
+
+@pytest.mark.parametrize("values", [{"prey": 10_000.0}, {"prey": 10_000.0, "predators": 10_000.0}, {"prey": 10_000.0, "predators": 10_000.0, "hunting": 10.0, "feeding": 10.0}])
+def test_ten_thousand_animals_go_round_as_the_equations_say(values: dict[str, float]) -> None:
+    """Against logarithms of both numbers by another method: a curve of constant V is closed, and goes beyond no number."""
+    model, times = LotkaVolterra(), np.linspace(0.0, 60.0, 61)
+    params = model.Params.parse(values)
+    seen = model.observed([params], times, [1])[0]
+    begin = np.log([params.prey, params.predators])
+    with np.errstate(all="ignore"):  # its first tries may be too long
+        exact = solve_ivp(lambda t, u: [params.growth - params.hunting * np.exp(u[1]), params.feeding * np.exp(u[0]) - params.starving], (0.0, 60.0), begin, method="DOP853", rtol=1e-11, atol=1e-11, t_eval=times).y
+    np.testing.assert_allclose(np.log(seen[:, 1]), exact[1], atol=1e-5)
+    there = exact[0] > np.log(NONE)
+    np.testing.assert_allclose(np.log(seen[there, 0]), exact[0][there], atol=0.02)
+    assert (seen[~there, 0] < 1e-250).all()
+    looks = list(observations(model, params, times, 1, stretch=7))
+    assert [list(look.values.values()) for look in looks] == seen.tolist(), "however it is divided into stretches"
 
 
 def test_a_click_scatters_only_those_near_it() -> None:

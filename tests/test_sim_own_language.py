@@ -63,6 +63,10 @@ def value(tree: Tree, names: dict[str, float]) -> float:
 
 def operated(name: str, parts: list[float]) -> float:
     a, b = (parts * 2)[:2]
+    if name in ("and", "or") and not math.isnan(a) and (a != 0) == (name == "or"):
+        return float(name == "or")
+    if name == "pulse" and not math.isnan(parts[0] + parts[1]) and parts[0] < parts[1]:
+        return 0.0
     if name in ("and", "or", "not", "<", "<=", ">", ">=", "==", "!=", "min", "max", "step", "pulse") and any(map(math.isnan, parts)):
         return math.nan
     if name == "pulse":
@@ -107,10 +111,28 @@ def test_ten_thousand_expressions_survive_printing_and_mean_the_same_to_both_mac
 @pytest.mark.parametrize(("text", "wanted"), [
     ("2 + 3*4", 14), ("-2^2", -4), ("2^3^2", 512), ("2**-1", 0.5), ("10 - 4 - 3", 3), ("7 % 3", 1), ("-7 % 3", 2), ("1 if 2 > 1 else 5", 1), ("if(1 > 2, 3, 4)", 4),
     ("0 < 0.5 < 1", 1), ("0 < 2 < 1", 0), ("not 0 and 1", 1), ("1 or 0 and 0", 1), ("not 1 == 2", 1), ("ln(e)", 1), ("cos(π)", -1), ("pulse(3, 2, 2)", 1), ("pulse(4, 2, 2)", 0),
+    ("0 and 1/0", 0), ("1 or 1/0", 1), ("0 > 0 and 1/0 < 2", 0), ("1 if 0 != 0 and 1/0 < 2 else 7", 7), ("1 > 2 < 1/0", 0),
     ("step(0)", 1), ("max(1, 5, 3)", 5), ("sign(-3)", -1), ("round(2.5)", 3), ("1e3", 1000), (".5", 0.5), ("２＋３", 5), ("6÷3×2", 4), ("5−3", 2), ("log10(1000)", 3),
 ])  # fmt: skip
 def test_expressions_mean_what_mathematics_means(text: str, wanted: float) -> None:
     assert program_of([], {}, [read(text)]).numbers({})[0] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("text", "blamed"), [
+    ("1 and 1/0", "1 / 0"), ("0 or log(-1)", "log(-1)"), ("1/0 and 0", "1 / 0"), ("1/0 or 1", "1 / 0"), ("if(0, 1/0, log(-1))", "log(-1)"), ("if(1, 1/0, log(-1))", "1 / 0"), ("0 and 1/0", ""), ("if(1, 2, 1/0)", ""),
+])  # fmt: skip
+def test_only_what_is_asked_can_break_a_run_and_that_is_named(text: str, blamed: str) -> None:
+    program = program_of([], {}, [read(text)])
+    found = program.culprit({}, 0)
+    assert (written(found[0]) if found else "") == blamed and bool(blamed) == math.isnan(program.numbers({})[0])
+
+
+def test_fields_ask_the_right_side_cell_by_cell() -> None:
+    program, x = program_of(["x"], {}, [read("x > 0 and 1/x < 2"), read("x <= 0 or log(x) > 1")]), np.array([-1.0, 0.0, 0.25, 1.0, 9.0])
+    found = program.fields({"x": x})
+    assert found[0].tolist() == [0, 0, 0, 1, 1] and found[1].tolist() == [1, 1, 0, 0, 1]
+    assert [[float(one) for one in program.numbers({"x": value})] for value in x] == np.array(found).T.tolist()
+    assert program.culprit({"x": x}, 0) is None and program.culprit({"x": x}, 1) is None
 
 
 def model(text: str, kind: str = "ode", **more: Any) -> Any:

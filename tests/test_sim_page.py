@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from pipelines.simulation import handbook, register_simulations
 from pipelines.simulation.pictures import FOLDER, write
 from studio.api import NotFound, QueueFull
+from studio.captions import drawable
 from studio.catalog import Catalog
 from studio.docs import DOCS
 from studio.downloads import Downloads
@@ -117,6 +118,19 @@ def test_a_live_view_from_its_beginning_to_what_is_kept(studio: Studio, ann: Tes
     studio.jobs.cancel(told["job"], by="ann")
     studio.jobs.get(told["job"]).wait()
     assert ann.get(f"{AT}live/{told['job']}").status_code == 410 and ann.get(f"{AT}live").json() == {}
+
+
+def test_a_view_and_what_is_kept_of_it_are_in_the_pages_language(studio: Studio, ann: TestClient) -> None:
+    told, japanese = begin(ann), {"accept-language": "ja,en;q=0.5"}
+    assert studio.jobs.get(told["job"]).params.language == "en"
+    head, _, _ = frame(ann, told["job"])
+    frame(ann, told["job"], head["frame"], lambda head: head["step"] > 1)
+    kept = ann.post(f"{AT}live/{told['job']}/keep", json={}, headers=japanese).json()
+    again = ann.post(AT + "live", json={"model": "lorenz63", "replaces": told["job"]}, headers=japanese).json()
+    assert [studio.jobs.get(one["job"]).params.language for one in (kept, again)] == [drawable("ja")] * 2
+    studio.jobs.get(kept["job"]).wait()
+    studio.jobs.cancel(again["job"], by="ann")
+    studio.jobs.get(again["job"]).wait()
 
 
 def test_a_view_is_its_owners_alone(studio: Studio, ann: TestClient) -> None:

@@ -77,6 +77,16 @@ def test_a_report_tells_model_settings_figures_tables_and_seed(inputs: Inputs) -
     assert {"Rate", "Start", "Noise", "Breaks", "1/d"} <= set(reader.texts["td"])
 
 
+def test_a_report_is_in_the_pages_language_with_the_same_numbers(inputs: Inputs) -> None:
+    given = experiment(inputs)
+    (english, _), (reader, text) = (made(inputs, **given, language=language) for language in ("en", "ja"))
+    assert "<html lang='ja'>" in text and reader.texts["h2"] == ["図", "表", "診断", "モデルのパラメーター", "設定", "方程式", "使用したソフトウェア"]
+    assert "Growth, 掃引" in reader.texts["figcaption"] and "全 60 行から均等に 40 行" in reader.texts["p"]
+    for kind in ("dd", "td"):
+        assert [cell for cell in reader.texts[kind] if cell.replace(".", "").isdigit()] == [cell for cell in english.texts[kind] if cell.replace(".", "").isdigit()]
+    assert "等間隔" in reader.texts["dd"] and "Linear" in english.texts["dd"]
+
+
 def test_a_report_loads_nothing(inputs: Inputs) -> None:
     reader, text = made(inputs, **experiment(inputs))
     for tag, name, value in reader.attributes:

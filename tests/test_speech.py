@@ -364,8 +364,9 @@ def test_the_better_voices_read_numbers_latin_words_and_marks(tmp_path: Path) ->
 
     from pipelines.music.speech.kokoro import KokoroEngine
 
+    (path := tmp_path / "model.onnx").write_bytes(b"no network")
     with mock.patch("onnxruntime.InferenceSession"):
-        engine = KokoroEngine(tmp_path / "absent.onnx", 1)
+        engine = KokoroEngine(path, 1)
     sounds = engine.sounds(Phrase((Piece("AIを3匹、"), Piece("人間", "ジンカ'ン", "kana"), Piece("と！")), "ja"))
     assert sounds == "eːai o saɴ bʲikʲi, ʥiŋkaɴ to!"
     assert all(letter in engine._letters for letter in sounds)

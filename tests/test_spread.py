@@ -99,6 +99,15 @@ def test_little_work_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {pid for _, (_, pid) in spread(Context(4), squared, list(range(50)))} == {os.getpid()}  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("processes", "left", "taken", "goes"), [
+    (2, 10, [0.5], False), (2, 10, [9.0, 0.5], False), (2, 10, [9.0, 0.7], True), (2, 5, [11.0], True), (2, 10, [0.7, 9.0], True), (2, 10, [0.5, 0.5], False), (4, 10, [0.5, 0.5], True), (4, 2, [2.9, 2.9], False), (1, 90, [9.0, 9.0], False),
+])  # fmt: skip
+def test_work_goes_elsewhere_where_that_is_sooner(monkeypatch: pytest.MonkeyPatch, processes: int, left: int, taken: list[float], goes: bool) -> None:
+    """A start takes 3 s, in which nothing is done: two processes must save more than that, by the quickest task so far. The first may have compiled."""
+    monkeypatch.setattr(spreading, "START_SECONDS", 3.0)
+    assert spreading.worthwhile(processes, left, taken) is goes
+
+
 def test_progress_rises_to_all() -> None:
     context = Context(2)
     list(spread(context, squared, list(range(9))))  # type: ignore[arg-type]

@@ -40,7 +40,10 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "c.jpg").write_bytes(encoded(painting(5).resize((32, 48)), "JPEG"))
     (tmp_path / "d.gif").write_bytes(encoded(painting(1).resize((32, 32)), "GIF", save_all=True, append_images=[painting(2).resize((32, 32))], duration=80))
+    (tmp_path / "e song.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt ")
     (tmp_path / "notes.txt").write_text("no picture")
+    for name in (".DS_Store", "Thumbs.db"):
+        (tmp_path / name).write_bytes(b"of the system")
     (tmp_path / "tiny.png").write_bytes(encoded(Image.new("RGB", (4, 4))))
     return tmp_path
 
@@ -48,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_of_mixed_files_is_painted_and_the_rest_is_told_by_name(queue: JobQueue, folder: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     keys, names, refused = Batch().gather([folder], queue.desk.inputs.keep)
-    assert names == ["a.png", "b broken.png", "d.gif", "c.jpg", "tiny.png"] and [one["name"] for one in refused] == ["notes.txt"] and "no picture" in refused[0]["why"]
+    assert names == ["a.png", "b broken.png", "d.gif", "c.jpg", "tiny.png"] and [one["name"] for one in refused] == ["e song.wav", "notes.txt"] and all("no picture" in one["why"] for one in refused)
     job = queue.submit(BATCH, {"images": keys, "names": names, "settings": {"styles": "7", "strength": 0.8}}, owner="local").wait()
     assert job.error is None, job.error
     outputs = [queue.store.output(one) for one in job.outputs]

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pipelines.image.style.names import STYLES
 from studio.api import BadInput, Stats, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
@@ -23,6 +24,7 @@ from tabs.image_samples import FIRST, FOLDER, keep_samples, painting, photo, pho
 from tabs.image_style_cards import KIND, StyleCards, remember_used
 from tabs.image_style_form import StyleForm
 from tabs.image_style_mix import ANY, BLEND, FINE, METHODS, MODEL, Mix, method_of, mix_of, read_mix, single, style_values, tile
+from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import SHIPPED, STRIP, Strip
 from tests.house import finish
 from tests.image_models import image_queue
@@ -203,6 +205,20 @@ def test_the_form_reads_what_its_controls_hold_for_each_method(studio: Studio) -
         assert refused.value.field == field
 
 
+def test_what_is_filled_in_along_an_axis_of_a_sheet_is_painted(studio: Studio) -> None:
+    sheet = StyleSheet(studio, drawn(studio))
+    assert {title: sheet.on_fill(title, "") for title in ("Strength", "Colours", "Styles", "Nothing of it")} == {
+        "Strength": "0, 0.33, 0.67, 1", "Colours": "Style, Lightness only, Matched", "Styles": ", ".join(STYLES[:6]), "Nothing of it": "",
+    }  # fmt: skip
+    sheet.axes = {f"{which}_{part}": None for which in "xyz" for part in ("axis", "values")}
+    given: dict[str, Any] = {name: component.value for name, component in sheet.form.controls.items()} | {
+        "picture": "shown.png", "source": samples("photos")[0].key, "editor": "", "method": "Quick", "mix": single("n:Dusk"),
+        "x_axis": "Styles", "x_values": sheet.on_fill("Styles", ""), "y_axis": "Colours", "y_values": sheet.on_fill("Colours", ""), "z_axis": "Strength", "z_values": "0.5, 1",
+    }  # fmt: skip
+    values = sheet.values(given)
+    assert studio.jobs.verdict(studio.pipelines[SHEET], studio.pipelines[SHEET].Params.parse(values)).facts["cells"] == 6 * 3 * 2
+
+
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "AVIF"])
 def test_a_picture_of_another_kind_is_kept_as_png_with_the_same_pixels_and_stands_upright(studio: Studio, kind: str) -> None:
     turned, shown = io.BytesIO(), Image.linear_gradient("L").resize((24, 16)).convert("RGB")
@@ -222,7 +238,7 @@ def test_print_colours_lose_their_profile_and_what_is_no_still_picture_is_refuse
     with Image.open(studio.jobs.desk.inputs.path(keep_data(studio, printed.getvalue()))) as kept:
         assert kept.mode == "RGB" and kept.getpixel((0, 0)) == (255, 0, 0) and "icc_profile" not in kept.info
     Image.new("L", (16, 16)).save(pages, "TIFF", save_all=True, append_images=[Image.new("L", (16, 16), 9)])
-    for data in (pages.getvalue(), printed.getvalue()[:200], b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"BM but no picture", b""):
+    for data in (pages.getvalue(), printed.getvalue()[:200], b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"BM but no picture", b"RIFF\x24\0\0\0WAVEfmt ", b""):
         with pytest.raises(BadInput, match="no picture"):
             keep_data(studio, data)
 

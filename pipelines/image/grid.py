@@ -15,11 +15,11 @@ from pydantic import Field
 from pipelines.axes import MOST_CELLS, NOTHING, WHICH, axis, axis_values, check_axes
 from pipelines.image.axes import AXES, PROMPTS, REPLACE, change, read
 from pipelines.image.generate import Generate, expanded
-from pipelines.image.legend import font_for, label, wrapped, write
+from pipelines.image.legend import label, wrapped, write
 from pipelines.image.params import PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, font_for, ui
 
 MOST_SHEET_PIXELS = 60_000_000
 SEEDS = ("seed", "variation_seed")

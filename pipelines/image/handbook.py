@@ -11,7 +11,6 @@ from pipelines.image.others import FILMS, OTHERS, PRIORS, Other, refusal
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "image-families.md"
 MODES = {"text": "words", "image": "picture", "inpaint": "mask"}
 LARGE = ("sd1", "sd2", "sdxl", "sdxl_refiner", "sd3", "flux")
-UNPROVEN = ("GlmImagePipeline", "PixArtAlphaPipeline")  # no tiny model of theirs is drawn with by a test
 APART = (
     *FILMS, *(half for half, _ in PRIORS.values()), "IFSuperResolutionPipeline", "QwenImageLayeredPipeline", "CogView4ControlPipeline", "FluxControlPipeline", "FluxControlNetPipeline", "QwenImageControlNetPipeline",
     "StableDiffusionControlNetPipeline", "StableDiffusionControlNetPAGPipeline", "StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNetPAGPipeline", "StableDiffusionXLControlNetUnionPipeline",
@@ -32,8 +31,8 @@ A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it oth
 
 """
 WHOLE = """
-Single files (safetensors, GGUF) are Stable Diffusion 1, 2, XL and 3 and FLUX; the others come as folders. ¹ This family's pixels are not compared with bare diffusers by a test: there is no
-tiny model of it. Those of all others are (`tests/test_image_families.py`, `test_other_families.py`, `test_more_families.py`, `test_perturbed.py`). DeepFloyd IF draws at 64 pixels and goes over pictures of that
+Single files (safetensors, GGUF) are Stable Diffusion 1, 2, XL and 3 and FLUX; the others come as folders. The pixels of each family are compared with bare
+diffusers on a tiny model of it (`tests/test_image_families.py`, `test_other_families.py`, `test_more_families.py`, `test_perturbed.py`). DeepFloyd IF draws at 64 pixels and goes over pictures of that
 size only: an upscaler makes its pictures larger.
 
 ## What is not drawn with
@@ -84,8 +83,7 @@ def _large(family: Family) -> Row:
 
 
 def _other(names: tuple[str, ...], other: Other) -> Row:
-    title = other.title + ("¹" if names[0] in UNPROVEN else "")
-    return Row(title, names, other.modes, other.refers, other.pictures, other.pag, f"{other.size}, {other.steps} steps, {other.cfg_scale:g}")
+    return Row(other.title, names, other.modes, other.refers, other.pictures, other.pag, f"{other.size}, {other.steps} steps, {other.cfg_scale:g}")
 
 
 def page() -> str:

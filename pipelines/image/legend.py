@@ -1,26 +1,14 @@
-"""What stands beside the cells of a grid's sheet: values by the name of their setting, in letters that the computer has.
-
-pillow's own font has Latin letters only; for others a font of the computer is taken, by the file names that its makers give them.
-"""
+"""What stands beside the cells of a grid's sheet: values by the name of their setting, in letters that the computer has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
-
-from PIL import ImageFont
 
 from pipelines.image.axes import FIELDS, MATRIX
 from pipelines.image.params import ImageParams
 
-LATIN = 0x024F
 MOST_LINES = 3  # of a label; what is longer is cut
 NOTHING_ADDED = "(prompt alone)"
-FONTS = (
-    "NotoSansCJK-Regular.ttc", "NotoSansCJKjp-Regular.otf", "NotoSansJP-Regular.ttf", "NotoSansJP-Regular.otf", "NotoSansJP[wght].ttf", "ヒラギノ角ゴシック W3.ttc", "Hiragino Sans GB.ttc",
-    "YuGothM.ttc", "meiryo.ttc", "msgothic.ttc",
-    "ipagp.ttf", "ipag.ttf", "ipaexg.ttf", "TakaoPGothic.ttf", "VL-PGothic-Regular.ttf", "DroidSansFallbackFull.ttf", "DroidSansFallback.ttf", "Arial Unicode.ttf", "arialuni.ttf",
-)  # fmt: skip
 
 
 def label(axis: str, value: str) -> str:
@@ -31,17 +19,6 @@ def label(axis: str, value: str) -> str:
     if not field or (ImageParams.model_fields[field].annotation is str):
         return value
     return f"{axis}: {value}"
-
-
-def font_for(texts: Iterable[str], size: int) -> Any:
-    """pillow's own where its letters are enough, else the first of the computer's that has more."""
-    if any(ord(letter) > LATIN and letter not in "…·–—‘’“”" for text in texts for letter in text):
-        for name in FONTS:
-            try:
-                return ImageFont.truetype(name, size)
-            except OSError:
-                continue
-    return ImageFont.load_default(size)
 
 
 def wrapped(text: str, width: float, font: Any) -> list[str]:

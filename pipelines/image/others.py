@@ -82,7 +82,7 @@ OTHERS = {
     "PRXPipeline": Other("PRX", size=512, cfg_scale=4.0),
     "Krea2Pipeline": Other("Krea 2", cfg_scale=5.5, beyond=True, turbo=(8, 1.0)),
     "NucleusMoEImagePipeline": Other("Nucleus-Image", steps=50, cfg_scale=4.0),
-    "GlmImagePipeline": Other("GLM-Image", steps=50, cfg_scale=1.5, negative=False),
+    "GlmImagePipeline": Other("GLM-Image", steps=50, cfg_scale=1.5, negative=False, patch=4),  # words only: diffusers 0.42 hands what its encoder sees to transformers 5 in a form that it does not take
     "Ideogram4Pipeline": Other("Ideogram 4", size=2048, steps=48, cfg_scale=7.0, negative=False),
 }
 OTHERS |= {name.replace("Pipeline", "PAGPipeline"): other for name, other in OTHERS.items() if other.pag}  # as a folder's index may name them: the same models

@@ -5,28 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from pipelines.simulation.drawing import INK
-from studio.api import Numbers
+from studio.api import Numbers, caption, font_for, is_latin
 
 Colour = tuple[int, int, int]
 FAINT: Colour = (62, 66, 76)
 QUIET: Colour = (150, 154, 164)
 
 
-@lru_cache(maxsize=4)
-def lettering(size: int = 11) -> Any:
-    return ImageFont.load_default(size)
-
-
 def written(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: Colour = QUIET, size: int = 11, anchor: str = "la") -> None:
-    draw.text(at, text, fill=colour, font=lettering(size), anchor=anchor)
+    """Words in the language of the picture; those with values come from `caption` as they are to stand."""
+    said = caption(text)
+    draw.text(at, said, fill=colour, font=font_for([said], size), anchor=anchor)
+
+
+def room_of(text: str, letter: float, size: int = 11) -> float:
+    """Pixels that a text takes across: so many a Latin letter, others as they are."""
+    return letter * len(text) if is_latin(text) else float(font_for([text], size).getlength(text))
 
 
 def mixed(colour: Colour, ground: Colour, share: float) -> Colour:

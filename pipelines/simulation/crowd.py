@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipelines.simulation.charts import Chart, Colour, mixed, thinned, written
+from pipelines.simulation.charts import Chart, Colour, mixed, room_of, thinned, written
 from pipelines.simulation.drawing import GROUND, canvas, picture_of
-from studio.api import Numbers, Picture
+from studio.api import Numbers, Picture, caption
 
 COLUMNS, ROWS = 60, 26
 WELL: Colour = (86, 156, 214)
@@ -41,8 +41,8 @@ def crowd(shares: Sequence[float], colours: Sequence[Colour], names: Sequence[st
     for number, colour in enumerate(colours):
         chart.area(shown[:, 0], edges[:, number], edges[:, number + 1], mixed(colour, GROUND, 0.85))
     at = 40.0
-    for name, colour in zip(names, colours, strict=True):
+    for name, colour in zip(map(caption, names), colours, strict=True):
         draw.ellipse((at, 344, at + 8, 352), fill=colour)
         written(draw, (at + 13, 348), name, anchor="lm")
-        at += 24 + 6.4 * len(name)
+        at += 24 + room_of(name, 6.4)
     return picture_of(image)

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from studio.api import Artifact, Numbers
+from studio.api import Artifact, Numbers, caption, wide_font
 
 Axes = Any  # matplotlib.axes.Axes, which declarations are read without
 INK = "#767b84"
 COLOURS = ("#3f8fd2", "#dd7b34", "#46a063", "#d75a6a", "#9a70d0", "#2b9f9f")
 SIZE = (5.6, 3.6)  # inches, at 200 dots each
 DOTS = 200
-JAPANESE = ("Noto Sans CJK JP", "Noto Sans JP", "Yu Gothic", "Hiragino Sans", "IPAexGothic", "IPAGothic")
 
 
 def figure(draw: Callable[[Axes], None], title: str, *, facts: dict[str, Any] | None = None, size: tuple[float, float] = SIZE) -> list[Artifact]:
@@ -54,11 +53,13 @@ def _look() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _japanese() -> tuple[str, ...]:
-    """Fonts of this computer that have kana and kanji."""
+    """The font of this computer that has kana and kanji, where there is one."""
     from matplotlib import font_manager
 
-    there = set(font_manager.get_font_names())
-    return tuple(name for name in JAPANESE if name in there)
+    if not (path := wide_font()):
+        return ()
+    font_manager.fontManager.addfont(path)
+    return (font_manager.FontProperties(fname=path).get_name(),)
 
 
 def lines(axes: Axes, times: Numbers, courses: dict[str, Numbers]) -> None:
@@ -122,4 +123,4 @@ def logarithmic(axes: Axes, which: str) -> None:
 
 def named(title: str, unit: str) -> str:
     """As an axis says it."""
-    return f"{title} ({unit})" if unit else title
+    return f"{caption(title)} ({caption(unit)})" if unit else caption(title)

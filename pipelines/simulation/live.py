@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.simulation.moving import Moving, smaller
-from pipelines.simulation.params import ModelParams, chosen, model_of
+from pipelines.simulation.params import DrawnParams, chosen, lettered, model_of
 from pipelines.simulation.run import RunParams, acts_live, check_changes
 from studio.api import (
     POKE,
@@ -32,8 +32,10 @@ from studio.api import (
     Simulation,
     Simulations,
     StudioError,
+    captions_in,
     chance,
     changed_params,
+    drawable,
     look,
     read_model_values,
     take_change,
@@ -52,7 +54,7 @@ RECORDED, RECORDED_EVERY, RECORDED_SIDE = 100, 2, 320  # pictures that a recordi
 KINDS = ("GIF", "WebP")
 
 
-class LiveParams(ModelParams):
+class LiveParams(DrawnParams):
     speed: float = Field(1.0, ge=1 / 64, le=64, title="Speed", description="1 takes the model's usual pace.", json_schema_extra=ui())
     steps: int = Field(0, ge=0, le=10**9, title="Steps done before", description="It goes on from there.", json_schema_extra=ui(widget="hidden"))
     changes: list[Change] = Field([], max_length=20_000, title="Changes before", description="Those that were made on the way there: [step, parameter, value].", json_schema_extra=ui(widget="hidden"))
@@ -75,7 +77,7 @@ class SimulationLive:
     def settle(self, params: LiveParams, desk: Desk) -> LiveParams:
         model, values = chosen(params, self.simulations)
         check_changes(model, values, params.changes)
-        return params.model_copy(update={"values": values.model_dump(mode="json")})
+        return lettered(params).model_copy(update={"values": values.model_dump(mode="json")})
 
     def run(self, params: LiveParams, ctx: RunContext) -> Result:
         view = View(model_of(params, self.simulations), params, ctx)
@@ -91,7 +93,7 @@ class View:
     def __init__(self, model: Simulation, params: LiveParams, ctx: RunContext) -> None:
         self.model, self.ctx = model, ctx
         self.asked = {"model": params.model, "own": params.own}
-        self.speed, self.running = params.speed, True
+        self.speed, self.running, self.language = params.speed, True, params.language
         self.ahead: LiveParams | None = None  # where it goes on from, while it is not there yet
         self.problem: dict[str, str] = {}
         self.recorded: deque[Image.Image] = deque(maxlen=RECORDED)
@@ -213,7 +215,8 @@ class View:
 
     def show(self) -> None:
         try:
-            picture = self.model.render(self.state, self.params)
+            with captions_in(self.language):
+                picture = self.model.render(self.state, self.params)
         except (ValueError, FloatingPointError, OverflowError):  # a state that blew up may not be drawable
             if not self.ended:
                 raise
@@ -255,6 +258,8 @@ class View:
                 case "reset":
                     self.start(self.params.model_dump(mode="json") | self.wished | dict(value.get("values", {})), int(value.get("seed", self.seed)))
                     self.running = bool(value.get("run", True))
+                case "language":
+                    self.language = drawable("ja" if value == "ja" else "en")
                 case "record":
                     self.record(str(value))
                 case "seen":
@@ -287,7 +292,7 @@ class View:
         moving = Moving(kind, round(1 / TICK_SECONDS / RECORDED_EVERY), RECORDED_SIDE)
         moving.take(list(self.recorded))
         data, suffix = moving.encoded()
-        made = self.asked | {"values": self.first.model_dump(mode="json"), "seed": self.seed, "changes": self.changes, "duration": self.step * self.model.time_step(self.params), "moving": kind}
+        made = self.asked | {"values": self.first.model_dump(mode="json"), "seed": self.seed, "changes": self.changes, "language": self.language, "duration": self.step * self.model.time_step(self.params), "moving": kind}
         origin = {"pipeline": "simulation.run", "params": RunParams.parse(made).model_dump(mode="json")}
         self.ctx.output(Artifact("image", data, suffix, self.model.title, {"frames": moving.count}, origin))
 

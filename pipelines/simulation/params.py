@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import Field
 
-from studio.api import BadInput, Params, Simulation, Simulations, read_model_values, steps_at, ui
+from studio.api import BadInput, Language, Params, Result, RunContext, Simulation, Simulations, captions_in, drawable, read_model_values, steps_at, ui
 
 MOST_STEPS = 10**10  # of one run: the quickest models make some thirty million a second
 OWN = "own"  # the id that stands for a model of one's own, declared in `own`
@@ -20,6 +22,31 @@ class ModelParams(Params):
     own: str = Field("", max_length=200_000, title="Your own model", description="Its declaration as JSON, where the model is “own”.", json_schema_extra=ui(widget="hidden"))
     values: dict[str, Any] = Field({}, title="Parameters", description="The model's own, by name; what is left out is as declared.", json_schema_extra=ui(widget="hidden"))
     seed: int = Field(-1, ge=-1, le=2**31 - 1, title="Seed", description="-1 takes a new one each time.", json_schema_extra=ui(advanced=True, widget="number"))
+
+
+class DrawnParams(ModelParams):
+    """Base of those whose results hold pictures."""
+
+    language: Language = Field("en", title="Language of pictures", description="In which words stand in them; English where no font has the letters.", json_schema_extra=ui(widget="hidden"))
+
+
+D = TypeVar("D", bound=DrawnParams)
+
+
+def lettered(params: D) -> D:
+    """With the language that its pictures can have here."""
+    return params.model_copy(update={"language": drawable(params.language)})
+
+
+def captioned(run: Callable[[Any, Any, RunContext], Result]) -> Callable[[Any, Any, RunContext], Result]:
+    """A pipeline's `run` whose pictures are in the language of its params."""
+
+    @wraps(run)
+    def labelled(self: Any, params: DrawnParams, ctx: RunContext) -> Result:
+        with captions_in(params.language):
+            return run(self, params, ctx)
+
+    return labelled
 
 
 def model_of(params: ModelParams, simulations: Simulations) -> Simulation:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipelines.simulation.charts import Chart, mixed, thinned, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
-from studio.api import Numbers, Picture, Series, Simulation, chance, steps_at
+from studio.api import Numbers, Picture, Series, Simulation, caption, chance, steps_at
 
 STEP_HOURS = 1 / 60
 TRAIL = 3000
@@ -213,7 +213,7 @@ class Queue(Simulation):
         for place in range(min(waiting, 3 * 44)):
             x, y = 26 + place % 44 * 10, 62 + place // 44 * 14
             draw.ellipse((x - 3.5, y - 3.5, x + 3.5, y + 3.5), fill=KINDS[1])
-        written(draw, (460, 108), f"{waiting} waiting, {busy} of {desks} at work", anchor="rm")
+        written(draw, (460, 108), caption("{waiting} waiting, {busy} of {desks} at work", waiting=waiting, busy=busy, desks=desks), anchor="rm")
         way = thinned(np.array(state.trail))
         span = (way[0, 0], max(way[-1, 0], way[0, 0] + 1))
         chart = Chart(draw, (44, 136, 466, 222), (*span, 0, max(way[:, 1].max() * 1.1, 5))).axes(up="waiting")

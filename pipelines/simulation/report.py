@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.simulation.params import ModelParams, chosen
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, Simulation, Simulations, Source, ui
+from pipelines.simulation.params import DrawnParams, captioned, chosen
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, Simulation, Simulations, Source, caption, retold, ui
 
 MOST_ROWS = 40  # of a table in sight; the file that it is of has the rest
 MOST_COLUMNS = 24
@@ -30,7 +30,7 @@ MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".w
 LIBRARIES = ("numpy", "numba", "scipy", "SALib", "emcee", "matplotlib")
 STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 ELSEWHERE = ("values", "own", "model", "seed")  # settings that are told in sections of their own
-SCRIPT = "document.getElementById('copy').onclick=async e=>{await navigator.clipboard.writeText(document.getElementById('link').textContent);e.target.textContent='Copied';};"
+SCRIPT = "document.getElementById('copy').onclick=async e=>{await navigator.clipboard.writeText(document.getElementById('link').textContent);e.target.textContent=e.target.dataset.done;};"
 
 
 class Part(BaseModel):
@@ -41,7 +41,7 @@ class Part(BaseModel):
     title: str = Field("", max_length=200)
 
 
-class ReportParams(ModelParams):
+class ReportParams(DrawnParams):
     title: str = Field("", max_length=200, title="Title", description="Empty takes the model's.", json_schema_extra=ui())
     method: str = Field("", max_length=80, title="Method", description="The id of the pipeline whose result is told.", json_schema_extra=ui(widget="hidden"))
     settings: dict[str, Any] = Field({}, title="Settings", description="All of that job.", json_schema_extra=ui(widget="hidden"))
@@ -70,6 +70,7 @@ class Report:
             desk.inputs.path(part.key, "parts")
         return params.model_copy(update={"values": values.model_dump(mode="json"), "title": params.title or model.title})
 
+    @captioned
     def run(self, params: ReportParams, ctx: RunContext) -> Result:
         model, values = chosen(params, self.simulations)
         files = []
@@ -90,15 +91,15 @@ class Page:
         self.model, self.values, self.params = model, values, params
 
     def html(self, files: list[tuple[Part, bytes]]) -> str:
-        title = told(self.params.title or self.model.title)
+        title = told(caption(self.params.title or self.model.title))
         allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
         policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
         figures = [(part, data) for part, data in files if not part.key.endswith(".csv")]
         tables = [(part, data) for part, data in files if part.key.endswith(".csv")]
         body = "".join([
-            f"<header><p class='kind'>{told(self.model.domain)} · {told(self.params.method or 'simulation')}</p><h1>{title}</h1><p>{told(self.model.about)}</p>{self._link()}</header>",
-            section("Figures", "".join(_figure(part, data) for part, data in figures)),
-            section("Tables", "".join(_table(part, data) for part, data in tables)),
+            f"<header><p class='kind'>{told(caption(self.model.domain))} · {told(self.params.method or 'simulation')}</p><h1>{title}</h1><p>{told(caption(self.model.about))}</p>{self._link()}</header>",
+            section("Figures", "".join(_figure(self._title(part), part.key, data) for part, data in figures)),
+            section("Tables", "".join(_table(self._title(part), data) for part, data in tables)),
             section("Diagnostics", definitions(_flat(self.params.summary))),
             section("Parameters of the model", self._parameters()),
             section("Settings", definitions([*_flat({name: value for name, value in self.params.settings.items() if name not in ELSEWHERE}), ("seed", self._seed)])),
@@ -108,7 +109,7 @@ class Page:
             section("Made with", definitions(_versions())),
         ])  # fmt: skip
         head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'><meta http-equiv='Content-Security-Policy' content=\"{policy}\"><title>{title}</title><style>{STYLE}</style>"
-        return f"<!doctype html><html lang='en'><head>{head}</head><body><main>{body}</main><script>{SCRIPT}</script></body></html>"
+        return f"<!doctype html><html lang='{self.params.language}'><head>{head}</head><body><main>{body}</main><script>{SCRIPT}</script></body></html>"
 
     @property
     def _seed(self) -> int:
@@ -118,16 +119,26 @@ class Page:
         rows = []
         for name, field in self.model.Params.model_fields.items():
             hints: Any = (field.json_schema_extra or {}) if isinstance(field.json_schema_extra, dict) else {}
-            rows.append([field.title or name, self.params.values.get(name, getattr(self.values, name)), hints.get("ui", {}).get("unit", ""), field.description or ""])
-        return grid(["Parameter", "Value", "Unit", "What it is"], rows)
+            rows.append([caption(field.title or name), self.params.values.get(name, getattr(self.values, name)), caption(hints.get("ui", {}).get("unit", "")), caption(field.description or "")])
+        return grid([caption("Parameter"), caption("Value"), caption("Unit"), caption("What it is")], rows)
 
     def _link(self) -> str:
         """Opens the studio at this model and setting; without an address its last part only."""
         wish = {"model": self.params.model, "values": self.params.values, "seed": self._seed} | ({"own": self.params.own} if self.params.own else {})
         coded = base64.urlsafe_b64encode(json.dumps(wish, ensure_ascii=False).encode()).decode().rstrip("=")
         link = told(f"{self.params.address.rstrip('/')}/?simulation={coded}")
-        shown = f"<a href='{link}'>Open it in the studio</a>" if self.params.address else "<span>Open it in the studio: put this behind its address</span>"
-        return f"<p class='link'>{shown} <button type='button' id='copy'>Copy link</button></p><p class='code' id='link'>{link}</p>"
+        shown = f"<a href='{link}'>{told(caption('Open it in the studio'))}</a>" if self.params.address else f"<span>{told(caption('Open it in the studio: put this behind its address'))}</span>"
+        return f"<p class='link'>{shown} <button type='button' id='copy' data-done='{told(caption('Copied'))}'>{told(caption('Copy link'))}</button></p><p class='code' id='link'>{link}</p>"
+
+
+    def _title(self, part: Part) -> str:
+        """“Growth, sweep: runs” and “Walkers · Growth” piece by piece."""
+        begun, ended, name = f"{self.model.title}, ", f" · {self.model.title}", caption(self.model.title)
+        if part.title.startswith(begun):
+            return f"{name}, {': '.join(caption(piece) for piece in part.title.removeprefix(begun).split(': '))}"
+        if part.title.endswith(ended):
+            return f"{retold(part.title.removesuffix(ended))} · {name}"
+        return retold(part.title)
 
 
 def told(value: Any) -> str:
@@ -139,11 +150,11 @@ def told(value: Any) -> str:
 
 def section(title: str, body: str, tag: str = "div") -> str:
     """Nothing where there is nothing to tell."""
-    return f"<section><h2>{told(title)}</h2><{tag}>{body}</{tag}></section>" if body else ""
+    return f"<section><h2>{told(caption(title))}</h2><{tag}>{body}</{tag}></section>" if body else ""
 
 
 def definitions(pairs: list[tuple[str, Any]]) -> str:
-    return "<dl>" + "".join(f"<dt>{told(name)}</dt><dd>{told(value)}</dd>" for name, value in pairs) + "</dl>" if pairs else ""
+    return "<dl>" + "".join(f"<dt>{told(name)}</dt><dd>{told(retold(value) if isinstance(value, str) else value)}</dd>" for name, value in pairs) + "</dl>" if pairs else ""
 
 
 def grid(head: list[str], rows: list[list[Any]]) -> str:
@@ -159,21 +170,21 @@ def _number(cell: Any) -> bool:
     return True
 
 
-def _figure(part: Part, data: bytes) -> str:
+def _figure(title: str, key: str, data: bytes) -> str:
     """As data of an <img>: what an SVG may hold besides drawing does nothing there."""
-    media = MEDIA[Path(part.key).suffix]
-    return f"<figure><img src='data:{media};base64,{base64.b64encode(data).decode()}' alt='{told(part.title)}'><figcaption>{told(part.title)}</figcaption></figure>"
+    media = MEDIA[Path(key).suffix]
+    return f"<figure><img src='data:{media};base64,{base64.b64encode(data).decode()}' alt='{told(title)}'><figcaption>{told(title)}</figcaption></figure>"
 
 
-def _table(part: Part, data: bytes) -> str:
+def _table(title: str, data: bytes) -> str:
     """Its first rows, evenly chosen where there are too many, and how many there are."""
     rows = [row[:MOST_COLUMNS] for row in csv.reader(io.StringIO(data.decode("utf-8", "replace"))) if row and not row[0].startswith("#")]
     if not rows:
         return ""
     head, body = rows[0], rows[1:]
     chosen_rows = body if len(body) <= MOST_ROWS else [body[round(at * (len(body) - 1) / (MOST_ROWS - 1))] for at in range(MOST_ROWS)]
-    more = f" {MOST_ROWS} of {len(body):,} rows, evenly chosen." if len(body) > MOST_ROWS else ""
-    return f"<h3>{told(part.title)}</h3>{grid(head, [[_rounded(cell) for cell in row] for row in chosen_rows])}<p class='more'>{told(more.strip())}</p>"
+    more = caption("{n} of {all:,} rows, evenly chosen.", n=MOST_ROWS, all=len(body)) if len(body) > MOST_ROWS else ""
+    return f"<h3>{told(title)}</h3>{grid(head, [[_rounded(cell) for cell in row] for row in chosen_rows])}<p class='more'>{told(more)}</p>"
 
 
 def _rounded(cell: str) -> str:

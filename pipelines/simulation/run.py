@@ -13,7 +13,7 @@ from pydantic import Field
 
 from pipelines.simulation.experiments.effort import stretch_of
 from pipelines.simulation.moving import Moving, mp4_here
-from pipelines.simulation.params import ModelParams, check_length, chosen, model_of
+from pipelines.simulation.params import DrawnParams, ModelParams, captioned, check_length, chosen, lettered, model_of
 from studio.api import POKE, Artifact, BadInput, Catalog, Change, Desk, Lane, Need, Params, Picture, Result, RunContext, Seen, Simulation, Simulations, changed_params, observations, steps_at, ui
 
 ROWS = 500  # if nobody says how often
@@ -21,7 +21,7 @@ MOST_ROWS = 100_000
 MOST_PIXELS = 150_000_000  # of all pictures of a moving one together
 
 
-class RunParams(ModelParams):
+class RunParams(DrawnParams):
     duration: float = Field(0.0, ge=0, le=1e9, title="How long", description="In the model's own time; 0 takes its usual length.", json_schema_extra=ui(widget="number"))
     every: float = Field(0.0, ge=0, le=1e9, title="Time between rows", description="How often it is observed; 0 makes 500 rows.", json_schema_extra=ui(advanced=True, widget="number"))
     changes: list[Change] = Field([], max_length=20_000, title="Changes on the way", description="Each is [step, parameter, value], as a live run was changed.", json_schema_extra=ui(widget="hidden"))
@@ -66,8 +66,9 @@ class SimulationRun:
         if params.moving == "MP4" and not mp4_here():
             raise BadInput("MP4 can't be written here.", hint="Choose GIF or WebP, or install imageio-ffmpeg.", field="moving")
         check_changes(model, values, params.changes)
-        return params.model_copy(update={"values": values.model_dump(mode="json"), "duration": duration, "every": every})
+        return lettered(params).model_copy(update={"values": values.model_dump(mode="json"), "duration": duration, "every": every})
 
+    @captioned
     def run(self, params: RunParams, ctx: RunContext) -> Result:
         model, values = chosen(params, self.simulations)
         return Run(model, values, params, ctx).result()

@@ -18,7 +18,7 @@ from studio.api import InternalError, RunContext, StudioError, WorkerDied
 
 T = TypeVar("T")
 R = TypeVar("R")
-START_SECONDS = 3.0  # of work left, from which on other processes are worth their start
+START_SECONDS = 3.0  # until other processes work
 LONG_SECONDS = 10.0  # longer than a loop takes to compile
 LOOK_SECONDS = 0.1  # between two looks at Stop
 NICE = 5  # the page goes first
@@ -32,7 +32,7 @@ def spread(ctx: RunContext, work: Callable[[T], R], tasks: Sequence[T], note: st
     Raises Stopped, WorkerDied where a task ended two processes, and what `work` raises.
     """
     taken: list[float] = []
-    while (done := len(taken)) < len(tasks) and not _worthwhile(ctx.processes, len(tasks) - done, taken):
+    while (done := len(taken)) < len(tasks) and not worthwhile(ctx.processes, len(tasks) - done, taken):
         ctx.progress(done, len(tasks), note)
         if enough():
             return
@@ -47,11 +47,12 @@ def spread(ctx: RunContext, work: Callable[[T], R], tasks: Sequence[T], note: st
         ctx.progress(len(tasks), len(tasks), note)
 
 
-def _worthwhile(processes: int, left: int, taken: list[float]) -> bool:
-    """Whether `left` tasks should go to other processes, when those before took so many seconds. The first one may have compiled, so two are asked unless it was very long."""
+def worthwhile(processes: int, left: int, taken: Sequence[float]) -> bool:
+    """Whether `left` tasks are ready sooner in other processes, when those before took so many seconds. The first one may have compiled, so two are asked unless it was very long."""
     if processes < 2 or left < 2 or not taken or (len(taken) < 2 and taken[0] < LONG_SECONDS):
         return False
-    return left * min(taken) > START_SECONDS
+    here = left * min(taken)
+    return START_SECONDS + here / min(processes, left) < here
 
 
 class Helpers:

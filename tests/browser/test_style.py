@@ -182,10 +182,11 @@ def test_a_mask_that_is_painted_keeps_the_rest_as_it_was(opened: Any, studio: Ru
 
 
 def test_many_files_are_painted_and_what_is_no_picture_is_named(opened: Any, studio: Running, mine: Path, tmp_path: Path) -> None:
-    files = [tmp_path / name for name in ("one.png", "two.png", "notes.png")]
+    files = [tmp_path / name for name in ("one.png", "two.png", "notes.png", "half.png")]
     Image.open(mine).save(files[0])
     Image.open(mine).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(files[1])
     files[2].write_text("this is no picture")
+    files[3].write_bytes(files[0].read_bytes()[:2000])
     opened.click("#image-style-batch > button")
     opened.set_input_files("#image-style-files input[type=file]", files)
     opened.locator("#image-style-files").get_by_text("notes").first.wait_for()
@@ -193,6 +194,7 @@ def test_many_files_are_painted_and_what_is_no_picture_is_named(opened: Any, stu
     assert last["pipeline"] == "image.style_blend" and last["metadata"]["params"]["styles"] == "Red glow"
     opened.wait_for_function("() => document.querySelector('#image-style-problem').innerText.includes('notes.png')")
     opened.wait_for_function("() => document.querySelectorAll('#image-style-view .image-sheet img').length === 2")
+    opened.wait_for_function("() => ['notes.png', 'half.png'].every((name) => document.querySelector('#image-style-problem').innerText.includes(name))")
     opened.click("#image-style-batch > button")
 
 

@@ -323,8 +323,7 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
     if kind == "text":
         return call | {"width": drawing.width, "height": drawing.height}
     if kind == "refer":
-        several = drawing.others or model.pipe.components.get("vision_language_encoder") is not None  # GLM-Image takes a row of them only
-        return call | {"image": [drawing.image, *drawing.others] if several else drawing.image, "width": drawing.width, "height": drawing.height}
+        return call | {"image": [drawing.image, *drawing.others] if drawing.others else drawing.image, "width": drawing.width, "height": drawing.height}
     rows = len(drawing.seeds)
     call["image"] = [drawing.image] * rows if model.family.form != "refer" else drawing.image
     call |= {"image_guidance_scale": params.image_cfg_scale} if kind == "edit" else {"strength": drawing.strength}

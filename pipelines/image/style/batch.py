@@ -20,6 +20,7 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelTooLarge, N
 MOST_FILES = 2000
 MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
 Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse", "image.dream"]
+OF_THE_SYSTEM = ("Thumbs.db", "desktop.ini")  # as all that begins with a point, nobody means them when giving a folder
 OWN = ("image", "mask")  # settings of a method that belong to one picture
 OF_A_PICTURE = ("image", "size", "stroke", "upscale", "paint_size", "scales")  # fields where it may be the picture that does not fit
 
@@ -43,10 +44,14 @@ class Batch:
         """Of files, or folders with all below them: keys as `keep` gives them, names, and [{"name", "why"}] of what is no picture."""
         keys, names, refused = [], [], []
         for path in sorted(file for given in paths for file in (given.rglob("*") if given.is_dir() else [given]) if file.is_file()):
+            if path.name.startswith(".") or path.name in OF_THE_SYSTEM:
+                continue
             try:
                 if path.stat().st_size > MOST_BYTES:
                     raise BadInput(f"The file is larger than {MOST_BYTES >> 20} MB.", hint="Use a smaller file.")
-                keys.append(keep(path.read_bytes()))
+                if not re.fullmatch(PICTURE, key := keep(path.read_bytes())):
+                    raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.")
+                keys.append(key)
                 names.append(path.name)
             except (StudioError, OSError) as error:
                 refused.append({"name": path.name, "why": error.message if isinstance(error, StudioError) else "It can't be read."})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.music.speech.engine import Phrase, Report, Voice
 from pipelines.music.speech.english import spelled
+from pipelines.music.speech.listening import with_output
 from pipelines.music.speech.packages import installed
 from pipelines.music.speech.sounds import from_voice, to_voice
 from pipelines.music.speech.words import Spoken, Word, aligned, moved
@@ -72,24 +73,18 @@ class Listening:
 
 
 def listened(voice: Any, threads: int) -> Any:
-    """The voice with one more output, or as it was where its file knows no such thing. In protobuf's wire format parts of a message that come later are added to it: no library is needed."""
+    """The voice with one more output, or as it was where its file knows no such thing."""
     import onnxruntime
 
-    data = Path(voice.model_path).read_bytes()
-    if LENGTHS.encode() not in data:
+    model = with_output(Path(voice.model_path), LENGTHS)
+    if model is None:
         return voice
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 3
-    output = _field(7, _field(12, _field(1, LENGTHS.encode())))  # ModelProto.graph, GraphProto.output, ValueInfoProto.name
     count = len(voice.sess.get_outputs())
-    voice.sess = Listening(onnxruntime.InferenceSession(data + output, options, providers=["CPUExecutionProvider"]), count)
+    voice.sess = Listening(onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]), count)
     return voice
-
-
-def _field(number: int, data: bytes) -> bytes:
-    """A part of a message, of fewer than 128 bytes."""
-    return bytes([number << 3 | 2, len(data)]) + data
 
 
 class HibariEngine:

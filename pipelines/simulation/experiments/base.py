@@ -10,8 +10,8 @@ import numpy as np
 from pipelines.simulation.experiments.effort import seconds_of
 from pipelines.simulation.experiments.plan import ExperimentParams, find_series, usual_range
 from pipelines.simulation.figures import named
-from pipelines.simulation.params import OWN, chosen, model_of
-from studio.api import BadInput, Catalog, Desk, Lane, Need, Simulation, Simulations, StudioError, steps_at
+from pipelines.simulation.params import OWN, chosen, lettered, model_of
+from studio.api import BadInput, Catalog, Desk, Lane, Need, Simulation, Simulations, StudioError, caption, steps_at
 
 P = TypeVar("P", bound=ExperimentParams)
 MOST_RUNS = 100_000
@@ -48,7 +48,7 @@ class Experiment:
         model, values = chosen(params, self.simulations)
         params = self.settled(params, model, values)
         self.check(params, model, values)
-        return params
+        return lettered(params)
 
     def check(self, params: ExperimentParams, model: Simulation, values: Any) -> None:
         """Raises BadInput where it is too much to wait for, or to keep."""
@@ -96,8 +96,8 @@ class Experiment:
         model = model_of(params, self.simulations)
         place = find_series(model, params.series)
         series = model.series[place]
-        unit = model.time_unit if params.measure == "Time of the largest" else f"{series.unit} · {model.time_unit}".strip(" ·") if params.measure == "Total" and series.kind == "level" else series.unit
-        return model, place, named(f"{series.title}, {params.measure.lower()}" if not self.whole else series.title, unit)
+        unit = model.time_unit if params.measure == "Time of the largest" else f"{caption(series.unit)} · {caption(model.time_unit)}".strip(" ·") if params.measure == "Total" and series.kind == "level" else series.unit
+        return model, place, named(f"{caption(series.title)}, {caption(params.measure).lower()}" if not self.whole else series.title, unit)
 
 
 def steps_of(params: ExperimentParams, model: Simulation, values: Any) -> int:

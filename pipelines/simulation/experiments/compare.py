@@ -15,7 +15,8 @@ from pipelines.simulation import figures
 from pipelines.simulation.experiments.base import Experiment
 from pipelines.simulation.experiments.plan import ExperimentParams, Runs, measured, repeated, replicates_of, table, times_of
 from pipelines.simulation.experiments.sweep import spread_of
-from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, ui
+from pipelines.simulation.params import captioned
+from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, caption, ui
 
 MOST, LEAST = 6, 2
 USUAL = 4  # presets that are compared if nobody says
@@ -52,6 +53,7 @@ class Compare(Experiment):
     def runs(self, params: CompareParams, model: Simulation) -> int:
         return len(params.scenarios) * params.replicates
 
+    @captioned
     def run(self, params: CompareParams, ctx: RunContext) -> Result:
         model, place, label = self.subject(params)
         params = self.settled(params, model, model.Params.parse(params.values))
@@ -99,7 +101,7 @@ class Compared:
     def differences(self, axes: Any) -> None:
         middle, halves = (np.array(values) for values in zip(*((mean, (high - low) / 2) for mean, low, high, _ in self.against), strict=True))
         figures.bars(axes, self.names[1:], {"": (middle, halves)})
-        axes.set_title(f"Difference to “{figures.short(self.names[0])}”", fontsize=10.5, loc="left")
+        axes.set_title(caption("Difference to “{first}”", first=figures.short(self.names[0])), fontsize=10.5, loc="left")
         axes.set_xlabel(self.label)
 
     def table(self) -> bytes:

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pipelines.simulation.params import ModelParams
+from pipelines.simulation.figures import named
+from pipelines.simulation.params import DrawnParams
 from pipelines.simulation.spread import spread
 from studio.api import Artifact, BadInput, Diverged, Numbers, RunContext, Series, Simulation, seeds_of, steps_at, ui
 
@@ -29,7 +30,7 @@ KEEP_SECONDS = 120.0  # a long experiment keeps what is finished this often
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-class ExperimentParams(ModelParams):
+class ExperimentParams(DrawnParams):
     """Base of all experiments: what is observed, and for how long."""
 
     series: str = Field("", max_length=80, title="What is measured", description="The name of one of the model's series; empty takes its first.", json_schema_extra=ui())
@@ -287,8 +288,7 @@ def _hint(field: Any, name: str) -> Any:
 def title_of(model: Simulation, name: str) -> str:
     """A parameter as an axis says it."""
     field = model.Params.model_fields[name]
-    unit = _hint(field, "unit")
-    return f"{field.title or name} ({unit})" if unit else str(field.title or name)
+    return named(str(field.title or name), _hint(field, "unit"))
 
 
 def usual_range(model: Simulation, name: str, values: dict[str, Any], share: float = 0.5) -> tuple[float, float]:

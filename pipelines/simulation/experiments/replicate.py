@@ -11,6 +11,7 @@ from pipelines.simulation import figures
 from pipelines.simulation.experiments.base import Experiment
 from pipelines.simulation.experiments.plan import QUANTILES, ExperimentParams, Runs, bounds, measured, numbers_of, table, times_of
 from pipelines.simulation.experiments.sweep import spread_of
+from pipelines.simulation.params import captioned
 from studio.api import Artifact, BadInput, Fix, Numbers, Params, Result, RunContext, Simulation, chance, seeds_of, ui
 
 
@@ -58,6 +59,7 @@ class Replicate(Experiment):
             found.append(values)
         return found
 
+    @captioned
     def run(self, params: ReplicateParams, ctx: RunContext) -> Result:
         model, series, label = self.subject(params)
         times, sets, seeds = times_of(params, model), self.sets(params, model), seeds_of(params.seed, params.replicates)

@@ -16,7 +16,8 @@ from pipelines.simulation import figures
 from pipelines.simulation.experiments.base import Experiment
 from pipelines.simulation.experiments.plan import ExperimentParams, Runs, bounds, numbers_of, repeated, replicates_of, table, times_of, usual_range
 from pipelines.simulation.experiments.sweep import spread_of
-from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, ui
+from pipelines.simulation.params import captioned
+from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, caption, ui
 
 USUAL = 4  # parameters, if nobody says which
 REPEATED = 5
@@ -70,6 +71,7 @@ class Sobol(Experiment):
     def runs(self, params: SobolParams, model: Simulation) -> int:
         return params.samples * block(params.names, params.pairs) * params.replicates
 
+    @captioned
     def run(self, params: SobolParams, ctx: RunContext) -> Result:
         model, series, _ = self.subject(params)
         params = self.settled(params, model, model.Params.parse(params.values))
@@ -149,9 +151,11 @@ def _doubts(found: Indices, params: SobolParams, titles: list[str]) -> list[str]
 
 
 def _drawing(titles: list[str], found: Indices) -> Callable[[Any], None]:
+    shown = [caption(title) for title in titles]
+
     def draw(axes: Any) -> None:
-        figures.bars(axes, titles, {"Alone (S1)": (found.first, found.first_conf), "With others (ST)": (found.total, found.total_conf)})
-        axes.set_xlabel("Share of the variance")
+        figures.bars(axes, shown, {caption("Alone (S1)"): (found.first, found.first_conf), caption("With others (ST)"): (found.total, found.total_conf)})
+        axes.set_xlabel(caption("Share of the variance"))
         axes.set_xlim(left=min(0.0, float(np.min(found.first - found.first_conf))))
 
     return draw

@@ -10,6 +10,7 @@ from pydantic import Field
 from pipelines.simulation import figures
 from pipelines.simulation.experiments.base import Experiment
 from pipelines.simulation.experiments.plan import QUANTILES, ExperimentParams, Runs, bounds, numbers_of, repeated, replicates_of, table, times_of, title_of, usual_range
+from pipelines.simulation.params import captioned
 from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, ui
 
 Scale = Literal["Linear", "Logarithmic"]
@@ -89,6 +90,7 @@ class Sweep(Experiment):
         columns, rows = axis(params, model, "x"), axis(params, model, "y") if params.y else [None]
         return [params.values | {params.x: x} | ({params.y: y} if params.y else {}) for y in rows for x in columns]
 
+    @captioned
     def run(self, params: SweepParams, ctx: RunContext) -> Result:
         model, series, label = self.subject(params)
         params = self.settled(params, model, model.Params.parse(params.values))

@@ -95,13 +95,15 @@ class Climb:
 
 
 def tops(slope: Slope, starts: Numbers) -> Iterator[tuple[int, tuple[float, Numbers]]]:
-    """(number of the start, its top): here, and in other processes where the first one took long enough."""
-    many, left = slope.question.many, len(starts)
+    """(number of the start, its top): here, and in other processes where the first ones took long enough."""
+    many = slope.question.many
+    taken: list[float] = []
     for number, start in enumerate(starts):
         began = time.perf_counter()
-        yield number, top(slope, start)
-        left -= 1
-        if many is not None and slope.question.surrogate is None and left > 1 and many.worthwhile(left * (time.perf_counter() - began)):
+        reached = top(slope, start)
+        taken.append(time.perf_counter() - began)
+        yield number, reached
+        if many is not None and slope.question.surrogate is None and many.worthwhile(len(starts) - number - 1, taken):
             for other, found in many.climbed(starts[number + 1 :], slope.with_prior):
                 yield number + 1 + other, found
             return

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.simulation.figures import COLOURS, INK, figure
+from pipelines.simulation.figures import COLOURS, INK, figure, named
 from pipelines.simulation.learning.evidence import Evidence
 from pipelines.simulation.learning.posterior import Posterior
 from pipelines.simulation.learning.surrogate import Surrogate
-from studio.api import Artifact, Numbers, Simulation
+from studio.api import Artifact, Numbers, Simulation, caption
 
 DATA = COLOURS[1]
 MOST_POINTS = 1500  # of a cloud
@@ -35,12 +35,12 @@ def over_data(evidence: Evidence, ends: Sequence[Numbers], times: Numbers, unit:
         for at, (link, data, band) in enumerate(zip(evidence.links, evidence.data, ends, strict=True)):
             one = axes[at, 0]
             one.fill_between(times, band[0], band[2], color=COLOURS[0], alpha=0.22, linewidth=0, label="90 %")
-            one.plot(times, band[1], color=COLOURS[0], label="median")
-            one.plot(evidence.times, data, "o", color=DATA, markersize=3.2 if len(data) < 200 else 1.4, label="data")
+            one.plot(times, band[1], color=COLOURS[0], label=caption("median"))
+            one.plot(evidence.times, data, "o", color=DATA, markersize=3.2 if len(data) < 200 else 1.4, label=caption("data"))
             one.set_ylabel(link.column)
             if at == 0:
                 one.legend(ncols=3, loc="upper left", bbox_to_anchor=(0, 1.16), borderaxespad=0)
-        axes[-1, 0].set_xlabel(f"time ({unit})" if unit else "time")
+        axes[-1, 0].set_xlabel(named("time", unit))
 
     return several(len(ends), 1, draw, title, (5.6, 0.6 + 2.8 * len(ends)))
 
@@ -60,8 +60,8 @@ def marginals(posterior: Posterior, before: Numbers, title: str) -> list[Artifac
             room = max(high - low, 1e-12)
             ends = (max(before[:, at].min(), low - 0.6 * room), min(before[:, at].max(), high + 0.6 * room))
             bins = np.linspace(*ends, 40) if ends[1] > ends[0] else 40
-            one.hist(before[:, at], bins=bins, weights=np.full(len(before), 1 / len(before)), color=INK, alpha=0.3, label="before")
-            one.hist(x[:, at], bins=bins, weights=np.full(len(x), 1 / len(x)), color=COLOURS[0], alpha=0.8, label="after")
+            one.hist(before[:, at], bins=bins, weights=np.full(len(before), 1 / len(before)), color=INK, alpha=0.3, label=caption("before"))
+            one.hist(x[:, at], bins=bins, weights=np.full(len(x), 1 / len(x)), color=COLOURS[0], alpha=0.8, label=caption("after"))
             one.set_xlabel(names[at])
             one.set_yticks([])
             if at == 0:
@@ -108,7 +108,7 @@ def walk(trace: Numbers, names: Sequence[str], title: str) -> list[Artifact]:
             one.plot(np.arange(0, len(trace), every), trace[::every, :, at], color=COLOURS[0], alpha=0.25, linewidth=0.6, rasterized=True)
             one.axvline(len(trace) // 2, color=DATA, linewidth=1)
             one.set_ylabel(names[at], fontsize=8)
-        axes[-1, 0].set_xlabel("step")
+        axes[-1, 0].set_xlabel(caption("step"))
 
     return several(len(names), 1, draw, title, (5.6, 0.6 + 1.3 * len(names)))
 
@@ -125,9 +125,9 @@ def held_out(model: Simulation, surrogate: Surrogate, title: str) -> list[Artifa
             one.plot(true[::every], told[::every], ".", color=COLOURS[0], alpha=0.4, markersize=3, rasterized=True)
             ends = [true.min(), true.max()]
             one.plot(ends, ends, color=INK, linewidth=0.8)
-            one.set_title(model.series[at].title, fontsize=9)
+            one.set_title(caption(model.series[at].title), fontsize=9)
             one.tick_params(labelsize=7)
-            one.set_xlabel("run", fontsize=8)
-        axes[0, 0].set_ylabel("surrogate", fontsize=8)
+            one.set_xlabel(caption("run"), fontsize=8)
+        axes[0, 0].set_ylabel(caption("surrogate"), fontsize=8)
 
     return several(1, count, draw, title, (max(2.6, 2.2 * count), 2.6))

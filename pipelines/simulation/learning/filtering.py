@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from pipelines.simulation.figures import named
 from pipelines.simulation.learning.ensemble import Ensemble, Filter, check_filter
 from pipelines.simulation.learning.evidence import Evidence, evidence
 from pipelines.simulation.learning.figures import several
@@ -16,8 +17,8 @@ from pipelines.simulation.learning.given import Given, named_all
 from pipelines.simulation.learning.noise import variance
 from pipelines.simulation.learning.params import DataParams, LearnParams, Link, Prior
 from pipelines.simulation.learning.priors import Beliefs
-from pipelines.simulation.params import chosen
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Numbers, Params, Result, RunContext, Simulation, Simulations, chance, look, ui
+from pipelines.simulation.params import captioned, chosen, lettered
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Numbers, Params, Result, RunContext, Simulation, Simulations, caption, chance, look, ui
 
 MOST_TIMES = 20_000
 FREE_RUN = 200  # looks at a free run, for how far its state wanders
@@ -89,7 +90,7 @@ class Filtering:
         self._check(params, model, own)
         if not params.twin:
             _from_table(params, model, own, self.given.data(params, desk.inputs.path), self.given)
-        return params
+        return lettered(params)
 
     def _check(self, params: FilterParams, model: Simulation, own: Any) -> None:
         check_filter(model, own, [prior.name for prior in params.free])
@@ -102,6 +103,7 @@ class Filtering:
             raise BadInput(f"Data can't come more often than every step of {model.time_step(own):g} {model.time_unit}.", hint="Give a longer time between data.", field="every")
         Beliefs(params.free)
 
+    @captioned
     def run(self, params: FilterParams, ctx: RunContext) -> Result:
         model, own = chosen(params, self.simulations)
         self._check(params, model, own)
@@ -235,12 +237,12 @@ def _figure(params: FilterParams, model: Simulation, course: Course, measured: M
         for at, series in enumerate(shown):
             one = axes[at, 0]
             one.fill_between(times, mean[:, series] - 1.645 * spread[:, series], mean[:, series] + 1.645 * spread[:, series], color=COLOURS[0], alpha=0.25, linewidth=0, label="90 %")
-            one.plot(times, mean[:, series], color=COLOURS[0], label="mean")
+            one.plot(times, mean[:, series], color=COLOURS[0], label=caption("mean"))
             if len(measured.shown):
-                one.plot(times, measured.shown[:, series], color=INK, linewidth=0.9, label="truth")
+                one.plot(times, measured.shown[:, series], color=INK, linewidth=0.9, label=caption("truth"))
             if measured.series:
-                one.plot(times, measured.data[:, list(measured.series).index(series)], ".", color=COLOURS[1], markersize=3, label="data")
-            one.set_ylabel(model.series[series].title)
+                one.plot(times, measured.data[:, list(measured.series).index(series)], ".", color=COLOURS[1], markersize=3, label=caption("data"))
+            one.set_ylabel(caption(model.series[series].title))
         axes[0, 0].legend(ncols=4, loc="upper left", bbox_to_anchor=(0, 1.2), borderaxespad=0)
         free = np.array(course.free)
         for at, name in enumerate(names):
@@ -249,7 +251,7 @@ def _figure(params: FilterParams, model: Simulation, course: Course, measured: M
             one.fill_between(times, ends[0], ends[2], color=COLOURS[2], alpha=0.25, linewidth=0)
             one.plot(times, ends[1], color=COLOURS[2])
             one.set_ylabel(name)
-        axes[-1, 0].set_xlabel(f"time ({model.time_unit})" if model.time_unit else "time")
+        axes[-1, 0].set_xlabel(named("time", model.time_unit))
 
     rows = len(shown) + len(names)
     return several(rows, 1, draw, "States that follow the data", (5.6, 0.8 + 1.7 * rows))

@@ -12,7 +12,7 @@ import numpy as np
 from pipelines.simulation.experiments.plan import Reference
 from pipelines.simulation.learning.evidence import Evidence
 from pipelines.simulation.learning.params import Prior
-from pipelines.simulation.spread import START_SECONDS, Helpers
+from pipelines.simulation.spread import START_SECONDS, Helpers, worthwhile
 from studio.api import Numbers, RunContext
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Many:
 
     def rows(self, count: int, here: Callable[[slice], Numbers], task: Callable[[slice], tuple[Any, ...]]) -> Numbers:
         """(count, …): by `here`, or part by part as `task(part)`. Raises Stopped, and what `here` raises."""
-        if self.worthwhile(self._asked * self._pace) and count > 1 and count * self._pace > ROUND_SECONDS:
+        if self._helpers.count > 1 and self._asked * self._pace > START_SECONDS and count > 1 and count * self._pace > ROUND_SECONDS:
             edges = np.linspace(0, count, min(count, PARTS * self._helpers.count) + 1).astype(int).tolist()
             return np.concatenate(self._helpers.map([task(slice(start, end)) for start, end in zip(edges, edges[1:], strict=False)]))
         at = 0
@@ -88,9 +88,9 @@ class Many:
             at = end
         return np.concatenate(found)
 
-    def worthwhile(self, seconds: float) -> bool:
-        """Whether that much work should be shared."""
-        return self._helpers.count > 1 and seconds > START_SECONDS
+    def worthwhile(self, left: int, taken: Sequence[float]) -> bool:
+        """Whether so many climbs are ready sooner elsewhere, when those before took so many seconds."""
+        return worthwhile(self._helpers.count, left, taken)
 
     def climbed(self, starts: Numbers, with_prior: bool) -> Iterator[tuple[int, tuple[float, Numbers]]]:
         """(number of the start, its top) as they are ready."""

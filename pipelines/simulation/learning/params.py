@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipelines.simulation.params import ModelParams
+from pipelines.simulation.params import DrawnParams
 from studio.api import Params, ui
 
 Measure = Literal["level", "new", "cumulative"]
@@ -40,7 +40,7 @@ class Prior(Params):
     width: float = Field(0.25, gt=0, le=1e12, title="Width", description="Standard deviation, or that of the logarithm where it is log-normal.")
 
 
-class DataParams(ModelParams):
+class DataParams(DrawnParams):
     """What every way of learning asks: the table and its time."""
 
     table: str = Field("", pattern=TABLE_KEY, title="Table", description="A CSV file, by its key.", json_schema_extra=ui(widget="hidden"))

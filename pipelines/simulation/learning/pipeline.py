@@ -20,7 +20,7 @@ from pipelines.simulation.learning.particles import Particles
 from pipelines.simulation.learning.posterior import LEVEL, Posterior
 from pipelines.simulation.learning.question import Question
 from pipelines.simulation.learning.surrogate import surrogate_doubts, surrogate_facts
-from pipelines.simulation.params import chosen, own_of
+from pipelines.simulation.params import captioned, chosen, lettered, own_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Numbers, Params, Result, RunContext, Simulations, Stopped, seeds_of
 
 SCATTERED = 20  # draws of noise for each run of a band
@@ -52,8 +52,9 @@ class Learn:
         """Reads the table and asks the question once. Raises StudioErrors with the field."""
         question = self._question(params, self.given.data(params, desk.inputs.path))
         _check_method(params, question)
-        return params
+        return lettered(params)
 
+    @captioned
     def run(self, params: LearnParams, ctx: RunContext) -> Result:
         question = self._question(params, self.given.data(params, lambda key, field: ctx.input(key)))
         with Many(ctx, Recipe(Reference.to(question.model, own_of(params)), question.values, question.evidence, params.free)) as question.many:

@@ -14,11 +14,11 @@ from pipelines.simulation.learning.given import named_all
 from pipelines.simulation.learning.params import Prior
 from pipelines.simulation.learning.priors import Beliefs
 from pipelines.simulation.learning.surrogate import Surrogate, build, surrogate_doubts, surrogate_facts
-from pipelines.simulation.params import ModelParams, chosen, own_of
+from pipelines.simulation.params import DrawnParams, captioned, chosen, lettered, own_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Numbers, Params, Result, RunContext, Simulation, Simulations, ui
 
 
-class SurrogateParams(ModelParams):
+class SurrogateParams(DrawnParams):
     free: list[Prior] = Field([], max_length=12, title="Box", description="The parameters that vary, each between its bounds.", json_schema_extra=ui(widget="json"))
     kind: Emulation = Field("Gaussian process", title="Surrogate", description="Gaussian processes need few runs; a network takes many.")
     runs: int = Field(200, ge=20, le=5000, title="Runs", description="How many it is learnt from; a fifth is held out.")
@@ -47,7 +47,7 @@ class Surrogating:
         """Raises StudioErrors with the field."""
         model, _ = chosen(params, self.simulations)
         self._box(params, model)
-        return params
+        return lettered(params)
 
     def _box(self, params: SurrogateParams, model: Simulation) -> Beliefs:
         if not params.free:
@@ -61,6 +61,7 @@ class Surrogating:
             raise BadInput("Values for all parameters of the box are needed, and no others.", hint=f"Give {', '.join(prior.name for prior in params.free)}.", field="ask")
         return Beliefs(params.free, [kinds[prior.name].annotation is int for prior in params.free])
 
+    @captioned
     def run(self, params: SurrogateParams, ctx: RunContext) -> Result:
         model, own = chosen(params, self.simulations)
         box, kinds = self._box(params, model), model.Params.model_fields

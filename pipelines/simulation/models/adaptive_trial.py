@@ -14,7 +14,7 @@ from pipelines.simulation.charts import Chart, mixed, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
 from pipelines.simulation.trials import Trial
-from studio.api import Numbers, Params, Picture, Preset, Series, Source, ui
+from studio.api import Numbers, Params, Picture, Preset, Series, Source, caption, ui
 
 TREATED, CONTROL = KINDS[2], KINDS[0]
 
@@ -177,9 +177,9 @@ class AdaptiveTrial(Trial):
         for curve, (_, _, colour, _) in zip(curves, beliefs, strict=True):
             chart.line(rates, curve, colour, 2)
         at = 40.0
-        for words, colour, arm in (("control", CONTROL, 2), ("treatment", TREATED, 0)):
+        for name, colour, arm in ((caption("control"), CONTROL, 2), (caption("treatment"), TREATED, 0)):
             patients = int(state.counts[arm] + state.counts[arm + 1])
-            words = f"{words}: {state.counts[arm]} of {patients} respond"
+            words = caption("{arm}: {n} of {patients} respond", arm=name, n=state.counts[arm], patients=patients)
             draw.ellipse((at, 12, at + 8, 20), fill=colour)
             written(draw, (at + 13, 16), words, INK, 12, "lm")
             at += 214
@@ -189,7 +189,7 @@ class AdaptiveTrial(Trial):
         for level in (params.certainty, 1 - params.certainty):
             chart.across(level)
         won = state.counts[6] / max(int(state.counts[5]), 1)
-        written(draw, (40, 346), f"{state.counts[5]} trials before, {won:.0%} found the treatment better", anchor="lm")
+        written(draw, (40, 346), caption("{trials} trials before, {won:.0%} found the treatment better", trials=state.counts[5], won=won), anchor="lm")
         return picture_of(image)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipelines.simulation.charts import written
 from pipelines.simulation.drawing import GROUND, INK, canvas, halved, picture_of, ramp
 from pipelines.simulation.jit import compiled
 from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, ui
@@ -161,7 +162,7 @@ class Ekman(Simulation):
         draw.line([(480 + reach * value.real, 230 - 0.4 * reach * value.imag) for value in state.way], fill=(231, 111, 121), width=3)
         ahead = np.exp(1j * np.radians(90 - params.wind))
         arrow(draw, 480, 70, 150 * ahead.real, -60 * ahead.imag)
-        draw.text((480, 16), "wind", fill=INK, anchor="ma", font_size=26)
+        written(draw, (480, 16), "wind", INK, 26, "ma")
         draw.text((500, 900), f"{shown:.0f} m", fill=(170, 174, 184), font_size=26)
         return picture_of(halved(image))
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipelines.simulation.charts import Chart, mixed, thinned, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
-from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, ui
+from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, caption, ui
 
 STEP_HOURS = 0.1
 TRAIL = 3000
@@ -143,7 +143,7 @@ class Emergency(Simulation):
                 draw.ellipse((x - 4, down - 4, x + 4, down + 4), fill=colour)
             written(draw, (466, y), str(count), INK, 12, "rm")
         taken = state.beds.count
-        written(draw, (18, 186), f"{taken} of {params.beds} beds taken    {clock(state.env.now)}", anchor="lm", size=12)
+        written(draw, (18, 186), caption("{taken} of {beds} beds taken    {clock}", taken=taken, beds=params.beds, clock=clock(state.env.now)), anchor="lm", size=12)
         way = np.array(state.trail)
         way = thinned(way[way[:, 0] >= way[-1, 0] - 48])
         edges = np.concatenate([np.zeros((len(way), 1)), np.cumsum(way[:, 1:], axis=1)], axis=1)
@@ -156,7 +156,7 @@ class Emergency(Simulation):
 def clock(hours: float) -> str:
     """“day 2, 14:30”; a run begins at midnight."""
     minutes = round(hours * 60)
-    return f"day {minutes // 1440 + 1}, {minutes // 60 % 24:02}:{minutes % 60:02}"
+    return caption("day {day}, {hour:02}:{minute:02}", day=minutes // 1440 + 1, hour=minutes // 60 % 24, minute=minutes % 60)
 
 
 def rate_at(params: EmergencyParams, hour: float) -> float:

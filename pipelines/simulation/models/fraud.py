@@ -14,7 +14,7 @@ from pydantic import Field
 from pipelines.simulation.charts import Chart, written
 from pipelines.simulation.drawing import INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
-from studio.api import Numbers, Params, Picture, Preset, Series, Simulation, Source, chance, steps_at, ui
+from studio.api import Numbers, Params, Picture, Preset, Series, Simulation, Source, caption, chance, steps_at, ui
 
 KEPT = 200_000  # payments in the log: the newest
 AMONG = 1.0  # spread of customers' mean logarithms of amounts
@@ -243,9 +243,9 @@ class Fraud(Simulation):
         wrong = newest[:, 2] > 0.5
         chart.dots(newest[~wrong, 3] / 24, newest[~wrong, 1], (70, 104, 138), 1).dots(newest[wrong, 3] / 24, newest[wrong, 1], KINDS[3], 3).across(params.threshold, KINDS[5])
         area, recall = quality(state.payments[:, 1], state.payments[:, 2])
-        told = [f"{state.counts[2]} alarms, {state.counts[3]} of them right", f"{state.counts[3]} of {state.counts[1]} frauds caught"]
+        told = [caption("{alarms} alarms, {right} of them right", alarms=state.counts[2], right=state.counts[3]), caption("{right} of {all} frauds caught", right=state.counts[3], all=state.counts[1])]
         if math.isfinite(area):
-            told += [f"AUC {area:.3f}", f"recall among the highest 1 %: {recall:.2f}"]
+            told += [f"AUC {area:.3f}", caption("recall among the highest 1 %: {recall:.2f}", recall=recall)]
         for row, words in enumerate(told):
             written(draw, (252, 252 + 20 * row), words, INK, 12, "lm")
         digits = state.counts[4:13]

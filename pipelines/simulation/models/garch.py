@@ -13,7 +13,7 @@ from pydantic import Field
 from pipelines.simulation.charts import Chart, mixed, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
-from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, chance, steps_at, ui
+from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, caption, chance, steps_at, ui
 
 TRAIL = 3000
 MOST = 0.9999  # α + β
@@ -187,8 +187,8 @@ class Garch(Simulation):
         chart.line(middle[seen], np.log10(bell[seen]), INK, 2)
         if len(way) > 50:
             centred = way[:, 1] - way[:, 1].mean()
-            long_run = f"{params.kurtosis:.2f}" if math.isfinite(params.kurtosis) else "unbounded"
-            written(draw, (466, 242), f"kurtosis {np.mean(centred**4) / np.mean(centred**2) ** 2:.2f}, in the long run {long_run}", INK, 11, "ra")
+            long_run = f"{params.kurtosis:.2f}" if math.isfinite(params.kurtosis) else caption("unbounded")
+            written(draw, (466, 242), caption("kurtosis {seen:.2f}, in the long run {long_run}", seen=np.mean(centred**4) / np.mean(centred**2) ** 2, long_run=long_run), INK, 11, "ra")
         return picture_of(image)
 
 

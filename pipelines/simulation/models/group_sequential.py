@@ -15,7 +15,7 @@ from pipelines.simulation.charts import FAINT, QUIET, Chart, mixed, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
 from pipelines.simulation.trials import Trial
-from studio.api import Numbers, Params, Picture, Preset, Series, Source, ui
+from studio.api import Numbers, Params, Picture, Preset, Series, Source, caption, ui
 
 GOOD, BAD = KINDS[2], KINDS[3]
 SHOWN = 40
@@ -195,14 +195,16 @@ class GroupSequential(Trial):
         chart.line([0, params.looks], [0, 0], FAINT, 1)
         shift = np.random.default_rng(3).uniform(-0.12, 0.12, SHOWN)
         for number in range(min(int(state.counts[2]), SHOWN)):
-            look, z, found = state.former[number]
-            colour = (GOOD if z > 0 else BAD) if found else KINDS[7]
+            look, z, different = state.former[number]
+            colour = (GOOD if z > 0 else BAD) if different else KINDS[7]
             chart.dots([look + shift[number]], [z], mixed(colour, GROUND, 0.55), 2.5)
         way = np.array(state.way)
         chart.line(way[:, 0], way[:, 1], INK, 1).dots(way[-1:, 0], way[-1:, 1], INK, 4)
         trials = max(int(state.counts[2]), 1)
-        written(draw, (40, 312), f"difference found: {(state.counts[3] + state.counts[4]) / trials:.1%} of {state.counts[2]} trials, computed {self.power(params):.1%}", INK, 12, "lm")
-        written(draw, (40, 334), f"pairs of patients: {state.counts[6] / trials:.1f}, computed {self.expected_pairs(params):.1f}, at most {params.looks * params.pairs_per_look}", INK, 12, "lm")
+        found = caption("difference found: {seen:.1%} of {trials} trials, computed {computed:.1%}", seen=(state.counts[3] + state.counts[4]) / trials, trials=state.counts[2], computed=self.power(params))
+        pairs = caption("pairs of patients: {seen:.1f}, computed {computed:.1f}, at most {most}", seen=state.counts[6] / trials, computed=self.expected_pairs(params), most=params.looks * params.pairs_per_look)
+        written(draw, (40, 312), found, INK, 12, "lm")
+        written(draw, (40, 334), pairs, INK, 12, "lm")
         return picture_of(image)
 
 

@@ -22,14 +22,25 @@ class LotkaVolterraParams(Params):
     predators: float = Field(5.0, ge=0, le=10_000, title="Predators at the start", description="In any unit: thousands, say.", json_schema_extra=ui(advanced=True))
 
 
+NONE = 1e-300  # fewer prey count as none: what is left would soon be too small for a number
+
+
 @compiled
 def rates(time, y, a, out):  # type: ignore[no-untyped-def]
-    out[0] = a[0] * y[0] - a[1] * y[0] * y[1]
+    out[0] = a[0] * y[0] - a[1] * y[0] * y[1] if y[0] >= NONE else 0.0
     out[1] = a[3] * y[0] * y[1] - a[2] * y[1]
+
+
+@compiled
+def swiftness(y, a):  # type: ignore[no-untyped-def]
+    """Where both are many, prey are eaten and predators multiply thousands of times a year."""
+    return a[2] + a[3] * abs(y[0]) + (a[0] + a[1] * abs(y[1]) if y[0] >= NONE else 0.0)
 
 
 class LotkaVolterra(Ode):
     """x' = αx − βxy, y' = δxy − γy. V = δx − γ ln x + βy − α ln y never changes.
+
+    Every course is a closed curve: none grows beyond all numbers. A start with thousands of animals leaves fewer than 1e-300 prey: they count as none from then on.
 
     Sources: A. J. Lotka, Elements of Physical Biology (1925); V. Volterra, Fluctuations in the abundance of a species considered mathematically, Nature 118 (1926) 558–560.
     """
@@ -56,6 +67,7 @@ class LotkaVolterra(Ode):
     time_unit: ClassVar[str] = "years"
     pokes: ClassVar[bool] = True
     rates: ClassVar[Any] = rates
+    swiftness: ClassVar[Any] = swiftness
 
     def start(self, params: LotkaVolterraParams, rng: np.random.Generator) -> Numbers:
         return np.array([params.prey, params.predators])
@@ -65,7 +77,7 @@ class LotkaVolterra(Ode):
 
     def measured(self, y: Numbers, params: LotkaVolterraParams) -> Numbers:
         prey, predators = y[..., 0], y[..., 1]
-        logs = params.starving * np.log(np.maximum(prey, 1e-300)) + params.growth * np.log(np.maximum(predators, 1e-300))
+        logs = params.starving * np.log(np.maximum(prey, NONE)) + params.growth * np.log(np.maximum(predators, NONE))
         return np.stack([prey, predators, params.feeding * prey + params.hunting * predators - logs], axis=-1)
 
     def poke(self, state: Point, params: LotkaVolterraParams, x: float, y: float, rng: np.random.Generator) -> Point:
@@ -74,9 +86,6 @@ class LotkaVolterra(Ode):
 
     def render(self, state: Point, params: LotkaVolterraParams) -> Picture:
         return way(np.array(state.trail), box(state))
-
-    def likely_cause(self, params: LotkaVolterraParams) -> str:
-        return "Hunting or feeding this strong needs smaller numbers at the start."
 
 
 def box(state: Point) -> tuple[float, float, float, float]:

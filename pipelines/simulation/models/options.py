@@ -13,7 +13,7 @@ from pydantic import Field
 from pipelines.simulation.charts import Chart, mixed, thinned, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
-from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, chance, steps_at, ui
+from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Simulation, Source, caption, chance, steps_at, ui
 
 DAYS = 252.0  # of trading in a year
 GREEKS = ("delta", "gamma", "vega", "theta", "rho")  # per unit, not per cent; theta per year
@@ -259,8 +259,8 @@ def fan(image: Any, draw: Any, trail: Numbers, values: Numbers, strike: float, s
     side = Chart(draw, (396, 16, 470, 296), (0, max(int(counts.max()), 1), box[2], box[3]))
     for count, lower, upper in zip(counts, edges[:-1], edges[1:], strict=True):
         draw.rectangle((396, float(side.y(upper)), float(side.x(count)), float(side.y(lower)) - 1), fill=KINDS[2] if lower >= strike else KINDS[0])
-    written(draw, (44, 338), f"call {seen['call']:.3f}, by the formula {seen['call_exact']:.3f}", INK, 12, "lm")
-    written(draw, (262, 338), f"put {seen['put']:.3f}, by the formula {seen['put_exact']:.3f}", INK, 12, "lm")
+    written(draw, (44, 338), caption("call {paths:.3f}, by the formula {formula:.3f}", paths=seen["call"], formula=seen["call_exact"]), INK, 12, "lm")
+    written(draw, (262, 338), caption("put {paths:.3f}, by the formula {formula:.3f}", paths=seen["put"], formula=seen["put_exact"]), INK, 12, "lm")
     return picture_of(image)
 
 

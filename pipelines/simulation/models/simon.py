@@ -14,7 +14,7 @@ from pipelines.simulation.charts import FAINT, Chart, mixed, written
 from pipelines.simulation.drawing import GROUND, INK, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
 from pipelines.simulation.trials import Trial
-from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Source, ui
+from studio.api import BadInput, Numbers, Params, Picture, Preset, Series, Source, caption, ui
 
 GOOD, BAD = KINDS[2], KINDS[3]
 SHOWN = 40  # former trials in the picture
@@ -184,9 +184,9 @@ class Simon(Trial):
         chart.stairs(way[:, 0], way[:, 1], INK, 2).dots(way[-1:, 0], way[-1:, 1], INK, 4)
         trials = max(int(state.counts[3]), 1)
         rows = (
-            f"stopped early: {state.counts[5] / trials:.1%} of {state.counts[3]} trials, computed {own.early(params.response):.1%}",
-            f"promising: {state.counts[4] / trials:.1%}, computed {own.promising(params.response):.1%}",
-            f"patients per trial: {state.counts[6] / trials:.1f}, computed {own.expected(params.response):.1f}",
+            caption("stopped early: {seen:.1%} of {trials} trials, computed {computed:.1%}", seen=state.counts[5] / trials, trials=state.counts[3], computed=own.early(params.response)),
+            caption("promising: {seen:.1%}, computed {computed:.1%}", seen=state.counts[4] / trials, computed=own.promising(params.response)),
+            caption("patients per trial: {seen:.1f}, computed {computed:.1f}", seen=state.counts[6] / trials, computed=own.expected(params.response)),
         )
         for row, words in enumerate(rows):
             written(draw, (40, 304 + 19 * row), words, INK, 12, "lm")

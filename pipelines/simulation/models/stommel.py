@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from pipelines.simulation.charts import written
 from pipelines.simulation.drawing import INK, canvas, halved, picture_of, ramp
 from pipelines.simulation.jit import compiled
 from pipelines.simulation.ode import Point, Traced
@@ -100,8 +101,8 @@ class Stommel(Traced):
                 x = 430 + 100 * ((number / 4 + phase) % 1)
                 ahead = x + width * (1 if flow * way > 0 else -1)
                 draw.polygon([(ahead, height), (x, height - width), (x, height + width)], fill=(210, 235, 250))
-        draw.text((250, 16), "warm", fill=INK, anchor="ma", font_size=30)
-        draw.text((710, 16), "cold", fill=INK, anchor="ma", font_size=30)
+        written(draw, (250, 16), "warm", INK, 30, "ma")
+        written(draw, (710, 16), "cold", INK, 30, "ma")
         self._plane(draw, state, params)
         return picture_of(halved(image))
 
@@ -117,5 +118,5 @@ class Stommel(Traced):
             draw.line(points, fill=(244, 162, 97), width=5, joint="curve")
         x, y = points[-1]
         draw.ellipse((x - 12, y - 12, x + 12, y + 12), fill=INK)
-        draw.text((right - 8, bottom - 8), "salt", fill=(170, 174, 184), anchor="rb", font_size=26)
-        draw.text((left + 10, top + 6), "temperature", fill=(170, 174, 184), font_size=26)
+        written(draw, (right - 8, bottom - 8), "salt", (170, 174, 184), 26, "rb")
+        written(draw, (left + 10, top + 6), "temperature", (170, 174, 184), 26)

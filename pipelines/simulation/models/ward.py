@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipelines.simulation.charts import Chart, mixed, thinned, written
+from pipelines.simulation.charts import Chart, mixed, room_of, thinned, written
 from pipelines.simulation.counting import seen, seen_at
 from pipelines.simulation.drawing import GROUND, KINDS, canvas, picture_of
 from pipelines.simulation.jit import compiled
-from studio.api import Numbers, Params, Picture, Preset, Series, Simulation, Source, chance, steps_at, ui
+from studio.api import Numbers, Params, Picture, Preset, Series, Simulation, Source, caption, chance, steps_at, ui
 
 STEP_DAYS = 1 / 24
 TRAIL = 3000
@@ -172,10 +172,11 @@ class Ward(Simulation):
             draw.rounded_rectangle((x, y, x + wide - 5, y + wide * 0.75 - 5), 3, fill=colour)
         share = state.people[5] / max(state.people[3], 1)
         at = 18.0
-        for words, colour in ((f"{treated} in treatment", CARED), (f"{blocked} blocked", BLOCKED), (f"{state.people[5]} turned away ({share:.1%})", AWAY)):
+        told = ((caption("{n} in treatment", n=treated), CARED), (caption("{n} blocked", n=blocked), BLOCKED), (caption("{n} turned away ({share:.1%})", n=state.people[5], share=share), AWAY))
+        for words, colour in told:
             draw.ellipse((at, 177, at + 8, 185), fill=colour)
             written(draw, (at + 13, 181), words, anchor="lm")
-            at += 40 + 6.2 * len(words)
+            at += 40 + room_of(words, 6.2)
         way = thinned(np.array(state.trail))
         chart = Chart(draw, (40, 206, 466, 326), (way[0, 0], max(way[-1, 0], way[0, 0] + 1), 0, params.beds * 1.1)).axes("days", "beds")
         chart.area(way[:, 0], 0 * way[:, 1], way[:, 1], mixed(CARED, GROUND, 0.75)).area(way[:, 0], way[:, 1], way[:, 1] + way[:, 2], mixed(BLOCKED, GROUND, 0.85)).across(params.beds)

@@ -6,13 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageFont
 
 from pipelines.simulation.drawing import INK, KINDS, canvas, picture_of, ramp
 from pipelines.simulation.ode import TRAIL, Point
 from pipelines.simulation.own import machine
 from pipelines.simulation.own.typed import Typed, on_step
-from studio.api import Numbers, Picture, chance
+from studio.api import Numbers, Picture, chance, font_for
 
 PIECES = 100  # points of the way that a long advance leaves, so that its picture is smooth
 
@@ -142,5 +141,5 @@ class OwnStocks(OwnOde):
             full = float(np.clip(state.y[place] / most[place], 0, 1))
             draw.rectangle((left, 260 - 220 * full, right, 260), fill=KINDS[place % len(KINDS)])
             draw.line((left, 30, left, 260, right, 260, right, 30), fill=INK, width=2)
-            draw.text((left, 268), f"{name[:14]} {state.y[place]:.4g}", fill=INK, font=ImageFont.load_default(size=16))
+            draw.text((left, 268), f"{name[:14]} {state.y[place]:.4g}", fill=INK, font=font_for([name], 16))
         return picture_of(image)

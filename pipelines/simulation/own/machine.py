@@ -1,6 +1,7 @@
 """Machine: the compiled loops that run typed models. Expressions come as rows of operations on registers, see program.py.
 
-What is no number (a division by zero, a root of less than nothing) is NaN, and stays NaN through comparisons and choices. All in one file: machine code is kept by file.
+What is no number (a division by zero, a root of less than nothing) is NaN, and stays NaN through comparisons and choices; `and`
+and `or` ask their right side only where the left one leaves it open. All in one file: machine code is kept by file.
 Sources: G. Maruyama, Rend. Circ. Mat. Palermo 4 (1955) 48–90; derivative-free Milstein scheme: Kloeden & Platen, Numerical solution of SDEs (1992), ch. 11.1.
 """
 
@@ -41,13 +42,14 @@ def run(code, r):  # type: ignore[no-untyped-def]
         elif op == NOT:
             if a == a:
                 x = 1.0 if a == 0.0 else 0.0
+        elif op in (AND, OR):
+            if a == a and (a != 0.0) == (op == OR):  # the left one says all
+                x = 1.0 if op == OR else 0.0
+            elif a == a and b == b:
+                x = 1.0 if b != 0.0 else 0.0
         elif op <= NE:
             if a == a and b == b:
-                if op == AND:
-                    x = 1.0 if a != 0.0 and b != 0.0 else 0.0
-                elif op == OR:
-                    x = 1.0 if a != 0.0 or b != 0.0 else 0.0
-                elif op == LT:
+                if op == LT:
                     x = 1.0 if a < b else 0.0
                 elif op == LE:
                     x = 1.0 if a <= b else 0.0

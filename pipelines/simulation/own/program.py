@@ -78,6 +78,11 @@ def _compare(test: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda a, b, c: _holding(np.where(test(a, b), 1.0, 0.0), a, b)
 
 
+def _logic(a: Any, b: Any, settled: Any) -> Any:
+    """Where the left side settles it, the right one is not asked."""
+    return np.where(np.isnan(a), np.nan, np.where(settled, np.where(a != 0, 1.0, 0.0), np.where(np.isnan(b), np.nan, np.where(b != 0, 1.0, 0.0))))
+
+
 def _one(function: Callable[[Any], Any]) -> Callable[..., Any]:
     return lambda a, b, c: function(a)
 
@@ -88,7 +93,7 @@ BY_NUMPY: dict[int, Callable[..., Any]] = {
     MOD: lambda a, b, c: np.where(b != 0, a - b * np.floor(a / np.where(b == 0, 1.0, b)), np.nan),
     POW: lambda a, b, c: _power(a, b), NEG: lambda a, b, c: -a,
     NOT: lambda a, b, c: _holding(np.where(a == 0, 1.0, 0.0), a),
-    AND: _compare(lambda a, b: (a != 0) & (b != 0)), OR: _compare(lambda a, b: (a != 0) | (b != 0)),
+    AND: lambda a, b, c: _logic(a, b, a == 0), OR: lambda a, b, c: _logic(a, b, a != 0),
     LT: _compare(np.less), LE: _compare(np.less_equal), GT: _compare(np.greater), GE: _compare(np.greater_equal), EQ: _compare(np.equal), NE: _compare(np.not_equal),
     IF: lambda a, b, c: _holding(np.where(a != 0, b, c), a),
     SIN: _one(np.sin), COS: _one(np.cos), TAN: _one(np.tan), ASIN: _one(np.arcsin), ACOS: _one(np.arccos), ATAN: _one(np.arctan), TANH: _one(np.tanh), EXP: _one(np.exp),
@@ -145,12 +150,19 @@ class Program:
             return None
         while place in by_place:
             number = by_place[place]
-            used = self.code[number, 2 : 2 + _arity(int(self.code[number, 0]))]
-            inner = next((int(one) for one in used if int(one) in by_place and not np.isfinite(r[int(one)]).all()), None)
+            op, used = int(self.code[number, 0]), self.code[number, 2:5].tolist()
+            asked = _asked(op, r[used[0]])
+            inner = next((one for one, where in zip(used, asked, strict=False) if one in by_place and (~np.isfinite(r[one]) & where).any()), None)
             if inner is None:
                 return self.trees[number], why(self.trees[number], bool(np.isnan(r[place]).any()))
             place = inner
         return None
+
+
+def _asked(op: int, left: Any) -> tuple[Any, ...]:
+    """For each input of an operation, where it is asked at all: a choice takes one side, `and` and `or` may need the left one only."""
+    yes = np.asarray(left) != 0
+    return {IF: (True, yes, ~yes), AND: (True, yes), OR: (True, ~yes)}.get(op, (True,) * _arity(op))
 
 
 def _arity(op: int) -> int:
