@@ -26,6 +26,7 @@ START_SECONDS = 300  # a busy machine imports slowly
 ANSWER_SECONDS = 60  # and answers slowly
 OUTGOING = 32768  # from here on the system itself takes ports, for connections that go out: a port chosen there may be gone before the studio listens
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
+NO_END = {"0": -100.0, "2": -100.0}  # a word bias against the starter's two tokens that end an answer: it goes on to its length limit, whatever it tells
 
 
 @dataclass

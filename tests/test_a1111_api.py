@@ -102,7 +102,7 @@ def test_its_control_net_units_work_unmodified(client: webuiapi.WebUIApi) -> Non
 
 def test_every_route_answers_with_json(studio: Running) -> None:
     for name in GETS:
-        with urllib.request.urlopen(f"{studio.url}/sdapi/v1/{name}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{studio.url}/sdapi/v1/{name}", timeout=60) as answer:
             assert answer.status == 200
             json.load(answer)
     for name in POSTS:
@@ -139,7 +139,7 @@ def test_progress_and_interrupt_mean_ones_own_job(studio: Running, client: webui
     progress = client.get_progress()
     assert 0 < progress["progress"] < 1 and progress["state"]["sampling_steps"] == 150 and progress["state"]["job_count"] == 1
     client.interrupt()
-    thread.join(timeout=60)
+    thread.join(timeout=240)
     assert len(told[0]["images"]) == 1, "the picture as far as it was"
     assert client.get_progress()["progress"] == 0.0
     Image.open(io.BytesIO(base64.b64decode(told[0]["images"][0]))).close()
@@ -180,7 +180,7 @@ def test_two_callers_each_see_and_stop_their_own(tmp_path: Path) -> None:
         until(lambda: not thread.is_alive() or ann.get_progress()["state"]["sampling_step"] > before["sampling_step"])
         assert not before["interrupted"]
         ann.interrupt()
-        thread.join(timeout=60)
+        thread.join(timeout=240)
         assert len(told[0].images) == 1
 
 
@@ -194,7 +194,7 @@ def test_with_sign_in_it_asks_for_a_password(tmp_path: Path) -> None:
         assert isinstance(client.get_sd_models(), list)
 
 
-def until(wanted: Any, seconds: float = 60) -> None:
+def until(wanted: Any, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < deadline
@@ -203,5 +203,5 @@ def until(wanted: Any, seconds: float = 60) -> None:
 
 def post(studio: Running, route: str, **values: Any) -> Any:
     request = urllib.request.Request(f"{studio.url}/sdapi/v1/{route}", json.dumps(values).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=120) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer)

@@ -178,7 +178,7 @@ def test_the_converted_checkpoint_draws_what_its_safetensors_twin_draws(tmp_path
     assert told.value.field == "model"
     downloads = Downloads(lambda: settings, queue.catalog.refresh)
     item = downloads.from_pickle(entry)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while downloads.listing()[-1]["state"] == "running":
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -163,7 +163,7 @@ def hub(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, *, sha: str = "") -> None
 
 
 def wait(downloads: Downloads, wanted: str) -> dict[str, Any]:
-    for _ in range(200):
+    for _ in range(2000):
         item = downloads.listing()[-1]
         if item["state"] == wanted:
             return item

@@ -78,3 +78,21 @@ def test_what_comes_during_a_pause_comes_together_and_whole(tmp_path: Path) -> N
         assert first == [Text("begun ", "answer")]
         assert second == [Progress(4, 5), Text("word0 word1 word2 word3 word4 ", "answer")]
         assert end == [Done([], {}, 0.0)]
+
+
+def test_a_page_tells_its_pace_over_http_for_its_own_person_only(tmp_path: Path) -> None:
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    from studio.rest import Api, mount
+
+    with make_studio(tmp_path) as studio:
+        app = Starlette(routes=[mount(route, studio.words) for route in Api(studio, list, lambda: None).routes()])
+        asked = {"x-seisei-owner": "ann", "x-seisei-host": "1"}
+        with TestClient(app) as client:
+            assert client.post("/api/v1/pace", json={"page": "page", "seconds": 0.6}, headers=asked).json() == {"seconds": 0.6}
+            assert (studio.paces.of("ann", "page"), studio.paces.of("bob", "page")) == (0.6, QUICKEST)
+            for wrong in ({}, {"page": "page"}, {"page": "page", "seconds": "soon"}, {"page": "page", "seconds": None}, {"page": "", "seconds": 1}):
+                answer = client.post("/api/v1/pace", json=wrong, headers=asked)
+                assert answer.status_code == 422 and answer.json()["error"]["message"].startswith("A pace is") and answer.json()["error"]["hint"]
+            assert studio.paces.of("ann", "page") == 0.6

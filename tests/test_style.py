@@ -439,7 +439,7 @@ def test_styles_and_manners_have_their_japanese() -> None:
 @pytest.mark.slow
 def test_over_http_a_picture_is_handed_in_painted_fetched_and_restored(tmp_path: Path) -> None:
     def sent(url: str, data: bytes) -> Any:
-        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=30) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=90) as answer:
             return json.load(answer)
 
     with running(tmp_path) as studio:
@@ -447,7 +447,7 @@ def test_over_http_a_picture_is_handed_in_painted_fetched_and_restored(tmp_path:
         told = studio.post("/api/v1/pipelines/image.style_blend/need", image=key)
         job = studio.wait(studio.post("/api/v1/pipelines/image.style_blend", image=key, styles="Dusk: 1, Red glow: 1")["id"])
         assert told["working_bytes"] > 0 and job["state"] == "done"
-        with urllib.request.urlopen(f"{studio.url}/api/v1/outputs/{job['outputs'][0]}/file", timeout=30) as answer:
+        with urllib.request.urlopen(f"{studio.url}/api/v1/outputs/{job['outputs'][0]}/file", timeout=90) as answer:
             data = answer.read()
         with Image.open(io.BytesIO(data)) as file:
             assert file.size == (160, 107)

@@ -301,9 +301,9 @@ def test_nobody_else_on_the_machine_can_use_the_engine_s_port(tiny_gguf: ModelEn
     with models.use(engine_for(tiny_gguf).spec(tiny_gguf, Setup())) as model:
         address = model._server.listening_address
         body = {"prompt": "x", "n_predict": 1}
-        assert httpx.post(f"{address}/completion", json=body, timeout=10).status_code == 401
+        assert httpx.post(f"{address}/completion", json=body, timeout=60).status_code == 401
         wrong = {"Authorization": "Bearer guess"}
-        assert httpx.post(f"{address}/v1/completions", json=body, headers=wrong, timeout=10).status_code == 401
+        assert httpx.post(f"{address}/v1/completions", json=body, headers=wrong, timeout=60).status_code == 401
 
 
 # ---- broken models -------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ needs_browser = [pytest.mark.browser, no_browser]
 WRITING = re.compile(r"\w")  # an answer has begun: before, there are three dots
 PATIENCE = 90_000  # milliseconds that a busy machine may take for what a quiet one does at once
 OPEN_MILLISECONDS = 180_000  # it draws the page slowly
-ALWAYS_OPEN = ("/queue/data", "/heartbeat/", "/api/v1/status", "/simulation/live", "/simulation/page.js")  # requests that say nothing about whether the page has come to rest
+ALWAYS_OPEN = ("/queue/data", "/heartbeat/", "/api/v1/status", "/simulation/live", "/simulation/page.js", "/events", "/api/v1/pace")  # requests that say nothing about whether the page has come to rest
 REST = """async (rest) => {
   let last = performance.now();
   const own = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest('#seisei-bar, .sim-stage');  // what moves by itself
@@ -38,6 +38,7 @@ def watched(page: Any) -> Any:
     page.on("request", lambda request: page.asked.add(request) if request.resource_type in ("fetch", "xhr", "script", "image") and not any(part in request.url for part in ALWAYS_OPEN) else None)
     for end in ("requestfinished", "requestfailed"):
         page.on(end, page.asked.discard)
+    page.on("framenavigated", lambda frame: page.asked.clear())
     page.set_default_timeout(PATIENCE)
     return page
 
@@ -78,6 +79,15 @@ def open_page(chrome: Any, url: str, *, width: int = 1440, locale: str = "en-US"
 def say(page: Any, text: str) -> None:
     page.fill("#chat-input textarea", text)
     page.press("#chat-input textarea", "Enter")
+
+
+def choose_model(page: Any, key: str) -> None:
+    """The one that answers on the chat page."""
+    box = page.locator("#chat-model input").first
+    box.fill(key)
+    box.press("Enter")
+    box.press("Tab")
+    settled(page)
 
 
 def new_chat(page: Any) -> None:

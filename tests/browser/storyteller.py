@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.browser.driving import choose_model
+
 KEY = "remote/storyteller"
 WORD_SECONDS = 0.02  # fifty words a second
 SHORT = 30  # words of an answer that is no story
@@ -89,7 +91,4 @@ def storyteller() -> Iterator[Storyteller]:
 
 def by_storyteller(page: Any) -> None:
     """Have it write on this page."""
-    box = page.locator("#chat-model input")
-    box.fill(KEY)
-    box.press("Enter")
-    page.keyboard.press("Tab")
+    choose_model(page, KEY)

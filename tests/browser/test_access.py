@@ -16,6 +16,7 @@ from tests.browser.driving import any_tab, eventually, needs_browser, open_page,
 from tests.running import Running
 
 pytestmark = needs_browser
+SHARED = True
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TABS = {"text": "Text", "notebook": "Notebook", "image": "Image", "grid": "Grid", "style": "Style", "upscale": "Upscale", "lab": "Lab", "annotate": "Annotate", "music": "Music", "gallery": "Gallery", "models": "Models", "extensions": "Extensions", "settings": "Settings"}
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.browser.driving import eventually, needs_browser, settled, tab
+import pytest
+
+from tests.browser.driving import eventually, needs_browser, open_page, settled, tab
 from tests.running import MODEL, Running
 from tests.test_download import weights
 from tests.test_oldstudio import webui
 
 pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def page(chrome: Any, studio: Running) -> Iterator[Any]:
+    """One for the whole file, as a person keeps it open."""
+    page = open_page(chrome, studio.url)
+    yield page
+    assert page.problems == []
+    page.context.close()
 
 
 def card(page: Any, key: str) -> Any:

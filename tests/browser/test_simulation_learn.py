@@ -12,6 +12,7 @@ from tests.browser.driving import needs_browser, open_page, settled, tab
 from tests.running import Running
 
 pytestmark = needs_browser
+SHARED = True
 WAIT = 180_000
 
 

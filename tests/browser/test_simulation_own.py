@@ -7,6 +7,7 @@ from typing import Any
 from tests.browser.driving import needs_browser, open_page, tab
 
 pytestmark = needs_browser
+SHARED = True
 MOST_MS = 90_000
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from tests.browser.driving import needs_browser, say, tab
+import pytest
+
+from tests.browser.driving import needs_browser, new_chat, open_page, say, tab
 from tests.running import Running
 
 pytestmark = needs_browser
+SHARED = True
+
+
+@pytest.fixture(scope="module")
+def page(chrome: Any, studio: Running) -> Iterator[Any]:
+    """One for the whole file, as a person keeps it open."""
+    page = open_page(chrome, studio.url)
+    yield page
+    assert page.problems == []
+    page.context.close()
 
 
 SPOKEN = """() => { const lines = [...document.querySelectorAll('#speech-view .words button')]; window.spoken = [];
@@ -105,6 +118,8 @@ def test_a_wrong_mark_is_shown_at_its_place(page: Any) -> None:
 def test_an_answer_is_read_aloud(page: Any) -> None:
     from playwright.sync_api import expect
 
+    tab(page, "Text")
+    new_chat(page)
     say(page, "Say good morning.")
     button = page.locator(".aloud").last
     button.wait_for()
