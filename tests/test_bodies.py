@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from extensions.openai_api import extension as openai_api
 from studio.bodies import MOST_BYTES, body, raw
 from studio.host import Route
 from studio.i18n import Words
@@ -69,3 +71,12 @@ def test_one_number_that_is_none_costs_no_answer() -> None:
     answer = app().get("/give")
     assert answer.status_code == 200
     assert json.loads(answer.content) == {"r_hat": None, "rows": [1.5, None, {"deep": [None]}], "name": "half ? a letter", "whole": 3}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"])
+@pytest.mark.parametrize("given", [b'{"model": "x", "temperature": NaN}', b"[" * 100_000, b"[1]", b"x" * (2**20 + 1)], ids=["number", "nested", "list", "large"])
+def test_the_openai_api_refuses_such_bodies_before_a_job(path: str, given: bytes) -> None:
+    studio: Any = SimpleNamespace(settings=SimpleNamespace(max_upload_mb=1), submit=lambda *told, **more: pytest.fail("a job was asked"))
+    client = TestClient(Starlette(routes=[mount(route, Words()) for route in openai_api.register_routes(studio)]), headers={"x-seisei-owner": "me", "x-seisei-host": "0"})
+    answer = client.post(path, content=given)
+    assert answer.status_code == 400 and answer.json()["error"]["message"].endswith(".")
