@@ -65,9 +65,9 @@ class GridPage(GridAxes, PicturePage):
                 with gr.Row(visible=False, elem_classes="studio-quiet image-actions", elem_id="image-grid-actions") as self.finished:
                     self.parts = gr.Button(words(CELLS), size="sm", min_width=120, elem_id="image-grid-parts")
                     self.scripted = scripted(words, "image-grid")
-                with gr.Row(visible=False, elem_classes="studio-quiet") as self.working:
+                with gr.Row(visible=False, elem_classes="studio-quiet image-actions") as self.working:
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
-                with gr.Row(visible=False, elem_classes="studio-quiet") as self.broken:
+                with gr.Row(visible=False, elem_classes="studio-quiet image-actions") as self.broken:
                     self.go_on = gr.Button(words("Go on with this grid"), size="sm", min_width=150, elem_id="image-grid-on")
                 ui.last_results("image.")
 
