@@ -40,9 +40,9 @@ def slow(chrome: Any, studio: Running) -> Iterator[Any]:
     page.context.close()
 
 
-DRAWN = """() => { window.drawn = 0; let before = '';
-new MutationObserver(() => { const now = [...document.querySelectorAll('#chat-view .bot.message')].at(-1)?.textContent || ''; if (now !== before) { before = now; window.drawn++; } })
-  .observe(document.querySelector('#chat-view'), { childList: true, subtree: true, characterData: true }); }"""
+DRAWN = """() => { window.drawn = 0; let before = ''; window.watching?.disconnect();
+window.watching = new MutationObserver(() => { const now = [...document.querySelectorAll('#chat-view .bot.message')].at(-1)?.textContent || ''; if (now !== before) { before = now; window.drawn++; } });
+window.watching.observe(document.querySelector('#chat-view'), { childList: true, subtree: true, characterData: true }); }"""
 
 
 def told(page: Any, wish: str) -> int:
@@ -50,8 +50,11 @@ def told(page: Any, wish: str) -> int:
     from playwright.sync_api import expect
 
     page.evaluate(DRAWN)
+    answers = page.locator("#chat-view .bot.message")
+    before = answers.count()
     say(page, wish)
-    answer = page.locator("#chat-view .bot.message").last
+    expect(answers).to_have_count(before + 1)
+    answer = answers.last
     expect(answer).to_contain_text(f"word{WORDS}", timeout=180_000)
     expect(page.locator("#chat-note")).to_contain_text("tokens/s")
     assert [int(number) for number in re.findall(r"word(\d+)", answer.inner_text())] == list(range(1, WORDS + 1))
