@@ -18,7 +18,7 @@ SECONDS = {
     "lorenz63": 0.0002, "nasch": 0.005, "idm_ring": 0.003, "streets": 0.01, "bml": 0.28, "lotka_volterra": 0.0003, "rosenzweig_macarthur": 0.0005, "wolf_sheep": 0.07, "gray_scott": 1.75,
     "schelling": 0.02, "urban_growth": 0.15, "percolation": 0.009, "forest_fire": 0.025, "ising": 0.43, "lennard_jones": 0.31, "terrain": 0.25, "dungeon": 0.19, "life": 0.08, "sir": 0.0002,
     "seir": 0.0003, "stochastic_sir": 0.0002, "network_sir": 0.005, "mmc": 0.0002, "mg1": 0.0002, "ward": 0.0004, "emergency": 0.015, "simon": 0.002, "group_sequential": 0.002,
-    "adaptive_trial": 0.003, "options": 0.005, "path_options": 0.02, "heston": 0.015, "garch": 0.0002, "fraud": 0.009, "lorenz96": 0.0003, "shallow_water": 1.95, "energy_balance": 0.015, "heat": 0.14, "ekman": 0.006,
+    "adaptive_trial": 0.003, "options": 0.005, "path_options": 0.04, "heston": 0.015, "garch": 0.0002, "fraud": 0.009, "lorenz96": 0.0003, "shallow_water": 1.95, "energy_balance": 0.015, "heat": 0.14, "ekman": 0.006,
     "stommel": 0.0002, "moving_optimum": 0.045, "n_body": 0.007, "kuramoto": 0.075,
 }  # fmt: skip
 
