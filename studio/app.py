@@ -130,6 +130,7 @@ def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -
         prevent_thread_lock=True, quiet=True, inbrowser=False, show_error=True, max_threads=200, enable_monitoring=False,
         max_file_size=f"{settings.max_upload_mb}mb", theme=theme.theme(), css=theme.css(), head=theme.head(),
         footer_links=[], app_kwargs=options,
+        _frontend=False,  # or launch ends with an error where a busy machine needs more than 3 s to draw the page for Gradio's own look at it
     )  # fmt: skip
     return page
 
