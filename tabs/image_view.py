@@ -35,8 +35,8 @@ def sheet(run: Run, words: Words, lang: str) -> str:
     columns = 1 if count == 1 else 2 if count <= 4 else 3 if count <= 9 else 4
     rows = math.ceil(count / columns)
     most = "640px" if columns == 1 else f"min({840 // columns}px, {round(60 / rows)}vh)"
-    numbered = [f"Picture {number} of {count}" for number in range(1, count + 1)]
-    told = [html.escape(words.say(lang, label)) for label in numbered]
+    named = [f"Picture {number} of {count}" for number in range(1, count + 1)]
+    told = [html.escape(words.say(lang, name)) for name in named]
     cells = "".join(
         f'<button type="button" data-output="{html.escape(output)}" aria-label="{label}"><img alt="" src="/api/v1/outputs/{html.escape(output)}/file"></button>' for output, label in zip(run.outputs, told, strict=False)
     )
