@@ -52,12 +52,23 @@
     memory.replaceChildren(el('meter', '', { min: 0, max: status.worker.budget_bytes || 1, value: status.worker.used_bytes, ariaLabel: say('Memory') }), document.createTextNode(' ' + gb(status.worker.used_bytes) + ' / ' + gb(status.worker.budget_bytes) + ' GB  ' + names));
   }
   async function stop(id) { await fetch('/api/v1/jobs/' + id + '/cancel', { method: 'POST' }); poll(); }
+  // A view that still shows a job at work when the job has ended missed its end: the computer slept, the line broke. Its unseen button looks again
+  const missed = new Map();
+  function lookAgain(status) {
+    const active = new Set(status.jobs.map((job) => job.id));
+    for (const mark of document.querySelectorAll('[data-follows]')) {
+      const job = mark.dataset.follows, times = active.has(job) ? 0 : (missed.get(job) || 0) + 1;
+      missed.set(job, times);
+      if (times % 20 === 5) document.getElementById(mark.closest('[id$="-view"]').id + '-again').click();
+    }
+  }
   const held = () => document.querySelector('#seisei-line:active,#seisei-queue:active');
   let later = 0;
   function draw(status) {
     last = status;
     if (held()) { clearTimeout(later); later = setTimeout(() => draw(last), 100); return; } // a button that is replaced while it is pressed is never clicked
     drawModels(status);
+    lookAgain(status);
     if (outputs >= 0 && status.outputs !== outputs) document.dispatchEvent(new CustomEvent('seisei-outputs'));
     outputs = status.outputs;
     const line = document.getElementById('seisei-line'); if (!line) return;

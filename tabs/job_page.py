@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -64,6 +65,7 @@ class JobPage:
 
     def build_view(self, elem_id: str) -> None:
         self.view = gr.HTML("", js_on_load=self.script, padding=False, elem_id=elem_id, elem_classes=self.look)
+        self.again = gr.Button("", elem_id=f"{elem_id}-again", elem_classes="seisei-unseen")
 
     def build_problem(self, elem_id: str) -> None:
         self.problem.build(elem_id)
@@ -94,6 +96,7 @@ class JobPage:
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
         page.load(self.on_follow, [], self.streamed, **STREAMING)
+        self.again.click(self.on_follow, [], self.streamed, **STREAMING)
         return started
 
     # -- a job -----------------------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ class JobPage:
             yield self._drawn(run, request)
 
     def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
-        """At a page load: the job that is still running, or the last one's pictures, or an invitation."""
+        """At a page load, and when the page missed a job's end: the job that is still running, or the last one's pictures, or an invitation."""
         job = self.follower.job(ui.owner(request))
         if job is not None:
             yield from self.follow(job, request)
@@ -128,7 +131,8 @@ class JobPage:
             yield self._drawn(Run(), request)
 
     def _drawn(self, run: Run, request: gr.Request) -> list[Any]:
-        return [self.stage(run, ui.owner(request), ui.lang(request)), "", *self.shown(run, request)]
+        followed = f'<i hidden data-follows="{html.escape(run.job)}"></i>' if run.running else ""
+        return [self.stage(run, ui.owner(request), ui.lang(request)) + followed, "", *self.shown(run, request)]
 
     def stopper(self, mode: str) -> Any:
         """A handler for a button that stops the page's newest job: "cancel", "skip" or "finish"."""

@@ -278,3 +278,13 @@ def test_an_example_can_be_taken_back_for_what_was_written(opened: Any, studio: 
     opened.wait_for_function("() => document.querySelector('#image-prompt textarea').value !== 'my own long words'")
     opened.click("#image-back")
     opened.wait_for_function("() => document.querySelector('#image-prompt textarea').value === 'my own long words'")
+
+
+def test_a_view_that_missed_the_end_of_its_job_shows_it_by_itself(opened: Any, studio: Running) -> None:
+    """As after the computer slept: the view says that a job is at work which has ended meanwhile."""
+    draw(opened, studio)
+    job = studio.wait(studio.post("/api/v1/pipelines/image.generate", prompt="a red heart", model="stickers", steps=3, upscale=1.0)["id"])
+    remember(studio, "image.job", job["id"])
+    opened.evaluate("(job) => { const mark = document.createElement('i'); mark.hidden = true; mark.dataset.follows = job; document.querySelector('#image-view .image-stage').append(mark); }", job["id"])
+    opened.locator(f'#image-view button[data-output="{job["outputs"][0]}"]').wait_for()
+    assert not opened.locator("[data-follows]").count()
