@@ -153,8 +153,8 @@
   function translate(root) {
     const table = words(); const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); let node;
     while ((node = walker.nextNode())) {
-      const key = node.nodeValue.trim(); const found = key && table[key];
-      if (found && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
+      const key = node.nodeValue.trim(), found = key && table[key];
+      if (found && found !== key && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
     }
     for (const box of (root.querySelectorAll ? root.querySelectorAll('[placeholder],[aria-label],[title]') : [])) for (const name of ['placeholder', 'aria-label', 'title']) {
       const told = box.getAttribute(name) || '', part = /^(number input|range slider) for (.+)$/.exec(told); // Gradio's own, around a label

@@ -25,9 +25,11 @@ REST = """async (rest) => {
   const watch = new MutationObserver((changes) => { if (changes.some((change) => !own(change.target))) last = performance.now(); });
   watch.observe(document.documentElement, { childList: true, subtree: true, attributes: true, characterData: true });
   for (let begun = last; performance.now() - last < rest && performance.now() - begun < 20000;) await new Promise((done) => setTimeout(done, 40));
+  const rests = performance.now() - last >= rest;
   const moving = document.getAnimations().filter((one) => Number.isFinite(one.effect?.getComputedTiming().endTime ?? Infinity)).map((one) => one.finished.catch(() => 0));
   await Promise.race([Promise.all(moving), new Promise((done) => setTimeout(done, 3000))]);
   watch.disconnect();
+  return rests;
 }"""
 
 
@@ -43,13 +45,13 @@ def watched(page: Any) -> Any:
     return page
 
 
-def settled(page: Any, rest: int = 300) -> None:
-    """The page has come to rest: all it asked for is answered and nothing was drawn for so many milliseconds."""
+def settled(page: Any, rest: int = 300) -> bool:
+    """The page has come to rest: all it asked for is answered and nothing was drawn for so many milliseconds. False where it never stops drawing."""
     deadline = time.monotonic() + PATIENCE / 1000
     while True:
-        page.evaluate(REST, rest)
+        rests = bool(page.evaluate(REST, rest))
         if not page.asked:
-            return
+            return rests
         assert time.monotonic() < deadline, [request.url for request in page.asked]
         page.wait_for_timeout(50)
 
