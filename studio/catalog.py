@@ -18,19 +18,25 @@ class Catalog:
     def __init__(self, roots: Iterable[Path], extra: Callable[[], list[ModelEntry]] = list, known: Callable[[ModelEntry], dict[str, str]] = lambda entry: {}) -> None:
         self.roots = list(roots)
         self.version = 0  # grows with each look at the folders
+        self._looks = self._newest = 0  # looks begun; the one that `_entries` come from
         self.when_read: Callable[[], object] = lambda: None
         self._extra, self._known = extra, known
         self._lock = threading.Lock()
         self._entries: dict[str, ModelEntry] | None = None
 
     def refresh(self) -> list[ModelEntry]:
+        """Look at the folders. Of two looks at once the one that began later counts, whichever ends last."""
+        with self._lock:
+            self._looks += 1
+            look = self._looks
         found: dict[str, ModelEntry] = {}
         for entry in [*(entry for root in self.roots for entry in scan(root)), *self._extra()]:
             if entry.key not in found or (found[entry.key].format == "pickle" and entry.format != "pickle"):  # its converted twin takes a pickle's place
                 found[entry.key] = entry
         with self._lock:
-            self._entries = found
-            self.version += 1
+            if look > self._newest:
+                self._entries, self._newest = found, look
+                self.version += 1
         self.when_read()
         return [self._whole(entry) for entry in found.values()]
 

@@ -6,12 +6,14 @@ import json
 import math
 import os
 import struct
+import threading
 from pathlib import Path
 
 import pytest
 
 from studio.api import ModelMissing
 from studio.catalog import Catalog
+from studio.entries import ModelEntry
 from studio.scan import scan
 
 
@@ -136,6 +138,27 @@ def test_pickles_pipes_and_loops_are_safe(tmp_path: Path) -> None:
     (tmp_path / "gone.gguf").symlink_to(tmp_path / "nowhere")
     found = list(scan(tmp_path))
     assert [entry.format for entry in found] == ["pickle"] and "safetensors" in found[0].problem
+
+
+def test_of_two_looks_at_once_the_one_that_began_later_counts(tmp_path: Path) -> None:
+    """A slow look at the folders, begun before a file came, does not take it away again."""
+    begun, go = threading.Event(), threading.Event()
+
+    def extra() -> list[ModelEntry]:
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(60)
+        return []
+
+    catalog = Catalog([tmp_path], extra)
+    slow = threading.Thread(target=catalog.refresh)
+    slow.start()
+    assert begun.wait(60)
+    write_safetensors(tmp_path / "vae" / "new.safetensors", {"decoder.up.weight": [8]})
+    catalog.refresh()
+    go.set()
+    slow.join()
+    assert [entry.key for entry in catalog.entries()] == ["vae/new"]
 
 
 def test_a_model_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
