@@ -146,7 +146,8 @@ def follows(queue: JobQueue, name: str, schedule: str, source: str, steps: int) 
     pixels, latents = independent(model, name, schedule, steps=steps, seed=5, cfg_scale=5.0, prompt="a red cat", negative="fog", side=SIDE, source=source)
     with decoded(model) as kept:
         mine = drawn(queue, sampler=name, schedule=schedule, conventions="AUTOMATIC1111", noise_source=source, steps=steps)[0]
-    limit = 5e-3 if schedule == "KL Optimal" else 1e-4  # it ends above 0, where the two scale what is left in another way
+    limits = {"KL Optimal": 5e-3, "DPM adaptive": 1e-3}  # one ends above 0, where the two scale what is left in another way; one's steps follow measured errors, which processors round differently
+    limit = limits.get(schedule, limits.get(name, 1e-4))
     assert apart(kept[-1], latents) < limit and np.abs(mine - pixels).max() <= 1, (schedule, source, apart(kept[-1], latents))
 
 
