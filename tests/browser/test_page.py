@@ -139,6 +139,9 @@ def test_the_notebook_goes_on_at_the_cursor(page: Any) -> None:
     from playwright.sync_api import expect
 
     tab(page, "Notebook")
+    settled(page)
+    page.get_by_label("Model", exact=True).locator("visible=true").first.click()
+    page.get_by_role("option", name=MODEL).locator("visible=true").first.click()
     box = page.locator("#notebook-text textarea")
     box.fill("Once upon a time THE END")
     box.evaluate("(box) => { box.focus(); box.setSelectionRange(16, 16); }")
