@@ -11,12 +11,11 @@ function write(target, text, start, end = start) {
   target.setSelectionRange(start, end);
   target.dispatchEvent(new Event('input', { bubbles: true }));
 }
-async function known() {
+function known() {
   if (names && Date.now() - asked < 20000) return names;
   asked = Date.now();
-  const answer = await fetch('/api/v1/image/words');
-  if (answer.ok) names = await answer.json();
-  return names || {};
+  names = fetch('/api/v1/image/words').then((answer) => answer.ok ? answer.json() : Promise.reject()).catch(() => { names = null; return {}; });
+  return names;
 }
 // What is being written at the cursor: its beginning, the letters so far, and where to look
 function begun(text, cursor) {
@@ -29,12 +28,14 @@ function begun(text, cursor) {
   return match && { start: match.index, letters: match[1], kinds: ['embedding', 'style', 'lora', 'wildcard'], every: false };
 }
 const put = { lora: (one) => '<lora:' + one.name + ':1>' + (one.more ? ' ' + one.more : ''), wildcard: (one) => '__' + one.name + '__', embedding: (one) => one.name, style: (one) => one.name };
-function close() { list?.remove(); list = null; found = []; if (box) { box.removeAttribute('aria-activedescendant'); box.removeAttribute('aria-controls'); } }
+let turn = 0;  // of several that wait for the names only the newest speaks, and none after the list was closed
+function close() { turn++; list?.remove(); list = null; found = []; if (box) { box.removeAttribute('aria-activedescendant'); box.removeAttribute('aria-controls'); } }
 async function suggest(target) {
+  const mine = ++turn, all = await known();
+  if (mine !== turn) return;
   const place = begun(target.value, target.selectionStart);
-  if (!place || target.selectionStart !== target.selectionEnd) return close();
-  const all = await known(), letters = place.letters.toLowerCase();
-  if (document.activeElement !== target) return close();
+  if (!place || target.selectionStart !== target.selectionEnd || document.activeElement !== target) return close();
+  const letters = place.letters.toLowerCase();
   const hits = place.kinds.flatMap((kind) => (all[kind] || []).map((one) => ({ ...one, kind })));
   found = hits.filter((one) => one.name.toLowerCase().includes(letters) && (place.every || one.name.toLowerCase() !== letters))
     .sort((a, b) => b.name.toLowerCase().startsWith(letters) - a.name.toLowerCase().startsWith(letters)).slice(0, MOST).map((one) => ({ ...one, start: place.start }));
@@ -52,9 +53,14 @@ function draw() {
     item.onmousedown = (event) => { event.preventDefault(); at = number; take(); };
     return item;
   }));
-  const where = box.getBoundingClientRect();
-  Object.assign(list.style, { left: where.left + 'px', width: where.width + 'px', top: Math.min(where.bottom + 2, innerHeight - list.offsetHeight - 44) + 'px' });
   box.setAttribute('aria-controls', list.id); box.setAttribute('aria-autocomplete', 'list'); box.setAttribute('aria-activedescendant', 'image-suggestion-' + at);
+  stand();
+}
+// Below its box, which may have been scrolled
+function stand() {
+  const where = box.getBoundingClientRect();
+  if (where.bottom < 0 || where.top > innerHeight) return close();
+  Object.assign(list.style, { left: where.left + 'px', width: where.width + 'px', top: Math.min(where.bottom + 2, innerHeight - list.offsetHeight - 44) + 'px' });
 }
 function take() {
   const one = found[at], target = box, end = target.selectionStart;
@@ -99,7 +105,7 @@ on(document, 'keydown', (event) => {
   event.preventDefault(); event.stopImmediatePropagation();
 });
 on(document, 'focusout', (event) => { if (event.target === box) close(); });
-on(window, 'scroll', close); on(window, 'resize', close);
+for (const kind of ['scroll', 'resize']) on(window, kind, () => { if (list) stand(); });
 on(document, 'click', (event) => {
   const place = event.target.closest?.('[data-place]'), target = document.querySelector('#image-' + (place?.dataset.box || 'prompt') + ' textarea');
   if (place && target) { target.focus(); target.setSelectionRange(+place.dataset.place, +place.dataset.place + 1); }

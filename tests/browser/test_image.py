@@ -220,8 +220,9 @@ def test_a_picture_comes_back_with_its_mask_and_gives_the_same_job_and_more_can_
     opened.wait_for_selector("#chat-input textarea")
     tab(opened, "Image")
     opened.wait_for_selector("#image-view .image-stage")
+    prompt(opened).fill("something else")
     opened.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", first["id"])
-    expect(opened.get_by_label("Seed", exact=True).first).to_have_value(str(first["metadata"]["params"]["seed"]))
+    expect(prompt(opened)).to_have_value(first["metadata"]["params"]["prompt"])
     opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
     assert eventually(opened, lambda: painted_share(opened, "#image-editor")) > 0
     again = drawn(opened, studio, generate(opened))
