@@ -220,9 +220,11 @@ def test_a_picture_comes_back_with_its_mask_and_gives_the_same_job_and_more_can_
     opened.wait_for_selector("#chat-input textarea")
     tab(opened, "Image")
     opened.wait_for_selector("#image-view .image-stage")
+    settled(opened)  # the form as it was kept is there
     prompt(opened).fill("something else")
     opened.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", first["id"])
     expect(prompt(opened)).to_have_value(first["metadata"]["params"]["prompt"])
+    settled(opened)
     opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
     assert eventually(opened, lambda: painted_share(opened, "#image-editor")) > 0
     again = drawn(opened, studio, generate(opened))

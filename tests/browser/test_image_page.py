@@ -241,8 +241,8 @@ def test_a_dropped_picture_brings_its_settings_back_at_once_and_a_photo_can_be_b
 
 
 def test_a_photo_that_is_given_already_is_restyled_by_one_click_and_one_that_is_not_is_asked_for(opened: Any, studio: Running, tmp_path: Path) -> None:
-    opened.get_by_label("Model", exact=True).first.click()
-    opened.get_by_role("option", name="tiny", exact=False).first.click()
+    opened.get_by_label("Model", exact=True).locator("visible=true").first.click()
+    opened.get_by_role("option", name="tiny", exact=False).locator("visible=true").first.click()
     if not opened.locator("[data-task=restyle]").count():
         opened.get_by_role("button", name="Examples and tasks").click()
     opened.locator("[data-task=restyle]").click()
