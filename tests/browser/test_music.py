@@ -280,7 +280,7 @@ def test_the_gallery_shows_the_piece_and_opens_it_again(opened: Any) -> None:
 def test_settings_of_a_piece_come_back_to_the_form(opened: Any, studio: Running) -> None:
     from playwright.sync_api import expect
 
-    job = studio.post("/api/v1/pipelines/music.compose", preset="Waltz", bars=8, tempo=97, sound="No sound", seed=4)["id"]
+    job = studio.post("/api/v1/pipelines/music.compose", preset="Waltz", bars=8, tempo=97, seed=4)["id"]
     made = studio.wait(job)
     tab(opened, "Gallery")
     opened.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", made["outputs"][0])
