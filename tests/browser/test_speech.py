@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.browser.driving import needs_browser, new_chat, open_page, say, tab
+from tests.browser.driving import needs_browser, new_chat, say, tab
 from tests.running import Running
 
 pytestmark = needs_browser
-SHARED = True
-
-
-@pytest.fixture(scope="module")
-def page(chrome: Any, studio: Running) -> Iterator[Any]:
-    """One for the whole file, as a person keeps it open."""
-    page = open_page(chrome, studio.url)
-    yield page
-    assert page.problems == []
-    page.context.close()
-
 
 SPOKEN = """() => { const lines = [...document.querySelectorAll('#speech-view .words button')]; window.spoken = [];
 const look = () => { const at = lines.findIndex((line) => line.hasAttribute('aria-current')); if (at >= 0 && window.spoken.at(-1) !== at) window.spoken.push(at); };
