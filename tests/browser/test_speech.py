@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.browser.driving import needs_browser, new_chat, say, tab
+from tests.browser.driving import needs_browser, new_chat, say, settled, tab
 from tests.running import Running
 
 pytestmark = needs_browser
@@ -18,6 +18,7 @@ def open_speech(page: Any) -> None:
     tab(page, "Music")
     page.locator("[role=tab][data-tab-id=speech]").first.click()
     page.wait_for_selector("#speech-text textarea >> visible=true")
+    settled(page)  # the text as it was kept is there
 
 
 def test_the_sentence_that_stands_there_is_heard(page: Any, studio: Running) -> None:
