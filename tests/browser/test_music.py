@@ -294,12 +294,12 @@ def test_files_teach_a_style_that_is_stopped_gone_on_with_kept_passed_on_and_com
     opened.locator("#learn-files input[type=file]").set_input_files(list(waltzes(tmp_path).values()))
     opened.locator("#learn-files", has_text="waltz5").wait_for()
     opened.click("#learn-go")
-    opened.locator("#learn-view figure.curve polyline").first.wait_for()
+    opened.locator("#learn-view figure.curve polyline").first.wait_for(timeout=600_000)  # it finds out first how long to learn
     opened.locator(".stop-action >> visible=true").click()
     opened.locator("#learn-view", has_text="Stopped. What was learnt until then is kept.").wait_for()
     opened.click("#learn-again")
     opened.locator("#learn-view progress").wait_for()
-    opened.locator("#learn-view figure.curve polyline").first.wait_for()
+    opened.locator("#learn-view figure.curve polyline").first.wait_for(timeout=600_000)  # it finds out first how long to learn
     opened.locator(".stop-action >> visible=true").click()
     opened.locator("#learn-view", has_text="Imitation check").wait_for()
     styles = sorted((output for output in studio.get("/api/v1/outputs?limit=50") if output["kind"] == "model"), key=lambda output: output["created"])
