@@ -240,22 +240,6 @@ def test_a_dropped_picture_brings_its_settings_back_at_once_and_a_photo_can_be_b
     assert opened.locator("#image-editor canvas").evaluate("(canvas) => [canvas.width, canvas.height]") == [96, 64]
 
 
-def test_a_photo_that_is_given_already_is_restyled_by_one_click_and_one_that_is_not_is_asked_for(opened: Any, studio: Running, tmp_path: Path) -> None:
-    opened.get_by_label("Model", exact=True).locator("visible=true").first.click()
-    opened.get_by_role("option", name="tiny", exact=False).locator("visible=true").first.click()
-    if not opened.locator("[data-task=restyle]").count():
-        opened.get_by_role("button", name="Examples and tasks").click()
-    opened.locator("[data-task=restyle]").click()
-    opened.locator("#seisei-told", has_text="Give your picture").wait_for()
-    opened.wait_for_function("() => { const box = document.querySelector('#image-editor .choose')?.getBoundingClientRect(); return box?.height && box.top > 0 && box.bottom < innerHeight; }")
-    opened.set_input_files("#image-editor input[type=file]", photo(tmp_path / "own.png"))
-    opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
-    before = {output["id"] for output in studio.get("/api/v1/outputs?kind=image&limit=200")}
-    opened.locator("[data-task=restyle]").click()
-    made = until(lambda: [output for output in studio.get("/api/v1/outputs?kind=image&limit=200") if output["id"] not in before], "nothing was drawn")
-    assert made[0]["metadata"]["params"]["image"] and made[0]["metadata"]["params"]["denoising_strength"] == 0.55
-
-
 def test_models_that_come_while_the_page_is_open_are_found_and_get_a_thumbnail(opened: Any, studio: Running) -> None:
     draw(opened, studio)
     path = studio.data / "models" / "lora" / "late.safetensors"
