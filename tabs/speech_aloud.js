@@ -7,8 +7,10 @@ let row = -1, waiting = false, wanted = 0;
 const view = () => document.getElementById('chat-view');
 const answers = () => [...(view()?.querySelectorAll('.message-row') || [])];
 function show() {
-  for (const [at, message] of answers().entries()) {
+  const all = answers(), writing = document.querySelector('#chat-note [data-writing]') ? all.length - 1 : -1;
+  for (const [at, message] of all.entries()) {
     const button = message.querySelector('.aloud'); if (!button) continue;
+    if (button.hidden !== (at === writing)) button.hidden = at === writing;  // an answer can be read when it has ended
     const on = at === row, label = say(on ? 'Stop reading' : 'Read this aloud');
     if (button.dataset.on === String(on) && button.getAttribute('aria-busy') === String(on && waiting)) continue;
     button.dataset.on = String(on); button.ariaPressed = String(on); button.setAttribute('aria-busy', String(on && waiting)); button.ariaLabel = button.title = label; button.innerHTML = on ? STOP : SIGN;
@@ -22,7 +24,7 @@ function speak(at) {
 function decorate() {
   for (const message of answers()) {
     if (!message.classList.contains('bot-row') || message.querySelector('.aloud') || message.querySelector('.thought, .thought-group')) continue;
-    const place = message.querySelector('.message.bot'); if (!place || message.querySelector('textarea')) continue;
+    const place = message.querySelector('.message.bot'); if (!place || message.querySelector('textarea') || place.textContent.trim() === '…') continue;  // … stands for an answer that has not begun
     const button = Object.assign(document.createElement('button'), { type: 'button', className: 'aloud' });
     button.onclick = (event) => { event.stopPropagation(); speak(answers().indexOf(message)); };
     place.append(button);

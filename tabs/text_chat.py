@@ -27,6 +27,7 @@ LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "\\(", "right"
 NOT_SHOWN = ("model", "messages", "continue_last", "reuse_prefix")
 SAMPLER_GROUP = "Sampling"
 NO_CHARACTER = ""
+WRITING = "<i data-writing hidden></i>"  # for scripts: the last answer has not ended (speech_aloud.js)
 DEFAULT_SYSTEM = "You are a helpful assistant."  # small models answer better with it than with none
 
 
@@ -173,10 +174,10 @@ class ChatPage:
 
     # -- showing ---------------------------------------------------------------------------------------------
 
-    def _show(self, opened: Open, lang: str, *, facts: dict[str, Any] | None = None, text: Any = None, warning: str | None = None, full: bool = True) -> list[Any]:
-        """What the page shows of a chat. `text` and `warning` belong to the draft, not to the chat: None leaves them alone."""
+    def _show(self, opened: Open, lang: str, *, facts: dict[str, Any] | None = None, text: Any = None, warning: str | None = None, full: bool = True, writing: bool = False) -> list[Any]:
+        """What the page shows of a chat. `text` and `warning` belong to the draft, not to the chat: None leaves them alone. `writing`: its last answer has not ended."""
         shown, _ = rows(opened.chat)
-        note = self._note(opened.chat, facts or {}, lang)
+        note = self._note(opened.chat, facts or {}, lang) + (WRITING if writing else "")
         skip = gr.skip()
         if not full:
             return [skip, shown, note, *[skip] * 6]
@@ -248,10 +249,10 @@ class ChatPage:
 
     def _written(self, opened: Open, message: Message, request: gr.Request, text: str | None) -> Iterator[list[Any]]:
         lang = ui.lang(request)
-        yield self._show(opened, lang, text=text, warning=None if text is None else "")
+        yield self._show(opened, lang, text=text, warning=None if text is None else "", writing=True)
         facts: dict[str, Any] = {}
         for facts in self.sessions.follow(opened, message, ui.pace(self.studio, request)):
-            yield self._show(opened, lang, facts=facts, full=False)
+            yield self._show(opened, lang, facts=facts, full=False, writing=True)
         yield self._show(opened, lang, facts=facts)
 
     # -- acting ----------------------------------------------------------------------------------------------
