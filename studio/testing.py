@@ -34,10 +34,17 @@ def main(words: list[str]) -> int:
         return 1
     if words:
         return run("pytest", *words)
-    for step_words in (("ruff", "check", "."), ("mypy",), ("pytest", "-m", "not slow and not browser")):
+    for step_words in (("ruff", "check", "."), ("mypy",), ("pytest", *side_by_side(), "-m", "not slow and not browser")):
         if code := run(*step_words):
             return code
-    return run_twice("-m", "slow or browser")
+    return run_twice(*side_by_side(), "-m", "slow and not browser") or run_twice("-m", "browser")
+
+
+def side_by_side() -> tuple[str, ...]:
+    """pytest's words for one process a core, four at most: each may hold a studio with its models. The browser tests, which wait for a page to come
+    to rest, run one by one."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes with several threads each get in each other's way
+    return ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "worksteal")
 
 
 def browser() -> str:
@@ -60,7 +67,7 @@ def run_twice(*words: str) -> int:
         failed = sorted(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else []
         if code != 1 or not 0 < len(failed) <= MOST_TRIED_AGAIN:
             return code
-        code = run("pytest", *words, *kept, "--last-failed", "--last-failed-no-failures", "none")
+        code = run("pytest", *words, *kept, "-n", "0", "--last-failed", "--last-failed-no-failures", "none")
         print("Failed at first, a fault to be found even where it passed alone:", *failed, sep="\n  ", flush=True)
         return code
 

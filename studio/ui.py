@@ -22,6 +22,7 @@ RESTORE = "seisei-restore"  # the unseen button that the page's script presses
 PROBLEM = (Path(__file__).parent / "problem.js").read_text(encoding="utf-8")
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # for what streams or takes long
 QUICK = QUIET | {"queue": False}  # for what answers at once: no place in Gradio's queue, one request there and back
+EACH = QUICK | {"trigger_mode": "multiple"}  # for a choice that a script tells with its value: Gradio leaves out those made while an earlier one is being answered, so that the last of several quick clicks would be lost
 Bounds = tuple[float | None, float | None]
 
 

@@ -102,7 +102,7 @@ class GalleryTab:
         self.before.click(self.on_before, [*looked, self.offset], view, **ui.QUICK)
         self.after.click(self.on_after, [*looked, self.offset], view, **ui.QUICK)
         detail = [self.chosen, self.large, self.actions, self.about, self.trash, self.untrash]
-        self.grid.select(self.on_select, [], detail, **ui.QUICK)
+        self.grid.select(self.on_select, [], detail, **ui.EACH)
         self.send.click(None, None, None, js=USE)
         self.fresh.click(self.on_fresh, [*looked, self.offset], view, **ui.QUICK)
         self.star.click(self.on_star, [self.chosen, *looked], view, **ui.QUICK)

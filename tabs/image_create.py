@@ -74,7 +74,7 @@ class CreatePage(PicturePage):
         self.nine.click(self.on_nine, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         for button, mode in ((self.skip, "skip"), (self.finish, "finish")):
             button.click(self.stopper(mode), [], [], **ui.QUICK)
-        self.view.select(self.on_select, [], [self.chosen, *self.actions.told], **ui.QUICK)
+        self.view.select(self.on_select, [], [self.chosen, *self.actions.told], **ui.EACH)
         self.view.input(self.on_words, inputs_kwargs=given, outputs=[form.prompt_box.prompt, self.earlier.back], **ui.QUICK).then(self.on_go, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         taken = [self.next, self.earlier.back, *form.filled]
         told = self.view.apply(self.on_task, inputs_kwargs=given, outputs=taken, **ui.QUICK).then(None, [self.next], [], js=WANTED)

@@ -96,7 +96,7 @@ class LabView(PicturePage):
         self.listen_job([self.go.click], given, fields={"image": self.picture})
         self.picture.upload(self.on_upload, [], self.pictured, **ui.QUICK)
         self.picture.clear(self.on_upload, [], self.pictured, **ui.QUICK)
-        self.samples.select(self.on_sample, [], self.pictured, **ui.QUICK)
+        self.samples.select(self.on_sample, [], self.pictured, **ui.EACH)
         tab.select(self.on_open, [self.picture], self.pictured, **ui.QUICK)
         measured = [component.change for component in (self.picture, *self.controls.values())]
         gr.on(measured, self.on_measure, inputs_kwargs=given, outputs=[self.verdict, *self.controls.values()], trigger_mode="always_last", **ui.QUICK)

@@ -95,11 +95,11 @@ class StylePage(PicturePage):
     def listen(self, tab: Any, create: Any, upscale: Any) -> None:
         form, given = self.form, self.form.given
         self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files} | self.sheet.axes))
-        self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
+        self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.EACH)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         self._paints(self.own_style.upload(self.on_own, [self.own_style], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         gr.on([form.controls["strength"].release, form.controls["colours"].input], self.on_tweak, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         uploaded = form.picture.upload(self.on_upload, [], form.pictured, **ui.QUICK)
-        for event in (uploaded, form.samples.select(self.on_sample, [], form.pictured, **ui.QUICK)):
+        for event in (uploaded, form.samples.select(self.on_sample, [], form.pictured, **ui.EACH)):
             self._paints(event)
         form.picture.clear(self.on_upload, [], form.pictured, **ui.QUICK)
         form.brush.expand(self.on_brush, [form.picture, form.source, form.editor], [form.editor], **ui.QUICK)
@@ -129,7 +129,7 @@ class StylePage(PicturePage):
         for button, act in ((self.save, "save"), (self.copy, "settings")):
             button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-style-view'); return []; }}")
         self.gallery.click(None, [], [], js="() => { document.querySelector('[role=tab][data-tab-id=gallery]')?.click(); return []; }")
-        self.view.select(self.on_pick, [], [self.chosen], **ui.QUICK)
+        self.view.select(self.on_pick, [], [self.chosen], **ui.EACH)
         self._thumbs(self.again.click(self.on_again, [self.chosen], self.form.pictured, **ui.QUICK))
         self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
         self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")

@@ -104,7 +104,7 @@ class AudioPage(SoundPage):
             tab.select(self.on_back, [self.empty, *chosen], [self.view, *models], **ui.QUICK)
         self.controls["model"].change(self.on_model, chosen, fitted, **ui.QUICK)
         self.view.input(self.on_example, [], [self.controls["prompt"]], **ui.QUICK)
-        self.view.select(self.on_select, [], [self.chosen], **ui.QUICK)
+        self.view.select(self.on_select, [], [self.chosen], **ui.EACH)
         self.early.click(self.stopper("finish"), [], [], **ui.QUICK)
         self.longer.click(self.on_longer, inputs_kwargs=given | {"chosen": self.chosen}, outputs=self.streamed, **STREAMING)
         self.vary.click(self.on_vary, inputs_kwargs={"chosen": self.chosen}, outputs=self.streamed, **STREAMING)

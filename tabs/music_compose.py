@@ -72,7 +72,7 @@ class ComposePage(JobPage):
         form = self.form
         self.listen_job([self.go.click], form.given)
         self.roll.apply(self.on_act, inputs_kwargs=form.given, outputs=self.streamed, **STREAMING)
-        form.cards.select(self.on_mood, [], [form.cards, *form.chosen], **ui.QUICK)
+        form.cards.select(self.on_mood, [], [form.cards, *form.chosen], **ui.EACH)
         if "chords" in form.controls:
             form.progression.input(lambda chords: chords or gr.skip(), [form.progression], [form.controls["chords"]], **ui.QUICK)
         measured = [form.preset, *(form.controls[name] for name in ("bars", "model") if name in form.controls)]

@@ -130,8 +130,8 @@ class SpeechPage(SoundPage):
         self.text.focus(lambda: True, [], [self.awake], **ui.QUICK).then(self.on_readings, [self.text], [self.readings], **ui.QUICK)  # looked up once somebody writes, not for all who open the studio
         self.text.change(self.on_changed, [self.text, self.awake], [self.readings], **follow)
         self.view.input(self.on_example, [], [self.text], **ui.QUICK).then(self.on_readings, [self.text], [self.readings], **ui.QUICK)
-        self.readings.input(self.on_correct, [self.text], [self.readings, self.table], **ui.QUICK)
-        self.table.select(self.on_table, [self.text], [self.readings, self.table], **ui.QUICK)
+        self.readings.input(self.on_correct, [self.text], [self.readings, self.table], **ui.EACH)
+        self.table.select(self.on_table, [self.text], [self.readings, self.table], **ui.EACH)
         self.taken_in.upload(self.on_import, [self.taken_in, self.text], [self.readings, self.table], **ui.QUICK)
         ui.gives_file(self.given_out, self.on_export, [])
         self.voice_note.apply(self.on_fetched, [*self.voices.values()], [*self.voices.values(), self.voice_note], **ui.QUICK)

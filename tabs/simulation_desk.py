@@ -42,7 +42,7 @@ class Desk:
 
     def listen(self) -> None:
         """The page's script and the states follow each other."""
-        self.bridge.apply(self.on_apply, [], self.picked, **ui.QUICK)
+        self.bridge.apply(self.on_apply, [], self.picked, **ui.EACH)
         gr.on([state.change for state in self.picked], self.told, self.picked, [self.bridge], **ui.QUICK)
         for pipeline_id in (RUN, LIVE, SONIFY):
             ui.on_restore(self.studio, pipeline_id, ["simulation", "run"], self.restorer(pipeline_id), [*self.picked, self.bridge])

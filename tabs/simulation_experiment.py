@@ -132,7 +132,7 @@ class ExperimentPage(JobPage):
         started = self.listen_job([self.go.click], given)
         started.then(self.on_plan, inputs_kwargs=given, outputs=[self.plan], **ui.QUICK)
         # a state that an event outside the queue changed tells nobody: the page hears what the desk hears, and looks when it is opened
-        self.desk.bridge.apply(self.on_desk, [self.fit, self.kind], [self.fit, *fitted], **ui.QUICK)
+        self.desk.bridge.apply(self.on_desk, [self.fit, self.kind], [self.fit, *fitted], **ui.EACH)
         asked: dict[str, Any] = {"fn": self.on_model, "inputs": [*self.desk.picked, self.fit, self.kind], "outputs": [self.fit, *fitted]}
         opened = gr.on([self.tab.select, self.desk.model.change, self.desk.own.change], **asked, **ui.QUICK)
         opened.then(**asked, js=LATER, **ui.QUICK)  # what came on the desk while it was asked has not been overtaken

@@ -143,7 +143,7 @@ class LearnPage(JobPage):
         self.model.input(self.on_model, [self.model, self.state, *self.desk.picked], [*self.desk.picked, *self.filled, self.problem.view], **ui.QUICK)
         self.tab.select(self.on_open, [self.state, *self.desk.picked], self.filled, **ui.QUICK)
         for form in (self.map, self.priors):
-            form.apply(self.on_form, [self.state], [self.state, self.priors] if form is self.map else [self.state], **ui.QUICK)
+            form.apply(self.on_form, [self.state], [self.state, self.priors] if form is self.map else [self.state], **ui.EACH)
         self.method.change(on_method, [self.method], [self.filtering, *self.controls.values()], **ui.QUICK)
         self.use.click(self.on_use, [], [*self.desk.picked, self.desk.tabs], **ui.QUICK)
 
