@@ -22,7 +22,8 @@ function choose(button) {
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-output]'), example = event.target.closest('button[data-example]'), task = event.target.closest('button[data-task]');
   if (example) trigger('input', { value: example.dataset.example });
-  if (task) trigger('apply', { value: task.dataset.task });
+  if (task?.dataset.opens) window.seisei.image.go(task.dataset.opens);
+  else if (task) trigger('apply', { value: task.dataset.task });
   if (button) choose(button);
 });
 new MutationObserver(mark).observe(element, { childList: true, subtree: true, attributes: true, attributeFilter: ['aria-busy', 'aria-current', 'data-large', 'data-output', 'hidden'] });

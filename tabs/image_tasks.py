@@ -32,7 +32,7 @@ def _varies(traits: Traits) -> bool:
 
 @dataclass(frozen=True)
 class Task:
-    """`values` for any model, `small` over them for the one that comes along; `axes` make it a grid; `picture` asks for one first."""
+    """`values` for any model, `small` over them for the one that comes along; `axes` make it a grid; `picture` asks for one first. `instead`: the page that does it for the model that comes along."""
 
     key: str
     icon: str
@@ -42,6 +42,7 @@ class Task:
     small: dict[str, dict[str, Any]] = field(default_factory=dict)  # by language
     axes: dict[str, str] = field(default_factory=dict)
     picture: bool = False
+    instead: str = ""
     fits: Callable[[Traits], bool] = _any
 
     def values_for(self, traits: Traits, lang: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ TASKS = (
     Task("pixel", "▚", "Pixel art", "Enlarged in whole pixels", {"prompt": "pixel art, 16-bit game sprite of a small castle on a hill, limited palette", "negative_prompt": "photo, blurry, smooth", "upscaler": "Nearest"},
          {"en": {"prompt": "{a castle|a robot|a sword|a ghost|a dinosaur|a crown|a dragon}", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "{城|ロボット|剣|おばけ|恐竜|王冠|ドラゴン}", "negative_prompt": "", "count": 4, "upscale": 4.0}}),
     Task("product", "◧", "Product picture", "On a clean background, with studio light", {"prompt": "product photo of a ceramic coffee cup on a wooden table, soft studio light, plain background, 85mm", "negative_prompt": "text, watermark, people, clutter", "count": 2}, fits=_large),
-    Task("restyle", "◐", "Photo restyle", "Your photo in another style", {"prompt": "watercolour painting, soft edges, paper texture", "negative_prompt": "photo, text", "denoising_strength": 0.55}, picture=True, fits=_large),
+    Task("restyle", "◐", "Photo restyle", "Your photo in another style", {"prompt": "watercolour painting, soft edges, paper texture", "negative_prompt": "photo, text", "denoising_strength": 0.55}, picture=True, instead="style"),
 )  # fmt: skip
 
 
@@ -80,9 +81,12 @@ def ideas(traits: Traits, words: Words, lang: str) -> str:
     if not traits:
         return f'<div class="studio-empty"><b lang="ja">生成</b><br>{say("There is no image model on this computer. Add one in the Models tab.")}</div>'
     chips = "".join(f'<button type="button" data-example="{html.escape(text)}">{html.escape(text)}</button>' for text in examples(traits, lang))
-    cards = "".join(
-        f'<button type="button" data-task="{item.key}"><span aria-hidden="true">{item.icon}</span><b>{say(item.title)}</b><small>{say(item.about)}</small></button>' for item in TASKS if item.fits(traits)
-    )
+
+    def card(item: Task) -> str:
+        opens = f' data-opens="{item.instead}"' if item.instead and traits.get("family") == "tiny" else ""
+        return f'<button type="button" data-task="{item.key}"{opens}><span aria-hidden="true">{item.icon}</span><b>{say(item.title)}</b><small>{say(item.about)}</small></button>'
+
+    cards = "".join(card(item) for item in TASKS if item.fits(traits))
     return (
         f'<div class="studio-empty"><b lang="ja">生成</b><br>{say("Write what you want to see, or click an example: it is drawn at once.")}</div><div class="image-examples">{chips}</div>'
         f'<div class="image-tasks" role="group" aria-label="{say("Tasks")}">{cards}</div>'

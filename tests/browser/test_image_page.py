@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from tests.browser.driving import needs_browser, open_page, paint, painted_share, tab
+from tests.browser.driving import needs_browser, open_page, paint, painted_share, settled, tab
 from tests.image_models import make_sd1
 from tests.running import Running, running
 
@@ -28,6 +28,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """With a tiny Stable Diffusion beside the shipped model."""
     data = tmp_path_factory.mktemp("image")
     make_sd1(data / "models" / "image" / "tiny")
+    make_sd1(data / "models" / "image" / "photographer", sample_size=136)  # large enough to be taken for one that draws photos
     with running(data) as studio:
         yield studio
 
@@ -238,6 +239,36 @@ def test_a_dropped_picture_brings_its_settings_back_at_once_and_a_photo_can_be_b
     opened.locator("#seisei-told").get_by_role("button", name="Begin from it").click()
     opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
     assert opened.locator("#image-editor canvas").evaluate("(canvas) => [canvas.width, canvas.height]") == [96, 64]
+
+
+def choose(page: Any, name: str) -> None:
+    page.get_by_label("Model", exact=True).locator("visible=true").first.click()
+    page.get_by_role("option", name=name).locator("visible=true").first.click()
+    settled(page)
+
+
+def restyle(page: Any) -> Any:
+    button = page.locator("[data-task=restyle] >> visible=true")
+    if not button.count():
+        page.get_by_role("button", name="Examples and tasks").click()
+    return button
+
+
+def test_a_photo_is_restyled_by_the_style_page_or_by_a_model_that_can_in_one_click(opened: Any, studio: Running, tmp_path: Path) -> None:
+    draw(opened, studio)
+    restyle(opened).click()
+    opened.wait_for_selector("#image-style-go >> visible=true")
+    tab(opened, "Create")
+    choose(opened, "photographer")
+    restyle(opened).click()
+    opened.locator("#image-editor .choose").wait_for()
+    opened.set_input_files("#image-editor input[type=file]", photo(tmp_path / "own.png"))
+    opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
+    before = {output["id"] for output in studio.get("/api/v1/outputs?kind=image&limit=200")}
+    restyle(opened).click()
+    made = until(lambda: [output for output in studio.get("/api/v1/outputs?kind=image&limit=200") if output["id"] not in before], "nothing was drawn")
+    assert made[0]["metadata"]["params"]["image"] and made[0]["metadata"]["params"]["denoising_strength"] == 0.55
+    choose(opened, "Stickers")
 
 
 def test_models_that_come_while_the_page_is_open_are_found_and_get_a_thumbnail(opened: Any, studio: Running) -> None:
