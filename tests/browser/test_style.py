@@ -269,6 +269,9 @@ def test_the_lab_dreams_into_a_photo(opened: Any, studio: Running) -> None:
     tab(opened, "Lab")
     tab(opened, "Dream")
     opened.locator("#image-dream-picture img").wait_for()
+    opened.get_by_label("Octaves").locator("visible=true").first.fill("2")  # the smaller half of the work
+    opened.keyboard.press("Tab")
+    settled(opened)
     opened.click("#image-dream-go")
     opened.locator("#image-dream-view .image-compare[data-after]").wait_for(timeout=6 * WAIT)
     made = newest(studio, 1, "image.dream")[0]
