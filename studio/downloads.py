@@ -144,6 +144,7 @@ class Downloads:
             else:
                 models = self._settings().models_path
                 put_in_place(download(item.url, models, report, stop), models)
+            self._done()  # before it is told: who uses the model at that word finds it
             item.state, item.note, item.have = "done", "", item.total
         except StudioError as error:
             item.state, item.note = "failed", f"{error.message} {error.hint}".strip()
@@ -151,8 +152,6 @@ class Downloads:
             item.state, item.note = "stopped", "Stopped." if item.pickle else "Stopped. What arrived is kept."
         self._stops.pop(item.id, None)
         self._write()
-        if item.state == "done":
-            self._done()
 
     def _from_hub(self, item: Transfer, report: Callable[[int, int], None], stop: threading.Event) -> None:
         """Weights of one file go beside the others; a whole model into a folder of its own, in place once all of it is there."""
