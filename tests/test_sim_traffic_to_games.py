@@ -14,7 +14,7 @@ from pipelines.simulation.models.bml import Bml
 from pipelines.simulation.models.dungeon import Dungeon, DungeonParams
 from pipelines.simulation.models.gray_scott import CELL, GrayScott, GrayScottParams
 from pipelines.simulation.models.lennard_jones import LennardJones, LennardJonesParams, box_of
-from pipelines.simulation.models.life import Life, LifeParams
+from pipelines.simulation.models.life import Life, LifeParams, table
 from pipelines.simulation.models.nasch import Nasch, NaschParams
 from pipelines.simulation.models.percolation import BURNT, FIRE, Percolation, PercolationParams
 from pipelines.simulation.models.streets import Streets, StreetsParams, numbers
@@ -321,3 +321,22 @@ def test_values_that_do_not_go_together_are_refused_at_the_field(model: str, val
     with pytest.raises(BadInput) as told:
         found.check(found.Params.parse(values))
     assert told.value.field == field
+
+
+def neighbours(cells: np.ndarray, joined: bool) -> np.ndarray:
+    """How many live in the square of nine around each cell."""
+    wide = np.pad(cells, 1, mode="wrap" if joined else "constant")
+    return np.sum([np.roll(wide, (down, across), (0, 1))[1:-1, 1:-1] for down in (-1, 0, 1) for across in (-1, 0, 1)], axis=0)
+
+
+@pytest.mark.parametrize("edge", ["Joined", "Dead"])
+@pytest.mark.parametrize(("start", "rule"), [("Acorn", "B3/S23"), ("Gosper's gun", "B3/S23"), ("Soup", "B3/S23"), ("Replicator", "B36/S23"), ("Glider", "B03/S23"), ("Glider", "B3/S23")])
+def test_life_looks_only_where_something_lives_and_misses_nothing(start: str, rule: str, edge: str) -> None:
+    params, model, rng = LifeParams.parse({"start": start, "rule": rule, "edge": edge, "size": 150, "filled": 0.002}), Life(), np.random.default_rng(1)
+    board = model.init(params, rng)
+    cells = board.cells[1:-1, 1:-1].copy()
+    for steps in (1, 40, 7, 64, 300):
+        board = model.advance(board, params, rng, steps)
+        for _ in range(steps):
+            cells = table(rule)[neighbours(cells, edge == "Joined") + 9 * cells]
+        assert np.array_equal(board.cells[1:-1, 1:-1], cells) and np.array_equal(board.age > 0, cells > 0)

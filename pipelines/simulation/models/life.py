@@ -13,6 +13,7 @@ from pydantic import Field
 from pipelines.simulation.drawing import enlarged
 from studio.api import BadInput, Params, Picture, Preset, Series, Simulation, Source, ui
 
+REACH = 32  # generations between two looks at where anything lives
 RULE = re.compile(r"B([0-8]*)/S([0-8]*)", re.IGNORECASE)
 # Rows from top to bottom, o alive
 PATTERNS = {
@@ -115,24 +116,14 @@ class Life(Simulation):
         return self.advance(state, params, rng, 1)
 
     def advance(self, state: Board, params: LifeParams, rng: np.random.Generator, steps: int) -> Board:
-        living, cells, sums, rows = np.flatnonzero(table(params.rule)).astype(np.uint8), state.cells, state.sums, state.rows
-        middle, becomes, hit = cells[1:-1, 1:-1], np.empty_like(sums), np.empty_like(sums)
-        for _ in range(steps):
-            border(cells, joined=params.edge == "Joined")
-            np.add(cells[:-2], cells[1:-1], out=rows)
-            np.add(rows, cells[2:], out=rows)
-            np.add(rows[:, :-2], rows[:, 1:-1], out=sums)
-            np.add(sums, rows[:, 2:], out=sums)
-            np.multiply(middle, 9, out=rows[:, 1:-1])
-            np.add(sums, rows[:, 1:-1], out=sums)
-            becomes[...] = 0
-            for value in living:  # by comparing, which is quicker than looking each sum up
-                np.equal(sums, value, out=hit)
-                np.bitwise_or(becomes, hit, out=becomes)
-            middle[...] = becomes
-            np.minimum(state.age, 254, out=state.age)
-            np.add(state.age, 1, out=state.age)
-            np.multiply(state.age, middle, out=state.age)
+        rule = table(params.rule)
+        living, scratch = np.flatnonzero(rule).astype(np.uint8), (np.empty_like(state.sums), np.empty_like(state.sums))
+        for done in range(0, steps, REACH):
+            boxes = inhabited(state.cells, everywhere=bool(rule[0]), joined=params.edge == "Joined")
+            for _ in range(min(REACH, steps - done)):
+                border(state.cells, joined=params.edge == "Joined")
+                for down, across in boxes:
+                    renew(state, living, scratch, down, across)
         state.time += steps
         return state
 
@@ -167,6 +158,47 @@ def table(rule: str) -> NDArray[np.uint8]:
     becomes[[int(count) for count in found[1]]] = 1
     becomes[[9 + 1 + int(count) for count in found[2]]] = 1
     return becomes
+
+
+def inhabited(cells: NDArray[np.uint8], *, everywhere: bool, joined: bool) -> list[tuple[slice, slice]]:
+    """Rows and columns of a board (with its border of one cell) outside of which nothing lives for REACH generations: life moves by one cell in each.
+
+    The boxes lie one below another with a dead row between. All of the board where cells are born from nothing, or may reach the other edge.
+    """
+    size = len(cells) - 2
+    rows = np.flatnonzero(cells[1:-1, 1:-1].any(axis=1))
+    whole = [(slice(0, size), slice(0, size))]
+    if everywhere:
+        return whole
+    boxes = []
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 2 * REACH + 1) + 1) if len(rows) else []:
+        columns = np.flatnonzero(cells[1 + run[0] : 2 + run[-1], 1:-1].any(axis=0))
+        top, bottom, left, right = int(run[0]) - REACH, int(run[-1]) + 1 + REACH, int(columns[0]) - REACH, int(columns[-1]) + 1 + REACH
+        if joined and (min(top, left) < 0 or max(bottom, right) > size):
+            return whole
+        boxes.append((slice(max(top, 0), min(bottom, size)), slice(max(left, 0), min(right, size))))
+    return boxes
+
+
+def renew(state: Board, living: NDArray[np.uint8], scratch: tuple[NDArray[np.uint8], NDArray[np.uint8]], down: slice, across: slice) -> None:
+    """A generation of that part of the board, in place."""
+    wide = slice(across.start, across.stop + 2)
+    cells, rows, sums, age = state.cells[down.start : down.stop + 2, wide], state.rows[down, wide], state.sums[down, across], state.age[down, across]
+    middle, (becomes, hit) = cells[1:-1, 1:-1], (part[down, across] for part in scratch)
+    np.add(cells[:-2], cells[1:-1], out=rows)
+    np.add(rows, cells[2:], out=rows)
+    np.add(rows[:, :-2], rows[:, 1:-1], out=sums)
+    np.add(sums, rows[:, 2:], out=sums)
+    np.multiply(middle, 9, out=rows[:, 1:-1])
+    np.add(sums, rows[:, 1:-1], out=sums)
+    becomes[...] = 0
+    for value in living:  # by comparing, which is quicker than looking each sum up
+        np.equal(sums, value, out=hit)
+        np.bitwise_or(becomes, hit, out=becomes)
+    middle[...] = becomes
+    np.minimum(age, 254, out=age)
+    np.add(age, 1, out=age)
+    np.multiply(age, middle, out=age)
 
 
 def border(cells: NDArray[np.uint8], *, joined: bool) -> None:
