@@ -284,7 +284,7 @@ def traits(family: Family) -> dict[str, Any]:
     fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
-        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "several": family.pictures > 1,
+        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "freeu": family.freeu, "several": family.pictures > 1,
         "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
         "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],

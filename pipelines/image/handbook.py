@@ -27,6 +27,10 @@ steps and within them, and tells its memory from the headers of its files before
 **PAG** (perturbed-attention guidance, Ahn et al. 2024) steers away from what the network draws when it does not look at its own picture: clearer structure, also without a negative prompt, for half as
 much time again. *PAG scale* under Advanced is hidden for families without it; it can be an axis of a grid and stands in the picture's text.
 
+**FreeU** (Si et al. 2023) weighs what a UNet's first two rising stages draw themselves against what skips to them, for cleaner shapes at no cost in time: four scales under Advanced, where 1 is off.
+It is for {freeu}, and hidden elsewhere. The formula is the paper's, as diffusers, SD.Next and ComfyUI's node *FreeU* have it; *FreeU_V2* and Forge go by each picture's mean as well, and draw other pictures
+with the same scales.
+
 A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it otherwise in their own pipelines (0 is none there): what is written here is 1 more than on their model cards.
 
 """
@@ -93,7 +97,8 @@ def page() -> str:
     for name in APART:
         reasons.setdefault(refusal(name), []).append(f"`{name}`")
     apart = "\n".join(f"| {', '.join(names)} | {why} |" for why, names in reasons.items())
-    return BEGINNING + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE + apart + "\n"
+    weighed = [family.title for family in FAMILIES.values() if family.freeu] + [other.title for name, other in OTHERS.items() if other.freeu and "PAG" not in name]
+    return BEGINNING.format(freeu=", ".join(weighed)) + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE + apart + "\n"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ class Other:
     `factor` and `patch` are pixels per latent and latents between sizes that come out as asked, where its configs tell neither. `refers` says whether a picture
     is not begun from but looked at, to be changed by what is written: it may be given, or must be. `beyond` says that the pipeline counts guidance from the
     prompt's own answer on: from a CFG scale of 1. `pictures` is how many it looks at together, as its makers advise (Z-Image Omni: as its pipeline's call is
-    declared). `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention.
+    declared). `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention; `freeu` says that its network is a UNet with stages that
+    FreeU can weigh.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Other:
     beyond: bool = False
     turbo: tuple[int, float] = (0, 0.0)
     pag: tuple[str, ...] = ()
+    freeu: bool = False
 
 
 EDIT = Other("Qwen-Image-Edit", steps=50, cfg_scale=4.0, modes=("image", "inpaint"), guidance="true_cfg_scale", refers="must")
@@ -52,7 +54,7 @@ OTHERS = {
     "PixArtAlphaPipeline": Other("PixArt-α", steps=20),
     "PixArtSigmaPipeline": Other("PixArt-Σ", steps=20, pag=TEXT),
     "SanaPipeline": Other("Sana", steps=20, pag=TEXT),
-    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT),
+    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT, freeu=True),
     "AuraFlowPipeline": Other("AuraFlow", steps=50, cfg_scale=3.5),
     "HunyuanDiTPipeline": Other("Hunyuan-DiT", steps=50, cfg_scale=5.0, pag=TEXT),
     "KandinskyPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),

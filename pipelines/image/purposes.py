@@ -1,6 +1,6 @@
-"""What is refused of models that look at pictures to change them, and of perturbed-attention guidance where it can't act.
+"""What is refused of models that look at pictures to change them, and of perturbed-attention guidance and FreeU where they can't act.
 
-Source of the guidance: Ahn et al., Self-rectifying diffusion sampling with perturbed-attention guidance, 2024.
+Sources: Ahn et al., Self-rectifying diffusion sampling with perturbed-attention guidance, 2024; Si et al., FreeU, 2023.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipelines.image.families import Family
-from pipelines.image.params import ImageParams
+from pipelines.image.params import FREEU, ImageParams
 from pipelines.image.samplers import UNGUIDED, find
 from studio.api import BadInput, Fix
 
@@ -75,3 +75,11 @@ def check_perturbed_again(params: ImageParams, own: Family) -> None:
     if params.pag_scale and "image" not in own.pag:
         hint = "Set the PAG scale to 0, or High resolution to 1."
         raise BadInput(f"The second pass, drawn by {own.title}, has no PAG.", hint=hint, field="pag_scale", fix=NO_PAG)
+
+
+def check_freeu(params: ImageParams, family: Family) -> None:
+    """Raises BadInput at the first scale of FreeU that is set, for a model without a UNet of that kind."""
+    if params.freeu and not family.freeu:
+        first = next(name for name in FREEU if getattr(params, name) != 1)
+        hint = "Set its scales to 1, or choose a model of Stable Diffusion 1, 2 or XL."
+        raise BadInput(f"FreeU is not for {family.title}: it weighs the stages of a UNet.", hint=hint, field=first, fix=Fix(dict.fromkeys(FREEU, 1.0), "Switch it off"))

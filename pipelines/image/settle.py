@@ -22,7 +22,7 @@ from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImagePara
 from pipelines.image.parts import is_assembled, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.purposes import STRENGTH, check_perturbed, check_perturbed_again, check_referred, check_several
+from pipelines.image.purposes import STRENGTH, check_freeu, check_perturbed, check_perturbed_again, check_referred, check_several
 from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
 from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
@@ -96,6 +96,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     _check_form(settled, family)
     check_several(settled, family, [check_picture(key, "more_images", desk) for key in settled.more_images])
     check_perturbed(settled, family)
+    check_freeu(settled, family)
     _check_size(settled, family)
     _check_begun(settled, family)
     _check_exactness(settled, family)
@@ -139,6 +140,7 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
         hint = "Set it to 1; use Enlarge instead." if draws == "hires_scale" else "Choose another model."
         raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
     check_perturbed_again(params, own)
+    check_freeu(params, own)
     if own.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
     if params.hires_width or params.hires_height:

@@ -275,6 +275,9 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             if sampler.loop == UNGUIDED:
                 around.enter_context(overheard(_network(pipe), pipe.scheduler))
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
+            if params.freeu:
+                second = model.company.second if model.company else None
+                around.enter_context(stages_weighed([_network(part.pipe) for part in (model, second) if part], params.freeu))
             if noise:
                 around.enter_context(drawn_from(noise, pipe))
             images: list[Image.Image] = pipe(**call).images
@@ -356,6 +359,18 @@ def cached_steps(network: Any, threshold: float) -> Iterator[None]:
             yield
     finally:
         network.disable_cache()
+
+
+@contextlib.contextmanager
+def stages_weighed(networks: list[Any], scales: dict[str, float]) -> Iterator[None]:
+    """FreeU on UNets while open, as diffusers does it: what a stage draws times `b`, the low frequencies of what skips to it times `s`. Source: Si et al., FreeU, 2023."""
+    try:
+        for network in networks:
+            network.enable_freeu(**scales)
+        yield
+    finally:
+        for network in networks:
+            network.disable_freeu()
 
 
 @contextlib.contextmanager
