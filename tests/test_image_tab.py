@@ -91,7 +91,7 @@ def test_what_a_person_changed_is_kept_when_the_model_changes() -> None:
 
 def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> None:
     form = CreatePage(studio).form
-    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0, "more_images": []}
+    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0, "more_images": [], "layers": 0}
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}

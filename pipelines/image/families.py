@@ -45,6 +45,7 @@ class Family:
     beyond: bool = False  # the pipeline counts guidance from a CFG scale of 1 on
     turbo: tuple[int, float] = (0, 0.0)  # steps and CFG scale of its distilled form, where they are not those of `FAST`
     pag: tuple[str, ...] = ()  # the modes in which its attention can be perturbed
+    layers: int = 0  # into how many it takes a picture apart unless the user says otherwise; 0 is none that does
     freeu: bool = False  # whether its network is a UNet whose stages FreeU can weigh
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
@@ -140,7 +141,8 @@ def _other_family(folder: Path, name: str) -> Family:
     if other := OTHERS.get(name):
         family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
         family = replace(family, loop=other.loop, factor=other.factor or factor, kind="own" if other.alone else family.kind, patch=other.patch)
-        family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", pictures=other.pictures, beyond=other.beyond, turbo=other.turbo, pag=other.pag, freeu=other.freeu)
+        family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", pictures=other.pictures, beyond=other.beyond, turbo=other.turbo, pag=other.pag)
+        family = replace(family, freeu=other.freeu, layers=other.layers)
         if other.turbo[0] and read_json(folder / "model_index.json").get("is_distilled"):
             family = replace(family, steps=other.turbo[0], cfg_scale=other.turbo[1])
         factor = family.factor

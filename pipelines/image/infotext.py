@@ -27,7 +27,7 @@ WHERE_SET: Table = (
     ("Conventions", "conventions", str), ("ENSD", "eta_seed_delta", int), ("Discard penultimate sigma", "discard_next_to_last_sigma", bool), ("Emphasis", "emphasis", str),
     ("CFG rescale", "guidance_rescale", float), ("PAG scale", "pag_scale", float),
     ("Image CFG scale", "image_cfg_scale", float), ("VAE", "vae", str), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float),
-    ("Clip skip", "clip_skip", int), ("Tiling", "tiling", bool),
+    ("Clip skip", "clip_skip", int), ("Tiling", "tiling", bool), ("Layers", "layers", int),
     ("Hires upscale", "hires_scale", float), ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
     ("Extend left", "extend_left", int), ("Extend right", "extend_right", int), ("Extend up", "extend_top", int), ("Extend down", "extend_bottom", int),
 )  # fmt: skip

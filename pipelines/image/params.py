@@ -122,6 +122,7 @@ class ImageParams(Params):
 
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to begin from.", json_schema_extra=ui(group="Picture", widget="hidden"))
     more_images: list[Annotated[str, Field(pattern=PICTURE)]] = Field([], max_length=MOST_PICTURES - 1, title="More pictures", description="For models that look at several: speak of them in the prompt in their order, the picture above is the first.", json_schema_extra=ui(group="Picture", widget="hidden"))
+    layers: int = Field(0, ge=0, le=10, title="Picture layers", description="Into how many the picture is taken apart, each with what can be seen through, the lowest first; 0 is what the model's makers advise.", json_schema_extra=ui(group="Picture"))
     denoising_strength: float = Field(0.75, ge=0.0, le=1.0, title="Denoising strength", description="How much of the picture is made anew: 0 keeps it, 1 begins from noise.", json_schema_extra=ui(group="Picture"))
     image_cfg_scale: float = Field(0.0, ge=0.0, le=30.0, title="Image CFG scale", description="How strictly the given picture is kept by models that change it by an instruction (instruct-pix2pix); 0 is what their makers advise.", json_schema_extra=ui(group="Picture", step=0.1, advanced=True))
     resize: Resize = Field("Crop", title="Resize", description="How the picture is brought to the size: stretched, cropped, or fitted with its edges filled.", json_schema_extra=ui(group="Picture", advanced=True))

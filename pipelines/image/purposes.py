@@ -19,6 +19,8 @@ NO_PAG = Fix.use("pag_scale", 0.0, "0")
 
 def check_referred(params: ImageParams, family: Family) -> None:
     """Refuses what models that look at a picture can't do: they begin from noise, with the picture beside it. Raises BadInput."""
+    if family.layers and not params.image:
+        raise BadInput(f"{family.title} takes a picture apart into layers.", hint="Give a picture, or choose another model.", field="image")
     if family.must_refer and not params.image:
         raise BadInput(f"{family.title} changes a picture by what you write.", hint="Give a picture, or choose another model.", field="image")
     if params.mode == "image" and params.denoising_strength != STRENGTH:
@@ -52,6 +54,14 @@ def check_several(params: ImageParams, family: Family, sizes: Iterable[tuple[int
         raise BadInput(f"{family.title} looks at {family.pictures} pictures at most; there are {count}.", hint="Take some away.", field="more_images", fix=away)
     for width, height in sizes:
         _check_sides(width, height, family, "more_images", away)
+
+
+def check_layers(params: ImageParams, family: Family) -> None:
+    """Refuses layers where the model makes none, and a second pass over them. Raises BadInput."""
+    if params.layers and not family.layers:
+        raise BadInput(f"{family.title} makes no layers.", hint="Set Picture layers to 0, or choose a model that takes pictures apart, as Qwen-Image-Layered does.", field="layers", fix=Fix.use("layers", 0))
+    if family.layers and params.hires_scale > 1:
+        raise BadInput("Layers are not drawn a second time.", hint="Set it to 1; use Enlarge instead.", field="hires_scale", fix=Fix.use("hires_scale", 1.0, "1"))
 
 
 def check_perturbed(params: ImageParams, family: Family) -> None:
