@@ -183,5 +183,6 @@ def test_the_form_shows_the_number_where_there_are_layers_and_memory_counts_them
     assert [told(model=name).facts["traits"][trait] for name in ("layered", "sd1") for trait in ("layers", "begins")] == [True, False, False, True]
     assert told(model="layered", layers=2).working_bytes < told(model="layered").working_bytes == told(model="layered", layers=4).working_bytes
     assert told(model="layered").facts["advice"]["width"] == 640 and default_model(queue.catalog) == "sd1"
+    assert told(model="sd1", layers=9) == told(model="sd1") and Generate().seconds(ImageParams(model="sd1", layers=9), queue.catalog, {}) == Generate().seconds(ImageParams(model="sd1"), queue.catalog, {})
     given = {"prompt": "x", "width": 64, "height": 64, "steps": 2}
     assert [piece.pixels for piece in pieces(ImageParams.parse(given | {"layers": 3}), 1)] == [5 * piece.pixels for piece in pieces(ImageParams.parse(given), 1)]

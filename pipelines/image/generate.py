@@ -194,7 +194,7 @@ class Generate:
                     dress(model, told, ctx.catalog)
                     pictures = self._pictures(model, told, seeds, going, track, ctx)
                 except Skipped:
-                    going.made += len(seeds)
+                    going.made, going.there = going.made + len(seeds), 0
                     ctx.skipped()
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
@@ -332,11 +332,16 @@ def title_of(prompt: str) -> str:
 def filled(params: ImageParams, catalog: Catalog) -> ImageParams:
     """With the model's own sizes and steps where the form leaves them to it, and the factor of the second pass that its own size asks for."""
     family = family_of(image_model(params.model, catalog))
-    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale, "layers": params.layers or family.layers}
+    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale, "layers": layers_of(params, family)}
     whole = params.model_copy(update=values)
     with contextlib.suppress(BadInput):  # told when it is settled
         return scaled(whole)
     return whole
+
+
+def layers_of(params: ImageParams, family: Family) -> int:
+    """Into how many a picture is taken apart; 0 for a family that makes none, whatever an earlier model's control says."""
+    return family.layers and (params.layers or family.layers)
 
 
 def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catalog, device: str) -> list[Placement]:
@@ -344,7 +349,7 @@ def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catal
     size = item_bytes(device, params.precision)
     width = (params.width or family.size) + params.extend_left + params.extend_right
     height = (params.height or family.size) + params.extend_top + params.extend_bottom
-    pixels = width * height * params.hires_scale**2 * (params.count if params.together else 1) * looked(params.layers or family.layers)
+    pixels = width * height * params.hires_scale**2 * (params.count if params.together else 1) * looked(layers_of(params, family))
     seen = replace(family, activation=family.activation * asked_of(params, family))
     found = ladder(footprint(entry, size, beside(entry, family, catalog), with_prior(entry, catalog)), work_of(seen, pixels, device, size), device)
     return [rung for rung in found if not (params.tiling and rung.tiled)]
