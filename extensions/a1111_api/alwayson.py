@@ -28,6 +28,10 @@ class Kindred:
     switch: int | None = None
     rest: tuple[tuple[str, int, tuple[Any, ...]], ...] = ()
 
+    def is_in(self, here: Here) -> bool:
+        """Whether the pipeline has its fields."""
+        return self.fields.keys() <= here.fields
+
 
 SCRIPTS = {
     "perturbedattentionguidance integrated": Kindred(
@@ -56,7 +60,7 @@ def _on(asked: Asked, here: Here) -> list[tuple[str, Kindred, list[Any]]]:
     found = []
     for name in table(asked, "alwayson_scripts"):
         script = SCRIPTS.get(name.lower().partition(" (")[0].strip())
-        if script is None or not script.fields.keys() <= here.fields:
+        if script is None or not script.is_in(here):
             continue
         args = _arguments(asked, name)
         if not args or (script.switch is not None and args[script.switch] in OFF):
@@ -75,7 +79,7 @@ def _asks(asked: Asked, name: str, here: Here) -> bool:
     script = SCRIPTS.get(name.lower().partition(" (")[0].strip())
     about = table(asked, "alwayson_scripts")[name]
     args = _arguments(asked, name)
-    if script is not None and script.fields.keys() <= here.fields:
+    if script is not None and script.is_in(here):
         return False  # it is off
     return not isinstance(about, dict) or bool(args and args[0] is not False)
 
