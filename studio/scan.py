@@ -40,7 +40,8 @@ DIFFUSERS_KINDS: dict[str, ModelKind] = {
     "ControlNetModel": "controlnet", "ControlNetUnionModel": "controlnet", "SD3ControlNetModel": "controlnet", "FluxControlNetModel": "controlnet", "T2IAdapter": "controlnet",
 }  # fmt: skip
 WEIGHT_CHANGES = ("hada_", "lokr_", "oft_", "on_input", ".diff", "_norm", "dora_", "lora_magnitude")  # forms of small networks that are no path beside a layer
-EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl"}
+ENCODERS = ("clip_l", "clip_g", "t5xxl", "t5")  # the names by which an embedding for several encoders calls their parts
+EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl", (1280,): "sdxl_refiner", (768, 1280, 4096): "sd3", (768, 4096): "flux", (4096,): "t5"}
 LANGUAGES = {"smollm": ["en"], "qwen": ["en", "zh", "ja", "ko", "ru", "ar", "th", "fr", "de", "es"], "sarashina": ["ja", "en"], "gemma": ["multilingual"]}
 GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per block, bytes per block
     0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34),
@@ -213,9 +214,10 @@ def _about(kind: ModelKind, shapes: Shapes) -> dict[str, Any]:
 
 def about_embedding(shapes: dict[str, list[int]]) -> dict[str, Any]:
     """How many tokens it stands for, how wide they are for each encoder, and the word that trainers of diffusers name it by; {} for what is no embedding."""
-    parts = [shapes[name] for name in (("clip_l", "clip_g") if "clip_g" in shapes else shapes) if name in shapes]
+    named = [name for name in ENCODERS if name in shapes]
+    parts = [shapes[name] for name in named or shapes]
     rows = {shape[0] if len(shape) == 2 else 1 for shape in parts}
-    if len(rows) != 1 or len(parts) > 2 or (len(parts) == 2) != ("clip_g" in shapes) or any(len(shape) not in (1, 2) for shape in parts):
+    if len(rows) != 1 or (len(parts) > 1 and not named) or any(len(shape) not in (1, 2) for shape in parts):
         return {}
     token = next((name for name in shapes if name.startswith("<") and name.endswith(">")), "")
     return {"vectors": rows.pop(), "widths": [shape[-1] for shape in parts]} | ({"token": token} if token and token != "<*>" else {})

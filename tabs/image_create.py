@@ -28,7 +28,7 @@ PIPELINE = advice.PIPELINE
 FORM = "image.form"  # under which it is kept
 MOST_SEED = 2**31
 WANTED = "(next) => { if (!next?.pipeline) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
-MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision")
+MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision", "layers")
 
 
 class CreatePage(PicturePage):

@@ -26,8 +26,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Variation": ("variation_strength", "variation_seed", "seed_width", "seed_height"),
     "High resolution": ("hires_scale", "hires_steps", "hires_strength", "hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_schedule", "hires_model", "hires_width", "hires_height"),
     "Enlarge": ("upscale", "upscaler"),
+    "FreeU": ("freeu_b1", "freeu_b2", "freeu_s1", "freeu_s2"),
 }
-PICTURE = ("more_images", "denoising_strength", "resize")
+PICTURE = ("more_images", "layers", "denoising_strength", "resize")
 MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")
 EXTEND = ("extend_left", "extend_right", "extend_top", "extend_bottom")
 ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PICTURE, *MASK, *EXTEND, *(name for names in GROUPS.values() for name in names)}
@@ -35,8 +36,8 @@ BELOW_PICTURE = ("Picture", "Mask")
 MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in their titles
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {  # trait: fields or groups that need it
-    "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",),
-    "several": ("more_images",), "begins": ("denoising_strength",),
+    "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",), "freeu": ("FreeU",),
+    "several": ("more_images",), "layers": ("layers",), "begins": ("denoising_strength",),
 }  # fmt: skip
 TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 
@@ -162,7 +163,7 @@ class Form:
     @property
     def advised(self) -> list[Any]:
         """What a change of the model moves besides its values: what is visible."""
-        return [self.defaults, self.megapixels, *(self.groups[name] for name in ("Variation", "High resolution"))]
+        return [self.defaults, self.megapixels, *(self.groups[name] for name in ("Variation", "High resolution", "FreeU"))]
 
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """As ImageParams want it. Raises BadInput."""
@@ -221,7 +222,7 @@ class Form:
 
     def _visible(self, traits: dict[str, Any]) -> list[Any]:
         """For the megapixels and the groups of `advised`."""
-        return [gr.update(visible=traits.get("family") != "tiny"), gr.update(visible=traits.get("variation", True)), gr.update(visible=traits.get("again", True))]
+        return [gr.update(visible=traits.get("family") != "tiny"), gr.update(visible=traits.get("variation", True)), gr.update(visible=traits.get("again", True)), gr.update(visible=traits.get("freeu", True))]
 
     # -- the model -------------------------------------------------------------------------------------------
 

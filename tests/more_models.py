@@ -66,12 +66,12 @@ def prepares(words: Any, *, third: bool = False) -> Any:
     return of_stills(transformers.Qwen3VLProcessor if third else transformers.Qwen2VLProcessor)(pictures, words, chat_template=TEMPLATE)
 
 
-def film_vae() -> Any:
+def film_vae(channels: int = 3, latents: int = 4) -> Any:
     import torch
     from diffusers import AutoencoderKLQwenImage
 
     torch.manual_seed(3)
-    return AutoencoderKLQwenImage(base_dim=16, z_dim=4, dim_mult=[1, 2], num_res_blocks=1, temperal_downsample=[False], latents_mean=[0.1] * 4, latents_std=[2.0] * 4).eval()
+    return AutoencoderKLQwenImage(input_channels=channels, base_dim=16, z_dim=latents, dim_mult=[1, 2], num_res_blocks=1, temperal_downsample=[False], latents_mean=[0.1] * latents, latents_std=[2.0] * latents).eval()
 
 
 def still_vae(channels: int = 4, **more: Any) -> Any:
@@ -153,10 +153,10 @@ def zimage_omni(words: Any, root: Path) -> Any:
     return ZImageOmniPipeline(flow(), still_vae(), reader(letters()), letters(), z_network(words, siglip_feat_dim=16), sees, Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16))
 
 
-def qwen_network(**more: Any) -> Any:
+def qwen_network(latents: int = 4, **more: Any) -> Any:
     from diffusers import QwenImageTransformer2DModel
 
-    return QwenImageTransformer2DModel(in_channels=16, out_channels=4, num_layers=2, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=16, axes_dims_rope=(8, 4, 4), **more)
+    return QwenImageTransformer2DModel(in_channels=4 * latents, out_channels=latents, num_layers=2, attention_head_dim=16, num_attention_heads=2, joint_attention_dim=16, axes_dims_rope=(8, 4, 4), **more)
 
 
 def qwenimage(words: Any, root: Path) -> Any:
@@ -175,6 +175,13 @@ def qwenedit_plus(words: Any, root: Path) -> Any:
     from diffusers import QwenImageEditPlusPipeline
 
     return QwenImageEditPlusPipeline(flow(), film_vae(), seer(letters()), letters(), prepares(letters()), qwen_network())
+
+
+def layered(words: Any, root: Path) -> Any:
+    from diffusers import QwenImageLayeredPipeline
+
+    network = qwen_network(8, use_additional_t_cond=True, use_layer3d_rope=True)
+    return QwenImageLayeredPipeline(flow(), film_vae(4, 8), seer(letters()), letters(), prepares(letters()), network)  # of as many latents as channels, it takes a picture for its latents
 
 
 def kontext(words: Any, root: Path) -> Any:

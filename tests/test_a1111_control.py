@@ -252,9 +252,9 @@ def test_its_routes_tell_modules_models_and_types(ann: TestClient) -> None:
     assert ann.get("/controlnet/version").json() == {"version": 3} and ann.get("/controlnet/settings").json() == {"control_net_unit_count": 3}
     assert ann.get("/controlnet/model_list?update=true").json() == {"model_list": ["edges"]} and "canny" in ann.get("/controlnet/module_list").json()["module_list"]
     assert ann.get("/controlnet/control_types").json()["control_types"]["All"]["model_list"] == ["None", "edges"]
-    assert ann.get("/sdapi/v1/scripts").json()["txt2img"] == ["prompt matrix", "prompts from file or textbox", "x/y/z plot", "controlnet", "perturbedattentionguidance integrated", "cfg rescale extension"]
+    assert ann.get("/sdapi/v1/scripts").json()["txt2img"] == ["prompt matrix", "prompts from file or textbox", "x/y/z plot", "controlnet", "perturbedattentionguidance integrated", "freeu integrated", "cfg rescale extension"]
     told = ann.get("/sdapi/v1/script-info").json()
-    assert len(told) == 12 and {script["name"] for script in told if not script["is_alwayson"]} == {"prompt matrix", "prompts from file or textbox", "x/y/z plot"}
+    assert len(told) == 14 and {script["name"] for script in told if not script["is_alwayson"]} == {"prompt matrix", "prompts from file or textbox", "x/y/z plot"}
 
 
 def test_a_module_prepares_pictures_alone(ann: TestClient, studio: Studio) -> None:
@@ -304,3 +304,13 @@ def test_perturbed_attention_asked_for_in_forges_words_is_our_own(ann: TestClien
     assert (picture(asked(ann, infotext=info["infotexts"][0])["images"][0]) == picture(told["images"][0])).all(), "the picture's own text asks for it again"
     left = asked(ann, **SMALL | {"sampler_name": "DDIM CFG++"}, pag_scale=2.5)
     assert json.loads(left["info"])["ignored"] == ["pag_scale"], "where it can't act it is passed over, as there"
+
+
+def test_freeu_asked_for_in_forges_and_sdnexts_words_is_our_own(ann: TestClient, studio: Studio) -> None:
+    scales = {"freeu_b1": 1.5, "freeu_b2": 1.6, "freeu_s1": 0.9, "freeu_s2": 0.2}
+    ours = drawn(studio, **scales)
+    told = asked(ann, **SMALL, alwayson_scripts={"FreeU Integrated (SD 1.x, SD 2.x, SDXL)": {"args": [True, *scales.values(), 0, 1]}})
+    info = json.loads(told["info"])
+    assert (picture(told["images"][0]) == ours).all() and (ours != drawn(studio)).any() and info["ignored"] == []
+    for more in (SMALL | scales | {"freeu_enabled": True}, SMALL | {"override_settings": {"freeu_enabled": True, **scales}}, {"infotext": info["infotexts"][0]}):
+        assert (picture(asked(ann, **more)["images"][0]) == ours).all(), more

@@ -189,7 +189,8 @@ def test_fields_that_the_pipeline_has_are_used_and_others_told(api: SimpleNamesp
     assert api.mapping.values_of("img2img", asked, fuller) == api.mapping.values_of("img2img", asked, here) | {"image_cfg_scale": 1.5}
 
 
-GUIDED = frozenset({"pag_scale", "guidance_rescale", "image_cfg_scale", "refiner", "refiner_switch", "conventions", "noise_source", "eta_seed_delta"})
+GUIDED = frozenset({"pag_scale", "guidance_rescale", "image_cfg_scale", "refiner", "refiner_switch", "conventions", "noise_source", "eta_seed_delta", "freeu_b1", "freeu_b2", "freeu_s1", "freeu_s2"})
+FREED = {"freeu_b1": 1.3, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}
 FORGE_PAG = "PerturbedAttentionGuidance Integrated"
 
 
@@ -205,6 +206,10 @@ FORGE_PAG = "PerturbedAttentionGuidance Integrated"
         ({"alwayson_scripts": {"FreeU Integrated": {"args": [False, 1.01]}, "Never OOM Integrated": {"args": [True, False]}}}, {}, ["alwayson_scripts.Never OOM Integrated"]),
         ({"pag_scale": 4, "diffusers_guidance_rescale": 0.5}, {"pag_scale": 4.0, "guidance_rescale": 0.5}, []), ({"guidance_rescale": 0.2, "cfg_rescale": 0.9}, {"guidance_rescale": 0.2}, []),
         ({"pag_scale": 4, "alwayson_scripts": {FORGE_PAG: {"args": [True, 2]}}}, {"pag_scale": 2.0}, []), ({"pag_scale": 0}, {}, []), ({"conventions": "AUTOMATIC1111"}, {"conventions": "AUTOMATIC1111"}, []),
+        ({"alwayson_scripts": {"FreeU Integrated (SD 1.x, SD 2.x, SDXL)": {"args": [True, 1.3, "1.4", 0.9, 0.2, 0.0, 1.0]}}}, FREED, []),
+        ({"alwayson_scripts": {"FreeU Integrated": {"args": [True, 1.3, 1.4, 0.9, 0.2, 0.0, 0.6]}}}, FREED, ["alwayson_scripts.FreeU Integrated.end_step"]),
+        ({"freeu_enabled": True, **FREED}, FREED, []), ({"freeu_enabled": False, **FREED}, {}, []), ({"override_settings": {"freeu_enabled": True, "freeu_b1": 1.3}}, FREED, []),
+        ({"override_settings": {"freeu_enabled": True, "freeu_b1": 9}, "freeu_b1": 1.3}, FREED, []), ({"freeu_enabled": False, "override_settings": {"freeu_b1": 1.3}}, {}, []),
         ({"clip_skip": 2.0}, {"clip_skip": 2}, []), ({"clip_skip": 0}, {}, []), ({"clip_skip": 2, "override_settings": {"CLIP_stop_at_last_layers": 3}}, {"clip_skip": 3}, []),
         ({"cfg_scale": 1, "distilled_cfg_scale": 2.5}, {"cfg_scale": 1.0}, ["distilled_cfg_scale"]),
     ],
@@ -219,6 +224,8 @@ def test_what_other_programs_with_this_api_have_is_mapped(api: SimpleNamespace, 
 def test_where_the_pipeline_has_no_such_fields_they_are_told(api: SimpleNamespace, here: Any) -> None:
     asked = api.mapping.complete("txt2img", {"pag_scale": 3, "alwayson_scripts": {FORGE_PAG: {"args": [True, 2]}}}, here)
     assert "pag_scale" not in api.mapping.values_of("txt2img", asked, here) and api.mapping.ignored(asked, here) == ["pag_scale", f"alwayson_scripts.{FORGE_PAG}"]
+    asked = api.mapping.complete("txt2img", {"freeu_enabled": True, "override_settings": {"freeu_b1": 1.3}, "alwayson_scripts": {"FreeU Integrated": {"args": [True, 1, 1, 1, 1]}}}, here)
+    assert not FREED.keys() & api.mapping.values_of("txt2img", asked, here).keys() and api.mapping.ignored(asked, here) == ["freeu_enabled", "override_settings.freeu_b1", "alwayson_scripts.FreeU Integrated"]
     with pytest.raises(BadInput, match="too few arguments"):
         submitted(api, replace(here, fields=GUIDED), "txt2img", alwayson_scripts={FORGE_PAG: {"args": [True]}})
     with pytest.raises(BadInput, match="must be a number"):
@@ -238,7 +245,7 @@ def test_models_that_were_taught_their_guidance_take_forges_second_scale(api: Si
 def test_all_that_a_pictures_text_tells_fills_what_was_not_sent(api: SimpleNamespace, here: Any) -> None:
     written = {
         "pag_scale": 2.0, "guidance_rescale": 0.3, "conventions": "AUTOMATIC1111", "noise_source": "NV", "eta_seed_delta": 31337, "refiner": "dream", "refiner_switch": 0.6, "resize": "Fit", "fill": "Noise", "only_masked": False, "padding": 8,
-        "invert_mask": True, "mask_blur": 2,
+        "invert_mask": True, "mask_blur": 2, **FREED,
     }  # fmt: skip
     fuller = replace(here, fields=GUIDED, settings_in=lambda text: dict(written))
     values = submitted(api, fuller, "img2img", infotext="x", mask_blur=5)

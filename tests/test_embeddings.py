@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.image.embeddings import Embedding, Vocabulary
+from pipelines.image.embeddings import Embedding, Vocabulary, fitting
 from pipelines.image.families import family_of
 from pipelines.image.pictures import open_picture
 from pipelines.image.samplers import choose, scheduler_config
 from pipelines.image.widths import Widths, widths_of
 from studio.api import Catalog, StudioError
 from studio.jobs import JobQueue
+from studio.scan import EMBEDDING_FAMILIES
 from tests.house import finish
 from tests.image_models import WIDTH, image_queue, make_flux, make_sd1, make_sdxl
 
@@ -149,10 +150,24 @@ def test_headers_tell_how_many_vectors_and_for_which_family(queue: JobQueue, tmp
     import torch
     from safetensors.torch import save_file
 
-    for name, tensors in (("a", {"emb_params": torch.zeros(4, 768)}), ("b", {"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280)}), ("c", {"<x>": torch.zeros(1024)})):
-        save_file(tensors, tmp_path / f"{name}.safetensors")
-    found = {entry.title: (entry.kind, entry.architecture, entry.details["vectors"]) for entry in Catalog([tmp_path]).entries()}
-    assert found == {"a": ("embedding", "sd1", 4), "b": ("embedding", "sdxl", 2), "c": ("embedding", "sd2", 1)}
+    small, large, words = torch.zeros(2, 768), torch.zeros(2, 1280), torch.zeros(2, 4096)
+    made = {
+        "a": {"emb_params": torch.zeros(4, 768)}, "b": {"clip_l": small, "clip_g": large}, "c": {"<x>": torch.zeros(1024)}, "d": {"clip_g": large}, "e": {"clip_l": small, "clip_g": large, "t5xxl": words},
+        "f": {"clip_l": small, "t5": words}, "g": {"emb_params": words}, "h": {"emb_params": torch.zeros(2, 999)},
+    }  # fmt: skip
+    (tmp_path / "embeddings").mkdir()
+    for name, tensors in made.items():
+        save_file(tensors, tmp_path / "embeddings" / f"{name}.safetensors")
+    found = {entry.title: (entry.kind, entry.architecture, entry.details["vectors"], entry.problem) for entry in Catalog([tmp_path]).entries()}
+    families = {"a": "sd1", "b": "sdxl", "c": "sd2", "d": "sdxl_refiner", "e": "sd3", "f": "flux", "g": "t5", "h": ""}
+    assert found == {name: ("embedding", family, {"a": 4, "c": 1}.get(name, 2), "") for name, family in families.items()}
+
+
+def test_a_model_reads_those_that_are_as_wide_as_its_encoders() -> None:
+    """A refiner, which has the second encoder alone, the second part of a file or a file of that part."""
+    models = {"sd1": Widths((768,)), "sd2": Widths((1024,)), "sdxl": Widths((768, 1280)), "sdxl_refiner": Widths((1280,), second=True)}
+    reads = {name: [widths for widths in EMBEDDING_FAMILIES if fitting(widths, model)] for name, model in models.items()}
+    assert reads == {"sd1": [(768,)], "sd2": [(1024,)], "sdxl": [(768, 1280)], "sdxl_refiner": [(768, 1280), (1280,)]}
 
 
 def test_of_two_files_of_one_name_the_fitting_one_is_taken(tmp_path: Path) -> None:

@@ -15,16 +15,16 @@ from PIL import Image
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from pipelines.image.params import PICTURE, ImageParams
+from pipelines.image.params import FREEU, PICTURE, ImageParams
 from pipelines.image.pictures import png
 from studio import ui
-from studio.api import BadInput, ModelEntry, NotFound, Studio
+from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from studio.restore import restore_metadata
 from tabs import image_advice as advice
 from tabs.image_actions import own_words
-from tabs.image_cards import card, cards, set_thumbnail
+from tabs.image_cards import card, card_family, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
 from tabs.image_editor import PictureEditor
@@ -91,11 +91,11 @@ def test_what_a_person_changed_is_kept_when_the_model_changes() -> None:
 
 def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> None:
     form = CreatePage(studio).form
-    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0, "more_images": []}
+    flow, other = {"step_cache": 0.0}, {"image_cfg_scale": 0.0, "more_images": [], "layers": 0}
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
-    assert form._unused("flow") == other | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
@@ -291,6 +291,20 @@ def test_cards_say_what_a_click_inserts_and_whose_family_they_are(studio: Studio
     assert "/api/v1/models/lora/ink/preview?" in drawn and "SD 1 · ink wash, paper" in drawn
     assert 'data-text="soft"' in card(entries["embeddings/soft"], "", False)
     assert 'data-text=""' in card(entries["classic"], "sd1", True) and 'aria-pressed="true"' in card(entries["classic"], "sd1", True)
+
+
+def test_cards_of_embeddings_go_by_the_family_that_their_files_tell(studio: Studio, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "more" / "embeddings"
+    folder.mkdir(parents=True)
+    save_file({"emb_params": torch.zeros(2, 768)}, folder / "old.safetensors")
+    save_file({"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280)}, folder / "new.safetensors")
+    save_file({"emb_params": torch.zeros(2, 4096)}, folder / "far.safetensors")
+    found = {entry.title: card(entry, card_family(studio, entry), False) for entry in Catalog([tmp_path / "more"]).entries("embedding")}
+    wanted = {"old": ("sd1", "SD 1"), "new": ("sdxl", "SDXL"), "far": ("t5", "T5")}
+    assert found.keys() == wanted.keys() and all(f'data-family="{family}"' in found[name] and f"<small>{title}</small>" in found[name] for name, (family, title) in wanted.items())
 
 
 def test_all_usable_cards_are_there_and_know_the_chosen_family(studio: Studio) -> None:

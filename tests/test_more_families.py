@@ -75,7 +75,7 @@ def drawn(queue: JobQueue, model: str, **more: Any) -> np.ndarray:
     return np.asarray(Image.open(queue.store.output(job.outputs[0]).path).convert("RGB"))
 
 
-def bare(queue: JobQueue, model: str, mode: str = "text", prompt: str = "a red cat", pag: float = 0.0, **call: Any) -> np.ndarray:
+def bare(queue: JobQueue, model: str, mode: str = "text", prompt: str = "a red cat", pag: float = 0.0, freeu: dict[str, float] | None = None, **call: Any) -> np.ndarray:
     """diffusers alone."""
     import inspect
 
@@ -87,6 +87,8 @@ def bare(queue: JobQueue, model: str, mode: str = "text", prompt: str = "a red c
     kinds = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting, "": diffusers.DiffusionPipeline}
     pipe = loaded(kinds[mode], folder, dtype=torch.float32, **({"enable_pag": True} if pag else {}))
     pipe.set_progress_bar_config(disable=True)
+    if freeu:
+        pipe.unet.enable_freeu(**freeu)
     known, side = inspect.signature(type(pipe).__call__).parameters, side_of(model)
     guidance = {family_of(queue.catalog.find(model)).guidance: SCALE.get(model, 4.0)}
     fixed = {"max_area": side * side, "guidance_schedule": None, "use_resolution_binning": False, "clean_caption": False, "width": side, "height": side, "pag_scale": pag}
@@ -305,6 +307,15 @@ def test_their_attention_is_perturbed_as_diffusers_does_it(queue: JobQueue, mode
     key = queue.desk.inputs.keep(png(ramp()))
     with pytest.raises(BadInput, match="PAG" if model == "kolors" else "draw from text only"):
         drawn(queue, model, pag_scale=3.0, image=key)
+
+
+@pytest.mark.slow
+def test_the_stages_of_kolors_are_weighed_as_diffusers_does_it(queue: JobQueue) -> None:
+    scales = {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}
+    plain, mine = drawn(queue, "kolors"), drawn(queue, "kolors", **{f"freeu_{name}": scale for name, scale in scales.items()})
+    assert alike(mine, bare(queue, "kolors", freeu=scales)) and (mine != plain).any() and (drawn(queue, "kolors") == plain).all()
+    with pytest.raises(BadInput, match="FreeU is not for Qwen-Image"):
+        drawn(queue, "qwenimage", freeu_b1=1.3)
 
 
 def test_the_page_of_families_is_what_the_pipeline_goes_by() -> None:

@@ -131,6 +131,10 @@ def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected
         ("CFG scale: 6, PAG Active: True, PAG SANF: True, PAG Scale: 1.5, PAG Start Step: 0, PAG End Step: 150", {"pag_scale": 1.5}, {"PAG SANF": "True"}),
         ("CFG scale: 6, PAG Active: False, PAG Scale: 1.5, PAG Start Step: 3", {"pag_scale": None}, {"PAG Start Step": "3"}),
         ("CFG scale: 6, PAG scale: 3, PAG adaptive: 0.5, App: SD.Next", {"pag_scale": 3.0}, {"PAG adaptive": "0.5"}),
+        ("CFG scale: 6, freeu_enabled: True, freeu_b1: 1.3, freeu_b2: 1.4, freeu_s1: 0.9, freeu_s2: 0.2, freeu_start: 0.0, freeu_end: 1.0", {"freeu_b1": 1.3, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}, {}),
+        ("CFG scale: 6, freeu_enabled: True, freeu_b1: 1.3, freeu_start: 0.25", {"freeu_b1": 1.3, "freeu_b2": None}, {"freeu_start": "0.25"}),
+        ("CFG scale: 6, freeu_enabled: False, freeu_b1: 1.3, freeu_s2: 0.2", {"freeu_b1": None, "freeu_s2": None}, {}),
+        ("CFG scale: 6, FreeU: b1=1.2 b2=1.4 s1=0.9 s2=0.2, App: SD.Next", {"freeu_b1": 1.2, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}, {}),
         ("CFG scale: 6, CFG Rescale: 0.7, CLIP skip: 2, Variation seed: 5, Variation strength: 0.25, Sampler ENSD: 31337", {"guidance_rescale": 0.7, "clip_skip": 2, "variation_seed": 5, "variation_strength": 0.25, "eta_seed_delta": 31337}, {}),
         ("CFG scale: 6, Second pass: True, Hires force: False, Hires upscale: 2, Hires resize: 0x0, Hires size: 128x128, Denoising strength: 0.3, Refiner: big, Refiner start: 0.6", {"hires_scale": 2.0, "hires_strength": 0.3, "hires_width": None, "refiner": "big", "refiner_switch": 0.6}, {}),
         ("CFG scale: 1, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 3.5}, {}), ("CFG scale: 2, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 2.0}, {"Distilled CFG Scale": "3.5"}),
@@ -210,6 +214,11 @@ def test_what_guides_beside_the_scale_is_read_from_comfyui() -> None:
     graph["3"]["inputs"]["model"] = ["50", 0]
     values = read_texts({"prompt": json.dumps(graph)}, NOWHERE)
     assert (values["pag_scale"], values["guidance_rescale"], values["cfg_scale"], values["model"]) == (3.5, 0.6, 6.5, "folder/tiny.safetensors")
+    scales = {"b1": 1.3, "b2": 1.4, "s1": 0.9, "s2": 0.2}
+    for kind, freed, left in (("FreeU", {f"freeu_{part}": scale for part, scale in scales.items()}, {}), ("FreeU_V2", {}, {"FreeU_V2": "50"})):
+        graph["50"] = {"class_type": kind, "inputs": scales | {"model": ["10", 0]}}
+        values = read_texts({"prompt": json.dumps(graph)}, NOWHERE)
+        assert {name: value for name, value in values.items() if "free" in name.lower()} == freed | left, "the second version is another formula"
     assert "pag_scale" not in read_texts({"prompt": json.dumps(comfy(**nodes))}, NOWHERE), "it stands beside the graph, not in it"
     flux = comfy(**{"60": {"class_type": "FluxGuidance", "inputs": {"guidance": 2.5, "conditioning": ["6", 0]}}})
     flux["3"]["inputs"] |= {"positive": ["60", 0], "cfg": 1.0}

@@ -1,4 +1,4 @@
-"""Always-on scripts whose work a field of image.generate does: Forge's perturbed-attention guidance, and the extension that rescales guidance.
+"""Always-on scripts whose work fields of image.generate do: Forge's perturbed-attention guidance and FreeU, and the extension that rescales guidance.
 
 Source: the scripts' titles and the order of their arguments, as clients send them; no code of theirs.
 """
@@ -19,28 +19,32 @@ OFF = (False, 0, "false", "False", None)
 
 @dataclass(frozen=True)
 class Kindred:
-    """`field` is image.generate's, `value` the place of what stands in it; `switch` the place of the tick that turns the script on, if there is one.
+    """`fields` are image.generate's, with the places of what stands in them; `switch` the place of the tick that turns the script on, if there is one.
 
     `rest` are the arguments that change nothing here: name, place, and the values that ask for nothing.
     """
 
-    field: str
-    value: int
+    fields: dict[str, int]
     switch: int | None = None
     rest: tuple[tuple[str, int, tuple[Any, ...]], ...] = ()
+
+    def is_in(self, here: Here) -> bool:
+        """Whether the pipeline has its fields."""
+        return self.fields.keys() <= here.fields
 
 
 SCRIPTS = {
     "perturbedattentionguidance integrated": Kindred(
-        "pag_scale", 1, switch=0, rest=(("attenuation", 2, (0, None)), ("start_step", 3, (0, None)), ("end_step", 4, (1, None)), ("apply_to", 5, ("Both", None))),
+        {"pag_scale": 1}, switch=0, rest=(("attenuation", 2, (0, None)), ("start_step", 3, (0, None)), ("end_step", 4, (1, None)), ("apply_to", 5, ("Both", None))),
     ),
-    "cfg rescale extension": Kindred("guidance_rescale", 0, rest=(("auto_color_fix", 1, OFF),)),
+    "freeu integrated": Kindred({"freeu_b1": 1, "freeu_b2": 2, "freeu_s1": 3, "freeu_s2": 4}, switch=0, rest=(("start_step", 5, (0, None)), ("end_step", 6, (1, None)))),
+    "cfg rescale extension": Kindred({"guidance_rescale": 0}, rest=(("auto_color_fix", 1, OFF),)),
 }  # fmt: skip
 
 
 def script_values(asked: Asked, here: Here) -> dict[str, float]:
     """Of image.generate, from the scripts that are on. Raises BadInput."""
-    return {script.field: number({name: args[script.value]}, name) for name, script, args in _on(asked, here)}
+    return {field: number({name: args[place]}, name) for name, script, args in _on(asked, here) for field, place in script.fields.items()}
 
 
 def scripts_ignored(asked: Asked, here: Here) -> list[str]:
@@ -52,18 +56,18 @@ def scripts_ignored(asked: Asked, here: Here) -> list[str]:
 
 
 def _on(asked: Asked, here: Here) -> list[tuple[str, Kindred, list[Any]]]:
-    """Name as it was sent, script and arguments of those that are on and that the pipeline has a field for. Raises BadInput where the value is missing."""
+    """Name as it was sent, script and arguments of those that are on and that the pipeline has fields for. Raises BadInput where a value is missing."""
     found = []
     for name in table(asked, "alwayson_scripts"):
         script = SCRIPTS.get(name.lower().partition(" (")[0].strip())
-        if script is None or script.field not in here.fields:
+        if script is None or not script.is_in(here):
             continue
         args = _arguments(asked, name)
         if not args or (script.switch is not None and args[script.switch] in OFF):
             continue
-        if len(args) <= script.value:
+        if len(args) <= max(script.fields.values()):
             raise BadInput(f"alwayson_scripts.{name} has too few arguments.", field="alwayson_scripts")
-        if args[script.value]:
+        if any(args[place] for place in script.fields.values()):
             found.append((name, script, args))
     return found
 
@@ -75,7 +79,7 @@ def _asks(asked: Asked, name: str, here: Here) -> bool:
     script = SCRIPTS.get(name.lower().partition(" (")[0].strip())
     about = table(asked, "alwayson_scripts")[name]
     args = _arguments(asked, name)
-    if script is not None and script.field in here.fields:
+    if script is not None and script.is_in(here):
         return False  # it is off
     return not isinstance(about, dict) or bool(args and args[0] is not False)
 

@@ -118,7 +118,7 @@ class Lists:
 
     def _scripts(self, request: Request) -> list[str]:
         here = look(self.studio, owner(request))
-        always = [*([SCRIPT] if "control_model" in here.fields else []), *(name for name, script in ALWAYS_ON.items() if script.field in here.fields)]
+        always = [*([SCRIPT] if "control_model" in here.fields else []), *(name for name, script in ALWAYS_ON.items() if script.is_in(here))]
         return [*(SCRIPTS if "x_axis" in here.grid_fields else ()), *always]
 
     def nothing(self, request: Request) -> Any:

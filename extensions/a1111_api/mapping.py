@@ -36,6 +36,7 @@ DEFAULTS: dict[Kind, dict[str, Any]] = {"txt2img": BOTH | OF_TEXT, "img2img": BO
 RESIZES = ("Stretch", "Crop", "Fit", "Stretch")  # just resize, crop and resize, resize and fill, just resize the latents
 FILLS = ("Blurred", "Original", "Noise", "Empty")  # fill, original, latent noise, latent nothing
 NETWORK = re.compile(r"<\w+:[^<>]*>")
+FREEU = {"freeu_b1": 1.2, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}  # with SD.Next's own values, for those that a client leaves out
 # Values of image.generate that a picture's text holds, by the fields that ask for them here
 FROM_TEXT = {
     "prompt": "prompt", "negative_prompt": "negative_prompt", "seed": "seed", "variation_seed": "subseed", "variation_strength": "subseed_strength", "seed_width": "seed_resize_from_w",
@@ -43,7 +44,8 @@ FROM_TEXT = {
     "denoising_strength": "denoising_strength", "mask_blur": "mask_blur", "hires_scale": "hr_scale", "hires_steps": "hr_second_pass_steps", "hires_strength": "denoising_strength",
     "hires_width": "hr_resize_x", "hires_height": "hr_resize_y", "hires_prompt": "hr_prompt", "hires_negative_prompt": "hr_negative_prompt", "hires_sampler": "hr_sampler_name", "hires_schedule": "hr_scheduler",
     "hires_model": "hr_checkpoint_name", "upscaler": "hr_upscaler", "refiner": "refiner_checkpoint", "refiner_switch": "refiner_switch_at", "image_cfg_scale": "image_cfg_scale", "pag_scale": "pag_scale",
-    "guidance_rescale": "guidance_rescale", "conventions": "conventions", "padding": "inpaint_full_res_padding", "only_masked": "inpaint_full_res", "invert_mask": "inpainting_mask_invert",
+    "guidance_rescale": "guidance_rescale", "conventions": "conventions",
+    **{name: name for name in FREEU}, "padding": "inpaint_full_res_padding", "only_masked": "inpaint_full_res", "invert_mask": "inpainting_mask_invert",
 }  # fmt: skip
 # The same of what override_settings holds
 OPTIONS_FROM_TEXT = {"model": "sd_model_checkpoint", "clip_skip": "CLIP_stop_at_last_layers", "vae": "sd_vae", **{ours: theirs for theirs, (ours, _) in OF_PIPELINE.items()}}
@@ -59,7 +61,7 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 HIRES = {"hr_checkpoint_name": "hires_model", "hr_sampler_name": "hires_sampler", "hr_scheduler": "hires_schedule", "hr_prompt": "hires_prompt", "hr_negative_prompt": "hires_negative_prompt"}
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 # Fields that the original passes over where a model or sampler has no use for them; here they would be refused
-SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "conventions")
+SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "conventions", *FREEU)
 
 
 def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
@@ -68,6 +70,7 @@ def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
     if told := text(sent, "infotext"):
         found = here.settings_in(told)
         said = {theirs: found[ours] for ours, theirs in FROM_TEXT.items() if ours in found}
+        said |= {"freeu_enabled": True} if FREEU.keys() <= said.keys() else {}
         said["enable_hr"] = found.get("hires_scale", 1) > 1 or bool({"hires_width", "hires_height"} & set(found))
         said |= {theirs: words.index(found[ours]) for ours, theirs, words in (("resize", "resize_mode", RESIZES), ("fill", "inpainting_fill", FILLS)) if found.get(ours) in words}
         own = {theirs: found[ours] for ours, theirs in OPTIONS_FROM_TEXT.items() if found.get(ours)}
@@ -120,8 +123,9 @@ def ignored(asked: Asked, here: Here) -> list[str]:
     found = [name for name, nothing in WITHOUT_EFFECT.items() if name in asked and asked[name] not in nothing and (hires or not name.startswith("hr_"))]
     found = [name for name in found if (HIRES | {"refiner_checkpoint": "refiner"}).get(name, "") not in here.fields]
     found += [name for ours, theirs in OF_OTHERS.items() if ours not in here.fields for name in theirs if asked.get(name)]
+    found += ["freeu_enabled"] if yes(asked, "freeu_enabled") and not FREEU.keys() <= here.fields else []
     found += _guidance_in_vain(asked, here)
-    known = {*SETTINGS, *(name for name, (ours, _) in OF_PIPELINE.items() if ours in here.fields)}
+    known = {*SETTINGS, *(name for name, (ours, _) in OF_PIPELINE.items() if ours in here.fields), *(("freeu_enabled", *FREEU) if FREEU.keys() <= here.fields else ())}
     found += [f"override_settings.{name}" for name in table(asked, "override_settings") if name not in known]
     return found + scripts_ignored(asked, here)
 
@@ -151,7 +155,13 @@ def _where_there_are_fields(asked: Asked, settings: dict[str, Any], here: Here) 
             found[ours] = number(asked, sent)
     if "conventions" in here.fields and asked.get("conventions"):
         found["conventions"] = text(asked, "conventions")
-    return found | script_values(asked, here)
+    return found | _freeu(asked, here) | script_values(asked, here)
+
+
+def _freeu(asked: Asked, here: Here) -> dict[str, float]:
+    """SD.Next has it as options, which it also takes beside the prompt."""
+    said = table(asked, "override_settings") | asked
+    return {name: number(FREEU | said, name) for name in FREEU} if yes(said, "freeu_enabled") and FREEU.keys() <= here.fields else {}
 
 
 def _clip_skip(asked: Asked, settings: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from pipelines.image.params import PER_PICTURE, ImageParams
 from studio.api import BadInput, Fix
 
 REPLACE, PROMPTS, MATRIX = "Prompt S/R", "Prompts", "Prompt matrix"
-NO_AXIS = ("prompt", "hires_prompt", "hires_negative_prompt", *PER_PICTURE.values(), "image", "more_images", "mask", "count", "together", "control_image", "control2_image", "control3_image", "reference_image")
+NO_AXIS = ("prompt", "hires_prompt", "hires_negative_prompt", *PER_PICTURE.values(), "image", "more_images", "mask", "count", "together", "layers", "control_image", "control2_image", "control3_image", "reference_image")
 FIELDS = fields_of(ImageParams, NO_AXIS)
 AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, *FIELDS)
 

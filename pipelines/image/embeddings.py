@@ -78,8 +78,8 @@ class Vocabulary:
 
 
 def fitting(widths: tuple[int, ...], model: Widths) -> bool:
-    """A refiner has the second encoder alone, and reads that part of the file."""
-    return bool(model.text) and (widths[1:] if model.second else widths) == model.text
+    """A refiner has the second encoder alone, and reads that part of the file, or a file of that part alone."""
+    return bool(model.text) and ((widths[1:] or widths) if model.second else widths) == model.text
 
 
 def embedding_of(entry: ModelEntry) -> Embedding:

@@ -27,14 +27,14 @@ from pipelines.image.memory import choose as choose_placement
 from pipelines.image.others import prior_of
 from pipelines.image.params import PER_PICTURE, ImageParams
 from pipelines.image.parts import Part, is_assembled, parts_of, preview_decoder
-from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_picture, png, set_back, to_size
+from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_clear, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import ADAPTIVE, SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
-from pipelines.image.track import Pace, Track, pieces, seconds_of
+from pipelines.image.track import Pace, Track, looked, pieces, seconds_of
 from pipelines.image.upscalers import upscaler_bytes
 from pipelines.image.widths import widths_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, Need, Params, Result, RunContext, StudioError, give_back, has_bfloat16
@@ -70,6 +70,7 @@ class Going:
 
     placement: Placement
     made: int = 0
+    there: int = 0  # layers of the present picture that an earlier run of the job has kept
     notes: list[str] = field(default_factory=list)
     pace: dict[str, float] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ class Going:
 
 
 class Generate:
-    """One artifact a picture, kept as soon as it is finished. The same params, seed and device give the same pixels."""
+    """One artifact a picture, or one for each of its layers, kept as soon as it is finished. The same params, seed and device give the same pixels."""
 
     id: ClassVar[str] = "image.generate"
     title: ClassVar[str] = "Image"
@@ -145,14 +146,14 @@ class Generate:
         return Result([], {"seeds": [seed for seeds in batches(params) for seed in seeds]} | told)
 
     def draw(self, params: ImageParams, ctx: RunContext, keep: Callable[[Artifact], None], *, done: int = 0) -> dict[str, Any]:
-        """Each picture is handed to `keep` as soon as it is finished; the first `done` ones are there already. Where memory runs out it is tried once more in a smaller way.
+        """Each picture, or all its layers from the lowest up, is handed to `keep` as soon as it is finished; the first `done` of them are there already. Where memory runs out it is tried once more in a smaller way.
 
         Returns what the job should tell: "notes", and the "pace" for the next one's time. Raises ModelTooLarge.
         """
         entry = image_model(params.model, ctx.catalog)
         family = family_of(entry)
         ways = rungs(params, entry, family, ctx.catalog, ctx.device)
-        going = Going(choose_placement(ways, ctx.models.room - company_bytes(params, ctx.catalog) - worn_bytes(params, entry, ctx.catalog)), done)
+        going = Going(choose_placement(ways, ctx.models.room - company_bytes(params, ctx.catalog) - worn_bytes(params, entry, ctx.catalog)), *divmod(done, max(1, params.layers)))
         if self._tried(params, entry, family, going, ctx, keep):
             return going.told()
         lower = below(ways, going.placement)
@@ -193,24 +194,25 @@ class Generate:
                     dress(model, told, ctx.catalog)
                     pictures = self._pictures(model, told, seeds, going, track, ctx)
                 except Skipped:
-                    going.made += len(seeds)
+                    going.made, going.there = going.made + len(seeds), 0
                     ctx.skipped()
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
-                for seed, picture in zip(seeds, pictures, strict=True):
-                    keep(self._artifact(params, told, seed, picture, entry, ctx))
-                    going.made += 1
+                each = max(1, params.layers)
+                for number, picture in enumerate(pictures[going.there :], going.there):
+                    keep(self._artifact(params, told, seeds[number // each], picture, entry, ctx, number % each + 1 if params.layers else 0))
+                going.made, going.there = going.made + len(seeds), 0
                 if ctx.stopping == "finish":
                     break
             going.pace = dict(model.pace.measured)
 
     def _pictures(self, model: ImageModel, params: ImageParams, seeds: tuple[int, ...], going: Going, track: Track, ctx: RunContext) -> list[Image.Image]:
-        from pipelines.image.nets.draw import Drawing, draw
+        from pipelines.image.nets.draw import Drawing, draw, purposed
 
         plan = plan_of(params)
         ground = self._ground(params, seeds[0], ctx)
         others = tuple(open_picture(ctx.input(key)) for key in params.more_images)
-        if params.image and not going.made and any(is_transparent(ctx.input(key)) for key in (params.image, *params.more_images)):
+        if params.image and not params.layers and not going.made and any(is_transparent(ctx.input(key)) for key in (params.image, *params.more_images)):
             going.notes.append(ON_WHITE)
         note = f"Picture {going.made + 1} of {params.count}" if params.count > 1 else ""
         size = ground.image.size if ground else (params.width, params.height)
@@ -218,7 +220,7 @@ class Generate:
         if ground:
             strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
             begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask, "ground": ground, "others": others}))
-        if ground and params.denoising_strength * params.steps < 1:
+        if ground and purposed(model.family, begun)[0] not in ("edit", "refer") and params.denoising_strength * params.steps < 1:
             pictures = [ground.image] * len(seeds)
         else:
             pictures = draw(model, params, begun, ctx)
@@ -263,14 +265,16 @@ class Generate:
         if not params.image:
             return None
         mask = open_picture(ctx.input(params.mask), "L") if params.mask else None
-        return ground_of(params, open_picture(ctx.input(params.image)), mask, seed)
+        return ground_of(params, (open_clear if params.layers else open_picture)(ctx.input(params.image)), mask, seed)
 
-    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext) -> Artifact:
-        """`told` holds the words of this picture, `params` those that were written."""
+    def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext, layer: int) -> Artifact:
+        """`told` holds the words of this picture, `params` those that were written; `layer` is counted from 1, the lowest, and 0 where there are none."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
         text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
-        return Artifact("image", png(picture, ctx.check), ".png", title_of(told.prompt), facts)
+        facts |= {"layer": layer, "layers": params.layers} if layer else {}
+        title = title_of(told.prompt) + (f" {layer}/{params.layers}" if layer else "")
+        return Artifact("image", png(picture, ctx.check), ".png", title.strip(), facts)
 
 
 def advice(family: Family) -> dict[str, Any]:
@@ -284,7 +288,7 @@ def traits(family: Family) -> dict[str, Any]:
     fitting = [sampler for sampler in SAMPLERS if sampler.kind in (family.kind, "any")]
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
-        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "several": family.pictures > 1,
+        "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "freeu": family.freeu, "layers": bool(family.layers), "several": family.pictures > 1,
         "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
         "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],
@@ -328,11 +332,16 @@ def title_of(prompt: str) -> str:
 def filled(params: ImageParams, catalog: Catalog) -> ImageParams:
     """With the model's own sizes and steps where the form leaves them to it, and the factor of the second pass that its own size asks for."""
     family = family_of(image_model(params.model, catalog))
-    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale}
+    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale, "layers": layers_of(params, family)}
     whole = params.model_copy(update=values)
     with contextlib.suppress(BadInput):  # told when it is settled
         return scaled(whole)
     return whole
+
+
+def layers_of(params: ImageParams, family: Family) -> int:
+    """Into how many a picture is taken apart; 0 for a family that makes none, whatever an earlier model's control says."""
+    return family.layers and (params.layers or family.layers)
 
 
 def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catalog, device: str) -> list[Placement]:
@@ -340,7 +349,7 @@ def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catal
     size = item_bytes(device, params.precision)
     width = (params.width or family.size) + params.extend_left + params.extend_right
     height = (params.height or family.size) + params.extend_top + params.extend_bottom
-    pixels = width * height * params.hires_scale**2 * (params.count if params.together else 1)
+    pixels = width * height * params.hires_scale**2 * (params.count if params.together else 1) * looked(layers_of(params, family))
     seen = replace(family, activation=family.activation * asked_of(params, family))
     found = ladder(footprint(entry, size, beside(entry, family, catalog), with_prior(entry, catalog)), work_of(seen, pixels, device, size), device)
     return [rung for rung in found if not (params.tiling and rung.tiled)]
@@ -348,7 +357,7 @@ def rungs(params: ImageParams, entry: ModelEntry, family: Family, catalog: Catal
 
 def asked_of(params: ImageParams, family: Family) -> float:
     """How much more the network is asked in a step than for the prompt and the negative one: a third answer for PAG, one picture more for each that is looked at."""
-    return (1.5 if params.pag_scale else 1.0) * (2.0 + len(params.more_images) if family.form == "refer" and params.image else 1.0)
+    return (1.5 if params.pag_scale else 1.0) * (2.0 + len(params.more_images) if family.form == "refer" and params.image and not family.layers else 1.0)
 
 
 def beside(entry: ModelEntry, family: Family, catalog: Catalog) -> dict[str, Part]:

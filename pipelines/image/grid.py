@@ -107,7 +107,8 @@ class Grid:
         settled = Generate().settle(_base(params).model_copy(update={"prompt": params.prompt or "#"}), desk)  # a remark: whole prompts may come from an axis, and are checked below
         whole = params.model_copy(update=settled.model_dump(exclude={"prompt", *PER_PICTURE.values()}) | {"count": 1})
         for _, values in cells(params.model_copy(update={"seed": settled.seed})):
-            Generate().settle(ImageParams.parse(values), desk)
+            if Generate().settle(ImageParams.parse(values), desk).layers:
+                raise BadInput("A cell of a grid holds one picture, and this model makes several layers.", hint="Choose another model.", field="model")
         for key in params.done:
             if not re.fullmatch(PICTURE, key):
                 raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG or WebP file.", field="done")

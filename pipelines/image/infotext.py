@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from pipelines.image.credits import read_credits
-from pipelines.image.params import ImageParams
+from pipelines.image.params import FREEU, ImageParams
 from pipelines.image.samplers import AUTOMATIC, SAMPLERS, recognise
 from studio.api import BadInput
 
@@ -27,7 +27,7 @@ WHERE_SET: Table = (
     ("Conventions", "conventions", str), ("ENSD", "eta_seed_delta", int), ("Discard penultimate sigma", "discard_next_to_last_sigma", bool), ("Emphasis", "emphasis", str),
     ("CFG rescale", "guidance_rescale", float), ("PAG scale", "pag_scale", float),
     ("Image CFG scale", "image_cfg_scale", float), ("VAE", "vae", str), ("Variation seed", "variation_seed", int), ("Variation seed strength", "variation_strength", float),
-    ("Clip skip", "clip_skip", int), ("Tiling", "tiling", bool),
+    ("Clip skip", "clip_skip", int), ("Tiling", "tiling", bool), ("Layers", "layers", int),
     ("Hires upscale", "hires_scale", float), ("Hires steps", "hires_steps", int), ("Postprocess upscale by", "upscale", float),
     ("Extend left", "extend_left", int), ("Extend right", "extend_right", int), ("Extend up", "extend_top", int), ("Extend down", "extend_bottom", int),
 )  # fmt: skip
@@ -37,14 +37,15 @@ WITH_HIRES: Table = (
     ("Hires checkpoint", "hires_model", str),
 )  # fmt: skip
 WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
-ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
+ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *((name, name, float) for name in FREEU), *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
 # Other programs' names of the same fields, and how they say that they are off
 ALIASES = {"Variation strength": "Variation seed strength", "Sampler ENSD": "ENSD", "Refiner start": "Refiner switch at", "pagi_scale": "PAG scale"}
-SWITCHES = {"PAG scale": ("PAG Active", "pagi_enabled")}
+SWITCHES: dict[tuple[str, ...], tuple[str, ...]] = {("PAG scale",): ("PAG Active", "pagi_enabled"), FREEU: ("freeu_enabled",)}
+FREEU_PAIR = re.compile(r"\b([bs][12])=([0-9.]+)")  # SD.Next: all four scales in one
 # What they say beside them where nothing is asked for that is not done here
 UNTOUCHED = {
     "pagi_attenuation": (0.0,), "pagi_start_step": (0.0,), "pagi_end_step": (1.0,), "pagi_apply_to": ("Both",), "PAG Start Step": (0.0,), "PAG End Step": (150.0, 2048.0), "PAG SANF": ("False",), "PAG adaptive": (0.0,),
-    "Hires resize": ("0x0",), "Hires force": ("False",),
+    "freeu_start": (0.0,), "freeu_end": (1.0,), "Hires resize": ("0x0",), "Hires force": ("False",),
 }  # fmt: skip
 CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
     "Mask mode": ("invert_mask", {"Inpaint masked": False, "Inpaint not masked": True}), "Inpaint area": ("only_masked", {"Whole picture": False, "Only masked": True}),
@@ -69,6 +70,7 @@ def write(
     pairs |= {"Model hash": model_hash[:10]} if model_hash else {}
     pairs["Model"] = model_title
     pairs |= {label: getattr(params, field) for label, field, _ in WHERE_SET if getattr(params, field) != ImageParams.model_fields[field].default and (field != "upscale" or params.upscale > 1)}
+    pairs |= {"freeu_enabled": True} | {name: getattr(params, name) for name in FREEU} if params.freeu else {}
     if params.seed_width or params.seed_height:
         pairs["Seed resize from"] = f"{params.seed_width}x{params.seed_height}"
     if params.image:
@@ -130,10 +132,11 @@ def _renamed(pairs: dict[str, str]) -> dict[str, str]:
     for label, value in pairs.items():
         if _number_or_word(value) not in UNTOUCHED.get(label, ()):
             found.setdefault(labels.get(label.lower(), label), value)
-    for label, switches in SWITCHES.items():
+    found |= {f"freeu_{part}": value for part, value in FREEU_PAIR.findall(found.pop("FreeU", ""))}
+    for own, switches in SWITCHES.items():
         told = [found.pop(switch) for switch in switches if switch in found]
         if "False" in told:
-            found.pop(label, None)
+            found = {label: value for label, value in found.items() if label not in own}
     return found
 
 

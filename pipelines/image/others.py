@@ -24,7 +24,8 @@ class Other:
     `factor` and `patch` are pixels per latent and latents between sizes that come out as asked, where its configs tell neither. `refers` says whether a picture
     is not begun from but looked at, to be changed by what is written: it may be given, or must be. `beyond` says that the pipeline counts guidance from the
     prompt's own answer on: from a CFG scale of 1. `pictures` is how many it looks at together, as its makers advise (Z-Image Omni: as its pipeline's call is
-    declared). `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention.
+    declared). `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention; `freeu` says that its network is a UNet with stages that
+    FreeU can weigh; `layers` into how many it takes a picture apart.
     """
 
     title: str
@@ -43,6 +44,8 @@ class Other:
     beyond: bool = False
     turbo: tuple[int, float] = (0, 0.0)
     pag: tuple[str, ...] = ()
+    freeu: bool = False
+    layers: int = 0
 
 
 EDIT = Other("Qwen-Image-Edit", steps=50, cfg_scale=4.0, modes=("image", "inpaint"), guidance="true_cfg_scale", refers="must")
@@ -52,7 +55,7 @@ OTHERS = {
     "PixArtAlphaPipeline": Other("PixArt-α", steps=20),
     "PixArtSigmaPipeline": Other("PixArt-Σ", steps=20, pag=TEXT),
     "SanaPipeline": Other("Sana", steps=20, pag=TEXT),
-    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT),
+    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT, freeu=True),
     "AuraFlowPipeline": Other("AuraFlow", steps=50, cfg_scale=3.5),
     "HunyuanDiTPipeline": Other("Hunyuan-DiT", steps=50, cfg_scale=5.0, pag=TEXT),
     "KandinskyPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
@@ -75,6 +78,7 @@ OTHERS = {
     "QwenImage21Pipeline": Other("Qwen-Image 2.1", steps=40, cfg_scale=4.0, modes=PICTURE, guidance="true_cfg_scale", refers="may", pictures=3),
     "QwenImageEditPipeline": EDIT,
     "QwenImageEditPlusPipeline": replace(EDIT, title="Qwen-Image-Edit Plus", steps=40, modes=("image",), pictures=3),
+    "QwenImageLayeredPipeline": replace(EDIT, title="Qwen-Image-Layered", size=640, modes=("image",), layers=4),
     "ZImagePipeline": Other("Z-Image", steps=50, cfg_scale=5.0, modes=ALL, beyond=True, turbo=(9, 1.0)),
     "ZImageOmniPipeline": Other("Z-Image Omni", steps=50, cfg_scale=5.0, modes=PICTURE, refers="may", pictures=2, beyond=True, turbo=(9, 1.0)),
     "Flux2Pipeline": Other("FLUX.2", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may", pictures=6),
@@ -117,8 +121,6 @@ def refusal(name: str) -> str:
         return "It makes films, not pictures."
     if name.startswith("IF") and "SuperResolution" in name and name not in OTHERS:
         return "It goes over pictures and masks at once. Choose the first stage of DeepFloyd IF, and IFSuperResolutionPipeline for its second pass."
-    if name == "QwenImageLayeredPipeline":
-        return "It takes a picture apart into layers, which are not worked with here. Choose Qwen-Image to draw, or Qwen-Image-Edit to change a picture."
     if "ControlNet" in name or "Control" in name:
         return "It needs a picture that guides it with each drawing. Use its base model, and the ControlNet beside it."
     return "" if name in OTHERS else f"Folders of the kind {name or 'that is not named'} are not drawn with here."

@@ -22,6 +22,7 @@ Precision = Literal["Automatic", "Full", "Half"]
 MOST_PICTURES = 10  # that any model looks at together
 Process = Literal["None", "Canny", "Soft edges", "Scribble", "Lines", "Depth", "Normal", "Pose", "Blur", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
+FREEU = ("freeu_b1", "freeu_b2", "freeu_s1", "freeu_s2")
 PER_PICTURE = {"prompt": "prompts", "negative_prompt": "negative_prompts", "hires_prompt": "hires_prompts", "hires_negative_prompt": "hires_negative_prompts"}  # words, and the field that holds each picture's own
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
 
@@ -29,6 +30,11 @@ PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
 def _control(number: int, part: str, value: Any, description: str, *, widget: Any = "auto", model_kind: str = "", step: float = 0, **bounds: Any) -> Any:
     """A field of one of the control units."""
     return Field(value, title=f"Control {number} {part}", description=description, json_schema_extra=ui(group="Control", widget=widget, model_kind=model_kind, step=step, advanced=True), **bounds)
+
+
+def _freeu(number: int, part: str, description: str) -> Any:
+    """One of the four scales of FreeU."""
+    return Field(1.0, ge=0.01, le=4.0, title=f"FreeU {part}{number}", description=description, json_schema_extra=ui(group="FreeU", step=0.01, advanced=True))
 
 
 def _control_model(number: int) -> Any:
@@ -116,6 +122,7 @@ class ImageParams(Params):
 
     image: str = Field("", pattern=PICTURE, title="Picture", description="The picture to begin from.", json_schema_extra=ui(group="Picture", widget="hidden"))
     more_images: list[Annotated[str, Field(pattern=PICTURE)]] = Field([], max_length=MOST_PICTURES - 1, title="More pictures", description="For models that look at several: speak of them in the prompt in their order, the picture above is the first.", json_schema_extra=ui(group="Picture", widget="hidden"))
+    layers: int = Field(0, ge=0, le=10, title="Picture layers", description="Into how many the picture is taken apart, each with what can be seen through, the lowest first; 0 is what the model's makers advise.", json_schema_extra=ui(group="Picture"))
     denoising_strength: float = Field(0.75, ge=0.0, le=1.0, title="Denoising strength", description="How much of the picture is made anew: 0 keeps it, 1 begins from noise.", json_schema_extra=ui(group="Picture"))
     image_cfg_scale: float = Field(0.0, ge=0.0, le=30.0, title="Image CFG scale", description="How strictly the given picture is kept by models that change it by an instruction (instruct-pix2pix); 0 is what their makers advise.", json_schema_extra=ui(group="Picture", step=0.1, advanced=True))
     resize: Resize = Field("Crop", title="Resize", description="How the picture is brought to the size: stretched, cropped, or fitted with its edges filled.", json_schema_extra=ui(group="Picture", advanced=True))
@@ -147,6 +154,11 @@ class ImageParams(Params):
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
     step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where little changes: 0 is off, 0.1 careful, 0.3 quick and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
+
+    freeu_b1: float = _freeu(1, "b", "Strengthens what the network's first rising stage draws itself, for cleaner shapes; 1 is off. Usual for b1, b2, s1, s2: 1.5, 1.6, 0.9, 0.2 with Stable Diffusion 1; 1.4, 1.6, 0.9, 0.2 with 2; 1.3, 1.4, 0.9, 0.2 with XL.")
+    freeu_b2: float = _freeu(2, "b", "The same for its second stage; 1 is off.")
+    freeu_s1: float = _freeu(1, "s", "Weakens the coarse part of what skips to the first rising stage, against too smooth surfaces; 1 is off.")
+    freeu_s2: float = _freeu(2, "s", "The same for its second stage; 1 is off.")
 
     refiner: str = Field("", title="Second model", description="Another model that draws the last steps: a refiner, or a checkpoint of the same family; empty is off.", json_schema_extra=ui(group="Model", widget="model", model_kind="image", advanced=True))
     refiner_switch: float = Field(0.8, ge=0.0, le=1.0, title="Switch at", description="After which share of the steps the second model goes on.", json_schema_extra=ui(group="Model", step=0.05, advanced=True))
@@ -200,6 +212,11 @@ class ImageParams(Params):
         """The same with the words of picture `number`, counted from 0, as its prompts."""
         own = {field: each[number] for field, name in PER_PICTURE.items() if (each := getattr(self, name))}
         return self.model_copy(update=own | dict.fromkeys(PER_PICTURE.values(), []))
+
+    @property
+    def freeu(self) -> dict[str, float]:
+        """The four scales by FreeU's own names; {} where it is off."""
+        return {name.removeprefix("freeu_"): getattr(self, name) for name in FREEU} if any(getattr(self, name) != 1 for name in FREEU) else {}
 
     @property
     def mode(self) -> Literal["text", "image", "inpaint"]:

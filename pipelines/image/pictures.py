@@ -56,6 +56,11 @@ def open_whole(path: Path) -> Image.Image:
         return whole
 
 
+def open_clear(path: Path) -> Image.Image:
+    """RGBA, upright: what can be seen through stays so."""
+    return open_whole(path).convert("RGBA")
+
+
 def is_transparent(path: Path) -> bool:
     """Whether any of it can be seen through."""
     with Image.open(path) as image:

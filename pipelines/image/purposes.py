@@ -1,6 +1,6 @@
-"""What is refused of models that look at pictures to change them, and of perturbed-attention guidance where it can't act.
+"""What is refused of models that look at pictures to change them, and of perturbed-attention guidance and FreeU where they can't act.
 
-Source of the guidance: Ahn et al., Self-rectifying diffusion sampling with perturbed-attention guidance, 2024.
+Sources: Ahn et al., Self-rectifying diffusion sampling with perturbed-attention guidance, 2024; Si et al., FreeU, 2023.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipelines.image.families import Family
-from pipelines.image.params import ImageParams
+from pipelines.image.params import FREEU, ImageParams
 from pipelines.image.samplers import UNGUIDED, find
 from studio.api import BadInput, Fix
 
@@ -19,6 +19,8 @@ NO_PAG = Fix.use("pag_scale", 0.0, "0")
 
 def check_referred(params: ImageParams, family: Family) -> None:
     """Refuses what models that look at a picture can't do: they begin from noise, with the picture beside it. Raises BadInput."""
+    if family.layers and not params.image:
+        raise BadInput(f"{family.title} takes a picture apart into layers.", hint="Give a picture, or choose another model.", field="image")
     if family.must_refer and not params.image:
         raise BadInput(f"{family.title} changes a picture by what you write.", hint="Give a picture, or choose another model.", field="image")
     if params.mode == "image" and params.denoising_strength != STRENGTH:
@@ -54,6 +56,14 @@ def check_several(params: ImageParams, family: Family, sizes: Iterable[tuple[int
         _check_sides(width, height, family, "more_images", away)
 
 
+def check_layers(params: ImageParams, family: Family) -> None:
+    """Refuses layers where the model makes none, and a second pass over them. Raises BadInput."""
+    if params.layers and not family.layers:
+        raise BadInput(f"{family.title} makes no layers.", hint="Set Picture layers to 0, or choose a model that takes pictures apart, as Qwen-Image-Layered does.", field="layers", fix=Fix.use("layers", 0))
+    if family.layers and params.hires_scale > 1:
+        raise BadInput("Layers are not drawn a second time.", hint="Set it to 1; use Enlarge instead.", field="hires_scale", fix=Fix.use("hires_scale", 1.0, "1"))
+
+
 def check_perturbed(params: ImageParams, family: Family) -> None:
     """Raises BadInput at the PAG scale where it can't act."""
     if not params.pag_scale:
@@ -75,3 +85,11 @@ def check_perturbed_again(params: ImageParams, own: Family) -> None:
     if params.pag_scale and "image" not in own.pag:
         hint = "Set the PAG scale to 0, or High resolution to 1."
         raise BadInput(f"The second pass, drawn by {own.title}, has no PAG.", hint=hint, field="pag_scale", fix=NO_PAG)
+
+
+def check_freeu(params: ImageParams, family: Family) -> None:
+    """Raises BadInput at the first scale of FreeU that is set, for a model without a UNet of that kind."""
+    if params.freeu and not family.freeu:
+        first = next(name for name in FREEU if getattr(params, name) != 1)
+        hint = "Set its scales to 1, or choose a model of Stable Diffusion 1, 2 or XL."
+        raise BadInput(f"FreeU is not for {family.title}: it weighs the stages of a UNet.", hint=hint, field=first, fix=Fix(dict.fromkeys(FREEU, 1.0), "Switch it off"))

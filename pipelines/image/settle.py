@@ -22,7 +22,7 @@ from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImagePara
 from pipelines.image.parts import is_assembled, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.purposes import STRENGTH, check_perturbed, check_perturbed_again, check_referred, check_several
+from pipelines.image.purposes import STRENGTH, check_freeu, check_layers, check_perturbed, check_perturbed_again, check_referred, check_several
 from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
 from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
@@ -49,10 +49,11 @@ def default_model(catalog: Catalog) -> str:
 
 
 def draws_alone(entry: ModelEntry, catalog: Catalog) -> bool:
-    """Whether its header shows nothing to be missing, and it is neither a refiner nor for a second pass only."""
+    """Whether its header shows nothing to be missing, and it is neither a refiner, nor for a second pass only, nor to take pictures apart."""
     try:
-        check_model(entry, family_of(entry), None, catalog)
-        return family_of(entry).key != "sdxl_refiner" and not family_of(entry).only_again
+        family = family_of(entry)
+        check_model(entry, family, None, catalog)
+        return family.key != "sdxl_refiner" and not family.only_again and not family.layers
     except (StudioError, OSError):
         return False
 
@@ -80,7 +81,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if family.only_again:
         raise BadInput(f"{family.title} enlarges what another model drew.", hint="Choose the other model here, and this one as the model of the second pass.", field="model")
     values: dict[str, Any] = {"model": entry.key, "steps": params.steps or family.steps, "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "upscale": params.upscale or family.upscale}
-    values |= {"vae": vae.key if vae else "", "more_images": [key for key in params.more_images if key]}
+    values |= {"layers": params.layers or family.layers, "vae": vae.key if vae else "", "more_images": [key for key in params.more_images if key]}
     if family.form == "edit":
         values["image_cfg_scale"] = params.image_cfg_scale or 1.5
     if params.hires_scale > 1 or values["upscale"] > 1:
@@ -96,6 +97,8 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     _check_form(settled, family)
     check_several(settled, family, [check_picture(key, "more_images", desk) for key in settled.more_images])
     check_perturbed(settled, family)
+    check_freeu(settled, family)
+    check_layers(settled, family)
     _check_size(settled, family)
     _check_begun(settled, family)
     _check_exactness(settled, family)
@@ -139,6 +142,7 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
         hint = "Set it to 1; use Enlarge instead." if draws == "hires_scale" else "Choose another model."
         raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
     check_perturbed_again(params, own)
+    check_freeu(params, own)
     if own.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
     if params.hires_width or params.hires_height:

@@ -50,7 +50,7 @@ def pieces(params: ImageParams, pictures: int) -> list[Piece]:
     """What `pictures` pictures take, in the order in which it is done."""
     width = params.width + params.extend_left + params.extend_right
     height = params.height + params.extend_top + params.extend_bottom
-    pixels = float(width * height)
+    pixels = float(width * height) * looked(params.layers)
     if params.together:
         pixels, pictures = pixels * pictures, 1
     begun = params.denoising_strength if params.image else 1.0
@@ -64,6 +64,11 @@ def pieces(params: ImageParams, pictures: int) -> list[Piece]:
     if params.upscale > 1:
         found.append(Piece("enlarge", pixels))
     return found * pictures
+
+
+def looked(layers: int) -> int:
+    """How many pictures the network looks at together: all layers, the whole that they make, and the one that is taken apart."""
+    return layers + 2 if layers else 1
 
 
 def looks(sampler: str, steps: int, share: float) -> int:

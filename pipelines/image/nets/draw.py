@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -235,6 +236,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         return min(drawing.loops - 1, int(watch.share * drawing.loops)) if watch.is_adaptive else watch.step // sampler.evaluations
 
     listened: list[tuple[Any, str, Callable[[Any], Any]]] = [(pipe.scheduler, "step", follow)] * (not loop) + [(decoder, "decode", watch.decoding)] * (decoder is not None)
+    if params.layers:
+        listened.append((pipe, "get_image_caption", functools.partial(seeded, drawing.seeds[0])))
     if "siglip" in pipe.components:
         listened.append((decoder, "encode", functools.partial(in_own_numbers, decoder)))
     with model.watched(watch.check), replaced_all(listened), attention_kept(_network(pipe), params.pag_scale > 0), seamless(model, params.tiling), torch.inference_mode():
@@ -263,6 +266,8 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             call["clean_caption"] = False
         if "max_area" in known:  # else FLUX Kontext brings every size to a megapixel
             call["max_area"] = drawing.width * drawing.height
+        if "layers" in known:  # as the makers of Qwen-Image-Layered call it
+            call |= {"layers": params.layers, "cfg_normalize": True, "use_en_prompt": True}
         if "guidance_schedule" in known:  # Ideogram 4 takes one scale, or one for each of its makers' steps
             call["guidance_schedule"] = None
         if hasattr(pipe, "decoder_pipe") and hasattr(pipe, "movq"):  # both halves of Kandinsky in one hand this on, and their own half warns of it
@@ -275,11 +280,16 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             if sampler.loop == UNGUIDED:
                 around.enter_context(overheard(_network(pipe), pipe.scheduler))
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
+            if params.freeu:
+                second = model.company.second if model.company else None
+                around.enter_context(stages_weighed([_network(part.pipe) for part in (model, second) if part], params.freeu))
             if noise:
                 around.enter_context(drawn_from(noise, pipe))
-            images: list[Image.Image] = pipe(**call).images
+            if "layers" in known:
+                around.enter_context(replaced(sys.modules[type(pipe).__module__], "calculate_dimensions", lambda _: lambda *_: size))  # the size that was asked for, not one of two
+            images: list[Any] = pipe(**call).images
         drawing.track.learn()
-    return images
+    return images[0] if params.layers else images
 
 
 def purposed(family: Family, drawing: Drawing) -> tuple[str, Drawing]:
@@ -304,6 +314,9 @@ def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: boo
     if model.family.loop:  # words for each of a batch would be multiplied once more in the second half
         call: dict[str, Any] = {"prompt": plain(parse(params.prompt), drawing.loops, drawing.before), "num_images_per_prompt": len(drawing.seeds)}
         return call | ({"negative_prompt": plain(parse(params.negative_prompt), drawing.loops, drawing.before)} if guides else {}), None
+    if model.family.layers:  # one text: where it is empty, the model says itself what it sees
+        said: dict[str, Any] = {"prompt": plain(parse(params.prompt), drawing.loops, drawing.before)}
+        return said | ({"negative_prompt": plain(parse(params.negative_prompt), drawing.loops, drawing.before)} if guides else {}), None
     if not model.family.weights:
         more = {"negative_prompt": [plain(parse(params.negative_prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} if model.family.negative and guides else {}
         return {"prompt": [plain(parse(params.prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} | more, None
@@ -325,7 +338,8 @@ def _picture(model: ImageModel, params: ImageParams, drawing: Drawing, kind: str
     if kind == "text":
         return call | {"width": drawing.width, "height": drawing.height}
     if kind == "refer":
-        return call | {"image": [drawing.image, *drawing.others] if drawing.others else drawing.image, "width": drawing.width, "height": drawing.height}
+        size = {} if model.family.layers else {"width": drawing.width, "height": drawing.height}
+        return call | {"image": [drawing.image, *drawing.others] if drawing.others else drawing.image} | size
     if kind == "again":  # how much noise the small picture is given first, of as many levels as its scheduler has
         level = round(params.hires_strength * (model.pipe.image_noising_scheduler.config.num_train_timesteps - 1))
         return call | {"image": drawing.image, "noise_level": level, "width": drawing.width, "height": drawing.height}
@@ -359,6 +373,18 @@ def cached_steps(network: Any, threshold: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def stages_weighed(networks: list[Any], scales: dict[str, float]) -> Iterator[None]:
+    """FreeU on UNets while open, as diffusers does it: what a stage draws times `b`, the low frequencies of what skips to it times `s`. Source: Si et al., FreeU, 2023."""
+    try:
+        for network in networks:
+            network.enable_freeu(**scales)
+        yield
+    finally:
+        for network in networks:
+            network.disable_freeu()
+
+
+@contextlib.contextmanager
 def attention_kept(network: Any, perturbed: bool) -> Iterator[None]:
     """diffusers gives layers another attention while it perturbs it, and takes it back at the end of a call: after Stop, which ends none, this does."""
     before = network.attn_processors if perturbed else None
@@ -367,6 +393,18 @@ def attention_kept(network: Any, perturbed: bool) -> Iterator[None]:
     finally:
         if before is not None:
             network.set_attn_processor(before)
+
+
+def seeded(seed: int, say: Callable[..., str]) -> Callable[..., str]:
+    """What a model says of a picture, where it draws lots for its words: the same for the same seed."""
+
+    @functools.wraps(say)
+    def told(*args: Any, **named: Any) -> str:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return say(*args, **named)
+
+    return told
 
 
 def in_own_numbers(decoder: Any, encode: Callable[..., Any]) -> Callable[..., Any]:

@@ -55,7 +55,7 @@ def fit_colours(vae: Any, factor: int, device: str = "cpu", *, by_channel: bool 
     if exact:
         vae.to(torch.float32)
     given = (patches * 2 - 1).to(device, vae.dtype)
-    if getattr(vae.config, "in_channels", 3) == 4:  # the last one says how much covers what is behind
+    if (getattr(vae.config, "in_channels", None) or getattr(vae.config, "input_channels", 3)) == 4:  # the last one says how much covers what is behind
         given = torch.cat([given, torch.ones_like(given[:, :1])], 1)
     film = hasattr(vae.config, "latents_mean") and hasattr(vae.config, "temperal_downsample")  # frames, and latents scaled channel by channel
     told = vae.encode(given[:, :, None] if film else given)
@@ -102,7 +102,12 @@ def unpacked(pipe: Any, latents: Any, height: int, width: int) -> Any:
         return of_tokens(pipe.vae, places, height // side, width // side, order)
     known = {"height": height, "width": width, "vae_scale_factor": pipe.vae_scale_factor, "patch_size": getattr(pipe.transformer.config, "patch_size", 2)}
     wanted = inspect.signature(pipe._unpack_latents).parameters
+    if "layers" in wanted:  # the whole, then each layer: these are shown side by side
+        side = 2 * pipe.vae_scale_factor
+        known["layers"] = latents.shape[1] // ((height // side) * (width // side)) - 1
     told = pipe._unpack_latents(latents, **{name: value for name, value in known.items() if name in wanted})
+    if "layers" in wanted:
+        return torch.cat(list(told[:, :, 1:].unbind(2)), -1)
     return told[:, :, 0] if told.ndim == 5 else told  # decoders made for films have one frame here
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pipelines.image.params import FREEU
 from pipelines.image.reading.values import kept, number, text, whole
 from pipelines.image.samplers import recognise
 
@@ -16,7 +17,9 @@ Graph = dict[str, Any]
 SAVES = ("SaveImage", "PreviewImage", "SaveAnimatedWEBP", "VAEDecode", "VAEDecodeTiled")
 MODELS = ("ckpt_name", "unet_name", "model_name")
 LATENT_SIZES = ("EmptyLatentImage", "EmptySD3LatentImage", "EmptyHunyuanLatentVideo", "SDXLEmptyLatentSizePicker+")
-GUIDES = {"PerturbedAttentionGuidance": ("scale", "pag_scale"), "RescaleCFG": ("multiplier", "guidance_rescale")}  # nodes between model and sampler: input, and its field here
+GUIDES = {  # nodes between model and sampler: their inputs, and the fields here
+    "PerturbedAttentionGuidance": {"scale": "pag_scale"}, "RescaleCFG": {"multiplier": "guidance_rescale"}, "FreeU": {name.removeprefix("freeu_"): name for name in FREEU},
+}  # fmt: skip
 JOINS = {"ConditioningCombine": " AND ", "ConditioningConcat": " BREAK "}
 MOST_NODES = 5000
 DEEPEST = 8  # joins of joins
@@ -38,7 +41,7 @@ def read(graph: Graph) -> dict[str, Any]:
     values |= {"prompt": positive, "negative_prompt": negative} | _latents(graph, first)
     values |= _model(graph, first, values) | _guidance(graph, first, values)
     left = {graph[name]["class_type"]: name for name in samplers[:-1]}
-    controls = {str(node["class_type"]): name for name, node in graph.items() if str(node["class_type"]).startswith(("ControlNet", "IPAdapter", "FreeU"))}
+    controls = {str(node["class_type"]): name for name, node in graph.items() if str(node["class_type"]).startswith(("ControlNet", "IPAdapter", "FreeU_"))}
     return values | left | controls
 
 
@@ -112,8 +115,7 @@ def _guidance(graph: Graph, name: str, values: dict[str, Any]) -> dict[str, Any]
     for here in _behind(graph, name):
         kind, inputs = str(graph[here]["class_type"]), _inputs(graph, here)
         if kind in GUIDES:
-            field, ours = GUIDES[kind]
-            found = kept(**{ours: number(_value(graph, inputs.get(field), field, "value", "float"))}) | found
+            found = kept(**{ours: number(_value(graph, inputs.get(field), field, "value", "float")) for field, ours in GUIDES[kind].items()}) | found
         if kind == "FluxGuidance" and values.get("cfg_scale", 1.0) <= 1:
             found = kept(cfg_scale=number(_value(graph, inputs.get("guidance"), "guidance", "value", "float"))) | found
     return found

@@ -148,6 +148,8 @@ def check_family(params: DiffuseParams, entry: ModelEntry, family: Family) -> No
         raise BadInput(f"“{entry.title}” draws from text only.", hint="Choose another model, or another method.", field="model")
     if family.form == "edit":
         raise BadInput(f"“{entry.title}” changes pictures by an instruction.", hint="Use it in Create, or choose another model here.", field="model")
+    if family.layers:
+        raise BadInput(f"“{entry.title}” takes pictures apart into layers.", hint="Use it in Create, or choose another model here.", field="model")
     if params.preset and family.key == "tiny" and entry.source == "built-in":
         raise BadInput(f"“{entry.title}” knows one manner only, its own.", hint="Leave the manner empty, or choose another model.", field="preset")
 
