@@ -200,16 +200,28 @@
   // Settings go to their tab: the server keeps them, the unseen button makes the tabs look, then the tab is opened
   async function use(path, file) {
     const answer = await fetch(path, { method: 'POST', body: file }), told = await answer.json();
-    if (!answer.ok) return wrong(told, file?.type.startsWith('image/') && window.seisei.begin && { label: say('Begin from it'), act: () => { tabOf('image')?.click(); window.seisei.begin(file); } });
+    if (!answer.ok) return wrong(told, file?.type.startsWith('image/') && tabOf('image') && { label: say('Begin from it'), act: () => begin(file) });
     document.getElementById('seisei-restore').click();
     await goTo(told.place);
     tell(told.told);
   }
+  // A picture to draw from: its fold is opened first, which Gradio does not draw before
+  async function begin(file) {
+    await goTo(['image', 'create']);
+    const fold = await there(() => document.querySelector('#image-from > button'));
+    if (!document.querySelector('#image-editor .painter')?.checkVisibility()) fold?.click();
+    (await there(() => document.querySelector('#image-editor .painter')?.checkVisibility() && window.seisei.take))?.(file);
+  }
+  async function there(found) {
+    let it = found();
+    for (let tries = 0; tries < 200 && !it; tries++) { await new Promise((done) => setTimeout(done, 50)); it = found(); }
+    return it;
+  }
   // Tabs within tabs, outermost first: those of a tab that was just opened may still be being drawn
   async function goTo(places) {
     for (const id of places) {
-      for (let tries = 0; tries < 200 && !tabOf(id); tries++) await new Promise((done) => setTimeout(done, 50));
-      tabOf(id)?.click(); await new Promise((done) => setTimeout(done, 120));
+      (await there(() => tabOf(id)))?.click();
+      await new Promise((done) => setTimeout(done, 120));
     }
   }
   // ?<tab>=… opens that tab; what the value means is the tab's own

@@ -26,6 +26,11 @@ EACH = QUICK | {"trigger_mode": "multiple"}  # for a choice that a script tells 
 Bounds = tuple[float | None, float | None]
 
 
+def as_it_is(count: int) -> list[Any]:
+    """So many outputs stay what they are. For streams that have nothing to tell: one that yields nothing at all has its outputs emptied by Gradio."""
+    return [gr.skip()] * count
+
+
 def owner(request: gr.Request | None) -> str:
     """Whose history and jobs these are: set by the gate, never by the client."""
     return unquote(request.headers["x-seisei-owner"]) if request else "local"

@@ -8,7 +8,8 @@ from studio.api import Studio
 
 PIPELINE = "image.generate"
 GRID = "image.grid"
-SHAPES = {"Square 1:1": (1, 1), "Portrait 3:4": (3, 4), "Portrait 2:3": (2, 3), "Portrait 9:16": (9, 16), "Landscape 4:3": (4, 3), "Landscape 3:2": (3, 2), "Landscape 16:9": (16, 9)}
+SQUARE = "Square 1:1"
+SHAPES = {SQUARE: (1, 1), "Portrait 3:4": (3, 4), "Portrait 2:3": (2, 3), "Portrait 9:16": (9, 16), "Landscape 4:3": (4, 3), "Landscape 3:2": (3, 2), "Landscape 16:9": (16, 9)}
 OWN_SHAPE, AS_PICTURE = "Own size", "As the picture"
 ADVISED = "As it was made for"
 MEGAPIXELS = {ADVISED: 0.0, "0.25 megapixels": 0.25, "0.5 megapixels": 0.5, "1 megapixel": 1.0, "1.5 megapixels": 1.5, "2 megapixels": 2.0}
@@ -49,7 +50,7 @@ def shape_size(advised: dict[str, Any], shape: str, megapixels: str) -> tuple[in
 def shape_of(width: int, height: int) -> str:
     """The shape's name for a size, or that it is one's own."""
     if not width or not height:
-        return "Square 1:1"
+        return SQUARE
     near = min(SHAPES, key=lambda name: abs(SHAPES[name][0] / SHAPES[name][1] - width / height))
     across, down = SHAPES[near]
     return near if abs(width / height / (across / down) - 1) <= NEAR else OWN_SHAPE

@@ -107,6 +107,8 @@ class CreatePage(PicturePage):
         """What a task goes on with, after it filled the form: nothing, pictures, or a grid."""
         if next:
             yield from self.submit(request, given, next["more"], next["pipeline"])
+        else:
+            yield ui.as_it_is(len(self.streamed))
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         values, extras = self.form.values(given), self.form.read_extras(owner, given)

@@ -69,7 +69,7 @@ class Form:
         self.model = gr.Dropdown([], label=words("Model"), allow_custom_value=True, elem_id="image-model")
         with gr.Row(elem_id="image-shape-row"):
             shapes = [(words(name), name) for name in (*advice.SHAPES, advice.AS_PICTURE, advice.OWN_SHAPE)]
-            self.shape = gr.Dropdown(shapes, value="Square 1:1", label=words("Shape"), min_width=120, scale=4, elem_id="image-shape")
+            self.shape = gr.Dropdown(shapes, value=advice.SQUARE, label=words("Shape"), min_width=120, scale=4, elem_id="image-shape")
             self.swap = gr.Button("⇄", min_width=40, scale=0, elem_classes="studio-quiet", elem_id="image-swap")
             self.count = gr.Dropdown(COUNTS, value=1, label=words("Pictures"), min_width=72, scale=2, allow_custom_value=True, elem_id="image-count")
         self.cards.build()
@@ -192,7 +192,7 @@ class Form:
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
         picture = self.picture.shown(str(values.get("image") or ""), str(values.get("mask") or ""))
-        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else "Square 1:1"
+        shape = advice.shape_of(int(values["width"]), int(values["height"])) if values.get("width") and values.get("height") else advice.AS_PICTURE if picture else advice.SQUARE
         basis = advice.advised_values(advice.advice(self.studio, model), shape, advice.ADVISED)
         wanted = basis | {name: value for name, value in values.items() if name not in advice.FOLLOWED or value not in (0, -1, "Automatic")}
         negative = gr.update(value=written["negative_prompt"], visible=traits.get("negative", True))
@@ -259,6 +259,12 @@ class Form:
         """The models that are there now, for `model` and the controls of `named_models`; what is chosen stays."""
         return [gr.update(choices=advice.usable_models(self.studio)), *(gr.update(choices=ui.model_choices(self.fields[name], self.studio)) for name in self.named_models)]
 
+    def on_clear(self, model: str, shape: str, megapixels: str) -> list[Any]:
+        """Without a picture there is nothing to extend, and no shape of it."""
+        if shape != advice.AS_PICTURE:
+            return [gr.skip()] * 3 + [0] * len(EXTEND)
+        return [advice.SQUARE, *self.on_shape(model, advice.SQUARE, megapixels), *[0] * len(EXTEND)]
+
     def on_shape(self, model: str, shape: str, megapixels: str) -> list[Any]:
         return list(advice.shape_size(advice.advice(self.studio, model), shape, megapixels)) if shape != advice.OWN_SHAPE else [gr.skip(), gr.skip()]
 
@@ -279,6 +285,7 @@ class Form:
         gr.on([item.input for item in sizes], lambda: advice.OWN_SHAPE, [], [self.shape], **ui.QUICK)
         self.swap.click(self.on_swap, [self.shape, *sizes], [self.shape, *sizes], **ui.QUICK)
         self.picture.listen(self.shape, advice.AS_PICTURE)
+        self.picture.view.clear(self.on_clear, [self.model, self.shape, self.megapixels], [self.shape, *sizes, *(self.controls[name] for name in EXTEND)], **ui.QUICK)
         self.prompt_box.listen(self.model)
         models = [self.model, *self.named_models.values()]
         ui.around(self.model, gr.Tab)[0].select(self.on_models, [], models, **ui.QUICK)

@@ -13,7 +13,7 @@ const picture = make('img', { alt: say('Picture'), draggable: false }), canvas =
 const file = make('input', { type: 'file', accept: 'image/png,image/jpeg,image/webp,image/gif', hidden: true }), choose = make('button', { type: 'button', className: 'choose', textContent: say(root.dataset.empty) });
 const thickness = make('input', { type: 'range', min: 1, max: 50, value: 12, ariaLabel: say('Brush size'), title: say('Brush size') }), stage = make('div', { className: 'stage' }, picture, canvas, ring), hint = make('p', { textContent: say('Paint over what is to be made anew.') });
 canvas.setAttribute('role', 'application'); canvas.ariaLabel = say('Mask: arrow keys move the brush, space paints, with Shift the arrows paint');
-const brush = button('Brush', () => tool(false)), eraser = button('Eraser', () => tool(true)), back = button('Undo', () => step(done, undone)), again = button('Redo', () => step(undone, done)), clear = button('Clear the mask', () => finish({ clear: true })), away = button('Take the picture away', () => { put('', ''); show({}); });
+const brush = button('Brush', () => tool(false)), eraser = button('Eraser', () => tool(true)), back = button('Undo', () => step(done, undone)), again = button('Redo', () => step(undone, done)), clear = button('Clear the mask', () => finish({ clear: true })), away = button('Take the picture away', () => { put('', ''); show({}); trigger('clear', {}); });
 const bar = make('div', { className: 'bar', role: 'toolbar', ariaLabel: say('Mask') }, brush, eraser, thickness, back, again, clear);
 if (!('fixed' in root.dataset)) bar.append(away);
 root.replaceChildren(file, choose, stage, bar, hint);
@@ -165,12 +165,7 @@ async function take(chosen) {
   finally { root.removeAttribute('aria-busy'); file.value = ''; }
 }
 file.addEventListener('change', () => take(file.files[0])); choose.addEventListener('click', () => file.click());
-if (root.closest('#image-editor')) window.seisei.begin = (given) => {  // a picture that was dropped elsewhere
-  window.seisei.image?.go('create');
-  const fold = root.closest('#image-from');
-  if (fold?.querySelector(':scope > [data-testid=accordion-content]')?.style.display === 'none') fold.querySelector(':scope > button').click();
-  take(given).then(() => root.scrollIntoView({ block: 'center' }));
-};
+if (root.closest('#image-editor')) window.seisei.take = (given) => take(given).then(() => root.scrollIntoView({ block: 'center' }));  // a picture that was dropped elsewhere
 if (!('fixed' in root.dataset)) {
   for (const kind of ['dragover', 'drop']) root.addEventListener(kind, (event) => {
     if (![...(event.dataTransfer?.items || [])].some((item) => item.kind === 'file')) return;

@@ -155,6 +155,8 @@ class StylePage(PicturePage):
         """What is painted in a moment follows the controls by itself."""
         if given["mix"] and given["picture"] and given["method"] == self.form.methods[0]:
             yield from self.on_go(request, **given)
+        else:
+            yield ui.as_it_is(len(self.streamed))
 
     def on_batch(self, request: gr.Request, files: list[str] | None, **given: Any) -> Iterator[list[Any]]:
         """All of them with what is chosen; the others wait."""
@@ -194,6 +196,7 @@ class StylePage(PicturePage):
         """Until it ends, or a newer one has taken its place."""
         for drawn in super().follow(job, request):
             if self.studio.store.recall(job.owner, self.slot, "") != job.id:
+                yield ui.as_it_is(len(self.streamed))
                 return
             yield drawn
 

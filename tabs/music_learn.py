@@ -105,6 +105,7 @@ class LearnPage(JobPage):
         job = self.follower.job(ui.owner(request))
         style = self._style(job.outputs) if job is not None else None
         if job is None or style is None:
+            yield ui.as_it_is(len(self.streamed))
             return
         before = job.params.model_dump()
         values = ui.read_values(self.Params, {name: given[name] for name in self.controls}) | {FILES: before[FILES], NAME: before[NAME], RESUME: self._key(Path(style.path))}

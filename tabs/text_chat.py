@@ -22,6 +22,7 @@ from tabs.text_presets import SHIPPED, delete_preset, preset_names, preset_value
 from tabs.text_session import PIPELINE, Open, Sessions
 
 EXAMPLES = ("What is the capital of Japan?", "Write a short story about a lighthouse cat.", "List three tips for better sleep.", "Explain gravity to a child.")
+PAGE = 9  # outputs of what shows a chat
 WAYS = 3  # offers beside "Send anyway": models that are here, downloads that would do
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "\\(", "right": "\\)", "display": False}, {"left": "\\[", "right": "\\]", "display": True}]
 NOT_SHOWN = ("model", "messages", "continue_last", "reuse_prefix")
@@ -130,6 +131,7 @@ class ChatPage:
 
     def _listen(self) -> None:
         page = [self.chat_id, self.view, self.note, self.warning, self.ways, self.examples, self.text, self.chats, self.title]
+        assert len(page) == PAGE
         given = {"chat_id": self.chat_id, "text": self.text, "model": self.model, "character": self.character, "preset": self.preset} | self.controls
         streaming: dict[str, Any] = ui.QUIET | {"concurrency_limit": None, "trigger_mode": "multiple"}
         ways = [*self.ways_out, self.way_values]
@@ -554,6 +556,7 @@ class ChatPage:
         owner, page = ui.owner(request), self.sessions.page(str(request.session_hash))
         page.filled = ui.arrived(request)  # this event comes from a page that has what the one before it gave
         if page.begun:
+            yield ui.as_it_is(PAGE)
             return
         if self.studio.store.recall(owner, "restore:text.chat"):
             yield self._restored(request)

@@ -223,6 +223,7 @@ def test_ctrl_enter_waits_for_the_mask_that_was_just_painted(opened: Any, studio
 
 def drop(page: Any, path: Path, kind: str = "image/png") -> None:
     """A file falls on the page beside all controls."""
+    settled(page)
     script = """([bytes, name, kind]) => { const held = new DataTransfer(); held.items.add(new File([new Uint8Array(bytes)], name, { type: kind }));
       document.querySelector('#image-view').dispatchEvent(new DragEvent('drop', { dataTransfer: held, bubbles: true, cancelable: true })); }"""
     page.evaluate(script, [list(path.read_bytes()), path.name, kind])
@@ -241,6 +242,22 @@ def test_a_dropped_picture_brings_its_settings_back_at_once_and_a_photo_can_be_b
     assert opened.locator("#image-editor canvas").evaluate("(canvas) => [canvas.width, canvas.height]") == [96, 64]
 
 
+def test_a_picture_that_is_taken_away_leaves_nothing_to_extend(opened: Any, studio: Running, tmp_path: Path) -> None:
+    drop(opened, photo(tmp_path / "own.png"))
+    opened.locator("#seisei-told").get_by_role("button", name="Begin from it").click()
+    opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
+    settled(opened)
+    opened.locator("button.label-wrap:visible", has_text="Extend").click()
+    wider = opened.get_by_label("Extend right").locator("visible=true").first
+    wider.fill("64")
+    opened.keyboard.press("Tab")
+    opened.locator("#image-editor").get_by_role("button", name="Take the picture away").click()
+    opened.wait_for_function("() => document.querySelector('#image-shape input').value === 'Square 1:1'")
+    assert wider.input_value() == "0"
+    draw(opened, studio)
+    opened.locator("button.label-wrap:visible", has_text="Extend").click()
+
+
 def choose(page: Any, name: str) -> None:
     page.get_by_label("Model", exact=True).locator("visible=true").first.click()
     page.get_by_role("option", name=name).locator("visible=true").first.click()
@@ -249,6 +266,7 @@ def choose(page: Any, name: str) -> None:
 
 def restyle(page: Any) -> Any:
     button = page.locator("[data-task=restyle] >> visible=true")
+    settled(page)
     if not button.count():
         page.get_by_role("button", name="Examples and tasks").click()
     return button
@@ -261,7 +279,8 @@ def test_a_photo_is_restyled_by_the_style_page_or_by_a_model_that_can_in_one_cli
     tab(opened, "Create")
     choose(opened, "photographer")
     restyle(opened).click()
-    opened.locator("#image-editor .choose").wait_for()
+    opened.locator("#seisei-told", has_text="Give your picture").wait_for()  # the form is filled, which takes a picture away that is given while it is
+    settled(opened)
     opened.set_input_files("#image-editor input[type=file]", photo(tmp_path / "own.png"))
     opened.locator("#image-editor .painter:not([aria-busy]) canvas").wait_for()
     before = {output["id"] for output in studio.get("/api/v1/outputs?kind=image&limit=200")}
