@@ -150,23 +150,56 @@
   }
   // Labels, choices, hints: every text that is a key of the catalogue is shown in the page's language; what people and models write is left alone
   const LEAVE = '#seisei-lang,#chat-view,#chat-list .wrap,#models-downloads,#gallery-large .studio-card,.gallery-grid,#seisei-words,pre,textarea,script,style,[contenteditable]';
-  function translate(root) {
-    const table = words(); const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); let node;
-    while ((node = walker.nextNode())) {
-      const key = node.nodeValue.trim(), found = key && table[key];
-      if (found && found !== key && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
-    }
-    for (const box of (root.querySelectorAll ? root.querySelectorAll('[placeholder],[aria-label],[title]') : [])) for (const name of ['placeholder', 'aria-label', 'title']) {
-      const told = box.getAttribute(name) || '', part = /^(number input|range slider) for (.+)$/.exec(told); // Gradio's own, around a label
-      const found = table[told] || (part && `${table[part[2]] || part[2]}: ${table[part[1]]}`); if (found) box.setAttribute(name, found); }
-    for (const box of (root.querySelectorAll ? root.querySelectorAll('input[role=combobox]') : [])) { if (table[box.value] && document.activeElement !== box) box.value = table[box.value]; }
+  const TOLD = ['placeholder', 'aria-label', 'title'];
+  const boxes = new Set();  // every control whose choice stands in a box: a value that Gradio puts in is no mutation
+  function translateText(node, table) {
+    const key = node.nodeValue.trim(), found = key && table[key];
+    if (found && found !== key && !node.parentElement?.closest(LEAVE)) node.nodeValue = node.nodeValue.replace(key, found);
   }
+  function translateAttributes(box, table) {
+    for (const name of TOLD) {
+      const told = box.getAttribute(name) || '', part = /^(number input|range slider) for (.+)$/.exec(told); // Gradio's own, around a label
+      const found = table[told] || (part && `${table[part[2]] || part[2]}: ${table[part[1]]}`); if (found && found !== told) box.setAttribute(name, found);
+    }
+  }
+  // A text by itself, or an element with all that it holds; within what is left alone only what its controls are called
+  function translate(root, table) {
+    if (root.nodeType === Node.TEXT_NODE) return translateText(root, table);
+    if (root.nodeType !== Node.ELEMENT_NODE) return;
+    if (!root.closest(LEAVE)) { const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT); let node; while ((node = walker.nextNode())) translateText(node, table); }
+    for (const box of [root, ...root.querySelectorAll('[placeholder],[aria-label],[title]')]) translateAttributes(box, table);
+    if (root.matches('input[role=combobox]')) boxes.add(root);
+    for (const box of root.querySelectorAll('input[role=combobox]')) boxes.add(box);
+  }
+  function translateBoxes(table) {
+    for (const box of boxes) {
+      if (!box.isConnected) boxes.delete(box);  // put in again, it is a mutation
+      else if (table[box.value] && table[box.value] !== box.value && document.activeElement !== box) box.value = table[box.value];
+    }
+  }
+  // Only what came or changed is looked at, once a frame: a word of a streamed answer is no reason to read the whole page
   function follow() {
     if (lang === 'en') return;
-    translate(document.body);
-    let waiting = false;
-    new MutationObserver(() => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; translate(document.body); }); } })
-      .observe(document.body, { childList: true, subtree: true, characterData: true });
+    const came = new Set(), named = new Set();
+    const above = (node) => { for (let up = node.parentNode; up; up = up.parentNode) if (came.has(up)) return true; return false; };
+    function now() {
+      const table = words();
+      for (const node of came) if (node.isConnected && !above(node)) translate(node, table);
+      for (const box of named) if (box.isConnected) translateAttributes(box, table);
+      translateBoxes(table);
+      came.clear(); named.clear();
+      watcher.takeRecords();  // its own changes
+    }
+    const watcher = new MutationObserver((records) => {
+      if (!came.size && !named.size) requestAnimationFrame(now);
+      for (const record of records) {
+        if (record.type === 'childList') for (const node of record.addedNodes) came.add(node);
+        else (record.type === 'attributes' ? named : came).add(record.target);
+      }
+      if (came.size + named.size > 2000) { named.clear(); came.clear(); came.add(document.body); }  // nobody sees the page, which is drawn on without frames
+    });
+    came.add(document.body); now();
+    watcher.observe(document.body, { childList: true, subtree: true, characterData: true, attributeFilter: TOLD });
   }
   function visible(selector) { return [...document.querySelectorAll(selector)].map((x) => x.matches('button,input,textarea') ? x : x.querySelector('button,input,textarea')).filter((x) => x && x.offsetParent)[0]; }
   document.addEventListener('selectionchange', () => { const box = document.activeElement; if (box && box.matches('textarea')) box.dataset.cursor = box.selectionStart; });

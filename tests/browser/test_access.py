@@ -109,3 +109,43 @@ def test_no_english_is_left_on_the_japanese_page(chrome: Any, studio: Running) -
     assert not any(left.values()), left
     assert not restless  # words that are put in again and again would keep a processor at work
     page.context.close()
+
+
+# The texts, the named controls and the boxes that a script reads from now on, in `looked`
+LOOK = """() => {
+  window.looked = new Set();
+  const next = TreeWalker.prototype.nextNode, get = Element.prototype.getAttribute, value = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
+  TreeWalker.prototype.nextNode = function () { const node = next.call(this); if (node) looked.add(node); return node; };
+  Element.prototype.getAttribute = function (name) { looked.add(this); return get.call(this, name); };
+  Object.defineProperty(HTMLInputElement.prototype, 'value', { ...value, get() { looked.add(this); return value.get.call(this); } });
+}"""
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))"
+
+
+def test_what_changes_in_place_is_translated_and_nothing_else_is_read(chrome: Any, studio: Running) -> None:
+    page = open_page(chrome, studio.url, locale="ja-JP")
+    words = read_catalogue("ja")
+    assert settled(page)
+    page.evaluate("""() => {
+      const probe = Object.assign(document.createElement('p'), { id: 'probe', innerHTML: '<span>Gallery</span><button title="Close">×</button><input role="combobox"><textarea title="Search">Gallery</textarea>' });
+      document.getElementById('tab-text').append(probe);
+    }""")
+    read = "() => { const [text, button, box, left] = document.getElementById('probe').children; return [text.textContent, button.title, button.ariaLabel, box.value, left.textContent, left.title]; }"
+    page.evaluate(FRAMES)
+    assert page.evaluate(read) == [words["Gallery"], words["Close"], None, "", "Gallery", words["Search"]]
+    page.evaluate("""() => {
+      const [text, button, box] = document.getElementById('probe').children;
+      box.value = 'Image'; text.firstChild.nodeValue = 'Settings'; button.setAttribute('aria-label', 'Queue'); button.title = 'Stop';
+    }""")
+    page.evaluate(FRAMES)
+    assert page.evaluate(read)[:4] == [words["Settings"], words["Stop"], words["Queue"], words["Image"]]
+    page.evaluate("() => { document.querySelector('#probe input').value = 'Models'; document.querySelector('#probe span').replaceChildren('Gallery'); }")
+    page.evaluate(FRAMES)
+    assert [page.evaluate(read)[place] for place in (0, 3)] == [words["Gallery"], words["Models"]]
+    page.evaluate(LOOK)
+    page.evaluate("() => document.getElementById('chat-view').append(Object.assign(document.createElement('p'), { innerHTML: 'Gallery <b>and more</b><button title=Stop></button>' }))")
+    page.evaluate(FRAMES)
+    ours, boxes = page.evaluate("() => [looked.size, document.querySelectorAll('input[role=combobox]').length]")
+    assert page.evaluate("() => { const came = document.querySelector('#chat-view > p:last-child'); return [came.textContent, came.lastChild.title]; }") == ["Gallery and more", words["Stop"]]
+    assert ours <= boxes + 20, "of the page only the boxes, whose value changes without a word, and what came"
+    page.context.close()
