@@ -12,6 +12,7 @@ import gradio as gr
 from studio import ui
 from studio.api import BadInput, Failed, Progress, Saved, Studio, StudioError
 from tabs import image_advice as advice
+from tabs.job_follow import bar_html
 
 ANNOTATE = "image.annotate"
 SIZED = ("model", "width", "height", "image")  # what the drawn size goes by
@@ -74,7 +75,7 @@ class ControlPreview:
         for event in job.events():
             if isinstance(event, Progress) and time.monotonic() - shown > UPDATE_SECONDS:
                 shown = time.monotonic()
-                yield [f"<progress value='{event.step}' max='{event.total}' aria-label='{html.escape(say(lang, 'Looking at the picture'))}'></progress>", gr.skip()]
+                yield [bar_html(say(lang, "Looking at the picture"), event.step, event.total), gr.skip()]
             elif isinstance(event, Saved):
                 label = html.escape(say(lang, "What the control network will see"))
                 seen = f"<img src='/api/v1/outputs/{html.escape(event.output_id)}/file' alt='{label}' style='max-width:100%'>"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import math
+from functools import partial
 
 from studio.i18n import Words
-from tabs.job_follow import Run
+from tabs.job_follow import STEPS, Run, progress_html
 
 
 def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
@@ -15,7 +16,8 @@ def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
         return f'<div class="image-stage">{sheet(run, words, lang)}<p class="studio-error" role="alert">{html.escape(run.problem)}</p></div>'
     if run.running:
         several = run.outputs or run.wanted > 1
-        parts = (_progress(run, words, lang), sheet(run, words, lang)) if several else (_at_work(run), _progress(run, words, lang))
+        progress = progress_html(run, partial(words.say, lang), step=STEPS)
+        parts = (progress, sheet(run, words, lang)) if several else (_at_work(run), progress)
         return f'<div class="image-stage" aria-busy="true">{"".join(parts)}</div>'
     if run.outputs:
         notes = [words.say(lang, note) for note in run.notes] + ([words.say(lang, "Stopped. What was finished is kept.")] if run.stopped else [])
@@ -48,17 +50,6 @@ def _at_work(run: Run) -> str:
     if not run.previews:
         return '<div class="blank"></div>'
     return f'<img class="soft" alt="" src="/api/v1/jobs/{html.escape(run.job)}/preview?{run.previews}">'
-
-
-def _progress(run: Run, words: Words, lang: str) -> str:
-    parts = [words.say(lang, run.note) if run.note else ""]
-    if run.total:
-        parts.append(words.say(lang, "Step {step} of {total}", step=str(run.step), total=str(run.total)))
-    if run.eta >= 1:
-        parts.append(words.say(lang, "{n} s left", n=f"{run.eta:.0f}"))
-    value = f' value="{run.step}" max="{run.total}"' if run.total else ""
-    told = " · ".join(part for part in parts if part)
-    return f'<progress{value} aria-label="{html.escape(told)}"></progress><span class="told">{html.escape(told)}</span>'
 
 
 def compared(before: str, output: str, words: Words, lang: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import html
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from studio.api import FINAL, Cancelled, Done, Event, Failed, Loading, Preview, 
 from tabs.stops import Stops
 
 UPDATE_SECONDS = 0.1
+STEPS, PERCENT = "Step {step} of {total}", "{percent} %"  # how far a job is
 
 
 @dataclass
@@ -109,6 +111,24 @@ class Follower:
             return not self.studio.store.output(output).trashed
         except StudioError:
             return False
+
+
+def progress_html(run: Run, say: Callable[..., str], *, waiting: str = "", step: str = "", more: Sequence[str] = ()) -> str:
+    """The bar and its sentence: the note (`waiting` where there is none), how far it is in the words of `step`, the time left, and `more`, what was measured. `say(english, **values)` is in the page's language."""
+    parts = [say(run.note or waiting) if run.note or waiting else ""]
+    if run.total and step:
+        parts.append(say(step, step=str(run.step), total=str(run.total), percent=str(100 * run.step // run.total)))
+    if run.eta >= 1:
+        key, number = duration(run.eta)
+        parts.append(say("{time} left", time=say(key, n=number)))
+    told = " · ".join(part for part in (*parts, *more) if part)
+    return f'{bar_html(told, run.step, run.total)}<span class="told">{html.escape(told)}</span>'
+
+
+def bar_html(told: str, step: int, total: int) -> str:
+    """A bar alone, `told` to who can't see it; without a total it only moves."""
+    value = f' value="{step}" max="{total}"' if total else ""
+    return f'<progress{value} aria-label="{html.escape(told)}"></progress>'
 
 
 def duration(seconds: float) -> tuple[str, str]:

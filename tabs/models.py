@@ -19,6 +19,7 @@ from studio.downloads import HALF
 from studio.hub import HubFile, hub_files
 from studio.oldstudio import OldStudio, look
 from studio.starter import is_present, starter_models
+from tabs.job_follow import bar_html
 from tabs.models_old import bring
 
 KINDS = {"llm": "Language", "image": "Image", "lora": "LoRA", "embedding": "Embedding", "vae": "VAE", "controlnet": "ControlNet", "ip_adapter": "IP-Adapter", "text_encoder": "Text encoder"}
@@ -328,7 +329,8 @@ class ModelsTab:
         thread.start()
         while thread.is_alive():
             thread.join(0.3)
-            bar = f"<progress max='{state['total']}' value='{state['have']}'></progress> {state['have']:,} / {state['total']:,}" if state["total"] else "…"
+            counted = f"{state['have']:,} / {state['total']:,}"
+            bar = f"{bar_html(counted, state['have'], state['total'])} {counted}" if state["total"] else "…"
             yield [gr.skip(), bar, gr.update(visible=False), gr.update(visible=False), gr.update(visible=True)]
         if state["error"]:
             raise ui.toast(self.studio, state["error"], request)

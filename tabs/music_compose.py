@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, NotFound, Studio, StudioError
-from tabs.job_follow import Run, duration
+from tabs.job_follow import Run, duration, progress_html
 from tabs.job_page import STREAMING, JobPage
 from tabs.music_desk import COMPOSE, RENDER, Desk, version
 from tabs.music_form import MusicForm
@@ -155,9 +156,7 @@ class ComposePage(JobPage):
         if run.problem:
             return f'<p class="studio-error" role="alert">{html.escape(run.problem)}</p>'
         if run.running:
-            note = " · ".join(part for part in (say(lang, run.note) if run.note else "", say(lang, "{n} s left", n=f"{run.eta:.0f}") if run.eta >= 1 else "") if part)
-            value = f' value="{run.step}" max="{run.total}"' if run.total else ""
-            return f'<div class="music-busy" aria-busy="true"><progress{value} aria-label="{html.escape(note or say(lang, "Composing"))}"></progress><span>{html.escape(note or say(lang, "Composing"))}</span></div>'
+            return f'<div class="music-busy" aria-busy="true">{progress_html(run, partial(say, lang), waiting="Composing")}</div>'
         told = [say(lang, note) for note in run.notes] + ([say(lang, "Stopped. What was finished is kept.")] if run.stopped and run.outputs else [])
         line = f'<p class="studio-note">{html.escape(" ".join(told))}</p>' if told else ""
         return f"{line}{self.made(run)}"

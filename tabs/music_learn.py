@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Event, Stats, Studio, StudioError
-from tabs.job_follow import Follower, Run
+from tabs.job_follow import STEPS, Follower, Run, progress_html
 from tabs.job_page import STREAMING, JobPage
 from tabs.music_picture import loss_curve
 
@@ -169,17 +170,7 @@ class LearnPage(JobPage):
         return f'<div class="learn-stage"{" aria-busy=true" if run.running else ""}>{self._progress(run, lang)}{self._curve(facts, lang)}{self._told(run, facts, lang)}</div>'
 
     def _progress(self, run: Run, lang: str) -> str:
-        if not run.running:
-            return ""
-        say = self.studio.words.say
-        parts = [
-            say(lang, run.note) if run.note else "",
-            say(lang, "Step {step} of {total}", step=str(run.step), total=str(run.total)) if run.total else "",
-            say(lang, "{n} s left", n=f"{run.eta:.0f}") if run.eta >= 1 else "",
-        ]
-        told = html.escape(" · ".join(part for part in parts if part))
-        value = f' value="{run.step}" max="{run.total}"' if run.total else ""
-        return f'<div class="music-busy"><progress{value} aria-label="{told}"></progress><span>{told}</span></div>'
+        return f'<div class="music-busy">{progress_html(run, partial(self.studio.words.say, lang), step=STEPS)}</div>' if run.running else ""
 
     def _curve(self, facts: dict[str, Any], lang: str) -> str:
         say = self.studio.words.say

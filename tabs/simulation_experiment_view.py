@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import html
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from studio.api import Output, Studio, StudioError, caption, captions_in
-from tabs.job_follow import Run, duration
+from tabs.job_follow import PERCENT, Run, progress_html
 
 SCRIPT = (Path(__file__).parent / "simulation_experiment.js").read_text(encoding="utf-8")
 MOST_ROWS, MOST_COLUMNS = 200, 14
@@ -23,7 +24,7 @@ def stage(studio: Studio, run: Run, asked: dict[str, Any], titles: dict[str, str
     if run.problem:
         return _framed(f'<p class="studio-error" role="alert">{html.escape(run.problem)}</p>')
     if run.running:
-        return _framed(_progress(studio, run, lang), ' aria-busy="true"')
+        return _framed(progress_html(run, partial(say, lang), waiting="Working …", step=PERCENT), ' aria-busy="true"')
     outputs = [output for output in (_output(studio, one) for one in run.outputs) if output and not output.title.endswith(", so far")]
     if not outputs:
         told = "Stopped before anything was finished." if run.stopped else "Press “Run the experiment”: figures and tables come here."
@@ -38,19 +39,6 @@ def stage(studio: Studio, run: Run, asked: dict[str, Any], titles: dict[str, str
 
 def _framed(inner: str, more: str = "") -> str:
     return f'<div class="experiment-stage"{more}>{inner}</div>'
-
-
-def _progress(studio: Studio, run: Run, lang: str) -> str:
-    say = studio.words.say
-    told = [say(lang, run.note) if run.note else say(lang, "Working …")]
-    if run.total:
-        told.append(f"{100 * run.step // run.total} %")
-    if run.eta >= 1:
-        key, number = duration(run.eta)
-        told.append(say(lang, "{time} left", time=say(lang, key, n=number)))
-    text = html.escape(" · ".join(told))
-    value = f' value="{run.step}" max="{run.total}"' if run.total else ""
-    return f'<progress{value} aria-label="{text}"></progress><p class="experiment-note">{text}</p>'
 
 
 def _output(studio: Studio, output_id: str) -> Output | None:

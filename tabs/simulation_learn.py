@@ -12,13 +12,13 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, NotFound, Studio, StudioError
-from tabs.job_follow import Run
+from tabs.job_follow import Run, progress_html
 from tabs.job_page import STREAMING, JobPage
 from tabs.music_learn import LearnFollower
 from tabs.simulation_desk import Desk
 from tabs.simulation_form import fields_of, numbers_of
 from tabs.simulation_learn_form import map_html, priors_html, table_html, taken
-from tabs.simulation_learn_view import progress_html, result_html
+from tabs.simulation_learn_view import measured, result_html
 
 LEARN, FILTER, STAND = "simulation.learn", "simulation.filter", "simulation.surrogate"
 KALMAN = "Kalman filter"
@@ -326,7 +326,7 @@ class LearnPage(JobPage):
             return f'<div class="learn-stage">{self.hello(owner, lang)}</div>'
         facts = self.follower.facts(run.job)
         if run.running:
-            return f'<div class="learn-stage" aria-busy="true">{progress_html(say, run, facts)}</div>'
+            return f'<div class="learn-stage" aria-busy="true"><div class="music-busy">{progress_html(run, say, more=measured(say, facts))}</div></div>'
         stopped = say("Stopped. The draws until then are kept." if run.outputs else "Stopped before anything was finished.") if run.stopped else ""
         outputs = [self.studio.store.output(one) for one in run.outputs]
         return f'<div class="learn-stage learn-result">{f"<p>{html.escape(stopped)}</p>" if stopped else ""}{result_html(say, facts, outputs, self._titles(run.job, say))}</div>'

@@ -6,7 +6,6 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tabs.job_follow import Run, duration
 from tabs.simulation_learn_form import Say, title_of
 
 STATS = {
@@ -19,13 +18,9 @@ FACTS = {
 SOUND = "The walkers agree, and the data tell all free parameters."
 
 
-def progress_html(say: Say, run: Run, facts: Mapping[str, Any]) -> str:
-    """The step, the time left, what was measured on the way."""
-    left = say(duration(run.eta)[0], n=duration(run.eta)[1]) if run.eta >= 1 else ""
-    measured = [say(text, n=f"{facts[name]:g}") for name, text in STATS.items() if isinstance(facts.get(name), (int, float))]
-    told = html.escape(" · ".join(part for part in [say(run.note) if run.note else "", left, *measured] if part))
-    value = f' value="{run.step}" max="{run.total}"' if run.total else ""
-    return f'<div class="music-busy"><progress{value} aria-label="{told}"></progress><span>{told}</span></div>'
+def measured(say: Say, facts: Mapping[str, Any]) -> list[str]:
+    """What a job at work has told of itself."""
+    return [say(text, n=f"{facts[name]:g}") for name, text in STATS.items() if isinstance(facts.get(name), (int, float))]
 
 
 def result_html(say: Say, summary: Mapping[str, Any], outputs: Sequence[Any], titles: dict[str, str]) -> str:

@@ -6,12 +6,13 @@ import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from studio.api import Studio, StudioError
 from studio.i18n import Words
-from tabs.job_follow import Run
+from tabs.job_follow import PERCENT, Run, progress_html
 from tabs.job_page import JobPage
 
 SCRIPT = (Path(__file__).parent / "sound.js").read_text(encoding="utf-8")
@@ -65,7 +66,7 @@ def sound_stage(run: Run, sounds: Sequence[Sound], words: Words, lang: str, idea
     if run.problem:
         return _framed(f'{sheet}<p class="studio-error" role="alert">{html.escape(run.problem)}</p>')
     if run.running:
-        return _framed(sheet + _progress(run, words, lang), ' aria-busy="true"')
+        return _framed(sheet + progress_html(run, partial(words.say, lang), step=PERCENT), ' aria-busy="true"')
     notes = [words.say(lang, note) for note in run.notes]
     if run.stopped:
         notes.append(words.say(lang, "Stopped. What was finished is kept." if run.outputs else "Stopped before anything was finished."))
@@ -75,17 +76,6 @@ def sound_stage(run: Run, sounds: Sequence[Sound], words: Words, lang: str, idea
 
 def _framed(inner: str, more: str = "") -> str:
     return f'<div class="sound-stage"{more}>{inner}</div>'
-
-
-def _progress(run: Run, words: Words, lang: str) -> str:
-    parts = [words.say(lang, run.note) if run.note else ""]
-    if run.total:
-        parts.append(f"{100 * run.step // run.total} %")
-    if run.eta >= 1:
-        parts.append(words.say(lang, "{n} s left", n=f"{run.eta:.0f}"))
-    value = f' value="{run.step}" max="{run.total}"' if run.total else ""
-    told = " · ".join(part for part in parts if part)
-    return f'<progress{value} aria-label="{html.escape(told)}"></progress><span class="told">{html.escape(told)}</span>'
 
 
 class SoundPage(JobPage):
