@@ -20,6 +20,11 @@ from studio.params import Params
 
 RESTORE = "seisei-restore"  # the unseen button that the page's script presses
 PROBLEM = (Path(__file__).parent / "problem.js").read_text(encoding="utf-8")
+GIVE = """(file) => {
+  const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(new Blob([file.text], { type: 'text/plain;charset=utf-8' })), download: file.name });
+  link.click(); setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  return [null];
+}"""
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # for what streams or takes long
 QUICK = QUIET | {"queue": False}  # for what answers at once: no place in Gradio's queue, one request there and back
 EACH = QUICK | {"trigger_mode": "multiple"}  # for a choice that a script tells with its value: Gradio leaves out those made while an earlier one is being answered, so that the last of several quick clicks would be lost
@@ -121,10 +126,9 @@ def _place(component: Any) -> dict[str, str]:
 
 
 def gives_file(button: Any, make: Any, inputs: list[Any]) -> None:
-    """A click makes a file, by a handler that returns its path, and downloads it. Gradio's own DownloadButton would give what it held before the click."""
-    name = f"file-of-{button._id}"
-    held = gr.DownloadButton("", visible="hidden", elem_id=name)
-    button.click(make, inputs, [held], **QUICK).success(None, [], [], js=f"() => {{ setTimeout(() => document.getElementById('{name}').click(), 100); return []; }}")
+    """A click makes a text file, by a handler that returns its {name, text}, and downloads it out of the page: nothing of it lies on the disk."""
+    held = gr.JSON(visible="hidden")
+    button.click(make, inputs, [held], **QUICK).success(None, [held], [held], js=GIVE)
 
 
 def around(component: Any, kind: type) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -325,10 +324,8 @@ class SpeechPage(SoundPage):
             raise ui.toast(self.studio, error, request) from error
         return [self.words.readings(owner, text or "", lang), self.words.table(owner, lang)]
 
-    def on_export(self, request: gr.Request) -> str:
-        path = Path(tempfile.mkdtemp(prefix="seisei-words-")) / "pronunciations.txt"
-        path.write_text("\n".join(self.words.lines(ui.owner(request))) + "\n", encoding="utf-8")
-        return str(path)
+    def on_export(self, request: gr.Request) -> dict[str, str]:
+        return {"name": "pronunciations.txt", "text": "\n".join(self.words.lines(ui.owner(request))) + "\n"}
 
 
 def lines_of(facts: dict[str, Any]) -> tuple[tuple[float, float, str], ...]:

@@ -14,7 +14,7 @@ from tabs.simulation_desk import OWN, Desk
 from tabs.simulation_own_check import refused, settings_of, understood
 from tabs.simulation_own_examples import BORDERS, EXAMPLES, KINDS, METHODS, example_of
 from tabs.simulation_own_help import HELP
-from tabs.text_chat import write_export
+from tabs.text_chat import as_file
 
 DOCUMENT = "simulation"  # the kind of documents that models are kept as
 DRAFT = "simulation.own"  # what each person was typing
@@ -241,9 +241,9 @@ class OwnPage:
             self.studio.store.undelete_document(document, owner=owner)
         return self._kept(owner, document or None)
 
-    def on_export(self, *values: Any) -> str:
+    def on_export(self, *values: Any) -> dict[str, str]:
         declaration = self.declaration(values)
-        return write_export(declaration["title"], ".json", json.dumps(declaration, ensure_ascii=False, indent=1))
+        return as_file(declaration["title"], ".json", json.dumps(declaration, ensure_ascii=False, indent=1))
 
     def on_import(self, request: gr.Request, path: str, undone: list[Any], *values: Any) -> list[Any]:
         """A file of anybody's: it has to be a model that is understood before anything of it is shown."""

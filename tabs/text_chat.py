@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -477,13 +476,13 @@ class ChatPage:
         found = self.sessions.listing(ui.owner(request), query)
         return gr.update(choices=found, value=chat_id if any(chat_id == one for _, one in found) else None)
 
-    def on_export_json(self, chat_id: str, request: gr.Request) -> str:
+    def on_export_json(self, chat_id: str, request: gr.Request) -> dict[str, str]:
         chat = self.sessions.open(chat_id, ui.owner(request)).chat
-        return write_export(chat.title, ".json", json.dumps(chat.to_json(), ensure_ascii=False, indent=1))
+        return as_file(chat.title, ".json", json.dumps(chat.to_json(), ensure_ascii=False, indent=1))
 
-    def on_export_md(self, chat_id: str, request: gr.Request) -> str:
+    def on_export_md(self, chat_id: str, request: gr.Request) -> dict[str, str]:
         chat = self.sessions.open(chat_id, ui.owner(request)).chat
-        return write_export(chat.title, ".md", chat.to_markdown())
+        return as_file(chat.title, ".md", chat.to_markdown())
 
     def on_upload(self, path: str, request: gr.Request) -> list[Any]:
         owner, lang = ui.owner(request), ui.lang(request)
@@ -576,9 +575,7 @@ class ChatPage:
         return self._show(opened, ui.lang(request))
 
 
-def write_export(title: str, suffix: str, text: str) -> str:
+def as_file(title: str, suffix: str, text: str) -> dict[str, str]:
     """A file for the browser to download, named after the chat."""
     name = "".join(letter for letter in title if letter.isalnum() or letter in " -_").strip()[:60] or "chat"
-    path = Path(tempfile.mkdtemp(prefix="seisei-export-")) / f"{name}-{time.strftime('%Y%m%d')}{suffix}"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
+    return {"name": f"{name}-{time.strftime('%Y%m%d')}{suffix}", "text": text}

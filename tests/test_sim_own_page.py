@@ -106,10 +106,11 @@ def test_a_model_is_kept_for_its_owner_replaced_by_name_opened_deleted_and_broug
     assert page.on_undelete(deleted, asker())[0]["choices"] == [("Epidemic", kept[0].id)]
 
 
-def test_export_and_import_give_the_same_model_and_undo_gives_the_old_one(page: OwnPage) -> None:
-    path = page.on_export(*changed(title="Mine / ../x", text="dx/dt = -x\nx(0) = 1"))
-    assert Path(path).name.startswith("Mine") and "/" not in Path(path).name
-    shown = page.on_import(asker(), path, [], *VALUES)
+def test_export_and_import_give_the_same_model_and_undo_gives_the_old_one(page: OwnPage, tmp_path: Path) -> None:
+    file = page.on_export(*changed(title="Mine / ../x", text="dx/dt = -x\nx(0) = 1"))
+    assert file["name"].startswith("Mine") and "/" not in file["name"]
+    (tmp_path / file["name"]).write_text(file["text"], encoding="utf-8")
+    shown = page.on_import(asker(), str(tmp_path / file["name"]), [], *VALUES)
     assert shown[NAMES.index("text")] == "dx/dt = -x\nx(0) = 1"
     back = page.on_undo(asker(), shown[len(NAMES) + 1], *VALUES)
     assert back[NAMES.index("text")] == EXAMPLES[0]["text"] and back[len(NAMES) + 1] == []
