@@ -33,6 +33,7 @@ from studio.rest import Api, mount
 from studio.settings import Settings
 from studio.simulation import Simulations
 from studio.store import Store
+from studio.uploads import SWEEP_SECONDS, UploadDoor, built_with, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 PIPELINES = ("pipelines.text", "pipelines.image", "pipelines.music", "pipelines.simulation")
@@ -116,7 +117,8 @@ def build(studio: Studio, provision: Provision, accounts: Accounts) -> tuple[Any
     page = shell.build_page(studio, tabs)
     page.queue(default_concurrency_limit=None, max_size=None, api_open=False)
     gate = Middleware(Gate, accounts=accounts, sessions=Sessions(settings.data), exposed=settings.exposed)
-    return page, {"middleware": [gate, Middleware(Packed)], "routes": [mount(route, studio.words) for route in routes]}
+    door = Middleware(UploadDoor, storage=studio.jobs.storage, words=studio.words)
+    return page, {"middleware": [gate, door, Middleware(Packed)], "routes": [mount(route, studio.words) for route in routes]}
 
 
 def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -> Any:
@@ -138,6 +140,8 @@ def serve(studio: Studio, provision: Provision, accounts: Accounts, port: int) -
 def main(settings: Settings, warnings: list[str]) -> int:
     """Run the studio until Ctrl-C; 0 after a clean end, 1 with a sentence where it can't start."""
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
+    uploads = settings.data / "uploads"
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)  # of its own: nobody else's files lie there
     if settings.offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     sys.meta_path.insert(0, TorchGuard())
@@ -147,6 +151,7 @@ def main(settings: Settings, warnings: list[str]) -> int:
     except StudioError as error:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)
         return 1
+    sweep(uploads)
     if note:
         studio.notices.append(note)
     provision = Provision(settings, on_ready=studio.catalog.refresh)
@@ -164,7 +169,8 @@ def main(settings: Settings, warnings: list[str]) -> int:
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
-    stopped.wait()
+    while not stopped.wait(SWEEP_SECONDS):
+        sweep(uploads, built_with(page))
     studio.hooks.notify("shutdown", studio=studio)
     page.close(verbose=False)
     studio.downloads.close()

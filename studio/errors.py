@@ -118,6 +118,13 @@ class DiskFull(StudioError):
     status = 507
 
 
+class StorageFull(StudioError):
+    """A visitor keeps as much here as the studio's owner allows."""
+
+    code = "storage_full"
+    status = 507
+
+
 class WorkerDied(StudioError):
     code = "worker_died"
     status = 500

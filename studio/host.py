@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from studio.downloads import Downloads
     from studio.hashes import Hasher
     from studio.i18n import Words
+    from studio.inputs import Inputs
     from studio.jobs import Job, JobQueue
     from studio.pipeline import Pipeline
     from studio.plugins import ExtensionInfo, Hooks
@@ -84,8 +85,12 @@ class Studio:
     shared: dict[str, str] = field(default_factory=dict)  # "link", "network": where others reach this studio
 
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
-        """The only way to start a job: before_run, validation, seed, queue. Raises BadInput, NotFound, QueueFull."""
+        """The only way to start a job: before_run, validation, seed, queue. Raises BadInput, NotFound, QueueFull, StorageFull."""
         return self.jobs.submit(pipeline_id, values, owner=owner, source=source, extras=extras or {})
+
+    def inputs(self, owner: str) -> Inputs:
+        """Where a person's files are kept for jobs; what comes on top of a visitor's storage is refused. Raises StorageFull when a file is kept."""
+        return self.jobs.storage.inputs(owner)
 
     def extension_struck(self, info: ExtensionInfo) -> None:
         """After its third error an extension stays off, also after a restart; every page says so."""

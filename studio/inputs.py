@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from studio.errors import BadInput, NotFound
@@ -28,8 +29,10 @@ GONE = {
 class Inputs:
     """Keys are "<sha256><suffix>"; the suffix comes from the content, never from a name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: Callable[[str, int], None] = lambda key, size: None) -> None:
+        """`given(key, bytes)` is told before a file is kept, and may refuse it."""
         self.folder = Path(folder)
+        self._given = given
 
     def keep(self, data: bytes, field: str = "image") -> str:
         """Raises BadInput at the field for what is no picture, sound or piece. Whether it can be read in full is told by who reads it."""
@@ -54,6 +57,7 @@ class Inputs:
 
     def _kept(self, data: bytes, suffix: str) -> str:
         key = hashlib.sha256(data).hexdigest() + suffix
+        self._given(key, len(data))
         path = self.folder / key
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ from studio.params import ExtensionParams, Params, resolve_seed
 from studio.pipeline import Desk, ExpandsPrompts, Looks, Need, Paced, Pipeline, Places, ReadsText, Settles
 from studio.seam import temporary_folder
 from studio.settings import Settings
+from studio.storage import Storage
 
 if TYPE_CHECKING:
     from studio.plugins import Hooks
@@ -145,6 +146,7 @@ class JobQueue:
         self.settings = settings
         self.spool = spool
         self.desk = Desk(catalog, Inputs(store.data / "inputs"))
+        self.storage = Storage(store, lambda: self.settings.visitor_storage)
         self._budget = budget
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[str, list[Job]] = {lane: [] for lane in executors}
@@ -172,6 +174,8 @@ class JobQueue:
         if problem := pipeline.need(params, self.catalog).missing:
             raise BadInput(problem, hint="Choose a model, or add one in the Models tab.", field="model")
         job = Job(id=uuid.uuid4().hex, pipeline=pipeline, params=params, owner=owner, source=source, extras=extras)
+        self.storage.named(owner, params.model_dump(mode="json"), self.desk.inputs)
+        self.storage.admit(owner)
         with self._changed:
             mine = sum(waiting.owner == owner for lane in self._waiting.values() for waiting in lane)
             if mine >= self.settings.queue_limit:
@@ -401,6 +405,7 @@ class JobQueue:
         }  # fmt: skip
         executor = self.executors[lane]
         try:
+            self.storage.admit(job.owner)  # the jobs before it may have filled it
             end = executor.run(message, lambda report: self._report(job, report))
         except StudioError as error:
             end = {"end": "failed", "error": error.wire()}

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
@@ -147,7 +146,7 @@ class Api:
 
     async def keep_input(self, request: Request) -> Any:
         data = await raw(request, self.studio.settings.max_upload_mb * 2**20)
-        inputs = self.studio.jobs.desk.inputs
+        inputs = self.studio.inputs(owner(request))
         return {"key": await run_in_threadpool({"table": inputs.keep_table, "drawing": inputs.keep_drawing}.get(request.query_params.get("as", ""), inputs.keep), data)}
 
     def cancel(self, request: Request) -> Any:
@@ -189,15 +188,23 @@ class Api:
         mine = [output for output in map(self.studio.store.output, ids) if output.owner == owner(request)]
         if not mine:
             raise NotFound("That output is not in your gallery.")
-        with tempfile.NamedTemporaryFile(prefix="seisei-", suffix=".zip", delete=False) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (without a name, so that nothing is left of it however the answer ends)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for output in mine:
                 path = Path(output.path)
                 if path.is_file():
                     archive.write(path, path.name)
                     if sidecar(path).is_file():
                         archive.write(sidecar(path), sidecar(path).name)
-        name = f"seisei-{len(mine)}-outputs.zip"
-        return FileResponse(file.name, filename=name, media_type="application/zip", background=BackgroundTask(Path(file.name).unlink))
+        size = file.tell()
+        file.seek(0)
+
+        def pieces() -> Iterator[bytes]:
+            with file:
+                yield from iter(lambda: file.read(2**20), b"")
+
+        headers = {"content-disposition": f'attachment; filename="seisei-{len(mine)}-outputs.zip"', "content-length": str(size)}
+        return StreamingResponse(pieces(), media_type="application/zip", headers=headers)
 
     def output(self, request: Request) -> Any:
         return describe(self._output(request))

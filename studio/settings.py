@@ -44,6 +44,7 @@ class Settings(BaseModel):
     hash_models: bool = Field(True, title="Hash models", description="Read each model file once in the background, so that pictures name the model that drew them and find it again under another name.", json_schema_extra=setting("Models"))
     queue_limit: int = Field(64, ge=1, le=10000, title="Queue length", description="How many jobs one person may have waiting.", json_schema_extra=setting("Models"))
     max_upload_mb: int = Field(512, ge=1, le=65536, title="Largest upload (MB)", description="Uploads above this are refused.", json_schema_extra=setting("Network", restart=True))
+    visitor_storage: float = Field(5, ge=0, le=1_000_000, title="Storage per visitor (GB)", description="How much outputs and uploads of each visitor of a shared studio may take; the studio's owner is not limited. 0: no limit.", json_schema_extra=setting("Network"))
     remote_url: str = Field("", title="Remote server", description="Address of an OpenAI-compatible server whose models appear in the list, such as http://127.0.0.1:11434/v1.", json_schema_extra=setting("Remote models"))
     remote_key: str = Field("", title="Remote key", description="Its API key; kept out of logs and metadata.", json_schema_extra=setting("Remote models", secret=True))
     hub_token: str = Field("", title="Hub token", description="Your access token of the model hub, for models that ask for one.", json_schema_extra=setting("Models", secret=True))

@@ -44,6 +44,11 @@ MIGRATIONS = (
     CREATE VIRTUAL TABLE document_words USING fts5 (words, tokenize = 'trigram');
     CREATE TABLE remembered (owner TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (owner, key));
     """,
+    """
+    ALTER TABLE outputs ADD COLUMN bytes INTEGER NOT NULL DEFAULT -1;
+    CREATE INDEX outputs_bytes ON outputs (owner, bytes);
+    CREATE TABLE inputs (owner TEXT NOT NULL, key TEXT NOT NULL, bytes INTEGER NOT NULL, created REAL NOT NULL, PRIMARY KEY (owner, key));
+    """,
 )
 JOB_JSON = ("params", "extras", "error", "summary", "outputs")
 SAFE_NAME = re.compile(r"[^\w\- ]+", re.UNICODE)
@@ -75,6 +80,7 @@ class Store:
         self._lock = threading.RLock()
         self.changes = 0  # grows with every change of the outputs: pages look again when it moved
         self._db = self._open()
+        self._measure()
 
     def close(self) -> None:
         with self._lock:
@@ -188,9 +194,9 @@ class Store:
         self, output_id: str, job_id: str, owner: str, kind: str, path: Path, title: str, pipeline_id: str, created: float, about: dict[str, Any], text: str
     ) -> Output:
         file = path.relative_to(self.outputs_path).as_posix()
-        row = (output_id, job_id, owner, kind, file, title, pipeline_id, created, json.dumps(about, ensure_ascii=False))
+        row = (output_id, job_id, owner, kind, file, title, pipeline_id, created, json.dumps(about, ensure_ascii=False), _size(path))
         self.changes += 1
-        number = self._db.execute("INSERT INTO outputs (id, job_id, owner, kind, file, title, pipeline, created, metadata) VALUES (?,?,?,?,?,?,?,?,?)", row).lastrowid
+        number = self._db.execute("INSERT INTO outputs (id, job_id, owner, kind, file, title, pipeline, created, metadata, bytes) VALUES (?,?,?,?,?,?,?,?,?,?)", row).lastrowid
         words = " ".join([title, text, *_strings(about.get("params", {}))])[:200_000]
         self._db.execute("INSERT INTO output_words (rowid, words) VALUES (?, ?)", (number, words))
         return Output(output_id, job_id, owner, kind, str(path), title, pipeline_id, created, about)
@@ -284,6 +290,47 @@ class Store:
         row = self._one("SELECT value FROM remembered WHERE owner = ? AND key = ?", owner, key)
         return default if row is None else json.loads(row["value"])
 
+    # -- how much is kept ------------------------------------------------------------------------------------
+
+    def bytes_of(self, owner: str, *, uploads: str, since: float) -> int:
+        """Bytes of a person's outputs, those in the trash too, and inputs; of those whose key begins with `uploads` only what came after `since`."""
+        row = self._one(
+            "SELECT (SELECT coalesce(sum(bytes), 0) FROM outputs WHERE owner = ?) + (SELECT coalesce(sum(bytes), 0) FROM inputs WHERE owner = ? AND (created > ? OR substr(key, 1, ?) != ?))",
+            owner, owner, since, len(uploads), uploads,
+        )  # fmt: skip
+        assert row is not None
+        return int(row[0])
+
+    def has_input(self, owner: str, key: str) -> bool:
+        return self._one("SELECT 1 FROM inputs WHERE owner = ? AND key = ?", owner, key) is not None
+
+    def note_input(self, owner: str, key: str, size: int) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?, ?)", (owner, key, size, time.time()))
+
+    def forget_uploads(self, uploads: str, before: float) -> None:
+        with self._transaction():
+            self._db.execute("DELETE FROM inputs WHERE substr(key, 1, ?) = ? AND created <= ?", (len(uploads), uploads, before))
+
+    def forget_inputs(self, owner: str, before: float, pattern: re.Pattern[str], folder: Path) -> None:
+        """A person's inputs of an earlier time that no output, waiting job, document or remembered value of anybody names go; with their files, where nobody else gave the same."""
+        with self._transaction():
+            old = {row["key"] for row in self._all("SELECT key FROM inputs WHERE owner = ? AND created <= ?", owner, before) if pattern.fullmatch(row["key"])}
+            places = ("metadata FROM outputs", "params FROM jobs WHERE state IN ('queued', 'running')", "body FROM documents", "value FROM remembered")
+            for place in places if old else ():
+                for row in self._db.execute(f"SELECT {place}"):
+                    old.difference_update(pattern.findall(row[0]))
+            for key in old:
+                self._db.execute("DELETE FROM inputs WHERE owner = ? AND key = ?", (owner, key))
+                if self._one("SELECT 1 FROM inputs WHERE key = ?", key) is None:
+                    (folder / key).unlink(missing_ok=True)
+
+    def _measure(self) -> None:
+        """Outputs of studios that did not note how large their files are."""
+        if rows := self._all("SELECT number, file FROM outputs WHERE bytes < 0"):
+            with self._transaction():
+                self._db.executemany("UPDATE outputs SET bytes = ? WHERE number = ?", [(_size(self.outputs_path / row["file"]), row["number"]) for row in rows])
+
     # -- the database ----------------------------------------------------------------------------------------
 
     def _open(self) -> sqlite3.Connection:
@@ -331,6 +378,14 @@ class Store:
     def _all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
             return self._db.execute(sql, values).fetchall()
+
+
+def _size(path: Path) -> int:
+    """Bytes; 0 of a file that is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def hold_folder(data: Path) -> Any:

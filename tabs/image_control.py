@@ -41,16 +41,16 @@ class ControlPreview:
     def on_show(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         owner, lang = ui.owner(request), ui.lang(request)
         try:
-            job = self.studio.submit(ANNOTATE, self.asked(given), owner=owner)
+            job = self.studio.submit(ANNOTATE, self.asked(owner, given), owner=owner)
         except StudioError as error:
             yield [self._told(ui.error_text(self.studio, error, lang), wrong=True), gr.update(visible=False)]
             return
         self.studio.store.remember(owner, self._slot, job.id)
         yield from self._follow(job, lang)
 
-    def asked(self, given: dict[str, Any]) -> dict[str, Any]:
+    def asked(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
         """For image.annotate: what the form says of this unit, at the size that will be drawn. Raises StudioErrors."""
-        values = self.form.values(given)
+        values = self.form.values(owner, given)
         if values[f"{self.prefix}_process"] == NOTHING:
             raise BadInput("Without a preparation it sees the picture as it is.", hint="Choose one to see what it makes.", field=f"{self.prefix}_process")
         image = values[f"{self.prefix}_image"] or values["image"]

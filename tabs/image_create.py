@@ -111,7 +111,7 @@ class CreatePage(PicturePage):
             yield ui.as_it_is(len(self.streamed))
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        values, extras = self.form.values(given), self.form.read_extras(owner, given)
+        values, extras = self.form.values(owner, given), self.form.read_extras(owner, given)
         self.studio.store.remember(owner, FORM, values | {"extras": extras, "written": True})
         return values, extras
 
@@ -162,7 +162,7 @@ class CreatePage(PicturePage):
         chosen = task(str(event._data["value"]))
         values = chosen.values_for(advice.traits(self.studio, given["model"]), lang) | {"model": given["model"]}
         if chosen.picture:
-            values["image"] = self._picture(given)
+            values["image"] = self._picture(owner, given)
         shown = self.form.shown(owner, values)
         if chosen.picture and not values["image"]:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
@@ -177,16 +177,16 @@ class CreatePage(PicturePage):
         self._keep(owner, given)
         return [{}, gr.update(visible=True), *self.form.shown(owner, before)]
 
-    def _picture(self, given: dict[str, Any]) -> str:
+    def _picture(self, owner: str, given: dict[str, Any]) -> str:
         """The key of the picture that is given already; "" where there is none."""
         try:
-            return self.form.picture.keys(given["editor"])[0]
+            return self.form.picture.keys(owner, given["editor"])[0]
         except StudioError:
             return ""
 
     def _keep(self, owner: str, given: dict[str, Any]) -> None:
         try:
-            keep_before(self.studio, owner, self.form.values(given) | {"written": True, "extras": self.form.read_extras(owner, given)})
+            keep_before(self.studio, owner, self.form.values(owner, given) | {"written": True, "extras": self.form.read_extras(owner, given)})
         except StudioError:
             return  # a form that can't be read has no way back
 
@@ -242,7 +242,7 @@ class CreatePage(PicturePage):
         elif not traits.get("begins", True):  # it looks at its picture, and gives another one from another seed
             params |= {"seed": other}
         else:
-            key = self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes())
+            key = self.studio.inputs(ui.owner(request)).keep(Path(output.path).read_bytes())
             params |= {"seed": other, "image": key, "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)
         try:
             job = self.studio.submit(PIPELINE, params | {"count": 1}, owner=ui.owner(request))
@@ -251,7 +251,7 @@ class CreatePage(PicturePage):
         yield from self.follow(job, request)
 
     def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
-        key = self.studio.jobs.desk.inputs.keep(Path(own_output(self.studio, chosen, request).path).read_bytes())
+        key = self.studio.inputs(ui.owner(request)).keep(Path(own_output(self.studio, chosen, request).path).read_bytes())
         return [self.form.picture.shown(key), gr.update(open=True), advice.AS_PICTURE]
 
 

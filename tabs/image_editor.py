@@ -28,7 +28,7 @@ class PictureEditor:
         mark = " data-fixed" if fixed else ""
         self.view = gr.HTML("", html_template=f'<div class="painter" data-empty="{html.escape(empty)}"{mark}></div>', js_on_load=PAINTER, padding=False, elem_id=elem_id)
 
-    def keys(self, value: str | None) -> tuple[str, str]:
+    def keys(self, owner: str, value: str | None) -> tuple[str, str]:
         """Of the picture and of the mask among the inputs; "" for what is not there, and for a mask with nothing painted. Raises BadInput, NotFound."""
         held = json.loads(value) if value else {}
         image, mask = str(held.get("image", "")), str(held.get("mask", ""))
@@ -38,16 +38,16 @@ class PictureEditor:
             raise BadInput("The mask that was painted has not reached the studio.", hint="Look whether the studio still answers, and press the button again.", field="mask")
         desk = self.studio.jobs.desk.inputs
         desk.path(image, "image")
-        return image, self._fitted(image, mask) if mask else ""
+        return image, self._fitted(owner, image, mask) if mask else ""
 
-    def _fitted(self, image: str, mask: str) -> str:
+    def _fitted(self, owner: str, image: str, mask: str) -> str:
         """The page paints on large pictures with fewer pixels than they have."""
         with Image.open(self.studio.jobs.desk.inputs.path(mask, "mask")) as file:
             grey = file.convert("L")
         if not grey.getbbox():
             return ""
         size = known_size(self.studio, image)
-        return mask if size in (grey.size, None) else self.studio.jobs.desk.inputs.keep(png(grey.resize(size, Image.Resampling.BILINEAR)))
+        return mask if size in (grey.size, None) else self.studio.inputs(owner).keep(png(grey.resize(size, Image.Resampling.BILINEAR)))
 
     def shown(self, image: str, mask: str = "") -> str:
         """The value that shows them; "" where the picture is gone, no mask where it is gone or of another size."""

@@ -165,10 +165,11 @@ class Form:
         """What a change of the model moves besides its values: what is visible."""
         return [self.defaults, self.megapixels, *(self.groups[name] for name in ("Variation", "High resolution", "FreeU"))]
 
-    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+    def values(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
         """As ImageParams want it. Raises BadInput."""
-        image, mask = self.picture.keys(given["editor"])
-        values = ui.read_values(self.Params, {name: kept_picture(self.studio, self.fields[name], given[name]) for name in self.controls}) | self._unused(given["model"])
+        image, mask = self.picture.keys(owner, given["editor"])
+        inputs = self.studio.inputs(owner)
+        values = ui.read_values(self.Params, {name: kept_picture(inputs, self.fields[name], given[name]) for name in self.controls}) | self._unused(given["model"])
         if given["shape"] == advice.AS_PICTURE and image:
             values |= {"width": 0, "height": 0}
         elif given["shape"] != advice.OWN_SHAPE and not values.get("width"):

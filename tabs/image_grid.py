@@ -97,26 +97,26 @@ class GridPage(GridAxes, PicturePage):
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         form = self.create.form
-        return form.values(given) | {name: given[name] or "" for name in self.axes} | {"count": 1}, form.read_extras(owner, given)
+        return form.values(owner, given) | {name: given[name] or "" for name in self.axes} | {"count": 1}, form.read_extras(owner, given)
 
     def on_go_on(self, request: gr.Request) -> Iterator[list[Any]]:
         """The cells that are there go along as pictures; only the others are drawn."""
         owner = ui.owner(request)
         try:
             row = self.studio.store.job_row(self.studio.store.recall(owner, self.follower.slot, ""))
-            values = row["params"] | {"done": [*row["params"].get("done", []), *self._cells(row)]}
+            values = row["params"] | {"done": [*row["params"].get("done", []), *self._cells(owner, row)]}
             job = self.studio.submit(advice.GRID, values, owner=owner)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         yield from self.follow(job, request)
 
-    def _cells(self, row: dict[str, Any]) -> list[str]:
+    def _cells(self, owner: str, row: dict[str, Any]) -> list[str]:
         """Keys of its finished cells, up to the first that is gone; a sheet that it ended with is none of them."""
         found: list[str] = []
         for output_id in row["outputs"][: row["summary"].get("cells", len(row["outputs"]))]:
             try:
                 output = self.studio.store.output(output_id)
-                found.append(self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes()))
+                found.append(self.studio.inputs(owner).keep(Path(output.path).read_bytes()))
             except (StudioError, OSError):
                 break
         return found

@@ -111,12 +111,12 @@ class LabView(PicturePage):
     # -- a job -----------------------------------------------------------------------------------------------
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        fields, inputs = self.Params.model_fields, self.studio.jobs.desk.inputs
+        fields, inputs = self.Params.model_fields, self.studio.inputs(owner)
         if not given["picture"]:
             raise BadInput("There is no picture.", hint="Drop one, or click a sample photo.", field="image")
-        keep_samples(inputs, [given["source"]])
-        image = given["source"] or keep_data(self.studio, Path(given["picture"]).read_bytes())
-        values = ui.read_values(self.Params, {name: kept_picture(self.studio, fields[name], given[name]) for name in self.controls}) | {"image": image}
+        keep_samples(self.studio.jobs.desk.inputs, [given["source"]])
+        image = given["source"] or keep_data(inputs, Path(given["picture"]).read_bytes())
+        values = ui.read_values(self.Params, {name: kept_picture(inputs, fields[name], given[name]) for name in self.controls}) | {"image": image}
         used = self._used(values)
         return {name: value for name, value in values.items() if used is None or name in used}, {}
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from PIL import Image, ImageOps
 from pydantic.fields import FieldInfo
 
-from studio.api import BadInput, NotFound, Studio
+from studio.api import BadInput, Inputs, NotFound, Studio
 
 KINDS = (".png", ".jpg", ".webp", ".gif")
 OTHERS = ("AVIF", "BMP", "JPEG2000", "PPM", "TGA", "TIFF")  # kinds of still pictures that are kept as PNG
@@ -38,22 +38,21 @@ def holds_pictures(field: FieldInfo) -> bool:
     return any(isinstance(about, FieldInfo) and holds_picture(about) for item in get_args(field.annotation) for about in get_args(item))
 
 
-def kept_picture(studio: Studio, field: FieldInfo, value: Any) -> Any:
+def kept_picture(inputs: Inputs, field: FieldInfo, value: Any) -> Any:
     """A picture control's file, or files, as keys among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
     if holds_pictures(field):
-        return [studio.jobs.desk.inputs.keep(Path(path).read_bytes()) for path, _ in value or []]
+        return [inputs.keep(Path(path).read_bytes()) for path, _ in value or []]
     if not holds_picture(field):
         return value
-    return keep_data(studio, Path(value).read_bytes()) if value else ""
+    return keep_data(inputs, Path(value).read_bytes()) if value else ""
 
 
-def keep_data(studio: Studio, data: bytes) -> str:
+def keep_data(inputs: Inputs, data: bytes) -> str:
     """The key of a file's content among the inputs. Raises BadInput for what is no picture."""
-    keep = studio.jobs.desk.inputs.keep
     try:
-        key = keep(data)
+        key = inputs.keep(data)
     except BadInput:
-        key = keep(converted) if (converted := as_png(data)) else ""
+        key = inputs.keep(converted) if (converted := as_png(data)) else ""
     if not key.endswith(KINDS):  # nothing, or a sound
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image")
     return key

@@ -137,7 +137,7 @@ class StylePage(PicturePage):
     # -- a job -----------------------------------------------------------------------------------------------
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        return self.form.values(given), {}
+        return self.form.values(owner, given), {}
 
     def accepted(self, owner: str, given: dict[str, Any]) -> None:
         """The newer job takes the older one's place; thumbnails wait."""
@@ -145,7 +145,7 @@ class StylePage(PicturePage):
         self.strip.stop(owner)
         if mix := read_mix(given["mix"]):
             remember_used(self.studio, owner, mix)
-        image = self.form.image(given["picture"], given["source"])
+        image = self.form.image(owner, given["picture"], given["source"])
         self.studio.store.remember(owner, FORM, {"pipeline": self.form.pipeline(given), "values": {"image": image}, "mix": mix})
 
     def on_go(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
@@ -163,7 +163,7 @@ class StylePage(PicturePage):
         pipeline = self.form.pipeline(given)
         gatherer: Any = self.studio.pipelines[BATCH]
         try:
-            keys, names, refused = gatherer.gather([Path(file) for file in files or []], partial(keep_data, self.studio))
+            keys, names, refused = gatherer.gather([Path(file) for file in files or []], partial(keep_data, self.studio.inputs(ui.owner(request))))
             values = {"method": pipeline, "settings": self.form.settings(pipeline, given), "images": keys, "names": names}
             job = self.studio.submit(BATCH, values, owner=ui.owner(request))
         except StudioError as error:
@@ -178,7 +178,7 @@ class StylePage(PicturePage):
         """The picture once for each value of what is compared."""
         owner = ui.owner(request)
         try:
-            job = self.studio.submit(SHEET, self.sheet.values(given), owner=owner)
+            job = self.studio.submit(SHEET, self.sheet.values(owner, given), owner=owner)
         except StudioError as error:
             yield [gr.skip(), self.told(error, given, ui.lang(request)), gr.skip(), gr.skip()]
             return
@@ -227,12 +227,12 @@ class StylePage(PicturePage):
     def on_own(self, path: str | None, request: gr.Request) -> Mix:
         """A picture of one's own as the style."""
         try:
-            return single(keep_data(self.studio, Path(path).read_bytes())) if path else []
+            return single(keep_data(self.studio.inputs(ui.owner(request)), Path(path).read_bytes())) if path else []
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
 
     def on_cards(self, mix: Mix, picture: str | None, source: str, request: gr.Request) -> str:
-        return self.cards.drawn(ui.owner(request), mix, self._key(picture, source), ui.lang(request))
+        return self.cards.drawn(ui.owner(request), mix, self._key(ui.owner(request), picture, source), ui.lang(request))
 
     def on_upload(self, request: gr.Request) -> list[Any]:
         return self.form.with_upload(ui.lang(request))
@@ -244,19 +244,19 @@ class StylePage(PicturePage):
     def on_again(self, chosen: str, request: gr.Request) -> list[Any]:
         """The painted picture is the next one to be painted."""
         path = Path(own_output(self.studio, chosen, request).path)
-        return self.form.with_picture(self.studio.jobs.desk.inputs.keep(path.read_bytes()), ui.lang(request))
+        return self.form.with_picture(self.studio.inputs(ui.owner(request)).keep(path.read_bytes()), ui.lang(request))
 
     def on_pick(self, event: gr.EventData) -> str:
         return str(event._data["value"])
 
-    def on_brush(self, picture: str | None, source: str, painted: str | None) -> Any:
+    def on_brush(self, picture: str | None, source: str, painted: str | None, request: gr.Request) -> Any:
         """The picture to paint the mask over, once for each picture."""
-        key = self._key(picture, source)
+        key = self._key(ui.owner(request), picture, source)
         return gr.skip() if painted and json.loads(painted)["image"] == key else self.form.painter.shown(key)
 
-    def _key(self, picture: str | None, source: str) -> str:
+    def _key(self, owner: str, picture: str | None, source: str) -> str:
         try:
-            return self.form.image(picture, source)
+            return self.form.image(owner, picture, source)
         except StudioError:
             return ""
 
@@ -274,7 +274,8 @@ class StylePage(PicturePage):
 
     def on_strip(self, picture: str | None, source: str, request: gr.Request) -> Iterator[str]:
         """Thumbnails in every style, as they get ready."""
-        owner, key = ui.owner(request), self._key(picture, source)
+        owner = ui.owner(request)
+        key = self._key(owner, picture, source)
         for ready in chain([self.strip.ready(key)], self.strip.make(owner, key, self.cards.all(owner))):
             yield f"<div hidden data-strip='{html.escape(told(key, ready))}'></div>"
 
@@ -297,7 +298,7 @@ class StylePage(PicturePage):
         lang, say = ui.lang(request), self.studio.words.say
         pipeline = self.form.pipeline(given)
         try:
-            need = self.studio.jobs.verdict(self.studio.pipelines[pipeline], self.studio.pipelines[pipeline].Params.parse(self.form.values(given)))
+            need = self.studio.jobs.verdict(self.studio.pipelines[pipeline], self.studio.pipelines[pipeline].Params.parse(self.form.values(ui.owner(request), given)))
         except StudioError:
             return ""
         if need.missing:

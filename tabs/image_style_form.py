@@ -90,12 +90,12 @@ class StyleForm:
     def given(self) -> dict[str, Any]:
         return {"picture": self.picture, "editor": self.editor, "mix": self.mix, "source": self.source, "method": self.method} | self.controls
 
-    def image(self, picture: str | None, source: str) -> str:
+    def image(self, owner: str, picture: str | None, source: str) -> str:
         """The picture's key; "" where there is none. What the studio put there itself is not taken for a new one. Raises BadInput."""
         if not picture:
             return ""
         keep_samples(self.studio.jobs.desk.inputs, [source])
-        return source or keep_data(self.studio, Path(picture).read_bytes())
+        return source or keep_data(self.studio.inputs(owner), Path(picture).read_bytes())
 
     def settings(self, pipeline: str, given: dict[str, Any]) -> dict[str, Any]:
         """Everything but the pictures: what the controls hold and the style. Raises BadInput."""
@@ -125,12 +125,12 @@ class StyleForm:
     def pipeline(self, given: dict[str, Any]) -> str:
         return method_of(given["mix"] or [], given["method"])
 
-    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+    def values(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
         """For one picture. Raises BadInput."""
-        image = self.image(given["picture"], given["source"])
+        image = self.image(owner, given["picture"], given["source"])
         if not image:
             raise BadInput("There is no picture to paint.", hint="Drop one, or click a sample photo.", field="image")
-        return self.settings(self.pipeline(given), given) | {"image": image, "mask": self.painter.keys(given["editor"])[1]}
+        return self.settings(self.pipeline(given), given) | {"image": image, "mask": self.painter.keys(owner, given["editor"])[1]}
 
     # -- filling ---------------------------------------------------------------------------------------------
 

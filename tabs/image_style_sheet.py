@@ -54,9 +54,9 @@ class StyleSheet(GridAxes):
             return [quoted(str(one["name"])) for one in pipeline.styles()[:MOST_FILLED]]
         return super().values_of(axis, model)
 
-    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+    def values(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
         """Of the job. Raises BadInput."""
-        return {"method": self.form.pipeline(given), "settings": self.form.values(given)} | {name: given[name] or "" for name in self.axes}
+        return {"method": self.form.pipeline(given), "settings": self.form.values(owner, given)} | {name: given[name] or "" for name in self.axes}
 
     def shown(self, values: dict[str, Any]) -> list[Any]:
         """For the axes: those of a job, none for another one's."""

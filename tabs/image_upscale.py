@@ -74,7 +74,7 @@ class UpscalePage(PicturePage):
         return gr.update(choices=upscaler_choices(self.studio, ui.lang(request)))
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        return ui.read_values(self.Params, given) | pictures_given(self.studio, given["picture"], given["others"]), {}
+        return ui.read_values(self.Params, given) | pictures_given(self.studio.inputs(owner), given["picture"], given["others"]), {}
 
     def stage(self, run: Run, owner: str, lang: str) -> str:
         """Finished: what it was and what came of it under one slider, with what there is to say of it; several as a sheet."""

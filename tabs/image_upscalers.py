@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from studio.api import BadInput, ModelEntry, Studio
+from studio.api import BadInput, Inputs, ModelEntry, Studio
 from tabs.image_picture import keep_data
 
 NAMED = {  # what the pipeline offers beside files
@@ -32,12 +32,12 @@ def line(entry: ModelEntry) -> str:
     return FETCHED.get(entry.title.lower(), CLEANS if entry.details["scale"] == 1 else OTHER)
 
 
-def pictures_given(studio: Studio, picture: str | None, others: list[str] | None) -> dict[str, Any]:
+def pictures_given(inputs: Inputs, picture: str | None, others: list[str] | None) -> dict[str, Any]:
     """{image, more}: the keys of all the files. Raises BadInput, of several pictures with the file's name."""
-    keys = [kept(studio, Path(picture))] if picture else []
+    keys = [kept(inputs, Path(picture))] if picture else []
     for path in others or []:
         try:
-            keys.append(kept(studio, Path(path)))
+            keys.append(kept(inputs, Path(path)))
         except BadInput as error:
             raise BadInput(f"“{Path(path).name}” is no still picture that can be read.", hint="Take it out of the list.", field="more") from error
     if not keys:
@@ -45,12 +45,12 @@ def pictures_given(studio: Studio, picture: str | None, others: list[str] | None
     return {"image": keys[0], "more": list(dict.fromkeys(keys[1:]))}
 
 
-def kept(studio: Studio, path: Path) -> str:
+def kept(inputs: Inputs, path: Path) -> str:
     """The key of a file. Raises BadInput."""
     data = path.read_bytes()
     if moves(data):
         raise BadInput("This picture moves.", hint="Give a still picture.", field="more")
-    return keep_data(studio, data)
+    return keep_data(inputs, data)
 
 
 def moves(data: bytes) -> bool:

@@ -157,7 +157,7 @@ class AudioPage(SoundPage):
         hidden = set(self.audio.some) - set(family.get("fields", self.audio.some))
         values = ui.read_values(self.Params, {name: value for name, value in given.items() if name in self.controls and name not in hidden})
         if values.get("mode") != "New" and given.get("audio"):
-            values["sound"] = self.studio.jobs.desk.inputs.keep(Path(given["audio"]).read_bytes(), "sound")
+            values["sound"] = self.studio.inputs(owner).keep(Path(given["audio"]).read_bytes(), "sound")
         return values, ui.read_extras(self.studio, AUDIO, given)
 
     def sounds(self, run: Run, owner: str, lang: str) -> list[Sound]:
@@ -184,13 +184,13 @@ class AudioPage(SoundPage):
             raise BadInput("There is no sound to go on with.", hint="Make one first.")
         return self.studio.store.output(chosen if chosen in here else here[-1])
 
-    def _kept(self, output: Any) -> str:
-        return self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes(), "sound")
+    def _kept(self, output: Any, owner: str) -> str:
+        return self.studio.inputs(owner).keep(Path(output.path).read_bytes(), "sound")
 
     def on_longer(self, request: gr.Request, chosen: str, **given: Any) -> Iterator[list[Any]]:
         """With the words and the length of the form, behind what is there."""
         try:
-            more = {"mode": CONTINUE, "sound": self._kept(self._meant(chosen, request))}
+            more = {"mode": CONTINUE, "sound": self._kept(self._meant(chosen, request), ui.owner(request))}
         except StudioError as error:
             yield [gr.skip(), self.told(error, given, ui.lang(request)), *[gr.skip()] * len(self.more)]
             return

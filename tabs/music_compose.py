@@ -120,7 +120,7 @@ class ComposePage(JobPage):
             piece["voices"] = [voices[min(int(wish.get("voice", 0)), len(voices) - 1)]] if voices else []
         if not any(voice["notes"] for voice in piece.get("voices", [])):
             raise BadInput("There are no notes in this voice.", hint="Draw a melody, or choose a voice that has one.")
-        values: dict[str, Any] = {"mode": "Repaint" if mode == "Loop" else mode, "piece": self.desk.key(piece)}
+        values: dict[str, Any] = {"mode": "Repaint" if mode == "Loop" else mode, "piece": self.desk.key(owner, piece)}
         if mode == "Loop":
             values |= {"loop": True, "repaint_bars": str(wish.get("bars", ""))}
         if mode == "Repaint":

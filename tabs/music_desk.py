@@ -75,9 +75,9 @@ class Desk:
             raise BadInput("This is no piece of music.", field="piece") from error
         return data
 
-    def key(self, piece: Any) -> str:
+    def key(self, owner: str, piece: Any) -> str:
         """The piece among the inputs of jobs. Raises BadInput."""
-        return self.studio.jobs.desk.inputs.keep(self.midi(piece), "piece")
+        return self.studio.inputs(owner).keep(self.midi(piece), "piece")
 
     def output(self, owner: str, output_id: str) -> Output:
         """One's own MIDI output. Raises NotFound."""
@@ -103,7 +103,7 @@ class Desk:
 
     def sound(self, owner: str, given: dict[str, Any], more: dict[str, Any] | None = None) -> str:
         """A job that sounds the piece; its id."""
-        values = {"piece": self.key(given.get("piece")), "loop": bool(given.get("loop")), **self.mixed(given.get("mix")), **(more or {})}
+        values = {"piece": self.key(owner, given.get("piece")), "loop": bool(given.get("loop")), **self.mixed(given.get("mix")), **(more or {})}
         return str(self.studio.submit(RENDER, values, owner=owner).id)
 
     def export(self, owner: str, given: dict[str, Any]) -> str:
@@ -112,7 +112,7 @@ class Desk:
         if what == "Stems":
             return self.sound(owner, given, {"stems": True})
         if what in SCORES and EXPORT in self.studio.pipelines:
-            return str(self.studio.submit(EXPORT, {"piece": self.key(given.get("piece")), "format": what}, owner=owner).id)
+            return str(self.studio.submit(EXPORT, {"piece": self.key(owner, given.get("piece")), "format": what}, owner=owner).id)
         if what not in SOUND_FILES:
             raise BadInput("A piece can't be written like that.", field="what")
         return self.sound(owner, given, {"format": what})

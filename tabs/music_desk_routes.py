@@ -40,7 +40,7 @@ class DeskRoutes:
         return {"kept": True}
 
     async def read(self, request: Request) -> Any:
-        inputs = self.studio.jobs.desk.inputs
+        inputs = self.studio.inputs(_owner(request))
         key = await apart(inputs.keep, await raw(request, self.studio.settings.max_upload_mb * 2**20), "piece")
         if not key.endswith(".mid"):
             raise BadInput("This is no MIDI file.", hint="Give a file that ends in .mid.", field="piece")

@@ -92,7 +92,7 @@ class LearnPage(JobPage):
     # -- events ----------------------------------------------------------------------------------------------
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        inputs = self.studio.jobs.desk.inputs
+        inputs = self.studio.inputs(owner)
         files = [Path(path) for path in given["files"] or []]
         if not files:
             raise BadInput("There are no pieces to learn from.", hint="Give some MIDI files, five or more work well.", field=FILES)

@@ -37,11 +37,11 @@ class Hand:
         settings = job.params.model_dump(mode="json")
         values = {name: settings[name] for name in ("model", "own", "values", "seed") if name in settings}
         summary = {name: value for name, value in job.summary.items() if name != "pace"}
-        return str(self.studio.submit(REPORT, values | {"method": job.pipeline.id, "settings": settings, "summary": summary, "parts": self.parts(outputs), "address": address, "language": lang}, owner=owner).id)
+        return str(self.studio.submit(REPORT, values | {"method": job.pipeline.id, "settings": settings, "summary": summary, "parts": self.parts(owner, outputs), "address": address, "language": lang}, owner=owner).id)
 
-    def parts(self, outputs: list[Output]) -> list[dict[str, str]]:
+    def parts(self, owner: str, outputs: list[Output]) -> list[dict[str, str]]:
         """Figures as SVG where there is one, other pictures, and tables; each kept as a job's input."""
-        inputs = self.studio.jobs.desk.inputs
+        inputs = self.studio.inputs(owner)
         keep = {".svg": inputs.keep_drawing, ".csv": inputs.keep_table, ".png": inputs.keep, ".gif": inputs.keep, ".webp": inputs.keep}
         drawn = {output.title for output in outputs if output.path.endswith(".svg")}
         found = []
@@ -61,7 +61,7 @@ class Hand:
         output = self.studio.store.output(output_id)
         if output.owner != owner or output.kind != "image" or not Path(output.path).is_file():
             raise NotFound("There is no such picture.")
-        key = self.studio.jobs.desk.inputs.keep(Path(output.path).read_bytes())
+        key = self.studio.inputs(owner).keep(Path(output.path).read_bytes())
         self.studio.store.remember(owner, f"restore:{GENERATE}", {"prompt": "", "image": key})
         return self.studio.places.get(GENERATE, [])
 

@@ -246,7 +246,7 @@ class LearnPage(JobPage):
     def on_upload(self, path: str, state: dict[str, Any], model: str, own: str, values: dict[str, Any], request: gr.Request) -> list[Any]:
         """The table is kept and read, its columns are guessed."""
         try:
-            key = self.studio.jobs.desk.inputs.keep_table(Path(path).read_bytes(), "table")
+            key = self.studio.inputs(ui.owner(request)).keep_table(Path(path).read_bytes(), "table")
             state = EMPTY | {"table": key, "model": model, "own": own, "values": values}
             state["seen"] = self.learn.given.seen(self._data(state))
             state["columns"] = _numbers(state["seen"], state["seen"]["time"])

@@ -131,9 +131,9 @@ def test_several_pictures_go_to_the_job_and_come_back_for_models_that_look_at_th
     for file in files:
         Image.new("RGB", (64, 70), file.stem).save(file)
     held = {"prompt": "both", "more_images": [(str(file), None) for file in files]}
-    keys = form.values(given(form, model="editor", **held))["more_images"]
+    keys = form.values("me", given(form, model="editor", **held))["more_images"]
     assert [Image.open(studio.jobs.desk.inputs.path(key)).getpixel((3, 3))[2] > 200 for key in keys] == [False, True], "in their order"
-    assert form.values(given(form, model="classic", **held))["more_images"] == [], "out of sight is untouched"
+    assert form.values("me", given(form, model="classic", **held))["more_images"] == [], "out of sight is untouched"
     back = shown(form, model="editor", prompt="both", more_images=[*keys, "0" * 64 + ".png"])["more_images"]
     assert back["visible"] is True and [picture.size for picture in back["value"]] == [(64, 70)] * 2, "what is gone is left out"
     assert shown(form, model="classic", prompt="x", more_images=keys)["more_images"]["visible"] is False
@@ -144,7 +144,7 @@ def test_several_pictures_go_to_the_job_and_come_back_for_models_that_look_at_th
 def test_the_strength_is_out_of_sight_where_pictures_are_only_looked_at(form: Form) -> None:
     for model, visible in (("editor", False), ("classic", True), ("flow", True)):
         assert shown(form, model=model, prompt="x", denoising_strength=0.4)["denoising_strength"]["visible"] is visible
-        values = form.values(given(form, model=model, prompt="x", denoising_strength=0.4))
+        values = form.values("me", given(form, model=model, prompt="x", denoising_strength=0.4))
         assert values["denoising_strength"] == (0.4 if visible else 0.75)
     moved = dict(zip(("negative_prompt", *advice.FOLLOWED, *TRAITS), form.on_model("editor", "Square 1:1", advice.ADVISED, {}, 20, 4.0, "Automatic", "Automatic", 64, 64), strict=False))
     assert moved["denoising_strength"]["visible"] is False and moved["more_images"]["visible"] is True
@@ -197,16 +197,16 @@ def kept(studio: Studio, image: Image.Image) -> str:
 def test_a_job_s_picture_and_mask_come_back_by_their_keys(studio: Studio) -> None:
     editor = PictureEditor(studio)
     image, mask = kept(studio, Image.effect_noise((40, 30), 60).convert("RGB")), kept(studio, Image.linear_gradient("L").resize((40, 30)))
-    assert editor.keys(editor.shown(image, mask)) == (image, mask), "a soft mask stays soft"
-    assert editor.keys(editor.shown(image)) == (image, "") and editor.keys("") == editor.keys(None) == ("", "")
+    assert editor.keys("me", editor.shown(image, mask)) == (image, mask), "a soft mask stays soft"
+    assert editor.keys("me", editor.shown(image)) == (image, "") and editor.keys("me", "") == editor.keys("me", None) == ("", "")
 
 
 def test_a_mask_with_nothing_painted_is_none_and_one_painted_on_fewer_pixels_is_laid_over_the_whole_picture(studio: Studio) -> None:
     editor = PictureEditor(studio)
     image, black, half = kept(studio, Image.new("RGB", (40, 30), "teal")), kept(studio, Image.new("RGB", (40, 30))), Image.new("RGB", (20, 15))
     half.paste("white", (0, 0, 10, 15))
-    assert editor.keys(json.dumps({"image": image, "mask": black})) == (image, "")
-    _, mask = editor.keys(json.dumps({"image": image, "mask": kept(studio, half)}))
+    assert editor.keys("me", json.dumps({"image": image, "mask": black})) == (image, "")
+    _, mask = editor.keys("me", json.dumps({"image": image, "mask": kept(studio, half)}))
     with Image.open(studio.jobs.desk.inputs.path(mask)) as laid:
         assert laid.size == (40, 30) and laid.getpixel((5, 15)) == 255 and laid.getpixel((35, 15)) == 0
 
@@ -214,16 +214,16 @@ def test_a_mask_with_nothing_painted_is_none_and_one_painted_on_fewer_pixels_is_
 def test_a_mask_that_has_not_arrived_is_told_and_never_left_out_in_silence(studio: Studio) -> None:
     image = kept(studio, Image.new("RGB", (40, 30), "teal"))
     with pytest.raises(BadInput, match="not reached") as told:
-        PictureEditor(studio).keys(json.dumps({"image": image, "mask": "?"}))
+        PictureEditor(studio).keys("me", json.dumps({"image": image, "mask": "?"}))
     assert told.value.field == "mask"
     with pytest.raises(NotFound):
-        PictureEditor(studio).keys(json.dumps({"image": "0" * 64 + ".png", "mask": ""}))
+        PictureEditor(studio).keys("me", json.dumps({"image": "0" * 64 + ".png", "mask": ""}))
 
 
 def test_a_mask_of_another_size_is_not_put_over_a_picture_and_a_lost_picture_leaves_nothing(studio: Studio) -> None:
     editor = PictureEditor(studio)
     image, mask = kept(studio, Image.new("RGB", (40, 30), "teal")), kept(studio, Image.new("L", (20, 20), 255))
-    assert editor.keys(editor.shown(image, mask)) == (image, "") and editor.shown("0" * 64 + ".png", mask) == ""
+    assert editor.keys("me", editor.shown(image, mask)) == (image, "") and editor.shown("0" * 64 + ".png", mask) == ""
 
 
 def test_a_turned_photograph_comes_upright_with_its_mask(studio: Studio) -> None:
@@ -232,7 +232,7 @@ def test_a_turned_photograph_comes_upright_with_its_mask(studio: Studio) -> None
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(buffer, "JPEG", exif=exif)
     image, mask = studio.jobs.desk.inputs.keep(buffer.getvalue()), kept(studio, Image.new("L", (30, 40), 255))
-    assert PictureEditor(studio).keys(PictureEditor(studio).shown(image, mask)) == (image, mask)
+    assert PictureEditor(studio).keys("me", PictureEditor(studio).shown(image, mask)) == (image, mask)
 
 
 # -- styles --------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_the_desk_keeps_each_person_s_piece_note_for_note(studio: Studio) -> Non
     desk.keep("me", {"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j"})
     assert desk.recall("me") == json.loads(json.dumps({"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j"}))
     assert desk.recall("you")["piece"] != desk.recall("me")["piece"]
-    path = studio.jobs.desk.inputs.path(desk.key(PIECE))
+    path = studio.jobs.desk.inputs.path(desk.key("me", PIECE))
     assert [[note["start"], note["pitch"], note["length"], note["velocity"]] for note in desk.piece(path)["voices"][0]["notes"]] == [[n.start, n.pitch, n.length, n.velocity] for n in tune(72).notes]
 
 
@@ -149,7 +149,7 @@ def test_exports_are_what_the_pipelines_write_and_nothing_else(studio: Studio) -
 def test_wishes_of_the_script_become_parameters(studio: Studio) -> None:
     page, desk = ComposePage(studio), Desk(studio)
     desk.keep("me", {"piece": PIECE})
-    whole = desk.key(PIECE)
+    whole = desk.key("me", PIECE)
     assert page.acted("me", {"mode": "Continue"}) == {"mode": "Continue", "piece": whole}
     assert page.acted("me", {"mode": "Repaint", "bars": "2-3", "voices": [1]}) == {"mode": "Repaint", "piece": whole, "repaint_bars": "2-3", "repaint_voices": "2"}
     assert page.acted("me", {"mode": "Loop", "bars": "3-4"}) == {"mode": "Repaint", "piece": whole, "loop": True, "repaint_bars": "3-4"}
@@ -255,7 +255,7 @@ def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, lea
     one.write_bytes(Desk(studio).midi(PIECE))
     other.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     values, _ = learn.asked("me", given | {"files": [str(one)]})
-    assert values["pieces"] == [Desk(studio).key(PIECE)] and values["name"] == "Mine" and LearnParams.parse(values)
+    assert values["pieces"] == [Desk(studio).key("me", PIECE)] and values["name"] == "Mine" and LearnParams.parse(values)
     with pytest.raises(BadInput, match="holiday.png"):
         learn.asked("me", given | {"files": [str(one), str(other)]})
 

@@ -193,15 +193,15 @@ def test_the_form_reads_what_its_controls_hold_for_each_method(studio: Studio) -
         "Quick:stroke": 2.0,
         "strength": 0.5,
     }
-    values = form.values(given)
+    values = form.values("me", given)
     assert values["styles"] == "Dusk" and values["image"] == source and (values["stroke"], values["strength"], values["mask"]) == (2.0, 0.5, "")
     studio.submit(BLEND, values, owner="me")
-    assert form.values(given | {"mix": BLENDED})["style2_weight"] == 0.25
-    words = form.values(given | {"method": "With the image model", "mix": single(ONE), "With the image model:preset": "Watercolour"})
+    assert form.values("me", given | {"mix": BLENDED})["style2_weight"] == 0.25
+    words = form.values("me", given | {"method": "With the image model", "mix": single(ONE), "With the image model:preset": "Watercolour"})
     assert words["preset"] == "Watercolour" and words["style"] == "", "without an IP-Adapter words tell the manner"
     for lacking, field in (({"picture": None}, "image"), ({"mix": []}, "style")):
         with pytest.raises(BadInput) as refused:
-            form.values(given | lacking)
+            form.values("me", given | lacking)
         assert refused.value.field == field
 
 
@@ -215,7 +215,7 @@ def test_what_is_filled_in_along_an_axis_of_a_sheet_is_painted(studio: Studio) -
         "picture": "shown.png", "source": samples("photos")[0].key, "editor": "", "method": "Quick", "mix": single("n:Dusk"),
         "x_axis": "Styles", "x_values": sheet.on_fill("Styles", ""), "y_axis": "Colours", "y_values": sheet.on_fill("Colours", ""), "z_axis": "Strength", "z_values": "0.5, 1",
     }  # fmt: skip
-    values = sheet.values(given)
+    values = sheet.values("me", given)
     assert studio.jobs.verdict(studio.pipelines[SHEET], studio.pipelines[SHEET].Params.parse(values)).facts["cells"] == 6 * 3 * 2
 
 
@@ -225,7 +225,7 @@ def test_a_picture_of_another_kind_is_kept_as_png_with_the_same_pixels_and_stand
     exif = Image.Exif()
     exif[0x0112] = 6
     shown.save(turned, kind, **({} if kind == "BMP" else {"exif": exif}), **({"quality": 100} if kind == "AVIF" else {}))
-    key = keep_data(studio, turned.getvalue())
+    key = keep_data(studio.inputs("me"), turned.getvalue())
     assert key.endswith(".png")
     with Image.open(turned) as before, Image.open(studio.jobs.desk.inputs.path(key)) as kept:
         assert kept.convert("RGB").tobytes() == before.convert("RGB").tobytes()
@@ -235,12 +235,12 @@ def test_a_picture_of_another_kind_is_kept_as_png_with_the_same_pixels_and_stand
 def test_print_colours_lose_their_profile_and_what_is_no_still_picture_is_refused(studio: Studio) -> None:
     printed, pages = io.BytesIO(), io.BytesIO()
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(printed, "TIFF", icc_profile=b"of print")
-    with Image.open(studio.jobs.desk.inputs.path(keep_data(studio, printed.getvalue()))) as kept:
+    with Image.open(studio.jobs.desk.inputs.path(keep_data(studio.inputs("me"), printed.getvalue()))) as kept:
         assert kept.mode == "RGB" and kept.getpixel((0, 0)) == (255, 0, 0) and "icc_profile" not in kept.info
     Image.new("L", (16, 16)).save(pages, "TIFF", save_all=True, append_images=[Image.new("L", (16, 16), 9)])
     for data in (pages.getvalue(), printed.getvalue()[:200], b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"BM but no picture", b"RIFF\x24\0\0\0WAVEfmt ", b""):
         with pytest.raises(BadInput, match="no picture"):
-            keep_data(studio, data)
+            keep_data(studio.inputs("me"), data)
 
 
 def test_a_job_s_settings_fill_the_form_again(studio: Studio) -> None:

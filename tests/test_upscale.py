@@ -374,16 +374,16 @@ def test_the_page_takes_several_files_of_many_kinds_and_names_what_is_none(queue
         detailed(9, 7).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no picture")
     detailed(9, 7).save(tmp_path / "moves.gif", save_all=True, append_images=[detailed(9, 7, 2)])
-    given = pictures_given(studio, str(tmp_path / "a.png"), [str(tmp_path / name) for name in ("b.bmp", "c.tiff", "d.gif", "b.bmp")])
+    given = pictures_given(queue.desk.inputs, str(tmp_path / "a.png"), [str(tmp_path / name) for name in ("b.bmp", "c.tiff", "d.gif", "b.bmp")])
     assert given["image"].endswith(".png") and 2 <= len(given["more"]) == len(set(given["more"])) < 4, "a picture that is there twice is taken once"
     job = queue.submit("image.upscale", given | {"scale": 2.0, "upscaler": "Nearest"}, owner="local").wait()
     assert {result(queue, job, number).size for number in range(len(job.outputs))} == {(18, 14)} and not job.summary["notes"]
     for name in ("notes.txt", "moves.gif"):
         with pytest.raises(BadInput, match=name) as refused:
-            pictures_given(studio, None, [str(tmp_path / "a.png"), str(tmp_path / name)])
+            pictures_given(queue.desk.inputs, None, [str(tmp_path / "a.png"), str(tmp_path / name)])
         assert refused.value.field == "more"
     with pytest.raises(BadInput, match="no picture to enlarge"):
-        pictures_given(studio, None, None)
+        pictures_given(queue.desk.inputs, None, None)
     offered = {value: label for label, value in upscaler_choices(studio, "ja")}
     assert list(offered)[:4] == ["Automatic", "Real-ESRGAN", "Lanczos", "Nearest"] and offered["upscale_models/SwinIR_x2"] == "SwinIR_x2 – 2 倍" and offered["Nearest"].startswith("最近傍")
     assert "upscale_models/4x_pickled" not in offered

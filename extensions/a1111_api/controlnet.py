@@ -49,7 +49,7 @@ class ControlNet:
         if len(images) > MOST:
             raise BadInput(f"{len(images)} pictures are too many for one request; it can have {MOST}.", field="controlnet_images")
         process = process_of(text(asked, "controlnet_module") or "none", look(self.studio, owner(request)))
-        jobs = [await run_in_threadpool(self._job, process, image, asked) for image in images]
+        jobs = [await run_in_threadpool(self._job, owner(request), process, image, asked) for image in images]
         if process == "None":
             return {"images": images, "info": "Success"}
         if ANNOTATE not in self.studio.pipelines:
@@ -57,10 +57,10 @@ class ControlNet:
         task = await self.tasks.run(request, ANNOTATE, jobs, pictures=len(jobs))
         return await run_in_threadpool(self._made, task)
 
-    def _job(self, process: str, image: Any, asked: Asked) -> dict[str, Any]:
+    def _job(self, who: str, process: str, image: Any, asked: Asked) -> dict[str, Any]:
         """The shorter side gets the resolution that is asked for; Canny its thresholds, where they can be set."""
         picture = as_sent(opened(image))
-        job = {"image": self.studio.jobs.desk.inputs.keep(png(picture)), "method": process}
+        job = {"image": self.studio.inputs(who).keep(png(picture)), "method": process}
         side = whole(asked, "controlnet_processor_res") if "controlnet_processor_res" in asked else 0
         if side > 0:
             job["width" if picture.width <= picture.height else "height"] = side

@@ -86,7 +86,7 @@ class Extras:
         jobs, owned = [], []
         for place, picture in enumerate(pictures):
             if how.upscalers and how.scale(picture) > 1:
-                key = await run_in_threadpool(self.studio.jobs.desk.inputs.keep, png(as_sent(picture)))
+                key = await run_in_threadpool(self.studio.inputs(owner(request)).keep, png(as_sent(picture)))
                 jobs += [{"image": key, "scale": how.scale(picture), "upscaler": upscaler} for upscaler in how.upscalers]
                 owned += [place] * len(how.upscalers)
         task = await self.tasks.run(request, UPSCALE, jobs, pictures=len(jobs)) if jobs else None

@@ -59,10 +59,10 @@ class Generating:
         here = look(self.studio, who)
         asked = complete(kind, sent, here)
         values = values_of(kind, asked, here)
-        images, masks = self._pictures(asked) if kind == "img2img" else ([], [])
-        values |= self._more(asked, here) if kind == "img2img" else {}
+        images, masks = self._pictures(asked, who) if kind == "img2img" else ([], [])
+        values |= self._more(asked, here, who) if kind == "img2img" else {}
         units = units_of(asked, here)
-        values |= control_values(units, lambda image: keep(image, self.studio.jobs.desk.inputs)) | ({"resize": control_resize(units)} if units and kind == "txt2img" else {})
+        values |= control_values(units, lambda image: keep(image, self.studio.inputs(who))) | ({"resize": control_resize(units)} if units and kind == "txt2img" else {})
         if not yes(asked, "override_settings_restore_afterwards"):
             set_options(self.studio, who, table(asked, "override_settings"))
         pipeline: Any = self.studio.pipelines[GENERATE]
@@ -78,26 +78,26 @@ class Generating:
             raise BadInput(f"{count} pictures are too many for one request; it can have {MOST}.", field="batch_size")
         return Read(asked, here, GENERATE, jobs, left, script)
 
-    def _pictures(self, asked: Asked) -> tuple[list[str], list[str]]:
+    def _pictures(self, asked: Asked, who: str) -> tuple[list[str], list[str]]:
         """Keys of the pictures to begin from, and of the mask at the size of each. Raises NotFound, BadInput."""
         images = asked.get("init_images")
         if not isinstance(images, list) or not images:
             raise NotFound("Init image not found.", hint="Send at least one picture in init_images.", field="init_images")
-        inputs = self.studio.jobs.desk.inputs
+        inputs = self.studio.inputs(who)
         keys = [keep(image, inputs) for image in images]
         if not asked.get("mask"):
             return keys, []
         rounded = yes(asked, "mask_round") if "mask_round" in asked else True
         return keys, [keep_mask(asked["mask"], opened(image).size, rounded, inputs) for image in images]
 
-    def _more(self, asked: Asked, here: Here) -> dict[str, Any]:
+    def _more(self, asked: Asked, here: Here, who: str) -> dict[str, Any]:
         """A field of this studio: further pictures, for models that look at several. Raises BadInput."""
         sent = asked.get("more_images") or []
         if "more_images" not in here.fields or not sent:
             return {}
         if not isinstance(sent, list):
             raise BadInput("more_images must be a list.", field="more_images")
-        return {"more_images": [keep(image, self.studio.jobs.desk.inputs) for image in sent]}
+        return {"more_images": [keep(image, self.studio.inputs(who)) for image in sent]}
 
     def _told(self, kind: Kind, read: Read, task: Task) -> dict[str, Any]:
         asked, script = read.asked, read.script

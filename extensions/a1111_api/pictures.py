@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from studio.api import BadInput, Inputs, StudioError
+from studio.api import BadInput, Inputs
 
 HALF = 128
 
@@ -46,7 +46,7 @@ def keep(value: Any, inputs: Inputs) -> str:
     data = decoded(value)
     try:
         return inputs.keep(data)
-    except StudioError as error:
+    except BadInput as error:
         raise BadInput("Invalid encoded image.", hint=error.message, field="image") from error
 
 

@@ -1,0 +1,70 @@
+"""Uploads to the page: counted at the door, and taken away after a day. Gradio keeps each, and a copy of every file that it shows, for ever."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from studio.errors import BadInput, StudioError
+from studio.i18n import Words, language
+from studio.storage import UPLOAD_SECONDS
+
+if TYPE_CHECKING:
+    from studio.storage import Storage
+
+PATH = "/gradio_api/upload"
+SWEEP_SECONDS = 600
+
+
+class UploadDoor:
+    """ASGI middleware behind the gate: a visitor whose storage has no room for an upload is told so before it is read."""
+
+    def __init__(self, app: Any, storage: Storage, words: Words) -> None:
+        self.app, self.storage, self.words = app, storage, words
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        answer: Any = self.app
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/") == PATH:
+            try:
+                self._admit(Headers(scope=scope))
+            except StudioError as error:
+                lang = language(Headers(scope=scope), Request(scope).cookies)
+                told = " ".join(self.words.say(lang, part) for part in (error.message, error.hint) if part)
+                answer = PlainTextResponse(told, status_code=error.status)
+        await answer(scope, receive, send)
+
+    def _admit(self, headers: Headers) -> None:
+        """Raises StorageFull, BadInput."""
+        owner, size = unquote(headers["x-seisei-owner"]), headers.get("content-length", "")
+        if not self.storage.limits(owner):
+            return
+        if not size.isdecimal():
+            raise BadInput("The upload does not say how large it is.", hint="Send it with its length.")
+        self.storage.uploaded(owner, int(size))
+
+
+def sweep(folder: Path, kept: Iterable[str] = (), now: float = 0.0) -> int:
+    """How many files of more than a day ago went; `kept` are those that the page was built with."""
+    last, spared, gone = (now or time.time()) - UPLOAD_SECONDS, set(kept), 0
+    for place, folders, files in os.walk(folder, topdown=False):
+        for path in (Path(place) / name for name in files):
+            if str(path) not in spared and path.stat().st_ctime <= last:
+                path.unlink(missing_ok=True)
+                gone += 1
+        for empty in (Path(place) / name for name in folders):
+            if not any(empty.iterdir()) and empty.stat().st_ctime <= last:
+                empty.rmdir()
+    return gone
+
+
+def built_with(page: Any) -> set[str]:
+    """Files that the page showed from its first moment."""
+    return {path for part in page.blocks.values() for path in getattr(part, "keep_in_cache", ())}
