@@ -27,7 +27,7 @@ from tabs.job_page import STREAMING
 PIPELINE = advice.PIPELINE
 FORM = "image.form"  # under which it is kept
 MOST_SEED = 2**31
-WANTED = "(next) => { if (!next?.pipeline) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
+WANTED = "(waits) => { if (waits) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
 MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision", "layers")
 
 
@@ -44,6 +44,7 @@ class CreatePage(PicturePage):
     def build(self) -> None:
         words = self.studio.words
         self.chosen, self.next, self.blank = gr.State(""), gr.State({}), gr.State(False)
+        self.waits = gr.JSON(False, visible="hidden")  # a State's value never reaches a script
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left", elem_id="image-form"):
                 self.form.build(self.earlier.build)
@@ -77,7 +78,7 @@ class CreatePage(PicturePage):
         self.view.select(self.on_select, [], [self.chosen, *self.actions.told], **ui.EACH)
         self.view.input(self.on_words, inputs_kwargs=given, outputs=[form.prompt_box.prompt, self.earlier.back], **ui.QUICK).then(self.on_go, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         taken = [self.next, self.earlier.back, *form.filled]
-        told = self.view.apply(self.on_task, inputs_kwargs=given, outputs=taken, **ui.QUICK).then(None, [self.next], [], js=WANTED)
+        told = self.view.apply(self.on_task, inputs_kwargs=given, outputs=[self.waits, *taken], **ui.QUICK).then(None, [self.waits], [], js=WANTED)
         told.then(self.on_next, inputs_kwargs=given | {"next": self.next}, outputs=self.streamed, **STREAMING)
         self.actions.listen(self, upscale)
         self.keep.click(self.on_keep, inputs_kwargs=given, outputs=[], **ui.QUICK)
@@ -166,9 +167,9 @@ class CreatePage(PicturePage):
         shown = self.form.shown(owner, values)
         if chosen.picture and not values["image"]:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
-            return [{}, gr.update(visible=True), *shown]
+            return [True, {}, gr.update(visible=True), *shown]
         go = {"pipeline": advice.GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
-        return [go, gr.update(visible=True), *shown]
+        return [False, go, gr.update(visible=True), *shown]
 
     def on_back(self, request: gr.Request, **given: Any) -> list[Any]:
         """The form as it was before; once more comes back to now."""

@@ -409,7 +409,7 @@ def test_every_task_that_is_offered_can_be_queued(studio: Studio, model: str, la
 
 def test_the_small_model_gets_the_tasks_that_it_can_do(studio: Studio) -> None:
     small = advice.traits(studio, "small")
-    assert [task.key for task in TASKS if task.fits(small)] == ["logo", "character", "pattern", "pixel", "restyle"]
+    assert [task.key for task in TASKS if task.fits(small)] == ["logo", "character", "pixel", "restyle"]
     assert 'data-task="restyle" data-opens="style"' in ideas(small, studio.words, "en"), "it draws no photos: the Style page paints them"
     assert "data-opens" not in ideas(advice.traits(studio, "classic"), studio.words, "en")
     assert "character" not in [task.key for task in TASKS if task.fits(advice.traits(studio, "flow"))]

@@ -274,6 +274,12 @@ def restyle(page: Any) -> Any:
 
 def test_a_photo_is_restyled_by_the_style_page_or_by_a_model_that_can_in_one_click(opened: Any, studio: Running, tmp_path: Path) -> None:
     draw(opened, studio)
+    opened.get_by_role("button", name="Examples and tasks").click()
+    opened.locator("[data-task=pixel]").click()
+    until(lambda: len(studio.get("/api/v1/jobs")) or None, "the task did not begin")
+    until(lambda: not studio.get("/api/v1/jobs"), "the task did not end")
+    settled(opened)
+    assert not opened.locator("#seisei-told", has_text="Give your picture").count(), "it needs none"
     restyle(opened).click()
     opened.wait_for_selector("#image-style-go >> visible=true")
     tab(opened, "Create")
