@@ -22,6 +22,7 @@ from studio.errors import (
     NotFound,
     QueueFull,
     Stopped,
+    StorageFull,
     StudioError,
     WorkerDied,
 )
@@ -138,6 +139,7 @@ __all__ = [
     "Stopped",
     "Stopping",
     "Studio",
+    "StorageFull",
     "StudioError",
     "Tab",
     "Text",

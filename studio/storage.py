@@ -65,7 +65,7 @@ class Storage:
         def given(key: str, size: int) -> None:
             if not self.store.has_input(owner, key):
                 self.admit(owner, size)
-                self.store.note_input(owner, key, size)
+            self.store.note_input(owner, key, size)
 
         return Inputs(self.store.data / "inputs", given)
 
@@ -73,7 +73,7 @@ class Storage:
         """The inputs that a job names are its owner's from now on, however they came."""
         for key in set(KEY.findall(json.dumps(params))):
             path = inputs.folder / key
-            if not self.store.has_input(owner, key) and path.is_file():
+            if path.is_file():
                 self.store.note_input(owner, key, path.stat().st_size)
 
     def _free(self, owner: str) -> None:

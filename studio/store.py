@@ -305,8 +305,9 @@ class Store:
         return self._one("SELECT 1 FROM inputs WHERE owner = ? AND key = ?", owner, key) is not None
 
     def note_input(self, owner: str, key: str, size: int) -> None:
+        """One that is known already is as fresh as if it had come now."""
         with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO inputs VALUES (?, ?, ?, ?)", (owner, key, size, time.time()))
+            self._db.execute("INSERT INTO inputs VALUES (?, ?, ?, ?) ON CONFLICT (owner, key) DO UPDATE SET created = excluded.created", (owner, key, size, time.time()))
 
     def forget_uploads(self, uploads: str, before: float) -> None:
         with self._transaction():

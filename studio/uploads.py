@@ -1,7 +1,8 @@
-"""Uploads to the page: counted at the door, and taken away after a day. Gradio keeps each, and a copy of every file that it shows, for ever."""
+"""Uploads to the page: counted at the door, and taken away after a week. Gradio keeps each, and a copy of every file that it shows, for ever."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -9,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from studio.errors import BadInput, StudioError
 from studio.i18n import Words, language
-from studio.storage import UPLOAD_SECONDS
 
 if TYPE_CHECKING:
     from studio.storage import Storage
 
 PATH = "/gradio_api/upload"
 SWEEP_SECONDS = 600
+KEPT_SECONDS = 7 * 24 * 3600
 
 
 class UploadDoor:
@@ -34,7 +36,7 @@ class UploadDoor:
         answer: Any = self.app
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/") == PATH:
             try:
-                self._admit(Headers(scope=scope))
+                await run_in_threadpool(self._admit, Headers(scope=scope))
             except StudioError as error:
                 lang = language(Headers(scope=scope), Request(scope).cookies)
                 told = " ".join(self.words.say(lang, part) for part in (error.message, error.hint) if part)
@@ -52,16 +54,18 @@ class UploadDoor:
 
 
 def sweep(folder: Path, kept: Iterable[str] = (), now: float = 0.0) -> int:
-    """How many files of more than a day ago went; `kept` are those that the page was built with."""
-    last, spared, gone = (now or time.time()) - UPLOAD_SECONDS, set(kept), 0
+    """How many files of more than a week ago went: a page may stay open for days; `kept` are those that the page was built with."""
+    last, spared, gone = (now or time.time()) - KEPT_SECONDS, set(kept), 0
     for place, folders, files in os.walk(folder, topdown=False):
         for path in (Path(place) / name for name in files):
-            if str(path) not in spared and path.stat().st_ctime <= last:
-                path.unlink(missing_ok=True)
-                gone += 1
+            with contextlib.suppress(OSError):  # moved or taken away meanwhile, or held open
+                if str(path) not in spared and path.stat().st_ctime <= last:
+                    path.unlink()
+                    gone += 1
         for empty in (Path(place) / name for name in folders):
-            if not any(empty.iterdir()) and empty.stat().st_ctime <= last:
-                empty.rmdir()
+            with contextlib.suppress(OSError):
+                if empty.stat().st_ctime <= last:
+                    empty.rmdir()  # which it refuses where something is in it
     return gone
 
 

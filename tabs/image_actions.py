@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -107,3 +108,11 @@ def own_output(studio: Studio, output_id: str, request: gr.Request) -> Output:
     except StudioError as error:
         raise ui.toast(studio, error, request) from error
     return output
+
+
+def kept_output(studio: Studio, output: Output, request: gr.Request) -> str:
+    """Its key among the inputs, to begin from. Raises a message for the page where a visitor has no room left."""
+    try:
+        return studio.inputs(ui.owner(request)).keep(Path(output.path).read_bytes())
+    except StudioError as error:
+        raise ui.toast(studio, error, request) from error

@@ -29,6 +29,11 @@ def facts(studio: Studio, model: str) -> dict[str, Any]:
     return pipeline.need(pipeline.Params.parse({"model": model or ""}), studio.catalog).facts
 
 
+def default_model(studio: Studio) -> str:
+    """The one that draws where none was chosen: what the pipeline takes; where none can draw from words alone, the first of the list."""
+    return str(facts(studio, "").get("model", "")) or next((key for _, key in usable_models(studio)), "")
+
+
 def advice(studio: Studio, model: str) -> dict[str, Any]:
     return dict(facts(studio, model).get("advice", {}))
 

@@ -7,7 +7,6 @@ import html
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -15,7 +14,7 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio, StudioError
 from tabs import image_advice as advice
-from tabs.image_actions import Actions, own_output, own_words
+from tabs.image_actions import Actions, kept_output, own_output, own_words
 from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_prompt
 from tabs.image_form import EXTEND, Form
 from tabs.image_page import PicturePage
@@ -141,8 +140,7 @@ class CreatePage(PicturePage):
     # -- filling ---------------------------------------------------------------------------------------------
 
     def _ideas(self, model: str, lang: str) -> str:
-        models = advice.usable_models(self.studio)
-        return ideas(advice.traits(self.studio, model or (models[0][1] if models else "")), self.studio.words, lang)
+        return ideas(advice.traits(self.studio, model or advice.default_model(self.studio)), self.studio.words, lang)
 
     def _last_model(self, owner: str) -> str:
         return str((self.studio.store.recall(owner, FORM) or {}).get("model", ""))
@@ -200,8 +198,7 @@ class CreatePage(PicturePage):
         if given:
             store.remember(owner, FORM, values)
         if not values:
-            models = advice.usable_models(self.studio)
-            values = {"prompt": examples(advice.traits(self.studio, models[0][1] if models else ""), ui.lang(request))[0]}
+            values = {"prompt": examples(advice.traits(self.studio, advice.default_model(self.studio)), ui.lang(request))[0]}
         return self.form.shown(owner, values)
 
     def on_measure(self, request: gr.Request, **given: Any) -> str:
@@ -243,8 +240,7 @@ class CreatePage(PicturePage):
         elif not traits.get("begins", True):  # it looks at its picture, and gives another one from another seed
             params |= {"seed": other}
         else:
-            key = self.studio.inputs(ui.owner(request)).keep(Path(output.path).read_bytes())
-            params |= {"seed": other, "image": key, "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)
+            params |= {"seed": other, "image": kept_output(self.studio, output, request), "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)
         try:
             job = self.studio.submit(PIPELINE, params | {"count": 1}, owner=ui.owner(request))
         except StudioError as error:
@@ -252,7 +248,7 @@ class CreatePage(PicturePage):
         yield from self.follow(job, request)
 
     def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
-        key = self.studio.inputs(ui.owner(request)).keep(Path(own_output(self.studio, chosen, request).path).read_bytes())
+        key = kept_output(self.studio, own_output(self.studio, chosen, request), request)
         return [self.form.picture.shown(key), gr.update(open=True), advice.AS_PICTURE]
 
 

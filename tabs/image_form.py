@@ -189,7 +189,7 @@ class Form:
         """For `filled`: parameters (with "extras") as the form shows them; what they leave out stays as the model's makers advise."""
         extras = values.get("extras") or {}
         models = advice.usable_models(self.studio)
-        model = values.get("model") or (models[0][1] if models else "")
+        model = values.get("model") or advice.default_model(self.studio)
         traits = advice.traits(self.studio, model)
         written, styles = self.styles.taken_off(owner, values, extras)
         picture = self.picture.shown(str(values.get("image") or ""), str(values.get("mask") or ""))

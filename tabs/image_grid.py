@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from studio import ui
-from studio.api import Studio, StudioError
+from studio.api import StorageFull, Studio, StudioError
 from tabs import image_advice as advice
 from tabs.grid_axes import WHICH, GridAxes
 from tabs.image_actions import listen_scripted, scripted
@@ -117,6 +117,8 @@ class GridPage(GridAxes, PicturePage):
             try:
                 output = self.studio.store.output(output_id)
                 found.append(self.studio.inputs(owner).keep(Path(output.path).read_bytes()))
+            except StorageFull:
+                raise  # to draw them again would be worse
             except (StudioError, OSError):
                 break
         return found

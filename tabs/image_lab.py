@@ -103,7 +103,7 @@ class LabView(PicturePage):
         for button, act in ((self.save, "save"), (self.copy, "settings")):
             button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-{self.name}-view'); return []; }}")
         go = "() => { window.seisei.image.go('create'); return []; }"
-        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js=go)
+        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).success(None, [], [], js=go)
         folds = [form.advanced, form.groups["Control"], form.parts["Control 1"]]
         self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], *folds], **ui.QUICK).then(None, [], [], js=GUIDE)
         ui.on_restore(self.studio, self.pipeline, ["image", "lab", self.name], self.on_restore, [*self.pictured, *self.controls.values()])

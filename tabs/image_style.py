@@ -14,7 +14,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import Studio, StudioError
-from tabs.image_actions import own_output
+from tabs.image_actions import kept_output, own_output
 from tabs.image_page import PicturePage
 from tabs.image_picture import keep_data
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
@@ -132,7 +132,7 @@ class StylePage(PicturePage):
         self.view.select(self.on_pick, [], [self.chosen], **ui.EACH)
         self._thumbs(self.again.click(self.on_again, [self.chosen], self.form.pictured, **ui.QUICK))
         self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
-        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
+        self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).success(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
 
     # -- a job -----------------------------------------------------------------------------------------------
 
@@ -243,8 +243,7 @@ class StylePage(PicturePage):
 
     def on_again(self, chosen: str, request: gr.Request) -> list[Any]:
         """The painted picture is the next one to be painted."""
-        path = Path(own_output(self.studio, chosen, request).path)
-        return self.form.with_picture(self.studio.inputs(ui.owner(request)).keep(path.read_bytes()), ui.lang(request))
+        return self.form.with_picture(kept_output(self.studio, own_output(self.studio, chosen, request), request), ui.lang(request))
 
     def on_pick(self, event: gr.EventData) -> str:
         return str(event._data["value"])

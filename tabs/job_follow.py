@@ -12,6 +12,7 @@ from studio.api import FINAL, Cancelled, Done, Event, Failed, Loading, Preview, 
 from tabs.stops import Stops
 
 UPDATE_SECONDS = 0.1
+LAYERED = "image.generate"  # its pictures may come apart in layers, an output each
 STEPS, PERCENT = "Step {step} of {total}", "{percent} %"  # how far a job is
 
 
@@ -72,7 +73,9 @@ class Follower:
 
     def follow(self, job: Any, lang: str, pace: Callable[[], float] = lambda: UPDATE_SECONDS) -> Iterator[Run]:
         """After each batch of its events, `pace` seconds apart; of a job that has ended only how it did."""
-        run = Run(job.id, running=True, wanted=int(job.params.model_dump().get("count", 1)))
+        asked = job.params.model_dump()
+        layers = asked.get("layers", 0) if job.pipeline.id == LAYERED else 0
+        run = Run(job.id, running=True, wanted=int(asked.get("count", 1)) * max(1, layers))
         for batch in job.batches(pace):
             for event in batch:
                 self._take(run, event, job, lang)

@@ -109,7 +109,7 @@ class Aloud:
                 yield f'<i data-play="/api/v1/outputs/{html.escape(event.output_id)}/file" data-row="{row}" data-job="{html.escape(job.id)}"></i>'
             elif isinstance(event, Failed):
                 yield self._said(row, ui.error_text(self.studio, StudioError.from_wire(event.error), lang))
-            elif isinstance(event, Cancelled):
+            elif isinstance(event, Cancelled) or (isinstance(event, FINAL) and not job.outputs):
                 yield self._said(row, "")
             if isinstance(event, FINAL):
                 return

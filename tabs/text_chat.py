@@ -356,6 +356,7 @@ class ChatPage:
         owner = ui.owner(request)
         given = self._begin(request, given)
         if not text.strip():
+            yield ui.as_it_is(PAGE)
             return
         opened = self.sessions.open(chat_id, owner)
         try:
@@ -372,6 +373,7 @@ class ChatPage:
         opened = self.sessions.open(chat_id, ui.owner(request))
         path = opened.chat.path()
         if not path:
+            yield ui.as_it_is(PAGE)
             return
         question = path[-1].id if path[-1].role == "user" else path[-1].parent
         yield from self._act(request, opened, given, parent=question)
@@ -381,6 +383,8 @@ class ChatPage:
         path = opened.chat.path()
         if path and path[-1].role == "assistant":
             yield from self._act(request, opened, given, continued=path[-1].id)
+        else:
+            yield ui.as_it_is(PAGE)
 
     def on_edit(self, event: gr.EditData, request: gr.Request, chat_id: str, text: str, **given: Any) -> Iterator[list[Any]]:
         """A changed question is answered anew; a changed answer keeps what followed."""

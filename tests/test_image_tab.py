@@ -495,3 +495,14 @@ def test_a_grid_s_time_is_that_of_its_cells_at_the_pace_of_single_pictures(studi
 
 def test_a_duration_is_said_as_one_would_say_it() -> None:
     assert duration(0.2) == ("about {n} s", "1") and duration(119) == ("about {n} min", "2") and duration(9000) == ("about {n} h", "2.5")
+
+
+def test_a_model_that_wants_a_picture_is_not_what_the_page_opens_with(studio: Studio, form: Form, tmp_path: Path) -> None:
+    changer, classic = headers(tmp_path, "changer", "QwenImageEditPipeline", 128), studio.catalog.find("classic")
+    studio.catalog._extra = lambda: [changer, classic]
+    studio.catalog.refresh()
+    assert [key for _, key in advice.usable_models(studio)] == ["changer", "classic"] and advice.default_model(studio) == "classic"
+    assert form.shown("local", {"prompt": "x"})[2]["value"] == "classic"
+    studio.catalog._extra = lambda: [changer]
+    studio.catalog.refresh()
+    assert advice.default_model(studio) == "changer", "better than none"

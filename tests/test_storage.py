@@ -30,7 +30,7 @@ from studio.jobs import JobQueue
 from studio.rest import Api, mount
 from studio.storage import FRESH_SECONDS, UPLOAD_SECONDS, Storage
 from studio.store import MIGRATIONS, Store
-from studio.uploads import PATH, UploadDoor, sweep
+from studio.uploads import KEPT_SECONDS, PATH, UploadDoor, sweep
 from tabs.text_chat import as_file
 from tests.house import finish, make_queue, make_studio
 
@@ -135,6 +135,18 @@ def test_what_nothing_names_any_more_makes_room(queue: JobQueue) -> None:
         queue.storage.admit("ann", 9000)
 
 
+def test_what_a_job_names_is_not_taken_to_make_room_for_it(queue: JobQueue) -> None:
+    key = queue.storage.inputs("ann").keep(PNG + b"a" * 4000)
+    later(queue, FRESH_SECONDS + 1)
+    queue.storage.named("ann", {"image": key}, queue.desk.inputs)
+    queue.storage._free("ann")
+    assert (queue.desk.inputs.folder / key).is_file()
+    later(queue, FRESH_SECONDS + 1)
+    queue.storage.inputs("ann").keep(PNG + b"a" * 4000)  # given once more
+    queue.storage._free("ann")
+    assert (queue.desk.inputs.folder / key).is_file() and queue.storage.used("ann") == 4008
+
+
 def test_a_sum_is_read_from_an_index_and_no_folder_is_walked(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     kept(queue, "ann", 100)
     monkeypatch.setattr(os, "scandir", lambda *told: pytest.fail("a folder was walked"))
@@ -199,14 +211,20 @@ def test_the_api_refuses_a_file_without_room(studio: Studio) -> None:
     assert refused.status_code == 507 and refused.json()["error"]["code"] == "storage_full"
 
 
-def test_uploads_go_after_a_day_but_for_what_the_page_was_built_with(tmp_path: Path) -> None:
+def test_an_upload_that_moves_while_old_ones_are_looked_for_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "old.png").write_bytes(PNG)
+    monkeypatch.setattr(os, "walk", lambda folder, topdown: [(str(tmp_path), ["gone"], ["gone.png", "old.png"])])
+    assert sweep(tmp_path, now=time.time() + KEPT_SECONDS + 60) == 1
+
+
+def test_uploads_go_after_a_week_but_for_what_the_page_was_built_with(tmp_path: Path) -> None:
     for name in ("old/a.png", "built/b.png"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(PNG)
     built = str(tmp_path / "built" / "b.png")
-    tomorrow = time.time() + UPLOAD_SECONDS + 60
+    later = time.time() + KEPT_SECONDS + 60
     assert sweep(tmp_path) == 0 and sweep(tmp_path / "nowhere") == 0
-    assert sweep(tmp_path, [built], now=tomorrow) == 1
+    assert sweep(tmp_path, [built], now=later) == 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["b.png", "built"]
 
 
@@ -215,7 +233,7 @@ def test_the_files_that_a_page_was_built_with_are_known(tmp_path: Path) -> None:
     code = f"""
 import gradio as gr
 from pathlib import Path
-from studio.uploads import built_with
+from studio.uploads import KEPT_SECONDS, built_with
 Path({str(tmp_path / "a.txt")!r}).write_text("a")
 with gr.Blocks() as page:
     gr.File({str(tmp_path / "a.txt")!r})

@@ -62,8 +62,21 @@ def test_a_painting_whose_place_a_newer_one_took_leaves_what_is_shown(studio: St
     assert untouched(page.follow(SimpleNamespace(id="older", owner="local"), request())) == outputs
 
 
-def test_a_chat_that_was_begun_while_the_page_was_loading_stays(studio: Studio) -> None:
-    page = ChatPage.__new__(ChatPage)  # without its controls: there is no text model here
+@pytest.fixture
+def chat(studio: Studio) -> ChatPage:
+    """Without its controls: there is no text model here."""
+    page = ChatPage.__new__(ChatPage)
     page.studio, page.sessions = studio, Sessions(studio)
-    page.sessions.page("page").begun = True
-    assert untouched(page.on_load(request())) == PAGE
+    return page
+
+
+def test_a_chat_that_was_begun_while_the_page_was_loading_stays(chat: ChatPage) -> None:
+    chat.sessions.page("page").begun = True
+    assert untouched(chat.on_load(request())) == PAGE
+
+
+def test_a_chat_stays_where_there_is_nothing_to_send_to_repeat_or_to_continue(chat: ChatPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChatPage, "_begin", lambda self, request, given: given)
+    assert untouched(chat._send(request(), "", "  ", {})) == PAGE
+    assert untouched(chat.on_again(request(), "", "a draft")) == PAGE
+    assert untouched(chat.on_continue(request(), "", "a draft")) == PAGE

@@ -103,7 +103,7 @@ class Generate:
         placement = choose_placement(rungs(params, entry, family, catalog, device), room - around)
         notes = [NO_UNITS] if params.precision == "Half" and device == "cpu" and not has_bfloat16() else []
         notes += [SPREAD] if entry.format == "gguf" and family.key in FAMILIES else []
-        facts = {"family": family.title, "advice": advice(family), "traits": traits(family), "placement": placement.words}
+        facts = {"model": entry.key, "family": family.title, "advice": advice(family), "traits": traits(family), "placement": placement.words}
         return Need(placement.weights + around, placement.working, notes=notes, facts=facts)
 
     def pace_key(self, params: ImageParams, catalog: Catalog) -> str:
@@ -273,7 +273,7 @@ class Generate:
         text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
         facts |= {"layer": layer, "layers": params.layers} if layer else {}
-        title = title_of(told.prompt) + (f" {layer}/{params.layers}" if layer else "")
+        title = f"{title_of(told.prompt) or entry.title} {layer}/{params.layers}" if layer else title_of(told.prompt)
         return Artifact("image", png(picture, ctx.check), ".png", title.strip(), facts)
 
 

@@ -30,8 +30,8 @@ steps and within them, and tells its memory from the headers of its files before
 much time again. *PAG scale* under Advanced is hidden for families without it; it can be an axis of a grid and stands in the picture's text.
 
 **FreeU** (Si et al. 2023) weighs what a UNet's first two rising stages draw themselves against what skips to them, for cleaner shapes at no cost in time: four scales under Advanced, where 1 is off.
-It is for {freeu}, and hidden elsewhere. The formula is the paper's, as diffusers, SD.Next and ComfyUI's node *FreeU* have it; *FreeU_V2* and Forge go by each picture's mean as well, and draw other pictures
-with the same scales.
+It is for {freeu}, and hidden elsewhere. The formula is the one of diffusers and SD.Next. ComfyUI's node *FreeU* chooses its stages by their width, *FreeU_V2* and Forge go by each picture's
+mean as well: they draw other pictures with the same scales.
 
 A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it otherwise in their own pipelines (0 is none there): what is written here is 1 more than on their model cards.
 

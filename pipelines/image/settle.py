@@ -49,11 +49,11 @@ def default_model(catalog: Catalog) -> str:
 
 
 def draws_alone(entry: ModelEntry, catalog: Catalog) -> bool:
-    """Whether its header shows nothing to be missing, and it is neither a refiner, nor for a second pass only, nor to take pictures apart."""
+    """Whether its header shows nothing to be missing, and it draws from words: it is no refiner, not for a second pass only, and needs no picture to change or to take apart."""
     try:
         family = family_of(entry)
         check_model(entry, family, None, catalog)
-        return family.key != "sdxl_refiner" and not family.only_again and not family.layers
+        return family.key != "sdxl_refiner" and not (family.only_again or family.layers or family.must_refer) and family.form != "edit"
     except (StudioError, OSError):
         return False
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from pipelines.image.embeddings import Embedding
 
+PARTS = ("clip_l", "clip_g")  # by the number of their encoder
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -23,7 +25,9 @@ def read_vectors(embedding: Embedding, encoder: int) -> Any:
     from safetensors import safe_open
 
     with safe_open(embedding.entry.path, "pt") as file:
-        found = file.get_tensor(("clip_l", "clip_g")[encoder] if len(embedding.widths) > 1 else next(iter(file.keys())))
+        names = list(file.keys())
+        alone = next((name for name in PARTS if name in names), names[0])  # other tensors may stand beside it
+        found = file.get_tensor(PARTS[encoder] if len(embedding.widths) > 1 else alone)
     return found.reshape(-1, found.shape[-1])
 
 

@@ -136,6 +136,7 @@ class Life(Simulation):
         reach, row, column = params.size // 128, int(y * params.size), int(x * params.size)
         near = np.s_[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
         state.cells[1:-1, 1:-1][near] ^= 1
+        state.age[near] *= state.cells[1:-1, 1:-1][near]  # where nothing lives any more nothing looks
         return state
 
     def render(self, state: Board, params: LifeParams) -> Picture:
