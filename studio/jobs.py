@@ -390,6 +390,8 @@ class JobQueue:
             try:
                 self._run(lane, job)
             except Exception as error:  # a bug in the host: the job is told, the lane goes on
+                if self._closing:
+                    return  # the store may be closed by now; the row stays "running", and the next start takes the job up again
                 self._end(job, "failed", Failed(InternalError(f"Something went wrong inside the studio ({type(error).__name__}: {error}).").wire()))
             finally:
                 with self._changed:
