@@ -111,7 +111,8 @@ def test_what_is_written_and_set_is_there_again_though_nothing_was_drawn(opened:
     assert opened.locator("#image-negative textarea").input_value() == "text" and opened.get_by_label("Pictures", exact=True).first.input_value() == "6"
     tab(opened, "Grid")
     opened.wait_for_function("() => document.querySelector('#image-x-values textarea')?.value === '1-3'")
-    assert opened.get_by_label("X axis").input_value() == "Seed" and "a green owl" in opened.locator("#image-grid-basis").inner_text()
+    opened.locator("#image-grid-basis", has_text="a green owl").wait_for()
+    assert opened.get_by_label("X axis").input_value() == "Seed"
 
 
 def axis(page: Any, which: str, title: str) -> None:
