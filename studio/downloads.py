@@ -149,7 +149,7 @@ class Downloads:
         except StudioError as error:
             item.state, item.note = "failed", f"{error.message} {error.hint}".strip()
         except OSError as error:  # of the disk, as when the folders are looked at
-            item.state, item.note = "failed", str(error)
+            item.state, item.note = "failed", f"The disk refused it: {error.strerror or error}."
         except Stopped:
             item.state, item.note = "stopped", "Stopped." if item.pickle else "Stopped. What arrived is kept."
         self._stops.pop(item.id, None)

@@ -24,7 +24,7 @@ SAY = partial(Words().say, "en")
     ],
 )
 def test_the_bar_and_its_sentence(run: Run, more: dict[str, object], value: str, told: str) -> None:
-    assert progress_html(run, SAY, **more) == f'<progress{value} aria-label="{told}"></progress><span class="told">{told}</span>'  # type: ignore[arg-type]
+    assert progress_html(run, SAY, **more) == f'<progress{value} aria-label="{told}"></progress><span class="told">{told}</span>'  # type: ignore[arg-type] (values of several kinds)
 
 
 def test_it_is_said_in_the_page_s_language() -> None:
