@@ -50,20 +50,20 @@ def pieces(params: ImageParams, pictures: int) -> list[Piece]:
     """What `pictures` pictures take, in the order in which it is done."""
     width = params.width + params.extend_left + params.extend_right
     height = params.height + params.extend_top + params.extend_bottom
-    pixels = float(width * height) * looked(params.layers)
-    if params.together:
-        pixels, pictures = pixels * pictures, 1
+    together, times = (pictures, 1) if params.together else (1, pictures)
+    drawn, one = together * max(1, params.layers), float(width * height)  # what comes of one drawing, and is enlarged or drawn again one by one
+    pixels = one * together * looked(params.layers)
     begun = params.denoising_strength if params.image else 1.0
     asked = 1.5 if params.pag_scale else 1.0  # a step asks for a third answer
     found = [Piece("step", pixels * asked * looks(params.sampler, params.steps, begun)), Piece("decode", pixels)]
     if params.hires_scale > 1:
-        large = pixels * params.hires_scale**2
+        large = one * params.hires_scale**2
         again = params.hires_sampler if params.hires_sampler != AUTOMATIC else params.sampler
-        found += [Piece("enlarge", pixels), Piece("step", large * asked * looks(again, params.hires_steps or params.steps, params.hires_strength)), Piece("decode", large)]
-        pixels = large
+        found += [Piece("enlarge", one), Piece("step", large * asked * looks(again, params.hires_steps or params.steps, params.hires_strength)), Piece("decode", large)] * drawn
+        one = large
     if params.upscale > 1:
-        found.append(Piece("enlarge", pixels))
-    return found * pictures
+        found += [Piece("enlarge", one)] * drawn
+    return found * times
 
 
 def looked(layers: int) -> int:
