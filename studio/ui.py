@@ -110,7 +110,7 @@ class Problem:
         parts = [f"<p>{html.escape(error_text(self.studio, error, language))}</p>", more]
         if error.fix and {*error.fix.values, *error.fix.swaps} <= set(self._filled):
             parts.append(f"<button type='button' data-fix='{html.escape(json.dumps([error.fix.values, error.fix.swaps]))}'>{html.escape(self.studio.words.say(language, error.fix.label))}</button>")
-        place = self._places.get(error.field, {})
+        place = self._places.get(error.field) or self._places.get(error.field.partition(".")[0], {})  # "values.r0": one of what a control holds
         if place and json.loads(place["tabs"]) != self._tabs:
             parts.append(f"<button type='button' data-go>{html.escape(self.studio.words.say(language, 'Go to the setting'))}</button>")
         at = "".join(f" data-{name}='{html.escape(value)}'" for name, value in place.items())

@@ -13,8 +13,10 @@ from studio.api import BadInput, Simulation, Studio, StudioError
 from tabs.job_follow import Run, duration
 from tabs.job_page import JobPage
 from tabs.simulation_desk import Desk
-from tabs.simulation_experiment_view import SCRIPT, stage
-from tabs.simulation_form import fields_of, numbers_of
+from tabs.simulation_experiment_view import stage
+from tabs.simulation_form import SCRIPT as FORM
+from tabs.simulation_form import fields_of, number_input, numbers_of, read_number
+from tabs.simulation_hand import SCRIPT
 from tabs.simulation_plan import FIELDS, fitting, sizes
 
 SWEEP, REPLICATE, COMPARE, SOBOL = "simulation.sweep", "simulation.replicate", "simulation.compare", "simulation.sobol"
@@ -87,6 +89,8 @@ class ExperimentPage(JobPage):
         with gr.Column(visible=False) as self.groups["Sensitivity"]:
             self.names = gr.Dropdown([], allow_custom_value=True, multiselect=True, label=words("Parameters"), elem_id="experiment-names")
             self.share = gr.Slider(5, 100, 50, step=5, label=words("Range around each value"), info=words("In per cent to either side, within its limits."), elem_id="experiment-share")
+            self.ranges = gr.State({})  # lowest and highest value that one gave, by name
+            self.ends = gr.HTML("", js_on_load=FORM, padding=False, elem_id="experiment-ends", elem_classes="learn-form")
             samples = get_args(self.studio.pipelines[SOBOL].Params.model_fields["samples"].annotation)
             self.samples = gr.Dropdown([(f"{number:,}", number) for number in samples], value=256, label=words("Base samples"), info=words("More make the intervals narrower."), elem_id="experiment-samples")
 
@@ -122,14 +126,14 @@ class ExperimentPage(JobPage):
     def given(self) -> dict[str, Any]:
         own = {"model": self.desk.model, "own": self.desk.own, "values": self.desk.values, "kind": self.kind, "series": self.series, "measure": self.measure}
         axes = {name: component for name, component in self.axes.items() if not name.endswith("_row")}
-        more = {"runs": self.runs, "uncertainty": self.uncertainty, "scenarios": self.scenarios, "named": self.named, "names": self.names, "share": self.share, "samples": self.samples}
+        more = {"runs": self.runs, "uncertainty": self.uncertainty, "scenarios": self.scenarios, "named": self.named, "names": self.names, "share": self.share, "ranges": self.ranges, "samples": self.samples}
         return own | axes | more | {"duration": self.length, "replicates": self.replicates, "points": self.points, "pairs": self.pairs, "seed": self.seed}
 
     def listen(self) -> None:
         given = self.given
         sized = [given[name] for name in FIELDS]
-        fitted = [*sized, self.subject, self.series, self.uncertainty, self.scenarios, self.named, self.names, *(self.axes[name] for name in ("x", "y", "x_from", "x_to"))]
-        started = self.listen_job([self.go.click], given)
+        fitted = [*sized, self.subject, self.series, self.uncertainty, self.scenarios, self.named, self.names, self.ranges, *(self.axes[name] for name in ("x", "y", "x_from", "x_to"))]
+        started = self.listen_job([self.go.click], given, {"ranges": self.ends})
         started.then(self.on_plan, inputs_kwargs=given, outputs=[self.plan], **ui.QUICK)
         # a state that an event outside the queue changed tells nobody: the page hears what the desk hears, and looks when it is opened
         self.desk.bridge.apply(self.on_desk, [self.fit, self.kind], [self.fit, *fitted], **ui.EACH)
@@ -141,12 +145,16 @@ class ExperimentPage(JobPage):
         for which in AXES:
             ends = [self.axes[f"{which}_{end}"] for end in ("row", "from", "to")]
             self.axes[which].input(self.on_axis, [*self.desk.picked, self.axes[which]], ends, **ui.QUICK)
+        lined = {name: given[name] for name in ("model", "own", "values", "names", "share", "ranges")}
+        self.ends.apply(self.on_ends, inputs_kwargs=lined, outputs=[self.ranges], **ui.EACH)
+        gr.on([self.names.change, self.desk.values.change, self.tab.select], self.on_lines, inputs_kwargs=lined, outputs=[self.ends], trigger_mode="always_last", **ui.QUICK)
+        self.share.input(self.on_share, inputs_kwargs=lined, outputs=[self.ends, self.ranges], trigger_mode="always_last", **ui.QUICK)
         planned = [component.change for name, component in given.items() if name not in ("own", "named", "seed")]
         gr.on(planned, self.on_plan, inputs_kwargs=given, outputs=[self.plan], trigger_mode="always_last", **ui.QUICK)
         self.add.click(self.on_add, [*self.desk.picked, self.name, self.named, self.scenarios], [self.named, self.scenarios, self.name], **ui.QUICK)
         self.view.select(self.on_use, self.desk.picked, [*self.desk.picked, self.desk.bridge], **ui.QUICK)
         for name, pipeline in KINDS.items():
-            ui.on_restore(self.studio, pipeline, ["simulation", "experiment"], self._restorer(name, pipeline), [*self.desk.picked, self.desk.bridge, self.kind])
+            ui.on_restore(self.studio, pipeline, ["simulation", "experiment"], self._restorer(name, pipeline), [*self.desk.picked, self.desk.bridge, *self.restored.values()])
 
     def on_desk(self, fit: str, kind: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """What comes on the desk."""
@@ -161,20 +169,24 @@ class ExperimentPage(JobPage):
         except StudioError:
             model = None
         if model is None or fit == wanted:
-            return [gr.skip()] * (11 + len(FIELDS))
-        say, lang = self.studio.words.say, ui.lang(request)
-        numbers = [(say(lang, field.title), field.name) for field in numbers_of(model)]
-        series = [(say(lang, one.title), one.name) for one in model.series]
+            return [gr.skip()] * (12 + len(FIELDS))
+        choices = self._choices(model, ui.lang(request))
+        numbers, scenarios = choices["names"], choices["scenarios"]
         first = numbers[0][1] if numbers else ""
         low, high = self._range(model, first, values) if first else (0, 0)
-        scenarios = [(say(lang, name), name) for name in (NOW, *(preset.name for preset in model.presets))]
         varied, compared, uncertainty = [name for _, name in numbers[:4]], [name for _, name in scenarios[:4]], 0 if model.stochastic else CERTAIN
         plain = {"model": model_id, "own": own, "values": values, "kind": kind, "series": "", "measure": "At the end", "points": 200, "seed": 0, "uncertainty": uncertainty, "scenarios": compared}
-        plain |= {"named": {}, "names": varied, "x": first, "x_from": low, "x_to": high, "x_scale": "Linear", "y": "", "share": 50, "pairs": True}
-        return [
-            wanted, *self._sized(plain), self._subject(model), gr.update(choices=series, value=series[0][1]), uncertainty, gr.update(choices=scenarios, value=compared), {},
-            gr.update(choices=numbers, value=varied), gr.update(choices=numbers, value=first), gr.update(choices=[(say(lang, "None"), ""), *numbers], value=""), low, high,
-        ]  # fmt: skip
+        plain |= {"named": {}, "names": varied, "x": first, "x_from": low, "x_to": high, "x_scale": "Linear", "y": "", "share": 50, "ranges": {}, "pairs": True}
+        chosen = {"series": choices["series"][0][1], "scenarios": compared, "names": varied, "x": first, "y": ""}
+        series, shown, names, x, y = (gr.update(choices=choices[name], value=value) for name, value in chosen.items())
+        return [wanted, *self._sized(plain), self._subject(model), series, uncertainty, shown, {}, names, {}, x, y, low, high]
+
+    def _choices(self, model: Simulation, lang: str) -> dict[str, list[tuple[str, str]]]:
+        """Of the drop-downs that a model fills, by name."""
+        say = self.studio.words.say
+        numbers = [(say(lang, field.title), field.name) for field in numbers_of(model)]
+        scenarios = [(say(lang, name), name) for name in (NOW, *(preset.name for preset in model.presets))]
+        return {"series": [(say(lang, one.title), one.name) for one in model.series], "scenarios": scenarios, "names": numbers, "x": numbers, "y": [(say(lang, "None"), ""), *numbers]}
 
     def _range(self, model: Simulation, name: str, values: dict[str, Any]) -> tuple[float, float]:
         """As numbers that one would write."""
@@ -248,20 +260,94 @@ class ExperimentPage(JobPage):
     def _planned(self, text: str) -> str:
         return f'<p class="experiment-plan">{html.escape(text)}</p>'
 
+    def on_lines(self, request: gr.Request, **given: Any) -> str:
+        """The range of each chosen parameter, to be changed."""
+        say, lang = self.studio.words.say, ui.lang(request)
+        model, lines = self.desk.find(given["model"], given["own"]), []
+        ends = self._ends(given)
+        for field in (field for field in numbers_of(model) if field.name in ends):
+            title, (low, high) = say(lang, field.title), ends[field.name]
+            inputs = [number_input(f"{field.name}|{number}", end, f"{title}: {say(lang, label)}") for number, (end, label) in enumerate(((low, "At least"), (high, "At most")))]
+            lines.append(f"<div class='experiment-ends'><span>{html.escape(title)}</span>{''.join(inputs)}</div>")
+        return "".join(lines)
+
+    def _ends(self, given: dict[str, Any]) -> dict[str, list[float]]:
+        """Lowest and highest value of each chosen parameter: those given, else around the value on the desk."""
+        model, share = self.desk.find(given["model"], given["own"]), given["share"] / 100
+        chosen = {field.name: field for field in numbers_of(model) if field.name in (given["names"] or [])}
+        around = {name: _around(field, float(given["values"].get(name, field.default)), share) or [*self._range(model, name, given["values"])] for name, field in chosen.items()}
+        return {name: given["ranges"].get(name, ends) for name, ends in around.items()}
+
+    def on_ends(self, event: gr.EventData, **given: Any) -> dict[str, list[float]]:
+        """What was changed in the lines; the others keep following the desk."""
+        found, told = dict(given["ranges"]), dict(event._data["value"])
+        for name, ends in self._ends(given).items():
+            numbers = [read_number(told.get(f"{name}|{number}")) for number in (0, 1)]
+            if numbers != ends and None not in numbers:
+                found[name] = [number for number in numbers if number is not None]
+        return found
+
+    def on_share(self, request: gr.Request, **given: Any) -> list[Any]:
+        """All ranges anew."""
+        return [self.on_lines(request, **given | {"ranges": {}}), {}]
+
+    @property
+    def restored(self) -> dict[str, Any]:
+        """What a kept result's settings fill besides the desk. The model's mark comes with them: its choices are not made anew then."""
+        own = {name: component for name, component in self.given.items() if name not in ("model", "own", "values")}
+        return own | {"fit": self.fit, "subject": self.subject, "ends": self.ends, "y_row": self.axes["y_row"]}
+
     def _restorer(self, kind: str, pipeline: str) -> Any:
-        """A handler: model and values of a kept result come on the desk, and its experiment is chosen."""
+        """A handler: model and values of a kept result come on the desk, and its experiment is chosen as it was."""
 
         def restore(request: gr.Request) -> list[Any]:
-            owner, slot = ui.owner(request), f"restore:{pipeline}"
+            owner, slot, lang = ui.owner(request), f"restore:{pipeline}", ui.lang(request)
             given = self.studio.store.recall(owner, slot)
             self.studio.store.remember(owner, slot, None)
             try:
                 picked = self.desk.pick(given["model"], given["own"], given["values"])
+                model = self.desk.find(*picked[:2])
             except StudioError as error:
                 raise ui.toast(self.studio, error, request) from error
-            return [*picked, self.desk.told(*picked), kind]
+            choices = self._choices(model, lang)
+            shown = {name: given[name] for name in ("series", "measure", "duration", "points", "seed")} | getattr(self, f"_{pipeline.partition('.')[2]}_shown")(model, given)
+            if shown.get("names") is not None:
+                lined = {"share": 50, "ranges": {}} | shown | dict(zip(("model", "own", "values"), picked, strict=True))
+                shown["ends"] = self.on_lines(request, **lined)
+            if left := shown.pop("left", []):
+                gr.Warning(html.escape(self.studio.words.say(lang, "Not shown on this page, and not taken over: {names}.", names=", ".join(self.studio.words.say(lang, name) for name in left))))
+            choices["scenarios"] += [(name, name) for name in shown.get("named", {})]
+            shown |= {"kind": kind, "fit": " ".join(picked[:2]), "subject": self._subject(model)}
+            values = {name: gr.update(choices=choices[name], **({"value": shown[name]} if name in shown else {})) if name in choices else shown.get(name, gr.skip()) for name in self.restored}
+            return [*picked, self.desk.told(*picked), *values.values()]
 
         return restore
+
+    def _sweep_shown(self, model: Simulation, given: dict[str, Any]) -> dict[str, Any]:
+        """The controls' values for params of a sweep; "left": titles of what the page has no control for."""
+        shown = {f"{which}_{part}": given[f"{which}_{part}"] for which in AXES for part in ("from", "to", "count", "scale")} | {"x": given["x"], "y": given["y"], "replicates": given["replicates"]}
+        for which in AXES:  # a list of one's own is shown as the even range around it
+            if listed := given[f"{which}_list"]:
+                shown |= {f"{which}_from": min(listed), f"{which}_to": max(listed), f"{which}_count": max(2, len(set(listed)))}
+        fields = self.studio.pipelines[SWEEP].Params.model_fields
+        return shown | {"y_row": gr.update(visible=bool(given["y"])), "left": [str(fields[f"{which}_list"].title) for which in AXES if given[f"{which}_list"]]}
+
+    def _replicate_shown(self, model: Simulation, given: dict[str, Any]) -> dict[str, Any]:
+        fields = self.studio.pipelines[REPLICATE].Params.model_fields
+        left = [str(fields[name].title) for name in ("varied", "examples") if given[name] != fields[name].default]
+        return {"runs": given["replicates"], "uncertainty": min(50, given["uncertainty"]), "left": left}
+
+    def _compare_shown(self, model: Simulation, given: dict[str, Any]) -> dict[str, Any]:
+        """Scenarios are presets by their name and values, the others one's own."""
+        usual = {preset.name: model.Params(**preset.values).model_dump(mode="json") for preset in model.presets}
+        named = {one["name"]: one.get("values", {}) for one in given["scenarios"] if one["name"] != NOW and one.get("values", {}) != usual.get(one["name"])}
+        return {"scenarios": [one["name"] for one in given["scenarios"]], "named": named, "replicates": given["replicates"]}
+
+    def _sobol_shown(self, model: Simulation, given: dict[str, Any]) -> dict[str, Any]:
+        """One share for all ranges where there is one that gives them, else each as it was."""
+        plain = {"model": given["model"], "own": given["own"], "values": given["values"], "names": given["names"], "ranges": {}}
+        share = next((share for share in range(5, 101, 5) if self._ends(plain | {"share": share}) == given["ranges"]), 0)
+        return {name: given[name] for name in ("names", "samples", "pairs", "replicates")} | ({"share": share, "ranges": {}} if share else {"ranges": given["ranges"]})
 
     # -- a job -----------------------------------------------------------------------------------------------
 
@@ -292,9 +378,7 @@ class ExperimentPage(JobPage):
         return {"scenarios": [{"name": name, "values": there[name]} for name in given["scenarios"] if name in there] or [{"name": NOW}], "replicates": _number(given, "replicates")}
 
     def _sobol_values(self, given: dict[str, Any]) -> dict[str, Any]:
-        model, share = self.desk.find(given["model"], given["own"]), given["share"] / 100
-        ranges = {field.name: _around(field, float(given["values"].get(field.name, field.default)), share) for field in numbers_of(model) if field.name in given["names"]}
-        return {"names": given["names"], "ranges": {name: ends for name, ends in ranges.items() if ends}, "samples": given["samples"], "pairs": given["pairs"], "replicates": _number(given, "replicates")}
+        return {"names": given["names"], "ranges": self._ends(given), "samples": given["samples"], "pairs": given["pairs"], "replicates": _number(given, "replicates")}
 
     def stopper(self, mode: str) -> Any:
         """Stop ends it early: what is finished is drawn. Pressed once more, it ends at once."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from studio.api import Output, Studio, StudioError, caption, captions_in
 from tabs.job_follow import PERCENT, Run, progress_html
+from tabs.simulation_hand import buttons
 
-SCRIPT = (Path(__file__).parent / "simulation_experiment.js").read_text(encoding="utf-8")
 MOST_ROWS, MOST_COLUMNS = 200, 14
 SUFFIXES = {".csv": "Table (CSV)", ".png": "Figure (PNG)", ".svg": "Figure (SVG)"}
 NOT_VALUES = {"run", "seed", "value", "mean", "sd", "runs", "time"}
@@ -57,12 +57,10 @@ def _takeaway(studio: Studio, run: Run, outputs: list[Output], lang: str) -> str
         extra = output.title.partition(": ")[2]
         told = html.escape(f"{label}: {say(lang, extra)}" if extra else label)
         links.append(f'<a class="experiment-link" href="/api/v1/outputs/{html.escape(output.id)}/file?download=1" download>{told}</a>')
-    job = html.escape(run.job)
-    acts = [f'<button type="button" data-act="{act}" data-job="{job}">{html.escape(say(lang, label))}</button>' for act, label in (("report", "Report (HTML)"), ("music", "As music"))]
     picture = next((output for output in outputs if output.path.endswith(".png")), None)
     if picture:
-        acts.append(f'<button type="button" data-act="picture" data-output="{html.escape(picture.id)}">{html.escape(say(lang, "To the Image tab"))}</button>')
-    return f'<div class="experiment-take">{"".join(acts)}{"".join(links)}<span class="experiment-told" role="status"></span></div>'
+        links.insert(0, f'<button type="button" data-act="picture" data-output="{html.escape(picture.id)}">{html.escape(say(lang, "To the Image tab"))}</button>')
+    return buttons(partial(say, lang), run.job, {"report": "Report (HTML)", "music": "As music"}, "".join(links))
 
 
 def _table(studio: Studio, output: Output, asked: dict[str, Any], titles: dict[str, str], lang: str, *, opened: bool) -> str:

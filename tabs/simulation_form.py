@@ -1,14 +1,17 @@
-"""A model's parameters as its form shows them: what the declaration says of each field, for pages and scripts alike."""
+"""A model's parameters as its form shows them: what the declaration says of each field, for pages and scripts alike; and a form's numbers."""
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from studio import ui
 from studio.api import Simulation
 
 IN_SIGHT = 4
+SCRIPT = (Path(__file__).parent / "simulation_form.js").read_text(encoding="utf-8")  # sends what a form of HTML holds
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,18 @@ def _kind(field: Any) -> tuple[str, tuple[Any, ...]]:
     if field.annotation is bool:
         return "switch", ()
     return ("number", ()) if field.annotation in (int, float) else ("text", ())
+
+
+def number_input(name: str, value: Any, label: str = "") -> str:
+    """HTML of a number in a form, with all its digits: the form sends them back."""
+    about = f" aria-label='{html.escape(label)}'" if label else ""
+    return f"<input type='number' step='any' inputmode='decimal' data-name='{html.escape(name)}' value='{html.escape(str(value).removesuffix('.0'))}'{about}>"
+
+
+def read_number(value: Any) -> float | None:
+    """What stands in it; None where that is no number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if abs(number) < float("inf") else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +14,13 @@ from studio.api import BadInput, NotFound, Output, Route, Studio, language
 AT = "/api/v1/simulation/"
 REPORT, SONIFY, GENERATE = "simulation.report", "simulation.sonify", "image.generate"
 MOST_PARTS = 60
+SCRIPT = (Path(__file__).parent / "simulation_hand.js").read_text(encoding="utf-8")
+
+
+def buttons(say: Any, job: str, acts: dict[str, str], more: str = "") -> str:
+    """HTML of what SCRIPT does with a job when it is pressed; `acts` are labels by act, `more` stands between them and the words that tell how it went."""
+    drawn = "".join(f'<button type="button" data-act="{act}" data-job="{html.escape(job)}">{html.escape(say(label))}</button>' for act, label in acts.items())
+    return f'<div class="experiment-take">{drawn}{more}<span class="experiment-told" role="status"></span></div>'
 
 
 class Hand:

@@ -12,18 +12,18 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, NotFound, Studio, StudioError
+from tabs import simulation_hand
 from tabs.job_follow import Run, progress_html
 from tabs.job_page import STREAMING, JobPage
 from tabs.music_learn import LearnFollower
 from tabs.simulation_desk import Desk
-from tabs.simulation_form import fields_of, numbers_of
+from tabs.simulation_form import SCRIPT, fields_of, numbers_of
 from tabs.simulation_learn_form import map_html, priors_html, table_html, taken
 from tabs.simulation_learn_view import measured, result_html
 
 LEARN, FILTER, STAND = "simulation.learn", "simulation.filter", "simulation.surrogate"
 KALMAN = "Kalman filter"
 METHODS = ("Maximum likelihood", "MCMC", "ABC", KALMAN)
-SCRIPT = (Path(__file__).parent / "simulation_learn.js").read_text(encoding="utf-8")
 ADVANCED = ("seed", "starts", "walkers", "steps", "particles", "rounds", "keep", "adjust", "simulations", "surrogate", "surrogate_runs", "draws")
 BANDED, CLIMBING = METHODS[:3], METHODS[:2]  # methods that draw bands; that may ask a surrogate
 ONLY = {  # fields that not every method heeds
@@ -32,7 +32,7 @@ ONLY = {  # fields that not every method heeds
 }  # fmt: skip
 FILTERING, FILTERING_MORE = ("twin", "members", "inflation", "method", "every", "count"), ("whole", "error", "start", "rotate", "left_out")
 MANY, FEW = 1000, 500  # rows from which on, and how many of which, putting some together is offered
-EMPTY: dict[str, Any] = {"table": "", "sample": "", "columns": [], "links": {}, "free": [], "priors": {}, "values": {}, "model": "", "own": "", "seen": {}}
+EMPTY: dict[str, Any] = {"table": "", "sample": "", "columns": [], "links": {}, "free": [], "priors": {}, "values": {}, "model": "", "own": "", "seen": {}, "desk": {}}  # `desk`: its values when they were last taken over
 FREE_AT_FIRST = 2
 UNASKED: dict[str, Any] = {"table": "", "sample": "", "links": [], "time": "", "unit": 1.0, "begin": 0.0, "together": 1}  # what a surrogate alone says nothing of
 
@@ -42,7 +42,7 @@ class LearnPage(JobPage):
 
     pipeline: ClassVar[str] = LEARN
     slot: ClassVar[str] = "simulation.learn.job"
-    script: ClassVar[str] = ""
+    script: ClassVar[str] = simulation_hand.SCRIPT
     look: ClassVar[str] = "learn-view"
     tab: Any
 
@@ -232,7 +232,7 @@ class LearnPage(JobPage):
     def _settled(self, given: dict[str, Any], lang: str) -> list[Any]:
         """Values for the desk and `filled` from whole settings; a table that is not here any more is asked for again. Raises BadInput, NotFound."""
         model, own, values = self.desk.pick(given["model"], given["own"], given["values"])
-        state = EMPTY | {"table": given["table"], "sample": given["sample"], "model": model, "own": own, "values": values}
+        state = EMPTY | {"table": given["table"], "sample": given["sample"], "model": model, "own": own, "values": values, "desk": values}
         try:
             data = self._data(state)
         except NotFound:
@@ -247,7 +247,7 @@ class LearnPage(JobPage):
         """The table is kept and read, its columns are guessed."""
         try:
             key = self.studio.inputs(ui.owner(request)).keep_table(Path(path).read_bytes(), "table")
-            state = EMPTY | {"table": key, "model": model, "own": own, "values": values}
+            state = EMPTY | {"table": key, "model": model, "own": own, "values": values, "desk": values}
             state["seen"] = self.learn.given.seen(self._data(state))
             state["columns"] = _numbers(state["seen"], state["seen"]["time"])
             state = self._guessed(state, self._data(state))
@@ -259,17 +259,18 @@ class LearnPage(JobPage):
         """Another model on the desk: what the columns measure is guessed anew."""
         try:
             picked = self.desk.pick(chosen, own if chosen == "own" else "")
-            state = state | dict(zip(("model", "own", "values"), picked, strict=True))
+            state = state | dict(zip(("model", "own", "values"), picked, strict=True)) | {"desk": picked[2]}
             state = self._guessed(state, self._data(state))
         except StudioError as error:
             return [*[gr.skip()] * (3 + len(self.filled)), self.problem.told(error, ui.lang(request))]
         return [*picked, *self._fill(state, ui.lang(request)), ""]
 
     def on_open(self, state: dict[str, Any], model: str, own: str, values: dict[str, Any], request: gr.Request) -> list[Any]:
-        """The page follows the desk: with another model its columns are guessed anew."""
+        """The page follows the desk: what was changed there counts here, and with another model the columns are guessed anew."""
         if state["model"] == model and state["own"] == own:
-            return self._fill(state, ui.lang(request))
-        state = state | {"model": model, "own": own, "values": values}
+            changed = {name: value for name, value in values.items() if state["desk"].get(name) != value}
+            return self._fill(state | {"values": state["values"] | changed, "desk": values}, ui.lang(request))
+        state = state | {"model": model, "own": own, "values": values, "desk": values}
         return self._fill(self._guessed(state, self._data(state)), ui.lang(request))
 
     def on_form(self, state: dict[str, Any], event: gr.EventData, request: gr.Request) -> Any:
@@ -329,7 +330,7 @@ class LearnPage(JobPage):
             return f'<div class="learn-stage" aria-busy="true"><div class="music-busy">{progress_html(run, say, more=measured(say, facts))}</div></div>'
         stopped = say("Stopped. The draws until then are kept." if run.outputs else "Stopped before anything was finished.") if run.stopped else ""
         outputs = [self.studio.store.output(one) for one in run.outputs]
-        return f'<div class="learn-stage learn-result">{f"<p>{html.escape(stopped)}</p>" if stopped else ""}{result_html(say, facts, outputs, self._titles(run.job, say))}</div>'
+        return f'<div class="learn-stage learn-result">{f"<p>{html.escape(stopped)}</p>" if stopped else ""}{result_html(say, run.job, facts, outputs, self._titles(run.job, say))}</div>'
 
     def _titles(self, job_id: str, say: Any) -> dict[str, str]:
         asked = self.follower.asked(job_id)

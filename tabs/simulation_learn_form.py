@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tabs.simulation_form import ModelField
+from tabs.simulation_form import ModelField, number_input, read_number
 
 Say = Callable[..., str]
 MEASURES = {"level": "as it stands", "new": "new since the row before", "cumulative": "all since the start"}
@@ -50,10 +50,11 @@ def _column_card(say: Say, number: int, name: str, state: dict[str, Any], series
     choices = [("", say("not used")), *((one.name, say(one.title)) for one in series)]
     parts = [_labelled(say("Observable"), _select(f"link|{number}|series", choices, link["series"]))]
     parts.append(_labelled(say("Measures"), _select(f"link|{number}|measure", [(key, say(text)) for key, text in MEASURES.items()], link["measure"])))
-    parts.append(_labelled(say("Scale"), _number(f"link|{number}|rate", link["rate"]) + _tick(f"free|rate: {name}", say("free"), f"rate: {name}" in state["free"])))
+    told = "" if own else _tick(f"free|rate: {name}", say("free"), f"rate: {name}" in state["free"])
+    parts.append(_labelled(say("Scale"), number_input(f"link|{number}|rate", link["rate"]) + told))
     if not own:
         parts.append(_labelled(say("Noise"), _select(f"link|{number}|noise", [(key, say(text)) for key, text in NOISES.items()], link["noise"])))
-        parts.append(_labelled(say("Spread"), _number(f"link|{number}|spread", link["spread"]) + _tick(f"free|spread: {name}", say("free"), f"spread: {name}" in state["free"])))
+        parts.append(_labelled(say("Spread"), number_input(f"link|{number}|spread", link["spread"]) + _tick(f"free|spread: {name}", say("free"), f"spread: {name}" in state["free"])))
     used = " data-used" if link["series"] else ""
     return f"<fieldset class='learn-card'{used}><legend>{html.escape(name)}</legend>{''.join(parts)}</fieldset>"
 
@@ -61,7 +62,7 @@ def _column_card(say: Say, number: int, name: str, state: dict[str, Any], series
 def _parameter_line(say: Say, field: ModelField, state: dict[str, Any]) -> str:
     unit = f" <small>{html.escape(say(field.unit))}</small>" if field.unit else ""
     tick = _tick(f"free|{field.name}", say(field.title), field.name in state["free"])
-    return f"<div class='learn-line'>{tick}{unit}{_number(f'value|{field.name}', state['values'].get(field.name, field.default), say(field.title))}</div>"
+    return f"<div class='learn-line'>{tick}{unit}{number_input(f'value|{field.name}', state['values'].get(field.name, field.default), say(field.title))}</div>"
 
 
 def priors_html(say: Say, state: dict[str, Any], fields: list[ModelField]) -> str:
@@ -83,8 +84,8 @@ def title_of(say: Say, name: str, titles: dict[str, str]) -> str:
 
 def _prior_card(say: Say, number: int, prior: dict[str, Any], title: str) -> str:
     kinds = _select(f"prior|{number}|kind", [(key, say(text)) for key, text in KINDS.items()], prior["kind"])
-    ends = _labelled(say("At least"), _number(f"prior|{number}|low", prior["low"])) + _labelled(say("At most"), _number(f"prior|{number}|high", prior["high"]))
-    bell = _labelled(say("Middle"), _number(f"prior|{number}|middle", prior["middle"])) + _labelled(say("Width"), _number(f"prior|{number}|width", prior["width"]))
+    ends = _labelled(say("At least"), number_input(f"prior|{number}|low", prior["low"])) + _labelled(say("At most"), number_input(f"prior|{number}|high", prior["high"]))
+    bell = _labelled(say("Middle"), number_input(f"prior|{number}|middle", prior["middle"])) + _labelled(say("Width"), number_input(f"prior|{number}|width", prior["width"]))
     hidden = "" if prior["kind"] in BELLS else " hidden"
     return f"<fieldset class='learn-card learn-prior'><legend>{html.escape(title)}</legend>{_labelled(say('Prior'), kinds)}{ends}<div class='learn-bell'{hidden}>{bell}</div></fieldset>"
 
@@ -98,12 +99,6 @@ def _select(name: str, choices: list[tuple[str, str]], value: str) -> str:
     return f"<select data-name='{html.escape(name)}'>{told}</select>"
 
 
-def _number(name: str, value: Any, label: str = "") -> str:
-    shown = f"{value:.6g}" if isinstance(value, (int, float)) else html.escape(str(value))
-    about = f" aria-label='{html.escape(label)}'" if label else ""
-    return f"<input type='number' step='any' inputmode='decimal' data-name='{html.escape(name)}' value='{shown}'{about}>"
-
-
 def _tick(name: str, text: str, on: bool) -> str:
     return f"<label class='learn-tick'><input type='checkbox' data-name='{html.escape(name)}'{' checked' if on else ''}>{html.escape(text)}</label>"
 
@@ -114,7 +109,7 @@ def taken(state: dict[str, Any], given: dict[str, Any], prior: Callable[[str], d
     free = {name.partition("|")[2]: value for name, value in given.items() if name.startswith("free|")}
     for name, value in given.items():
         kind, _, rest = name.partition("|")
-        if kind == "value" and (number := _read(value)) is not None:
+        if kind == "value" and (number := read_number(value)) is not None:
             found["values"][rest] = number
         elif kind == "link":
             _take_link(found, rest, value)
@@ -143,14 +138,6 @@ def _take_link(state: dict[str, Any], rest: str, value: Any) -> None:
 
 
 def _put(target: dict[str, Any], part: str, value: Any) -> None:
-    number = value if part in ("series", "measure", "noise", "kind") else _read(value)
+    number = value if part in ("series", "measure", "noise", "kind") else read_number(value)
     if number is not None:
         target[part] = number
-
-
-def _read(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if abs(number) < float("inf") else None

@@ -6,6 +6,7 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tabs.simulation_hand import buttons
 from tabs.simulation_learn_form import Say, title_of
 
 STATS = {
@@ -23,12 +24,12 @@ def measured(say: Say, facts: Mapping[str, Any]) -> list[str]:
     return [say(text, n=f"{facts[name]:g}") for name, text in STATS.items() if isinstance(facts.get(name), (int, float))]
 
 
-def result_html(say: Say, summary: Mapping[str, Any], outputs: Sequence[Any], titles: dict[str, str]) -> str:
+def result_html(say: Say, job: str, summary: Mapping[str, Any], outputs: Sequence[Any], titles: dict[str, str]) -> str:
     """All of a finished job."""
     pictures = [output for output in outputs if output.kind == "image"]
     figures = "".join(f'<figure><figcaption>{html.escape(say(_title(one)))}</figcaption><img alt="{html.escape(say(_title(one)))}" src="/api/v1/outputs/{one.id}/file"></figure>' for one in pictures)
     table = posterior_html(say, summary["table"], titles) if summary.get("table") else filtered_html(say, summary, titles)
-    return f"{_told(say, summary)}{table}<div class='learn-figures'>{figures}</div>{_facts(say, summary)}{_files(say, outputs)}"
+    return f"{_told(say, summary)}{table}<div class='learn-figures'>{figures}</div>{_facts(say, summary)}{_files(say, job, outputs)}"
 
 
 def _title(output: Any) -> str:
@@ -81,6 +82,6 @@ def _facts(say: Say, summary: Mapping[str, Any]) -> str:
     return f"<p class='learn-soft'>{html.escape(' · '.join(told))}</p>" if told else ""
 
 
-def _files(say: Say, outputs: Sequence[Any]) -> str:
+def _files(say: Say, job: str, outputs: Sequence[Any]) -> str:
     links = "".join(f'<a href="/api/v1/outputs/{one.id}/file" download>{html.escape(say(_title(one)))} ({html.escape(one.path.rpartition(".")[2].upper())})</a>' for one in outputs)
-    return f"<div class='learn-files'><b>{html.escape(say('Download'))}</b>{links}</div>"
+    return buttons(say, job, {"report": "Report (HTML)"}) + f"<div class='learn-files'><b>{html.escape(say('Download'))}</b>{links}</div>"

@@ -1,3 +1,4 @@
+// Where a result goes on: a report, the Music tab, the Image tab, the desk. `element` and `trigger` are Gradio's.
 const say = (text) => window.seisei?.say ? window.seisei.say(text) : text;
 const post = async (path) => { const answer = await fetch(path, { method: 'POST' }), told = await answer.json(); if (!answer.ok) throw new Error(`${say(told.error.message)} ${say(told.error.hint)}`); return told; };
 const ended = async (job) => {
