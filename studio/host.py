@@ -52,7 +52,7 @@ class Route:
 
 
 class Tab(Protocol):
-    """A thin view. `icon` is one character; tabs are drawn in the order of `order`."""
+    """A thin view; tabs are drawn in the order of `order`. One with `warms`, ids of pipelines, has their workers warmed up when it is opened."""
 
     id: ClassVar[str]
     title: ClassVar[str]

@@ -92,6 +92,10 @@ class Compose:
         sounds = self.sound(params, written.data, notes, ctx)
         return Result(sounds, {"piece": written.facts, "notes": notes, "pace": {"bar": (time.monotonic() - started) / bars}})
 
+    def warm_up(self) -> None:
+        for name in ("pipelines.music.writing", "pipelines.music.nets.composer", "tinysoundfont"):
+            importlib.import_module(name)
+
     def write(self, params: ComposeParams, ctx: RunContext) -> tuple[Artifact, int]:
         """The MIDI file with its facts, and how many bars it has."""
         given = _read(ctx.input(params.piece)) if params.piece else None
