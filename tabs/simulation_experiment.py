@@ -269,7 +269,8 @@ class ExperimentPage(JobPage):
             title, (low, high) = say(lang, field.title), ends[field.name]
             inputs = [number_input(f"{field.name}|{number}", end, f"{title}: {say(lang, label)}") for number, (end, label) in enumerate(((low, "At least"), (high, "At most")))]
             lines.append(f"<div class='experiment-ends'><span>{html.escape(title)}</span>{''.join(inputs)}</div>")
-        return "".join(lines)
+        heads = "".join(f"<small>{html.escape(say(lang, label))}</small>" for label in ("At least", "At most"))
+        return f"<div class='experiment-ends'><span></span>{heads}</div>{''.join(lines)}" if lines else ""
 
     def _ends(self, given: dict[str, Any]) -> dict[str, list[float]]:
         """Lowest and highest value of each chosen parameter: those given, else around the value on the desk."""
@@ -344,10 +345,11 @@ class ExperimentPage(JobPage):
         return {"scenarios": [one["name"] for one in given["scenarios"]], "named": named, "replicates": given["replicates"]}
 
     def _sobol_shown(self, model: Simulation, given: dict[str, Any]) -> dict[str, Any]:
-        """One share for all ranges where there is one that gives them, else each as it was."""
+        """The share that gives most of the ranges; the others as they were."""
         plain = {"model": given["model"], "own": given["own"], "values": given["values"], "names": given["names"], "ranges": {}}
-        share = next((share for share in range(5, 101, 5) if self._ends(plain | {"share": share}) == given["ranges"]), 0)
-        return {name: given[name] for name in ("names", "samples", "pairs", "replicates")} | ({"share": share, "ranges": {}} if share else {"ranges": given["ranges"]})
+        others = {share: {name: ends for name, ends in self._ends(plain | {"share": share}).items() if ends != given["ranges"][name]} for share in range(5, 101, 5)}
+        share = min(others, key=lambda share: (len(others[share]), abs(share - 50)))
+        return {name: given[name] for name in ("names", "samples", "pairs", "replicates")} | {"share": share, "ranges": {name: given["ranges"][name] for name in others[share]}}
 
     # -- a job -----------------------------------------------------------------------------------------------
 
