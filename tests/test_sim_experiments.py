@@ -18,7 +18,7 @@ from pipelines.simulation.experiments import plan
 from pipelines.simulation.experiments.compare import paired
 from pipelines.simulation.experiments.plan import Reference, measured
 from studio.api import BadInput, Diverged, Need, Result, Series, Simulation, Simulations, Stopped, seeds_of
-from tabs.simulation_experiment import CERTAIN, NOW, ExperimentPage
+from tabs.simulation_experiment import CERTAIN, KINDS, NOW, ExperimentPage
 from tabs.simulation_form import numbers_of
 from tests.experimenting import PI, PIPELINES, Context, Growth, Ishigami, done, exact_ishigami, settled
 
@@ -329,14 +329,16 @@ KNOTTED = ("idm_ring", "ising", "garch")  # whose usual ranges hold values that 
 
 def page_s_plan(model: Simulation, kind: str, **sizes: Any) -> dict[str, Any]:
     """What the Experiment page asks if nothing is changed on it."""
-    page: Any = SimpleNamespace(desk=SimpleNamespace(find=lambda *_: model))
+    page: Any = ExperimentPage.__new__(ExperimentPage)  # what it asks needs nothing of what it draws
+    page.desk, page.studio = SimpleNamespace(find=lambda *_: model), SimpleNamespace(pipelines=DEFAULTS)
     values = model.Params().model_dump(mode="json")
     numbers = [field.name for field in numbers_of(model)]
     low, high = (float(f"{end:.4g}") for end in DEFAULTS[SWEEP].usual_range(model, numbers[0], values))
     scenarios = [NOW, *(preset.name for preset in model.presets)][:4]
     given = {"model": model.id, "own": "", "values": values, "named": {}, "scenarios": scenarios, "names": numbers[:4], "share": 50, "pairs": True, "uncertainty": 0 if model.stochastic else CERTAIN}
+    given |= {"kind": next(name for name, pipeline in KINDS.items() if pipeline == kind), "ranges": {}, "series": "", "measure": "At the end", "duration": 0, "points": 2, "seed": 3}
     given |= {"x": numbers[0], "x_from": low, "x_to": high, "x_scale": "Linear", "y": "", "x_count": 5, "replicates": 1, "runs": 4, "samples": 32} | sizes
-    return {"model": model.id, "values": values, "seed": 3, "points": 2} | getattr(ExperimentPage, f"_{kind.partition('.')[2]}_values")(page, given)
+    return dict(page.values(given))
 
 
 @pytest.mark.parametrize("kind", [SWEEP, REPLICATE, COMPARE, SOBOL])
