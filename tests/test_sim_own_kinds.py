@@ -203,7 +203,7 @@ def test_agents_that_all_meet_keep_their_number_and_decay_exactly() -> None:
 @pytest.mark.parametrize("agents", ["agents 90000\n", ""])
 def test_probabilities_of_two_exits_are_taken_as_they_are_written(agents: str) -> None:
     """Half go each way and nobody stays; beside probabilities, rates act on those that stay."""
-    both = model(f"states: a, b, c\n{agents}a -> b with 0.5\na -> c with 0.5", "agents", size=300)
+    both = model(f"states: a, b, c\n{agents}a -> b with 0.5\na -> c with 0.5", "agents", size=300, dt=1)
     a, b, c = both.observed([both.Params()], np.array([1.0]), [1])[0, 0]
     assert a == 0 and b + c == 90_000 and b / 9e4 == pytest.approx(0.5, abs=0.01)
     some = model(f"states: a, b, c, d\n{agents}a -> b with 0.5\na -> c with 0.3\na -> d at 0.4", "agents", size=300, dt=0.5)
