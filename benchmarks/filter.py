@@ -54,7 +54,13 @@ TWINS = (
 class Quiet:
     """A context that nobody watches."""
 
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
     def progress(self, *_: Any) -> None:
+        return None
+
+    def check(self) -> None:
         return None
 
 
@@ -72,10 +78,11 @@ def rmse(asked: Twin, seed: int) -> float:
     params = FilterParams(
         model=asked.model, values=asked.values, whole=True, error=asked.error, method=asked.method, members=asked.members, inflation=asked.inflation, every=asked.every, count=asked.count  # type: ignore[arg-type]
     )
-    measured = twin(params, model, own, seed)
+    quiet: Any = Quiet(seed)
+    measured = twin(params, model, own, quiet)
     ensemble = Ensemble(model, own.model_dump(), Beliefs([]), asked.members, seed)
     ensemble.scatter(np.full(ensemble.packed().shape[1], asked.start))
-    return score(follow(params, ensemble, measured, Quiet()), 0.2)["rmse"]  # type: ignore[arg-type]
+    return score(follow(params, ensemble, measured, quiet), 0.2)["rmse"]
 
 
 def main() -> int:

@@ -80,6 +80,7 @@ class Simulation:
     stochastic: ClassVar[bool] = False
     pokes: ClassVar[bool] = False  # whether a click in the picture does something
     pace: ClassVar[float] = 10.0  # seconds of watching that `duration` should take at normal speed
+    trading: ClassVar[bool] = False  # whether its days are those on which markets are open: dates of data then count row by row
 
     def time_step(self, params: Any) -> float:
         """How much time a step takes, in `time_unit`."""
@@ -128,6 +129,9 @@ class Simulation:
     def observed(self, sets: Sequence[Any], times: Numbers, seeds: Sequence[int]) -> Numbers:
         """(sets, times, series): each parameter set run with its seed, observed at these times. A model that can do many at once has its own."""
         return np.stack([np.array([list(seen.values.values()) for seen in observations(self, params, times, seed)]) for params, seed in zip(sets, seeds, strict=True)])
+
+    def check_data(self, data: Mapping[str, Numbers], times: Numbers, params: Any) -> None:
+        """Of a model with a `log_likelihood` of its own: raise BadInput where that would take too long, or too much room, for these data."""
 
     def likely_cause(self, params: Any) -> str:
         """Why numbers may have blown up, a sentence; told with Diverged."""

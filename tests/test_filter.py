@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from pipelines.simulation.learning.params import Link, Prior
 from pipelines.simulation.learning.priors import Beliefs
 from pipelines.simulation.learning.surrogate import build, design
 from pipelines.simulation.learning.surrogating import SurrogateParams, Surrogating
+from pipelines.simulation.models.gray_scott import GrayScott
 from pipelines.simulation.models.lorenz63 import Lorenz63
-from studio.api import BadInput, Result, Simulations
+from pipelines.simulation.models.network_sir import NetworkSir
+from studio.api import BadInput, Result, Simulations, Stopped
 from studio.inputs import Inputs
 from tests.learning_models import Arrivals, Ctx, Line
 
-SIMULATIONS = Simulations([Lorenz63(), Line(), Arrivals()])
+SIMULATIONS = Simulations([Lorenz63(), Line(), Arrivals(), NetworkSir(), GrayScott()])
+GRID = json.dumps({"kind": "agents", "text": "states: well, ill\nstart ill = 0.1\nwell -> ill at 0.1*count(ill)", "size": 16})
 
 
 def filtered(ctx: Ctx | None = None, **values: Any) -> Result:
@@ -92,12 +96,40 @@ def test_a_table_is_followed(tmp_path: Path) -> None:
     [
         ({"whole": False}, "Nothing is measured", "links"), ({"links": [Link(series="q")]}, "no observable", "links"), ({"every": 0.001}, "more often than every step", "every"),
         ({"free": [Prior(name="nope")]}, "no parameter", "free"), ({"free": [Prior(name="rho", low=3, high=2)]}, "less than", "free"), ({"twin": False, "links": [Link(series="x")]}, "no data", "table"),
+        ({"free": [Prior(name="rho", low=20, high=1e6)]}, "at most", "free"), ({"free": [Prior(name="rho", low=20, high=40)] * 2}, "free twice", "free"), ({"count": 20_000, "every": 1e5}, "is the most", "count"),
+        ({"model": "network_sir"}, "no numbers that have a mean", "model"), ({"model": "own", "own": GRID}, "no numbers that have a mean", "model"),
+        ({"model": "gray_scott", "every": 1.0, "count": 20_000}, "more than can be kept", "count"), ({"model": "gray_scott", "every": 1.0, "method": "EnKF"}, "EnKF can't be told", "method"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_filtered_is_refused(values: dict[str, Any], said: str, field: str) -> None:
     with pytest.raises(BadInput, match=said) as refused:
         filtered(**values)
     assert refused.value.field == field
+
+
+def test_a_filter_says_that_spreads_and_scales_stay_fixed() -> None:
+    free = [Prior(name="rho", low=20, high=40), Prior(name="spread: x", low=0.1, high=3), Prior(name="rate: x", low=0.1, high=3)]
+    summary = filtered(whole=False, links=[Link(column="x", series="x", spread=1.0)], free=free).summary
+    assert [row["name"] for row in summary["parameters"]] == ["rho"]
+    assert summary["notes"] == [f"A filter takes spreads and scales as they are set: “{name}” stayed fixed." for name in ("spread: x", "rate: x")]
+
+
+def test_stop_is_heard_while_the_twin_runs_and_before_each_member() -> None:
+    for note in ("Running the twin", "Looking how far states wander", "Following the data"):
+        ctx = Ctx(stop_at=3, stop_in=note)
+        with pytest.raises(Stopped):
+            filtered(ctx)
+        assert [step for step, _, said in ctx.steps if said == note] == [0, 1, 2]
+    asked = 0
+
+    def check() -> None:
+        nonlocal asked
+        asked += 1
+
+    ctx = Ctx()
+    ctx.check = check  # type: ignore[method-assign]
+    filtered(ctx, count=5, members=7)
+    assert asked == 5 * 7
 
 
 @pytest.mark.parametrize(
@@ -150,6 +182,6 @@ def test_every_field_of_the_surrogate_acts_or_is_refused() -> None:
     for change in ({"kind": "Network"}, {"until": 0.0}, {"times": 6}, {"ask": {"start": 1.5, "slope": 0.5}}):
         assert told(**change) != plain
     assert [Surrogating(SIMULATIONS).run(SurrogateParams(**(base | {"runs": runs})), Ctx()).summary["surrogate"]["held_out"] for runs in (30, 40)] == [6, 8]  # type: ignore[arg-type]
-    for refused, said in (({"free": []}, "No parameter"), ({"free": [Prior(name="q")]}, "no parameter"), ({"ask": {"start": 1.0}}, "all parameters"), ({"ask": {"start": 9.0, "slope": 0.5}}, "knows start"), ({"model": "arrivals", "free": [Prior(name="rate", low=1, high=2)], "ask": {}}, "has chance")):
+    for refused, said in (({"free": []}, "No parameter"), ({"free": [Prior(name="q")]}, "no parameter"), ({"ask": {"start": 1.0}}, "all parameters"), ({"until": 1e9}, "is the most"), ({"free": [Prior(name="start", low=0, high=1e6)], "ask": {}}, "at most 100"), ({"free": [Prior(name="start", low=0, high=2)] * 2, "ask": {}}, "free twice"), ({"ask": {"start": 9.0, "slope": 0.5}}, "knows start"), ({"model": "arrivals", "free": [Prior(name="rate", low=1, high=2)], "ask": {}}, "has chance")):
         with pytest.raises(BadInput, match=said):
             told(**refused)

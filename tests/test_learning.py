@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pipelines.simulation.learning.chain import Chain
 from pipelines.simulation.learning.given import SAMPLES, samples
 from pipelines.simulation.learning.noise import log_density, scattered, variance
 from pipelines.simulation.learning.params import LearnParams, Link, Prior
 from pipelines.simulation.learning.pipeline import Learn
 from pipelines.simulation.learning.posterior import Posterior, effective_size, equal_weight, split_r_hat
 from pipelines.simulation.learning.priors import Beliefs
+from pipelines.simulation.learning.question import Question
 from pipelines.simulation.learning.surrogate import surrogate_doubts
 from pipelines.simulation.learning.tables import read_table
+from pipelines.simulation.models.garch import Garch
+from pipelines.simulation.models.mmc import Mmc
 from pipelines.simulation.spread import Helpers
 from studio.api import BadInput, Result, Simulations, Stopped
 from studio.inputs import Inputs
@@ -159,7 +164,7 @@ def test_a_million_rows_are_thinned_with_a_word() -> None:
     data = b"t,x\n" + b"".join(b"%d,%d\n" % (number, number % 7) for number in range(1_000_000))
     table = read_table(data)
     assert table.rows == 1_000_000 and len(table.columns[0].values) == 5000
-    assert table.notes == ("Of 1,000,000 rows every 200th is used.",)
+    assert table.notes == ("Of 1,000,000 rows one in 200 is used.",)
 
 
 def test_pictures_and_nothing_are_no_tables(tmp_path: Path) -> None:
@@ -452,3 +457,194 @@ def test_a_page_gets_its_first_guesses() -> None:
     assert [(link["column"], link["series"], link["measure"], link["noise"]) for link in links] == [("value", "value", "level", "normal")]
     prior = given.first_prior(Line(), {"slope": 1.0}, "slope", links)
     assert (prior["low"], prior["high"], prior["middle"]) == (-10, 10, 1.0)
+
+
+# -- data that are large, incidence, returns, dates --------------------------------------------------------------
+
+
+def rows_of(names: str, *columns: Any) -> bytes:
+    return (names + "\n" + "\n".join(",".join(f"{value:.10g}" if isinstance(value, float) else str(value) for value in row) for row in zip(*columns, strict=True))).encode()
+
+
+def settled_at(tmp_path: Path, data: bytes, models: Simulations, **values: Any) -> LearnParams:
+    """As a job is settled before it is queued, in the page's process."""
+    key, _ = kept(tmp_path, data)
+    desk: Any = SimpleNamespace(inputs=Inputs(tmp_path))
+    return Learn(models).settle(LearnParams(**{"table": key} | values), desk)
+
+
+def asked_of(tmp_path: Path, data: bytes, models: Simulations, **values: Any) -> Question:
+    return Learn(models)._question(LearnParams(**values), data)
+
+
+QUEUE: dict[str, Any] = {"model": "mmc", "time": "hour", "links": [Link(column=name, series=name) for name in ("arrived", "served")], "free": [Prior(name="arrivals_per_hour", low=1, high=100)]}
+
+
+@pytest.mark.parametrize(
+    ("arrived", "served", "said"),
+    [([30_000, 30_005, 30_007], [29_990, 29_999, 30_003], "Row 1: 30,000 came and 29,990 went"), ([5, 9, 20_009], [1, 4, 20_000], "Row 3: 20,000 came and 19,996 went")],
+)
+def test_counts_that_would_fill_the_memory_are_refused_with_their_row(tmp_path: Path, arrived: list[int], served: list[int], said: str) -> None:
+    with pytest.raises(BadInput, match=said) as refused:
+        settled_at(tmp_path, rows_of("hour,arrived,served", [0.5, 1.0, 1.5], arrived, served), Simulations([Mmc()]), **QUEUE)
+    assert refused.value.field == "links" and refused.value.hint
+
+
+def test_a_line_of_a_million_is_refused_with_its_row(tmp_path: Path) -> None:
+    asked = QUEUE | {"links": [Link(column="in_system", series="in_system")]}
+    with pytest.raises(BadInput, match="Row 2: 1,000,000 people are too many") as refused:
+        settled_at(tmp_path, rows_of("hour,in_system", [0.5, 1.0, 1.5], [3, 1_000_000, 2]), Simulations([Mmc()]), **asked)
+    assert refused.value.field == "links"
+
+
+def test_the_page_s_process_asks_a_likelihood_about_gaps_only(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    class Watched(Counted):
+        def log_likelihood(self, data: Any, times: Any, params: Any) -> float:
+            seen.append(data["came"])
+            return super().log_likelihood({"came": data["came"]}, times, params)
+
+    settled_at(tmp_path, rows_of("t,n", [1, 2, 3, 4], [2, 4, 9, 12]), Simulations([Watched()]), model="counted", time="t", links=[Link(column="n", series="came")], free=[Prior(name="rate", low=1, high=9)])
+    assert len(seen) == 1 and np.isnan(seen[0]).all()
+
+
+def test_what_an_own_likelihood_does_not_use_is_refused(tmp_path: Path) -> None:
+    data, models = rows_of("hour,arrived,served,waiting", [0.5, 1.0, 1.5], [3, 4, 6], [1, 2, 5], [0, 0, 0]), Simulations([Mmc()])
+    third = Link(column="waiting", series="waiting")
+    for change, said, field in (
+        ({"links": [*QUEUE["links"], third]}, "does not use “waiting”", "links"), ({"links": [third, Link(column="served", series="waiting")]}, "the same observable", "links"),
+        ({"free": [*QUEUE["free"], Prior(name="rate: served", low=0.5, high=1)]}, "has no place in that", "free"), ({"free": [*QUEUE["free"], Prior(name="spread: served", low=0.5, high=1)]}, "has no place in that", "free"),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match=said) as refused:
+            settled_at(tmp_path, data, models, **QUEUE | change)
+        assert refused.value.field == field and refused.value.hint
+    settled_at(tmp_path, data, models, **QUEUE)
+
+
+TYPED_SIR = "dS/dt = -beta*S*I/N\ndI/dt = beta*S*I/N - gamma*I\ndC/dt = beta*S*I/N\nbeta = 0.5 [0, 3] per day\ngamma = 0.2\nN = 10000\nS(0) = N - 10\nI(0) = 10\nC(0) = 0"
+
+
+def test_weekly_new_cases_tell_the_infectiousness_of_a_typed_epidemic(tmp_path: Path) -> None:
+    from scipy.integrate import solve_ivp
+
+    def change(_: float, y: Any) -> list[float]:
+        new = 0.45 * y[0] * y[1] / 10_000
+        return [-new, new - 0.2 * y[1], new]
+
+    weeks = np.arange(1, 16)
+    total = solve_ivp(change, (0, 120), [9990, 10, 0], t_eval=7.0 * weeks, rtol=1e-9, atol=1e-6).y[2]
+    own = json.dumps({"kind": "ode", "text": TYPED_SIR, "dt": 0.05, "duration": 120, "time_unit": "days"})
+    asked: dict[str, Any] = {"model": "own", "own": own, "time": "week", "unit": 7.0, "begin": 7.0, "links": [Link(column="new", series="C", measure="new", noise="normal", spread=5.0)], "free": [Prior(name="beta", low=0.1, high=2)]}
+    data = rows_of("week,new", weeks, np.diff(total, prepend=0.0).tolist())
+    result = learn(tmp_path, data, method="Maximum likelihood", starts=2, **asked)
+    assert result.summary["table"][0]["best"] == pytest.approx(0.45, abs=0.002)
+    assert result.summary["notes"] == ["The first row of “new” is left out: what was before it is not known."]
+    assert result.summary["within"]["new"] == 1
+    with pytest.raises(BadInput, match="is a level"):
+        learn(tmp_path, data, **asked | {"links": [Link(column="new", series="C", measure="cumulative")]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "first", "steps", "said"),
+    [
+        ([f"{month:02}/01/2020" for month in range(1, 13)], "2020-01-01", [31, 29, 31], "month/day/year is taken"),
+        ([f"01/{month:02}/2020" for month in range(1, 13)], "2020-01-01", [31, 29, 31], "day/month/year is taken"),
+        (["03/02/2021", "10/02/2021", "03/03/2021", "10/03/2021"], "2021-02-03", [7, 21, 7], "day/month/year is taken"),
+        (["12/01/2020", "12/08/2020", "12/15/2020"], "2020-12-01", [7, 7], ""),
+        (["01/01/2020", "02/02/2020"], "2020-01-01", [32], ""),
+    ],
+)
+def test_dates_that_could_be_either_are_taken_as_they_come_evenly_and_it_is_said(cells: list[str], first: str, steps: list[int], said: str) -> None:
+    table = read_table(rows_of("day,y", cells, range(len(cells))))
+    days = table.columns[0].values
+    assert days[0] == (np.datetime64(first) - np.datetime64("1970-01-01")).astype(int) and np.diff(days)[: len(steps)].tolist() == steps
+    assert [said in note for note in table.notes] == ([True] if said else [])
+
+
+def test_trading_days_count_row_by_row(tmp_path: Path) -> None:
+    days = [str(day) for day in np.arange("2020-01-01", "2020-03-01", dtype="datetime64[D]") if np.is_busday(day)]
+    asked: dict[str, Any] = {"model": "garch", "time": "day", "links": [Link(column="r", series="return_percent")], "free": [Prior(name="omega", low=0.01, high=1)]}
+    question = asked_of(tmp_path, rows_of("day,r", days, [0.1] * len(days)), Simulations([Garch()]), **asked)
+    assert question.evidence.times.tolist() == list(range(len(days))) and "weekends and holidays are no gaps" in question.evidence.notes[0]
+
+
+def test_six_thousand_returns_are_used_in_full_and_prices_become_returns(tmp_path: Path) -> None:
+    returns = np.random.default_rng(4).standard_normal(6000)
+    prices = 1000 * np.exp(np.cumsum(returns) / 100)
+    models, free = Simulations([Garch()]), [Prior(name="omega", low=0.01, high=1)]
+    told = asked_of(tmp_path, rows_of("r", returns.tolist()), models, model="garch", links=[Link(column="r", series="return_percent")], free=free)
+    assert len(told.evidence.times) == 6000
+    data = b"p\n" + b"\n".join(f"{price:.12g}".encode() for price in prices)
+    question = asked_of(tmp_path, data, models, model="garch", links=[Link(column="p", series="return_percent", measure="returns")], free=free)
+    assert np.isnan(question.evidence.data[0][0]) and question.evidence.data[0][1:] == pytest.approx(returns[1:], abs=1e-6)
+    question.check_own()
+    for wrong, said in (({"together": 3}, "one row in 3"), ({}, "row 2: -1 is no price")):
+        with pytest.raises(BadInput, match=said):
+            asked_of(tmp_path, data.replace(f"{prices[1]:.12g}".encode(), b"-1", 1) if not wrong else data, models, model="garch", links=[Link(column="p", series="return_percent", measure="returns")], free=free, **wrong)
+
+
+def test_a_table_is_read_once_and_its_file_is_not_kept() -> None:
+    given = Learn(SIMULATIONS).given
+    data = b"t,y\n0,1\n1,2\n2,3\n"
+    assert given.table(data) is given.table(bytes(bytearray(data))) and given.table(data, 1, 2) is not given.table(data)
+    for number in range(6):
+        given.table(data + b"%d,1\n" % (number + 3))
+    assert len(given._tables) == 4 and not any(isinstance(part, bytes) for key in given._tables for part in key)
+
+
+def test_the_steps_of_a_table_are_those_of_the_chosen_values(tmp_path: Path) -> None:
+    class Fine(Line):
+        id = "fine"
+
+        def time_step(self, params: Any) -> float:
+            return 1e-7 if params.idle else 0.1
+
+    data, asked = rows_of("t,y", range(10), range(10)), {"model": "fine", "time": "t", "links": [LINK], "free": LINE_PRIORS}
+    asked_of(tmp_path, data, Simulations([Fine()]), **asked)
+    with pytest.raises(BadInput, match="steps") as refused:
+        asked_of(tmp_path, data, Simulations([Fine()]), values={"idle": 1.0}, **asked)
+    assert refused.value.field == "unit"
+
+
+# -- what is best, what is whole, what is short ------------------------------------------------------------------
+
+
+def test_the_best_of_a_walk_is_the_likeliest_and_not_the_one_in_the_middle_of_its_prior(tmp_path: Path) -> None:
+    data = rows_of("t,y", *(column.tolist() for column in line_data()))
+    question = asked_of(tmp_path, data, SIMULATIONS, model="line", time="t", links=[LINK], free=[LINE_PRIORS[0], Prior(name="slope", low=0.69, high=5)])
+    chain = Chain(question, 16, 300)
+    chain.walk(Ctx())  # type: ignore[arg-type]
+    posterior = chain.posterior()
+    assert posterior is not None
+    assert question.log_likelihood(posterior.best[None])[0] >= question.log_likelihood(posterior.z).max() - 1e-9
+
+
+@pytest.mark.parametrize("kind", ["uniform", "log-uniform", "normal", "log-normal"])
+def test_the_density_of_a_prior_is_that_of_its_draws(kind: Any) -> None:
+    beliefs = Beliefs([Prior(name="p", kind=kind, low=0.5, high=8, middle=2, width=0.6)])
+    z = np.array([[-1.0], [0.0], [0.5], [1.2]])
+    slopes = (beliefs.values(z + 1e-5) - beliefs.values(z - 1e-5)) / 2e-5
+    by_change = beliefs.log_density(z) - np.log(slopes[:, 0])
+    found = beliefs.log_density_of(beliefs.values(z))
+    assert found - found[0] == pytest.approx(by_change - by_change[0], abs=1e-6)
+
+
+def test_whole_numbers_of_a_uniform_prior_are_equally_likely() -> None:
+    shares = (np.arange(9000)[:, None] + 0.5) / 9000
+    for low, high in ((1, 3), (0.6, 3.4)):
+        found = Beliefs([Prior(name="p", low=low, high=high)], [True]).at(shares)[:, 0]
+        assert [(found == number).mean() for number in (1, 2, 3)] == pytest.approx([1 / 3] * 3, abs=1e-3)
+    assert set(Beliefs([Prior(name="p", kind="log-uniform", low=1, high=3)], [True]).at(shares)[:, 0]) == {1, 2, 3}
+    whole = Beliefs([Prior(name="p", low=1, high=3)], [True])
+    drawn = whole.draw(np.random.default_rng(1), 2000)
+    assert "tell little about p" in Posterior(whole, drawn).warnings()[0] and "at its upper bound" in Posterior(whole, np.abs(drawn) + 2).warnings()[0]
+    with pytest.raises(BadInput, match="no whole number from 1.2 to 1.8"):
+        Beliefs([Prior(name="p", low=1.2, high=1.8)], [True])
+
+
+def test_a_short_walk_is_said_to_be_short() -> None:
+    z = 0.1 * np.random.default_rng(2).standard_normal((2000, 1))
+    beliefs = Beliefs([Prior(name="p", low=0, high=1)])
+    assert "150 independent draws of p, fewer than 400" in Posterior(beliefs, z, {"r_hat": [1.0], "effective": [150.0]}).warnings()[0]
+    assert Posterior(beliefs, z, {"r_hat": [1.0], "effective": [900.0]}).warnings() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.simulation import figures
+from pipelines.simulation import figures, register_pipelines, register_simulations
 from pipelines.simulation.experiments import plan
 from pipelines.simulation.experiments.compare import paired
 from pipelines.simulation.experiments.plan import Reference, measured
-from studio.api import BadInput, Diverged, Need, Result, Series, Stopped, seeds_of
+from studio.api import BadInput, Diverged, Need, Result, Series, Simulation, Simulations, Stopped, seeds_of
+from tabs.simulation_experiment import CERTAIN, KINDS, NOW, ExperimentPage
+from tabs.simulation_form import numbers_of
 from tests.experimenting import PI, PIPELINES, Context, Growth, Ishigami, done, exact_ishigami, settled
 
 SWEEP, REPLICATE, COMPARE, SOBOL = "simulation.sweep", "simulation.replicate", "simulation.compare", "simulation.sobol"
@@ -271,3 +274,98 @@ def test_a_model_is_found_again_in_another_process() -> None:
 def test_a_model_of_an_extension_is_found_by_its_file(tmp_path: Path) -> None:
     (tmp_path / "elsewhere.py").write_text("from tests.experimenting import Growth\nclass Elsewhere(Growth):\n    id = 'elsewhere'\n")
     assert Reference("seisei_extensions.elsewhere.model", "Elsewhere", str(tmp_path / "elsewhere.py")).model().id == "elsewhere"
+
+
+# -- values that don't go together -------------------------------------------------------------------------------
+
+TIED: dict[str, Any] = {"model": "walk", "duration": 2.0, "points": 3, "values": {"rate": 2.0}, "measure": "Mean"}  # a drift above the rate is refused
+
+
+def test_a_sweep_leaves_out_values_that_do_not_go_together_and_says_how_many() -> None:
+    found = done(SWEEP, **TIED, x="drift", x_from=0, x_to=4, x_count=5, replicates=2)
+    assert [row["runs"] for row in rows(found)] == ["2", "2", "2", "0", "0"]
+    assert found.summary["notes"] == ["4 of 10 runs are left out: their values don't go together. The drift is faster than a step."] and found.summary["blown"] == 0
+    with pytest.raises(BadInput, match="faster than a step") as refused:
+        settled(SWEEP, **TIED, x="drift", x_from=3, x_to=4, x_count=3)
+    assert refused.value.field == "values.drift"
+
+
+def test_values_that_do_not_go_together_are_kept_as_such_when_a_job_breaks(tmp_path: Path) -> None:
+    plan_of: dict[str, Any] = TIED | {"x": "drift", "x_from": 0, "x_to": 4, "x_count": 5, "replicates": 2}
+    context = Context(stop_after=9)
+    with pytest.raises(Stopped):
+        done(SWEEP, context, **plan_of)
+    (tmp_path / "0001.csv").write_bytes(context.outputs[0].data)
+    assert done(SWEEP, Context(kept=[tmp_path / "0001.csv"]), **plan_of).summary["notes"] == done(SWEEP, **plan_of).summary["notes"]
+
+
+def test_sobol_draws_other_samples_where_values_do_not_go_together() -> None:
+    plan_of: dict[str, Any] = TIED | {"names": ["rate", "drift"], "samples": 32, "replicates": 1, "values": {"rate": 2.0, "drift": 1.0}, "ranges": {"rate": [1, 3], "drift": [0, 2]}}
+    found = done(SOBOL, **plan_of)
+    assert found.summary["runs"] == 32 * 6 and np.isfinite(column(found, "ST")).all()
+    assert any("base samples were left out and others drawn" in note for note in found.summary["notes"])
+    with pytest.raises(BadInput, match="faster than a step") as refused:
+        settled(SOBOL, **plan_of | {"ranges": {"rate": [1, 2], "drift": [3, 4]}})
+    assert refused.value.field == "values.drift"
+
+
+def test_repetitions_with_uncertain_values_leave_out_those_that_do_not_go_together() -> None:
+    found = done(REPLICATE, **TIED | {"values": {"rate": 2.0, "drift": 1.9}}, replicates=40, uncertainty=20)
+    assert "their values don't go together" in found.summary["notes"][0]
+
+
+def test_a_plan_is_counted_before_its_values_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Growth, "check", lambda self, params: asked.append(params))
+    with pytest.raises(BadInput, match="runs; 100,000 can be made"):
+        settled(SWEEP, model="growth", x="rate", x_from=0.1, x_to=0.9, x_count=1000, y="start", y_list=list(range(1000)), replicates=1)
+    assert len(asked) == 1  # the values that are set
+
+
+MODELS = Simulations(register_simulations())
+DEFAULTS: dict[str, Any] = {pipeline.id: pipeline for pipeline in register_pipelines(MODELS)}
+KNOTTED = ("idm_ring", "ising", "garch")  # whose usual ranges hold values that don't go together
+
+
+def page_s_plan(model: Simulation, kind: str, **sizes: Any) -> dict[str, Any]:
+    """What the Experiment page asks if nothing is changed on it."""
+    page: Any = ExperimentPage.__new__(ExperimentPage)  # what it asks needs nothing of what it draws
+    page.desk, page.studio = SimpleNamespace(find=lambda *_: model), SimpleNamespace(pipelines=DEFAULTS)
+    values = model.Params().model_dump(mode="json")
+    numbers = [field.name for field in numbers_of(model)]
+    low, high = (float(f"{end:.4g}") for end in DEFAULTS[SWEEP].usual_range(model, numbers[0], values))
+    scenarios = [NOW, *(preset.name for preset in model.presets)][:4]
+    given = {"model": model.id, "own": "", "values": values, "named": {}, "scenarios": scenarios, "names": numbers[:4], "share": 50, "pairs": True, "uncertainty": 0 if model.stochastic else CERTAIN}
+    given |= {"kind": next(name for name, pipeline in KINDS.items() if pipeline == kind), "ranges": {}, "series": "", "measure": "At the end", "duration": 0, "points": 2, "seed": 3}
+    given |= {"x": numbers[0], "x_from": low, "x_to": high, "x_scale": "Linear", "y": "", "x_count": 5, "replicates": 1, "runs": 4, "samples": 32} | sizes
+    return dict(page.values(given))
+
+
+@pytest.mark.parametrize("kind", [SWEEP, REPLICATE, COMPARE, SOBOL])
+def test_the_page_s_plan_is_taken_for_every_model(kind: str) -> None:
+    for model in MODELS.all():
+        DEFAULTS[kind].settle(DEFAULTS[kind].Params.parse(page_s_plan(model, kind)), None)
+
+
+def run_of(model: Simulation, kind: str) -> Result:
+    dt = model.time_step(model.Params())
+    params = DEFAULTS[kind].settle(DEFAULTS[kind].Params.parse(page_s_plan(model, kind) | {"duration": min(model.duration, max(3 * dt, model.duration / 50))}), None)
+    found: Result = DEFAULTS[kind].run(params, Context())
+    return found
+
+
+@pytest.mark.parametrize("name", KNOTTED)
+@pytest.mark.parametrize("kind", [SWEEP, SOBOL])
+def test_the_page_s_plan_runs_where_not_all_values_go_together(kind: str, name: str) -> None:
+    assert run_of(MODELS.find(name), kind).summary["runs"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [model.id for model in MODELS.all()])
+def test_the_page_s_plans_run_for_every_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "figure", lambda *given, **more: [])  # what is drawn takes longest
+    for kind in (SWEEP, REPLICATE, COMPARE, SOBOL):
+        try:
+            assert run_of(MODELS.find(name), kind).summary["runs"] > 0
+        except BadInput as error:  # in so short a run a first series may stay as it is
+            assert kind == SOBOL and error.field == "measure", (kind, error.message)

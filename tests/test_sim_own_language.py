@@ -156,6 +156,10 @@ def model(text: str, kind: str = "ode", **more: Any) -> Any:
     ("dx/dt = a\na = b + x\nb = 2*c\nc = a\nx(0) = 1", 2, 1, "“a” needs itself: a → b → c → a"),
     ("dx/dt = x\nx(0) = 1\nk = 5 [0, 2]", 3, 5, "5 is not within its range 0 … 2"),
     ("dx/dt = x\nx(0) = y", 2, 8, "unknown name “y”"),
+    ("force = 2x\ndx/dt = force\nx(0) = 1", 1, 10, "expected an operator before “x”"),
+    ("dx/dt = -f\nf = 2 k*x\nk = 1\nx(0) = 1", 2, 7, "expected an operator before “k”"),
+    ("dx/dt = -x\nx(0) = -2N\nN = 5", 2, 10, "expected an operator before “N”"),
+    ("dx/dt = -w*x\nw = 2 pi\nx(0) = 1", 2, 7, "expected an operator before “pi”"),
     ("dx/dt = x\nx(0) = 2*x", 2, 10, "“x” has no value yet at the start"),
     ("dx/dt = x\nx(0) = 1\npi = 3", 3, 1, "“pi” has a meaning of its own"),
     ("dx/dt = x\nx(0) = 1\ncopy = 3", 3, 1, "“copy” can't name a parameter"),
@@ -308,3 +312,9 @@ def test_switches_at_a_time_come_at_the_same_step_however_it_is_advanced() -> No
     for _ in range(100):
         steps = made.step(steps, made.Params(), rng)
     assert whole.y[0] == pytest.approx(steps.y[0], abs=1e-12) and whole.time == steps.time == 10.0
+
+
+def test_a_unit_may_be_called_like_its_own_quantity_and_after_a_range_like_any() -> None:
+    made = model("dx/dt = -m*x/days\ndays = 5 days\nm = 2 [0, 5] m per days\nx(0) = 3 [0, 9] m")
+    units = {name: field.json_schema_extra["ui"]["unit"] for name, field in made.Params.model_fields.items()}
+    assert units == {"days": "days", "m": "m per days", "x0": "m"}

@@ -71,7 +71,7 @@ def chosen(params: ModelParams, simulations: Simulations) -> tuple[Simulation, A
     return model, read_model_values(model, params.values)
 
 
-def check_length(model: Simulation, values: Any, duration: float) -> None:
-    """Raises BadInput where nobody would wait for the end of a run."""
-    if (steps := int(steps_at(model, values, np.array([duration]))[0])) > MOST_STEPS:
-        raise BadInput(f"This would be {steps:,} steps; {MOST_STEPS:,} is the most.", hint="Make it shorter.", field="duration")
+def check_length(model: Simulation, values: Any, duration: float, *, runs: int = 1, field: str = "duration") -> None:
+    """Raises BadInput where nobody would wait for the end of so many runs."""
+    if (steps := runs * int(steps_at(model, values, np.array([duration]))[0])) > MOST_STEPS:
+        raise BadInput(f"This would be {steps:,} steps; {MOST_STEPS:,} is the most.", hint="Make it shorter.", field=field)

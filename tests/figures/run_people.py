@@ -16,6 +16,7 @@ EXACT = "computed: "
 LEWIS = "A. L. Lewis's reference prices, as in QuantLib's test suite (r = 1 %, q = 2 %, κ = 4, θ = 0.25, ξ = 1, ρ = −0.5, v₀ = 0.04, one year)"
 HULL = "Hull, Options, Futures, and Other Derivatives, chapter 19: S = 49, K = 50, 5 %, 20 %, 20 weeks"
 SIMON = "Simon 1989, Control. Clin. Trials 10: n₁ + (1 − PET)(n − n₁); 3 s.e."
+WEBSTER = "Webster, Road Research Technical Paper 39 (1958): r²/2C with the effective red r = C/2 + 2 s, two of them lost by starting; 5 %"
 CELLS = "Johnston, Greene, Conway's Game of Life (2022)"
 
 
@@ -38,7 +39,7 @@ def light_delay(cycle: int) -> float:
 
 
 def webster(cycle: int) -> float:
-    """The uniform delay where hardly anybody comes: red and the two seconds that starting takes, squared, over twice the cycle."""
+    """The uniform delay r²/2C where hardly anybody comes. The effective red r is half the cycle and the two seconds that a car loses by starting: it drives 1, 2, 3, 4 cells where it would drive 5."""
     return (cycle / 2 + 2) ** 2 / (2 * cycle)
 
 
@@ -136,9 +137,9 @@ FIGURES: tuple[Figure, ...] = (
         "Nagel, Schreckenberg, J. Phys. I France 2 (1992) 2221: J = min(ρ v_max, 1 − ρ)",
         lambda: float(tabled("nasch", "Perfect drivers", duration=3000.0, every=1000.0)["flow"][-1]),
     ),
-    Figure("streets", "Delay at a light of 60 s, half green, hardly any traffic (s)", webster(60), 0.05 * webster(60), "Webster, Road Research Technical Paper 39 (1958): r²/2C; 5 %", lambda: light_delay(60), slow=True),
+    Figure("streets", "Delay at a light of 60 s, half green, hardly any traffic (s)", webster(60), 0.05 * webster(60), WEBSTER, lambda: light_delay(60), slow=True),
     Figure(
-        "streets", "Delay at a light of 100 s, half green, hardly any traffic (s)", webster(100), 0.05 * webster(100), "Webster, Road Research Technical Paper 39 (1958): r²/2C; 5 %", lambda: light_delay(100), slow=True
+        "streets", "Delay at a light of 100 s, half green, hardly any traffic (s)", webster(100), 0.05 * webster(100), WEBSTER, lambda: light_delay(100), slow=True
     ),
     Figure("sir", "share still susceptible when most are ill, 1/R₀ at R₀ = 2.5", 0.4, 0.002, "Kermack and McKendrick 1927: herd immunity at 1 − 1/R₀", peak_susceptible),
     Figure("sir", "days in which the ill double, R₀ = 2, 5 days: ln 2/(γ(R₀ − 1))", 5 * math.log(2), 0.01, EXACT + "early growth β − γ", lambda: doubling("sir")),

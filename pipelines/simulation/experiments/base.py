@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from pipelines.simulation.experiments.effort import seconds_of
-from pipelines.simulation.experiments.plan import ExperimentParams, find_series, usual_range
+from pipelines.simulation.experiments.plan import ExperimentParams, find_series, fitting, usual_range
 from pipelines.simulation.figures import named
 from pipelines.simulation.params import OWN, chosen, lettered, model_of
 from studio.api import BadInput, Catalog, Desk, Lane, Need, Simulation, Simulations, StudioError, caption, steps_at
@@ -103,3 +104,17 @@ class Experiment:
 def steps_of(params: ExperimentParams, model: Simulation, values: Any) -> int:
     """Of one run."""
     return int(steps_at(model, values, np.array([params.duration or model.duration]))[0])
+
+
+def some_fit(model: Simulation, sets: Iterable[dict[str, Any]]) -> None:
+    """Raises BadInput, in the model's words, where none of these values go together."""
+    refused: BadInput | None = None
+    for values in sets:
+        try:
+            fitting(model, values)
+        except BadInput as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise BadInput(refused.message, hint=refused.hint, field=f"values.{refused.field}")

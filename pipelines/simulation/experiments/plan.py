@@ -100,21 +100,36 @@ class Made:
 
     values: Numbers
     failed: tuple[str, ...]
+    unfit: tuple[str, ...] = ()  # why values did not go together
+
+
+def fitting(model: Simulation, values: dict[str, Any]) -> Any:
+    """The model's Params. Raises BadInput where values don't go together."""
+    params = model.Params.parse(values)
+    model.check(params)
+    return params
 
 
 def make(batch: Batch) -> Made:
-    """In whichever process. One run that blows up does not take the others with it."""
+    """In whichever process. One run that blows up, or whose values don't go together, does not take the others with it."""
     model, times = batch.model.model(), np.array(batch.times)
-    params = [model.Params.parse(values) for values in batch.sets]
+    params: dict[int, Any] = {}
     failed: list[str] = []
+    unfit: list[str] = []
+    for at, values in enumerate(batch.sets):
+        try:
+            params[at] = fitting(model, values)
+        except BadInput as error:
+            unfit.append(error.message)
+    found = np.full((len(batch.sets), len(times)), np.nan)
     try:
-        found = model.observed(params, times, list(batch.seeds))[:, :, batch.series]
+        found[list(params)] = model.observed([*params.values()], times, [batch.seeds[at] for at in params])[:, :, batch.series] if params else found[:0]
     except Diverged:
-        found = np.stack([_alone(model, one, times, seed, batch.series, failed) for one, seed in zip(params, batch.seeds, strict=True)])
-    broken = sum(not np.isfinite(course).all() for course in found)
+        found[list(params)] = [_alone(model, one, times, batch.seeds[at], batch.series, failed) for at, one in params.items()]
+    broken = sum(not np.isfinite(found[at]).all() for at in params)
     failed += ["A series is no number any more."] * (broken - len(failed))
-    values = found if not batch.measure else np.array([measured(course, times, batch.measure, model.series[batch.series]) for course in found])
-    return Made(values, tuple(failed))
+    told = found if not batch.measure else np.array([measured(course, times, batch.measure, model.series[batch.series]) for course in found])
+    return Made(told, tuple(failed), tuple(unfit))
 
 
 def _alone(model: Simulation, params: Any, times: Numbers, seed: int, series: int, failed: list[str]) -> Numbers:
@@ -147,10 +162,11 @@ def measured(course: Numbers, times: Numbers, measure: str, series: Series) -> f
 
 @dataclass
 class Outcome:
-    """All runs' values in their order, NaN where there are none; how many blew up and why; how many were made before Stop."""
+    """All runs' values in their order, NaN where there are none; how many blew up, or had values that don't go together, and why; how many were done before Stop."""
 
     values: Numbers
     failed: Counter[str] = field(default_factory=Counter)
+    unfit: Counter[str] = field(default_factory=Counter)
     made: int = 0
     pace: dict[str, float] = field(default_factory=dict)
 
@@ -162,6 +178,9 @@ class Outcome:
         found = []
         if self.made < len(self.values):
             found.append(f"Stopped after {self.made:,} of {len(self.values):,} runs: only these are told.")
+        if self.unfit:
+            why = max(self.unfit, key=lambda reason: self.unfit[reason])
+            found.append(f"{sum(self.unfit.values()):,} of {self.made:,} runs are left out: their values don't go together. {why}")
         if self.blown:
             why = max(self.failed, key=lambda reason: self.failed[reason])
             found.append(f"{self.blown:,} of {self.made:,} runs blew up and are left out. {why}")
@@ -204,8 +223,10 @@ class Runs:
         outcome = kept.outcome
         steps = int(steps_at(self.model, self.model.Params.parse(self.sets[0]), self.times)[-1]) * kept.size * (len(times) - 1)
         outcome.pace = {"step": (times[-1] - times[0]) / steps} if steps > 0 else {}  # without the first batch, which may have compiled
-        if outcome.made and outcome.blown == outcome.made:
-            raise Diverged(f"All {outcome.made:,} runs blew up. {next(iter(outcome.failed))}", hint=self.model.likely_cause(self.model.Params.parse(self.sets[0])))
+        if outcome.made and sum(outcome.unfit.values()) == outcome.made:
+            raise BadInput(f"Of all {outcome.made:,} runs the values don't go together. {next(iter(outcome.unfit))}", hint="Choose other ranges, or other values for the rest.", field="values")
+        if outcome.made and outcome.blown + sum(outcome.unfit.values()) == outcome.made:
+            raise Diverged(f"All {outcome.blown:,} runs blew up. {next(iter(outcome.failed))}", hint=self.model.likely_cause(self.model.Params.parse(self.sets[0])))
         return outcome
 
 
@@ -238,20 +259,21 @@ class _Kept:
     def _put(self, number: int, made: Made) -> None:
         self.outcome.values[number * self.size : number * self.size + len(made.values)] = made.values
         self.outcome.failed.update(made.failed)
+        self.outcome.unfit.update(made.unfit)
         self.outcome.made += len(made.values)
 
     def _keep(self) -> None:
         self.last = time.monotonic()
         if self.new and self.runs.measure:
-            rows = [[number, json.dumps([None if np.isnan(value) else value for value in made.values.tolist()]), json.dumps(made.failed)] for number, made in self.new]
-            self.ctx.output(Artifact("table", table(["batch", "values", "failed"], rows), ".csv", f"{self.runs.title}, so far", {"runs": sum(len(made.values) for _, made in self.new)}))
+            rows = [[number, json.dumps([None if np.isnan(value) else value for value in made.values.tolist()]), json.dumps(made.failed), json.dumps(made.unfit)] for number, made in self.new]
+            self.ctx.output(Artifact("table", table(["batch", "values", "failed", "unfit"], rows), ".csv", f"{self.runs.title}, so far", {"runs": sum(len(made.values) for _, made in self.new)}))
             self.new = []
 
     def _read(self, text: str) -> None:
         for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
             values = np.array([np.nan if value is None else value for value in json.loads(row["values"])], dtype=np.float64)
             self.earlier.add(int(row["batch"]))
-            self._put(int(row["batch"]), Made(values, tuple(json.loads(row["failed"]))))
+            self._put(int(row["batch"]), Made(values, tuple(json.loads(row["failed"])), tuple(json.loads(row.get("unfit") or "[]"))))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:

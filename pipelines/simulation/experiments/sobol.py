@@ -13,15 +13,17 @@ import numpy as np
 from pydantic import Field
 
 from pipelines.simulation import figures
-from pipelines.simulation.experiments.base import Experiment
-from pipelines.simulation.experiments.plan import ExperimentParams, Runs, bounds, numbers_of, repeated, replicates_of, table, times_of, usual_range
+from pipelines.simulation.experiments.base import Experiment, some_fit
+from pipelines.simulation.experiments.plan import ExperimentParams, Runs, bounds, fitting, numbers_of, repeated, replicates_of, table, times_of, usual_range
 from pipelines.simulation.experiments.sweep import spread_of
 from pipelines.simulation.params import captioned
-from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, caption, ui
+from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, caption, chance, ui
 
 USUAL = 4  # parameters, if nobody says which
 REPEATED = 5
 LEAST_BLOCKS = 16
+TRIED = 256  # places of the box before it is said that nowhere values go together
+DRAWN = 8  # times the base samples, at most, where some are left out because their values don't go together
 Samples = Literal[32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
 
 
@@ -68,6 +70,36 @@ class Sobol(Experiment):
         ranges = {name: _range(params, name, model) for name in names}
         return params.model_copy(update={"names": names, "ranges": ranges, "replicates": replicates_of(params.replicates, model, REPEATED)})
 
+    def check(self, params: Any, model: Simulation, values: Any) -> None:
+        """Somewhere in the box values must go together."""
+        super().check(params, model, values)
+        low, high = np.array([params.ranges[name] for name in params.names]).T
+        some_fit(model, (self.values(params, model, point) for point in chance(0).uniform(low, high, (TRIED, len(low)))))
+
+    def values(self, params: SobolParams, model: Simulation, point: Numbers) -> dict[str, Any]:
+        """The model's, at a place (parameters,) of the box."""
+        fields = numbers_of(model)
+        return params.values | {name: round(value) if fields[name].annotation is int else float(value) for name, value in zip(params.names, point, strict=True)}
+
+    def fitted(self, params: SobolParams, model: Simulation, ctx: RunContext) -> tuple[list[dict[str, Any]], int]:
+        """(sets of the first base samples that are whole, how many before the last of them are not). A block of which some values don't go together is left out whole, and one more is drawn."""
+        for often in (1, 2, 4, DRAWN):
+            points = sampled(params.names, params.ranges, often * params.samples, params.pairs, params.seed)
+            blocks: list[list[dict[str, Any]]] = []
+            left = 0
+            for block_of in points.reshape(-1, block(params.names, params.pairs), len(params.names)):
+                ctx.check()
+                sets = [self.values(params, model, point) for point in block_of]
+                if all(fits(model, values) for values in sets):
+                    blocks.append(sets)
+                else:
+                    left += 1
+                if len(blocks) == params.samples:
+                    return [values for sets in blocks for values in sets], left
+        if len(blocks) < LEAST_BLOCKS:
+            raise BadInput(f"In only {len(blocks)} of {often * params.samples:,} samples do the values go together; that is too few to tell anything.", hint="Narrow the ranges, or leave a parameter out.", field="ranges")
+        return [values for sets in blocks for values in sets], left
+
     def runs(self, params: SobolParams, model: Simulation) -> int:
         return params.samples * block(params.names, params.pairs) * params.replicates
 
@@ -76,11 +108,8 @@ class Sobol(Experiment):
         model, series, _ = self.subject(params)
         params = self.settled(params, model, model.Params.parse(params.values))
         fields = numbers_of(model)
-        points = sampled(params.names, params.ranges, params.samples, params.pairs, params.seed)
-        sets = [params.values | {name: round(value) if fields[name].annotation is int else float(value) for name, value in zip(params.names, point, strict=True)} for point in points]
-        for values in sets:
-            model.check(model.Params.parse(values))
-        sets, seeds = repeated(sets, params.seed, params.replicates)
+        fitted, left = self.fitted(params, model, ctx)
+        sets, seeds = repeated(fitted, params.seed, params.replicates)
         outcome = Runs(model, params.own, sets, seeds, times_of(params, model), series, params.measure, self.named(model)).done(ctx, "Runs")
         means, _, _, count = spread_of(outcome.values.reshape(-1, params.replicates))
         found = analysed(np.where(count > 0, means, np.nan), params.names, params.ranges, params.pairs, params.seed)
@@ -91,7 +120,7 @@ class Sobol(Experiment):
         if params.pairs:
             tables.append(Artifact("table", _pairs(params.names, found), ".csv", f"{self.named(model)}: pairs", facts))
         summary = outcome.summary()
-        return Result([*drawn, *tables], summary | {"notes": [*summary["notes"], *_doubts(found, params, titles)]})
+        return Result([*drawn, *tables], summary | {"notes": [*summary["notes"], *_left_out(left), *_doubts(found, params, titles)]})
 
 
 def _range(params: SobolParams, name: str, model: Simulation) -> list[float]:
@@ -139,6 +168,18 @@ def analysed(values: Numbers, names: list[str], ranges: dict[str, list[float]], 
     found = sobol.analyze(_problem(names, ranges), blocks.ravel(), calc_second_order=pairs, seed=seed)
     second, second_conf = (np.array(found[key]) if pairs else np.full((len(names),) * 2, np.nan) for key in ("S2", "S2_conf"))
     return Indices(found["S1"], found["S1_conf"], found["ST"], found["ST_conf"], second, second_conf, len(blocks))
+
+
+def fits(model: Simulation, values: dict[str, Any]) -> bool:
+    try:
+        fitting(model, values)
+    except BadInput:
+        return False
+    return True
+
+
+def _left_out(blocks: int) -> list[str]:
+    return [f"{blocks:,} base samples were left out and others drawn, as their values don't go together: the shares are those of the part of the box where they do."] if blocks else []
 
 
 def _doubts(found: Indices, params: SobolParams, titles: list[str]) -> list[str]:

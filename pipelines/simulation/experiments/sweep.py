@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipelines.simulation import figures
-from pipelines.simulation.experiments.base import Experiment
+from pipelines.simulation.experiments.base import Experiment, some_fit
 from pipelines.simulation.experiments.plan import QUANTILES, ExperimentParams, Runs, bounds, numbers_of, repeated, replicates_of, table, times_of, title_of, usual_range
 from pipelines.simulation.params import captioned
 from studio.api import Artifact, BadInput, Numbers, Params, Result, RunContext, Simulation, ui
@@ -77,10 +77,12 @@ class Sweep(Experiment):
                 raise BadInput(f"“{model.title}” has no number “{name}”.", hint=f"Use one of: {', '.join(there)}.", field=which)
             if not getattr(params, f"{which}_list") and getattr(params, f"{which}_from") == getattr(params, f"{which}_to") == 0:
                 filled |= dict(zip((f"{which}_from", f"{which}_to"), usual_range(model, name, params.values), strict=True))
-        params = params.model_copy(update=filled)
-        for values in self.sets(params, model):
-            model.check(model.Params.parse(values))
-        return params
+        return params.model_copy(update=filled)
+
+    def check(self, params: Any, model: Simulation, values: Any) -> None:
+        """Some values must go together; a cell whose values do not stays empty."""
+        super().check(params, model, values)
+        some_fit(model, self.sets(params, model))
 
     def runs(self, params: SweepParams, model: Simulation) -> int:
         return len(axis(params, model, "x")) * (len(axis(params, model, "y")) if params.y else 1) * params.replicates

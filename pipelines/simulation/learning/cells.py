@@ -18,6 +18,8 @@ FORMS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M",
     "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%Y年%m月%d日", "%Y-%m",
 )  # fmt: skip
+# What is said of dates that could be either
+TAKEN = {"%d/%m/%Y": "day/month/year is taken, as they come more evenly so.", "%m/%d/%Y": "month/day/year is taken, as they come more evenly so."}
 FULL = str.maketrans("０１２３４５６７８９．，－", "0123456789.,-")
 
 
@@ -57,18 +59,34 @@ def decimal_of(cells: Sequence[str], separator: str) -> str:
     return "," if commas > sum("." in cell and bool(PLAIN.fullmatch(cell)) for cell in cells) else "."
 
 
-def dates(cells: Sequence[str]) -> Numbers | None:
-    """Days since 1970 by the first form that all cells but gaps have; None if there is none."""
+def dates(cells: Sequence[str]) -> tuple[Numbers, str] | None:
+    """(days since 1970, what is to be said) by the form that all cells but gaps have; None if there is none. Of two the one in which the rows come more evenly, then the one over the longer time."""
     full = [cell for cell in cells if cell.lower() not in GAPS]
     if not full or not any(letter.isdigit() for letter in full[0]):
         return None
+    fits = {}
     for form in FORMS:
         try:
             # a day above 12 far down decides between day/month and month/day, so all are tried
-            return np.array([np.nan if cell.lower() in GAPS else _days(cell.removesuffix("Z"), form) for cell in cells])
+            fits[form] = np.array([np.nan if cell.lower() in GAPS else _days(cell.removesuffix("Z"), form) for cell in cells])
         except ValueError:
             continue
-    return None
+    if len(fits) < 2:
+        return next(((days, "") for days in fits.values()), None)
+    taken = min(fits, key=lambda form: (_uneven(fits[form]), -float(np.ptp(fits[form][~np.isnan(fits[form])]))))
+    either = any(not np.array_equal(days, fits[taken], equal_nan=True) for days in fits.values())
+    return fits[taken], TAKEN[taken] if either else ""
+
+
+def _uneven(days: Numbers) -> float:
+    """How much the steps between dates differ, as a share of their mean; months are one long where all dates are of the same day of a month."""
+    there = np.floor(days[~np.isnan(days)]).astype(np.int64).astype("datetime64[D]")
+    months = there.astype("datetime64[M]")
+    monthly = np.unique(there - months.astype("datetime64[D]")).size == 1
+    steps = np.diff((months if monthly else there).astype(np.int64))
+    if not steps.any():
+        return float("inf") if steps.size else 0.0
+    return float(steps.std() / max(abs(steps.mean()), 1e-9))
 
 
 def _days(cell: str, form: str) -> float:

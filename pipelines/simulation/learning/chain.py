@@ -86,7 +86,8 @@ class Chain:
         r_hat, size, accepted = self._look()
         z = self._chains().reshape(-1, len(self.question.beliefs))
         heights = self._sampler.get_log_prob()[-len(self._chains()) :].reshape(-1)
-        best = z[int(heights.argmax())]
+        heights_of_x = heights - self.question.beliefs.log_density(z) + self.question.beliefs.log_density_of(self.question.beliefs.values(z))
+        best = z[int(heights_of_x.argmax())]
         thin = -(-len(z) // KEPT)
         facts = {"r_hat": r_hat.tolist(), "effective": size.tolist(), "acceptance": accepted, "steps": int(self._sampler.iteration), "walkers": self.walkers, "log_posterior": float(heights.max())}
         return Posterior(self.question.beliefs, z[::thin], facts, {"log_posterior": heights[::thin]}, best)

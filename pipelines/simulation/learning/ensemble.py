@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -47,11 +47,14 @@ class Ensemble:
     def _take(self, vectors: Numbers) -> None:
         self.states = [self.model.unpack(state, vector) for state, vector in zip(self.states, vectors, strict=True)]
 
-    def run_to(self, step: int) -> None:
-        """Raises Diverged."""
+    def run_to(self, step: int, check: Callable[[], None]) -> None:
+        """`check` is asked before each member. Raises Diverged, and what `check` raises."""
         if step > self.step:
-            self.states = [self.model.advance(state, params, rng, step - self.step) for state, params, rng in zip(self.states, self.params, self.chances, strict=True)]
-            self.step = step
+            found = []
+            for state, params, rng in zip(self.states, self.params, self.chances, strict=True):
+                check()
+                found.append(self.model.advance(state, params, rng, step - self.step))
+            self.states, self.step = found, step
 
     def observed(self) -> Numbers:
         """(members, series). Raises Diverged."""
@@ -83,8 +86,8 @@ class Ensemble:
         self.params = after
 
 
-def check_filter(model: Simulation, params: Any, free: Sequence[str]) -> None:
-    """Raises BadInput where a model can't be corrected."""
+def check_filter(model: Simulation, params: Any) -> int:
+    """How many numbers the state has. Raises BadInput where a model can't be corrected."""
     try:
         state = model.init(params, chance(0))
         vector = model.pack(state)
@@ -93,5 +96,4 @@ def check_filter(model: Simulation, params: Any, free: Sequence[str]) -> None:
         raise BadInput(f"{model.title} does not tell its state as numbers, so a filter can't correct it.", hint="Estimate its parameters by ABC instead.", field="model") from error
     if vector.dtype != np.float64 or not vector.size or not np.array_equal(vector, again):
         raise BadInput(f"{model.title} does not tell its state as numbers, so a filter can't correct it.", hint="Estimate its parameters by ABC instead.", field="model")
-    if wrong := next((name for name in free if name not in model.Params.model_fields or model.Params.model_fields[name].annotation not in (int, float)), ""):
-        raise BadInput(f"There is no parameter “{wrong}” to be free.", hint=f"The model has {', '.join(model.Params.model_fields)}.", field="free")
+    return int(vector.size)

@@ -11,16 +11,18 @@ from pydantic import Field
 
 from pipelines.simulation.figures import named
 from pipelines.simulation.learning.ensemble import Ensemble, Filter, check_filter
-from pipelines.simulation.learning.evidence import Evidence, evidence
+from pipelines.simulation.learning.evidence import evidence
 from pipelines.simulation.learning.figures import several
 from pipelines.simulation.learning.given import Given, named_all
 from pipelines.simulation.learning.noise import variance
-from pipelines.simulation.learning.params import DataParams, LearnParams, Link, Prior
-from pipelines.simulation.learning.priors import Beliefs
-from pipelines.simulation.params import captioned, chosen, lettered
+from pipelines.simulation.learning.params import RATE, SPREAD, DataParams, LearnParams, Link, Prior
+from pipelines.simulation.learning.priors import Beliefs, check_field
+from pipelines.simulation.params import captioned, check_length, chosen, lettered
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Numbers, Params, Result, RunContext, Simulation, Simulations, caption, chance, look, ui
 
 MOST_TIMES = 20_000
+MOST_KEPT = 50_000_000  # numbers of a twin's states
+MOST_PERTURBED = 4_000  # that are measured at once: their covariance has as many squared
 FREE_RUN = 200  # looks at a free run, for how far its state wanders
 SHOWN_SERIES = 4
 
@@ -65,6 +67,7 @@ class Measured:
     series: tuple[int, ...]  # () for the whole state
     truth: Numbers  # (times, n) states of the twin; (0, 0) otherwise
     shown: Numbers  # (times, series) of the twin
+    notes: tuple[str, ...] = ()
 
 
 class Filtering:
@@ -89,11 +92,11 @@ class Filtering:
         model, own = chosen(params, self.simulations)
         self._check(params, model, own)
         if not params.twin:
-            _from_table(params, model, own, self.given.data(params, desk.inputs.path), self.given)
+            self._from_table(params, model, own, self.given.data(params, desk.inputs.path))
         return lettered(params)
 
     def _check(self, params: FilterParams, model: Simulation, own: Any) -> None:
-        check_filter(model, own, [prior.name for prior in params.free])
+        size = check_filter(model, own)
         names = [series.name for series in model.series]
         if not params.links and not (params.whole and params.twin):
             raise BadInput("Nothing is measured yet.", hint="Tie a column to an observable, or measure the whole state of a twin.", field="links")
@@ -101,43 +104,69 @@ class Filtering:
             raise BadInput(f"The model has no observable “{wrong}”.", hint=f"It has {', '.join(names)}.", field="links")
         if params.twin and params.every < model.time_step(own) * 0.999:
             raise BadInput(f"Data can't come more often than every step of {model.time_step(own):g} {model.time_unit}.", hint="Give a longer time between data.", field="every")
-        Beliefs(params.free)
+        if params.twin:
+            check_length(model, own, params.every * params.count, runs=params.members, field="count")
+            if size * params.count > MOST_KEPT:
+                raise BadInput(f"A state of {size:,} numbers at {params.count:,} times is more than can be kept.", hint="Give fewer data, or a smaller model.", field="count")
+            if params.whole and params.method == "EnKF" and size > MOST_PERTURBED:
+                raise BadInput(f"EnKF can't be told {size:,} numbers at once; {MOST_PERTURBED:,} is the most.", hint="Take ETKF, or measure fewer.", field="method")
+        for prior in _free(params):
+            check_field(prior, model, own.model_dump())
+        _beliefs(params, model)
 
     @captioned
     def run(self, params: FilterParams, ctx: RunContext) -> Result:
         model, own = chosen(params, self.simulations)
         self._check(params, model, own)
         if params.twin:
-            measured = twin(params, model, own, ctx.seed)
+            measured = twin(params, model, own, ctx)
         else:
-            measured = _from_table(params, model, own, self.given.data(params, lambda key, at: ctx.input(key)), self.given)
+            measured = self._from_table(params, model, own, self.given.data(params, lambda key, at: ctx.input(key)))
         ensemble = Ensemble(model, own.model_dump(), _beliefs(params, model), params.members, ctx.seed)
         if params.start:
-            ensemble.scatter(params.start * wander(model, own, measured, ctx.seed))
+            ensemble.scatter(params.start * wander(model, own, measured, ctx))
         return named_all(model, _result(params, model, follow(params, ensemble, measured, ctx), measured))
+
+    def _from_table(self, params: FilterParams, model: Simulation, own: Any, data: bytes) -> Measured:
+        asked = LearnParams(model=params.model, time=params.time, unit=params.unit, begin=params.begin, together=params.together, links=params.links)
+        if any(link.measure == "new" for link in params.links):
+            raise BadInput("A filter corrects states: what is new since the row before is none.", hint="Choose “level” or “cumulative”.", field="links")
+        found = evidence(self.given.table(data, params.together), asked, model, own)
+        steps = np.rint(found.times / model.time_step(own)).astype(np.int64)
+        values = np.stack([column / link.rate for column, link in zip(found.data, found.links, strict=True)], axis=1)
+        spread = np.stack([variance(link.noise, column, link.spread) / link.rate**2 for column, link in zip(found.data, found.links, strict=True)], axis=1)
+        return Measured(steps, values, spread, found.at, np.zeros((0, 0)), np.zeros((0, 0)), found.notes)
+
+
+def _free(params: FilterParams) -> list[Prior]:
+    """Those of the model: a spread or a scale is none of its states."""
+    return [prior for prior in params.free if not prior.name.startswith((SPREAD, RATE))]
 
 
 def _beliefs(params: FilterParams, model: Simulation) -> Beliefs:
-    return Beliefs(params.free, [model.Params.model_fields[prior.name].annotation is int for prior in params.free])
+    free = _free(params)
+    return Beliefs(free, [model.Params.model_fields[prior.name].annotation is int for prior in free])
 
 
-def wander(model: Simulation, own: Any, measured: Measured, seed: int) -> Numbers:
-    """(n,) standard deviation of each number of the state over a free run."""
-    rng = chance(seed + 1)
+def wander(model: Simulation, own: Any, measured: Measured, ctx: RunContext) -> Numbers:
+    """(n,) standard deviation of each number of the state over a free run. Raises Stopped."""
+    rng = chance(ctx.seed + 1)
     state, found = model.init(own, rng), []
-    for _ in range(FREE_RUN):
+    for number in range(FREE_RUN):
+        ctx.progress(number, FREE_RUN, "Looking how far states wander")
         state = model.advance(state, own, rng, max(1, int(measured.steps[-1]) // FREE_RUN))
         found.append(model.pack(state).copy())
     return np.asarray(np.std(found, axis=0))
 
 
-def twin(params: FilterParams, model: Simulation, own: Any, seed: int) -> Measured:
-    """A run of the model, its state at the start moved like that of the members, and errors added to what is measured."""
-    rng, noise = chance(seed + 2), np.random.default_rng([seed, 9])
+def twin(params: FilterParams, model: Simulation, own: Any, ctx: RunContext) -> Measured:
+    """A run of the model from its own start, and errors added to what is measured. Raises Stopped."""
+    rng, noise = chance(ctx.seed + 2), np.random.default_rng([ctx.seed, 9])
     every = round(params.every / model.time_step(own))
     state = model.init(own, rng)
     truth, shown = [], []
     for number in range(params.count):
+        ctx.progress(number, params.count, "Running the twin")
         state = model.advance(state, own, rng, every)
         truth.append(model.pack(state).copy())
         shown.append(list(look(model, state, own, (number + 1) * every).values()))
@@ -147,23 +176,12 @@ def twin(params: FilterParams, model: Simulation, own: Any, seed: int) -> Measur
     return Measured(every * np.arange(1, params.count + 1), exact + deviation * noise.standard_normal(exact.shape), np.tile(deviation**2, (params.count, 1)), series, np.array(truth), np.array(shown))
 
 
-def _from_table(params: FilterParams, model: Simulation, own: Any, data: bytes, given: Given) -> Measured:
-    asked = LearnParams(model=params.model, time=params.time, unit=params.unit, begin=params.begin, together=params.together, links=params.links)
-    if any(link.measure == "new" for link in params.links):
-        raise BadInput("A filter corrects states: what is new since the row before is none.", hint="Choose “level” or “cumulative”.", field="links")
-    found: Evidence = evidence(given.table(data, params.together), asked, model)
-    steps = np.rint(found.times / model.time_step(own)).astype(np.int64)
-    values = np.stack([column / link.rate for column, link in zip(found.data, found.links, strict=True)], axis=1)
-    spread = np.stack([variance(link.noise, column, link.spread) / link.rate**2 for column, link in zip(found.data, found.links, strict=True)], axis=1)
-    return Measured(steps, values, spread, found.at, np.zeros((0, 0)), np.zeros((0, 0)))
-
-
 def follow(params: FilterParams, ensemble: Ensemble, measured: Measured, ctx: RunContext) -> Course:
     """Forecast and correct, from one row of data to the next. Raises Diverged, Stopped."""
     course = Course()
     for number, (step, data) in enumerate(zip(measured.steps, measured.data, strict=True)):
         ctx.progress(number, len(measured.steps), "Following the data")
-        ensemble.run_to(int(step))
+        ensemble.run_to(int(step), ctx.check)
         there = ~np.isnan(data)
         middle = None
         if there.any():
@@ -194,11 +212,11 @@ def score(course: Course, left_out: float) -> dict[str, float]:
 
 def _result(params: FilterParams, model: Simulation, course: Course, measured: Measured) -> Result:
     scores = score(course, params.left_out) if course.error else {}
-    names = [prior.name for prior in params.free]
+    names = [prior.name for prior in _free(params)]
     last = course.free[-1]
     found = [{"name": name, "mean": float(last[:, at].mean()), "low": float(np.quantile(last[:, at], 0.05)), "high": float(np.quantile(last[:, at], 0.95))} for at, name in enumerate(names)]
     state = {series.name: {"mean": float(course.mean[-1][at]), "sd": float(course.spread[-1][at])} for at, series in enumerate(model.series)}
-    summary = {"method": params.method, **scores, "parameters": found, "state": state, "warnings": _doubts(scores), "notes": _notes(params)}
+    summary = {"method": params.method, **scores, "parameters": found, "state": state, "warnings": _doubts(scores), "notes": [*measured.notes, *_notes(params)]}
     artifacts = [*_figure(params, model, course, measured), Artifact("table", _table(model, names, course), ".csv", "Filtered states")]
     settings = {"settings": params.model_dump(mode="json"), **summary}
     return Result([*artifacts, Artifact("json", json.dumps(settings, indent=1, ensure_ascii=False).encode(), ".json", "Filter")], summary)
@@ -206,7 +224,9 @@ def _result(params: FilterParams, model: Simulation, course: Course, measured: M
 
 def _notes(params: FilterParams) -> list[str]:
     skewed = not params.twin and any(link.noise not in ("normal", "none") for link in params.links)
-    return ["The filter takes noise as normal, as wide as it is at each measured value."] if skewed else []
+    fixed = [prior.name for prior in params.free if prior.name.startswith((SPREAD, RATE))]
+    left = [f"A filter takes spreads and scales as they are set: “{name}” stayed fixed." for name in fixed]
+    return [*(["The filter takes noise as normal, as wide as it is at each measured value."] if skewed else []), *left]
 
 
 def _doubts(scores: dict[str, float]) -> list[str]:
@@ -229,7 +249,7 @@ def _table(model: Simulation, names: list[str], course: Course) -> bytes:
 def _figure(params: FilterParams, model: Simulation, course: Course, measured: Measured) -> list[Artifact]:
     times, mean, spread = np.array(course.times), np.array(course.mean), np.array(course.spread)
     shown = list(measured.series)[:SHOWN_SERIES] or list(range(min(SHOWN_SERIES, len(model.series))))
-    names = [prior.name for prior in params.free]
+    names = [prior.name for prior in _free(params)]
 
     def draw(axes: Any) -> None:
         from pipelines.simulation.figures import COLOURS, INK

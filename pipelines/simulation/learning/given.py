@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,17 +13,14 @@ from typing import Any
 import numpy as np
 
 from pipelines.simulation.learning.params import RATE, SPREAD, DataParams
-from pipelines.simulation.learning.tables import Column, Table, read_table
+from pipelines.simulation.learning.tables import KEPT_ROWS, Column, Table, read_table
 from studio.api import Artifact, BadInput, Result, Simulation, Simulations
 
 SAMPLES = Path(__file__).parent / "samples"
 TIMES = ("time", "date", "day", "week", "month", "year", "hour", "t", "datum", "tag", "jahr", "日", "年", "月", "時間", "日付", "時刻")
 SHOWN = 6  # rows of a table that a page shows
-
-
-@lru_cache(maxsize=4)
-def _read(data: bytes, together: int) -> Table:
-    return read_table(data, together)
+KEPT_TABLES = 4  # that were read last
+MOST_OWN_ROWS = 20_000  # where a model is not run for each set, as it has a likelihood of its own
 
 
 @lru_cache(maxsize=1)
@@ -46,6 +44,7 @@ class Given:
 
     def __init__(self, simulations: Simulations) -> None:
         self.simulations = simulations
+        self._tables: dict[tuple[str, int, int], Table] = {}  # by the file's sum, so that the files themselves are not kept
 
     def data(self, params: DataParams, path: Callable[[str, str], Path]) -> bytes:
         """Raises BadInput, NotFound."""
@@ -57,9 +56,14 @@ class Given:
             raise BadInput(f"There is no sample “{params.sample}”.", hint=f"There are {', '.join(samples())}.", field="sample")
         return (SAMPLES / f"{params.sample}.csv").read_bytes()
 
-    def table(self, data: bytes, together: int = 1) -> Table:
+    def table(self, data: bytes, together: int = 1, most: int = KEPT_ROWS) -> Table:
         """Raises BadInput."""
-        return _read(data, together)
+        key = (hashlib.sha256(data).hexdigest(), together, most)
+        found = self._tables.get(key)
+        if found is None:
+            found = read_table(data, together, most)
+            self._tables = dict([*self._tables.items()][1 - KEPT_TABLES :]) | {key: found}
+        return found
 
     def samples(self) -> dict[str, dict[str, Any]]:
         """Those whose model is here."""
@@ -97,6 +101,11 @@ class Given:
         middle = float(values.get(name, (low + high) / 2))
         width = (high - low) / 4
         return {"name": name, "kind": "uniform", "low": low, "high": high, "middle": middle, "width": width if width > 0 else 1.0}
+
+
+def most_rows(model: Simulation) -> int:
+    """Of a table that this model learns from."""
+    return MOST_OWN_ROWS if hasattr(model, "log_likelihood") else KEPT_ROWS
 
 
 def bounds_of(model: Simulation, name: str) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipelines.simulation.params import DrawnParams
 from studio.api import Params, ui
 
-Measure = Literal["level", "new", "cumulative"]
+Measure = Literal["level", "new", "cumulative", "returns"]
 Noise = Literal["normal", "log-normal", "Poisson", "negative binomial", "none"]
 Kind = Literal["uniform", "log-uniform", "normal", "log-normal"]
 Stand = Literal["none", "Gaussian process", "Network"]
@@ -23,7 +23,7 @@ class Link(Params):
 
     column: str = Field("", max_length=80, title="Column", description="Of the table.")
     series: str = Field("", max_length=80, title="Observable", description="Of the model, by its name.")
-    measure: Measure = Field("level", title="Measures", description="The value as it stands; what is new since the row before; or all since the start.")
+    measure: Measure = Field("level", title="Measures", description="The value as it stands; what is new since the row before; all since the start; or, of a price, the return since the row before in per cent.")
     rate: float = Field(1.0, gt=0, le=1e12, title="Scale", description="What the column shows of it: a share that is reported, or a change of units.")
     noise: Noise = Field("normal", title="Noise", description="How single values scatter around the model.")
     spread: float = Field(1.0, gt=0, le=1e12, title="Spread", description="Normal: standard deviation. Log-normal: that of the logarithm. Negative binomial: s in variance = m + s·m².")

@@ -13,7 +13,7 @@ from pipelines.simulation.learning import figures
 from pipelines.simulation.learning.chain import Chain
 from pipelines.simulation.learning.climb import Climb
 from pipelines.simulation.learning.evidence import Evidence, evidence
-from pipelines.simulation.learning.given import Given, named, named_all
+from pipelines.simulation.learning.given import Given, most_rows, named, named_all
 from pipelines.simulation.learning.many import Many, Recipe
 from pipelines.simulation.learning.params import LearnParams
 from pipelines.simulation.learning.particles import Particles
@@ -69,14 +69,12 @@ class Learn:
 
     def _question(self, params: LearnParams, data: bytes) -> Question:
         model, own = chosen(params, self.simulations)
-        table = self.given.table(data, params.together)
+        table = self.given.table(data, params.together, most_rows(model))
         if not params.free:
             raise BadInput("No parameter is free yet.", hint="Choose at least one in “Priors”.", field="free")
-        if len({prior.name for prior in params.free}) < len(params.free):
-            raise BadInput("A parameter is free twice.", hint="Take one of them out.", field="free")
         if len({link.column for link in params.links}) < len(params.links):
             raise BadInput("A column is tied to two observables.", hint="Take one of them out.", field="links")
-        return Question(model, own.model_dump(), evidence(table, params, model), params.free)
+        return Question(model, own.model_dump(), evidence(table, params, model, own), params.free)
 
 
 def _check_method(params: LearnParams, question: Question) -> None:
@@ -144,7 +142,8 @@ def _bands(params: LearnParams, question: Question, z: Numbers, ctx: RunContext,
         parts.append(question.seen(x[start : start + DRAWN], seeds[start : start + DRAWN], times))
     seen = np.concatenate(parts)
     failed = int((~np.isfinite(seen).all(axis=(1, 2))).sum())
-    predicted = question.scattered(np.repeat(seen, SCATTERED, axis=0), np.repeat(x, SCATTERED, axis=0), rng)
+    often = 1 if question.own is not None else SCATTERED  # a model that knows how its data scatter has no noise beside it
+    predicted = question.scattered(np.repeat(seen, often, axis=0), np.repeat(x, often, axis=0), rng)
     if failed == len(x):
         raise BadInput("Within the priors every run of the model fails.", hint="Narrow the priors to where it can run.", field="free")
     ends = [np.nanquantile(one, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2], axis=0) for one in predicted]

@@ -12,6 +12,7 @@ from studio.api import Numbers
 
 LEVEL = 0.9
 WIDE, ALIKE, NEAR, PILED, MIXED = 0.75, 0.95, 0.02, 0.2, 1.05
+FEW = 400  # independent draws (Vehtari et al. 2021)
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Posterior:
 
     def _by_parameter(self) -> list[str]:
         told = []
-        shares = self.beliefs.shares(self.x)
+        shares = self.beliefs.along(self.x)
         wide = (np.quantile(shares, 0.95, axis=0) - np.quantile(shares, 0.05, axis=0)) / LEVEL
         for at, name in enumerate(self.beliefs.names):
             if wide[at] > WIDE:
@@ -72,6 +73,9 @@ class Posterior:
         told = []
         if mixed.size and mixed.max() > MIXED:
             told.append(f"The walkers do not agree yet: R-hat of {self.beliefs.names[int(mixed.argmax())]} is {mixed.max():.2f}, above {MIXED}. Don't trust the result; run more steps.")
+        sizes = np.asarray(self.facts.get("effective", []), dtype=np.float64)
+        if sizes.size and sizes.min() < FEW:
+            told.append(f"The walk is short: it is worth {sizes.min():.0f} independent draws of {self.beliefs.names[int(sizes.argmin())]}, fewer than {FEW}. Its interval is rough; run more steps.")
         if self.facts.get("flat"):
             told.append("Around the best values the likelihood is flat in some direction: standard errors there are not known.")
         return told

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipelines.simulation.learning import noise
 from pipelines.simulation.learning.emulators import Emulation
-from pipelines.simulation.learning.evidence import Evidence
+from pipelines.simulation.learning.evidence import LEAST_VALUES, Evidence
 from pipelines.simulation.learning.many import Many
 from pipelines.simulation.learning.params import RATE, SPREAD, Prior
-from pipelines.simulation.learning.priors import Beliefs
+from pipelines.simulation.learning.priors import Beliefs, check_field
 from pipelines.simulation.learning.surrogate import Surrogate, build
 from studio.api import BadInput, Numbers, RunContext, Simulation, StudioError
+
+
+class Asked(Mapping[str, Numbers]):
+    """Gaps for each observable, and `used`: which of them somebody asked for."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.used: set[str] = set()
+
+    def __getitem__(self, name: str) -> Numbers:
+        if name not in self.names:
+            raise KeyError(name)
+        self.used.add(name)
+        return np.full(LEAST_VALUES, np.nan)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 class Question:
@@ -22,12 +45,12 @@ class Question:
 
     def __init__(self, model: Simulation, values: dict[str, Any], evidence: Evidence, priors: Sequence[Prior]) -> None:
         self.model, self.values, self.evidence = model, values, evidence
+        self.own = getattr(model, "log_likelihood", None)
         self.fields = [prior.name for prior in priors if prior.name in model.Params.model_fields]
         for prior in priors:
             self._check_name(prior)
         whole = [prior.name in self.fields and model.Params.model_fields[prior.name].annotation is int for prior in priors]
         self.beliefs = Beliefs(priors, whole)
-        self.own = getattr(model, "log_likelihood", None)
         self._own_data: dict[str, Numbers] = {}
         self.surrogate: Surrogate | None = None
         self.many: Many | None = None  # where work is shared
@@ -35,18 +58,12 @@ class Question:
     def _check_name(self, prior: Prior) -> None:
         links = {f"{kind}{link.column}" for kind in (SPREAD, RATE) for link in self.evidence.links}
         if prior.name in links:
+            if self.own is not None:
+                raise BadInput(f"{self.model.title} knows how its data scatter: “{prior.name}” has no place in that.", hint="Leave it fixed.", field="free")
             if prior.low <= 0 and prior.kind.endswith("uniform"):
                 raise BadInput(f"{prior.name}: its lower bound must be more than 0.", hint="Give a small positive one.", field="free")
             return
-        if prior.name not in self.fields:
-            raise BadInput(f"There is no parameter “{prior.name}” to be free.", hint=f"The model has {', '.join(self.model.Params.model_fields)}.", field="free")
-        if self.model.Params.model_fields[prior.name].annotation not in (int, float):
-            raise BadInput(f"“{prior.name}” is no number and can't be free.", hint="Leave it fixed.", field="free")
-        for end in (prior.low, prior.high):  # the model's own bounds, in its own words
-            try:
-                self.model.Params.parse(self.values | {prior.name: round(end) if self.model.Params.model_fields[prior.name].annotation is int else end})
-            except BadInput as error:
-                raise BadInput(error.message, hint="The prior may not go beyond what the model takes.", field="free") from error
+        check_field(prior, self.model, self.values)
 
     def _own_places(self) -> list[int]:
         """Which of the free parameters are the model's."""
@@ -164,13 +181,20 @@ class Question:
         return found
 
     def check_own(self) -> None:
-        """Whether the model's own likelihood takes these observables. Raises BadInput in its words."""
+        """Whether the model's own likelihood takes these observables: it is asked about gaps only, as the data themselves may take long. Raises BadInput in its words."""
+        params, asked = self.model.Params.parse(self.values), Asked([link.series for link in self.evidence.links])
+        if len(set(asked.names)) < len(asked):
+            raise BadInput("Two columns are tied to the same observable.", hint="Untie one of them.", field="links")
         self._own_data = self._by_series()
         try:
-            self.own(self._own_data, self.evidence.times, self.model.Params.parse(self.values))  # type: ignore[misc]
+            self.own(asked, np.arange(LEAST_VALUES) * self.model.time_step(params), params)  # type: ignore[misc]
+            self.model.check_data(self._own_data, self.evidence.times, params)
         except BadInput as error:
             if error.field not in self.model.Params.model_fields:
                 raise BadInput(error.message, hint=error.hint, field="links") from error
+        if idle := next((link for link in self.evidence.links if link.series not in asked.used), None):
+            problem = f"The likelihood of {self.model.title} does not use “{idle.series}”, to which column “{idle.column}” is tied."
+            raise BadInput(problem, hint="Untie that column, or learn by simulation (ABC).", field="links")
 
     def log_posterior(self, z: Numbers) -> Numbers:
         return np.asarray(self.log_likelihood(z) + self.beliefs.log_density(z))

@@ -12,9 +12,9 @@ from pipelines.simulation.learning import figures
 from pipelines.simulation.learning.emulators import Emulation
 from pipelines.simulation.learning.given import named_all
 from pipelines.simulation.learning.params import Prior
-from pipelines.simulation.learning.priors import Beliefs
+from pipelines.simulation.learning.priors import Beliefs, check_field
 from pipelines.simulation.learning.surrogate import Surrogate, build, surrogate_doubts, surrogate_facts
-from pipelines.simulation.params import DrawnParams, captioned, chosen, lettered, own_of
+from pipelines.simulation.params import DrawnParams, captioned, check_length, chosen, lettered, own_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Numbers, Params, Result, RunContext, Simulation, Simulations, ui
 
 
@@ -45,26 +45,26 @@ class Surrogating:
 
     def settle(self, params: SurrogateParams, desk: Desk) -> SurrogateParams:
         """Raises StudioErrors with the field."""
-        model, _ = chosen(params, self.simulations)
-        self._box(params, model)
+        model, own = chosen(params, self.simulations)
+        self._box(params, model, own)
         return lettered(params)
 
-    def _box(self, params: SurrogateParams, model: Simulation) -> Beliefs:
+    def _box(self, params: SurrogateParams, model: Simulation, own: Any) -> Beliefs:
         if not params.free:
             raise BadInput("No parameter is free yet.", hint="Choose at least one.", field="free")
-        kinds = model.Params.model_fields
-        if wrong := next((prior.name for prior in params.free if prior.name not in kinds or kinds[prior.name].annotation not in (int, float)), ""):
-            raise BadInput(f"There is no parameter “{wrong}” to be free.", hint=f"The model has {', '.join(kinds)}.", field="free")
+        for prior in params.free:
+            check_field(prior, model, own.model_dump())
         if model.stochastic:
             raise BadInput(f"{model.title} has chance in it: a surrogate would learn one run's chance.", hint="Use a model without chance, or ABC.", field="model")
         if params.ask and set(params.ask) != {prior.name for prior in params.free}:
             raise BadInput("Values for all parameters of the box are needed, and no others.", hint=f"Give {', '.join(prior.name for prior in params.free)}.", field="ask")
-        return Beliefs(params.free, [kinds[prior.name].annotation is int for prior in params.free])
+        check_length(model, own, params.until or model.duration, runs=params.runs, field="until")
+        return Beliefs(params.free, [model.Params.model_fields[prior.name].annotation is int for prior in params.free])
 
     @captioned
     def run(self, params: SurrogateParams, ctx: RunContext) -> Result:
         model, own = chosen(params, self.simulations)
-        box, kinds = self._box(params, model), model.Params.model_fields
+        box, kinds = self._box(params, model, own), model.Params.model_fields
         times = np.linspace(0, params.until or model.duration, params.times + 1)[1:]
 
         def params_of(x: Numbers) -> Any:

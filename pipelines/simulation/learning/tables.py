@@ -29,6 +29,7 @@ class Column:
     kind: str  # "number" | "date" | "text"
     values: Numbers
     wrong: str = ""
+    notes: tuple[str, ...] = ()
     sums: Numbers = field(default_factory=lambda: np.empty(0))  # of the rows that were put together, where they were
     first: float = float("nan")  # the first row's value, where rows were put together
 
@@ -44,6 +45,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: int  # in the file
     every: int  # of how many of them one is here
+    most: int  # rows that could be here
     encoding: str
     separator: str
     decimal: str
@@ -59,8 +61,8 @@ class Table:
         return found
 
 
-def read_table(data: bytes, together: int = 1) -> Table:
-    """Of `together` rows the last one stands for all; `sums` add them up. Raises BadInput with line and column."""
+def read_table(data: bytes, together: int = 1, most: int = KEPT_ROWS) -> Table:
+    """Of `together` rows the last one stands for all; `sums` add them up. Of more than `most` rows some are left out. Raises BadInput with line and column."""
     if len(data) > MOST_BYTES:
         raise BadInput(f"The table has {len(data) >> 20} MB; {MOST_BYTES >> 20} can be read.", hint="Take fewer rows.", field="table")
     text, encoding = decoded(data)
@@ -74,27 +76,28 @@ def read_table(data: bytes, together: int = 1) -> Table:
     body = rows[start:]
     if not body:
         raise BadInput("The table has names, but no rows below them.", hint="Give at least three rows of numbers.", field="table")
-    every = together if together > 1 else -(-len(body) // KEPT_ROWS)
+    every = together if together > 1 else -(-len(body) // most)
     if together > 1:
-        _check_together(len(body), together)
+        _check_together(len(body), together, most)
         notes.append(f"Of {len(body):,} rows {together:,} each are put together.")
         columns = tuple(put_together(name, [cells[at] for _, cells in body], [line for line, _ in body], at, decimal, together) for at, name in enumerate(names))
-        return Table(columns, len(body), every, encoding, separator, decimal, tuple(notes))
-    if every > 1:
-        notes.append(f"Of {len(body):,} rows every {every}th is used.")
-    kept = body[::every]
-    lines = [line for line, _ in kept]
-    columns = tuple(column(name, [cells[at] for _, cells in kept], lines, at, decimal) for at, name in enumerate(names))
-    return Table(columns, len(body), every, encoding, separator, decimal, tuple(notes))
+    else:
+        if every > 1:
+            notes.append(f"Of {len(body):,} rows one in {every:,} is used.")
+        kept = body[::every]
+        lines = [line for line, _ in kept]
+        columns = tuple(column(name, [cells[at] for _, cells in kept], lines, at, decimal) for at, name in enumerate(names))
+    notes += [note for one in columns for note in one.notes]
+    return Table(columns, len(body), every, most, encoding, separator, decimal, tuple(notes))
 
 
-def _check_together(rows: int, together: int) -> None:
+def _check_together(rows: int, together: int, most: int) -> None:
     """Raises BadInput where too few or too many rows would be left."""
     if rows // together < LEAST_LEFT:
         raise BadInput(f"Of {rows:,} rows {rows // together} would be left.", hint="Put fewer together.", field="together")
-    if rows // together > KEPT_ROWS:
-        fewest = -(-rows // KEPT_ROWS)
-        raise BadInput(f"Of {rows:,} rows {rows // together:,} would be left; {KEPT_ROWS:,} can be used.", hint="Put more together.", field="together", fix=Fix.use("together", fewest, f"{fewest:,}"))
+    if rows // together > most:
+        fewest = -(-rows // most)
+        raise BadInput(f"Of {rows:,} rows {rows // together:,} would be left; {most:,} can be used.", hint="Put more together.", field="together", fix=Fix.use("together", fewest, f"{fewest:,}"))
 
 
 def put_together(name: str, cells: list[str], lines: list[int], at: int, decimal: str, together: int) -> Column:
@@ -229,8 +232,8 @@ def column(name: str, cells: list[str], lines: list[int], at: int, decimal: str)
         return Column(name, "number", np.array([number(cell, decimal) for cell in cells]))
     except ValueError:
         pass
-    days = dates(cells)
-    if days is not None:
-        return Column(name, "date", days)
+    dated = dates(cells)
+    if dated is not None:
+        return Column(name, "date", dated[0], notes=(f"The dates of “{name}” fit two ways of writing them: {dated[1]}",) if dated[1] else ())
     wrong = next(row for row, cell in enumerate(cells) if cell.lower() not in GAPS and not is_number(cell, decimal))
     return Column(name, "text", np.full(len(cells), np.nan), f"“{cells[wrong][:40]}” in line {lines[wrong]:,}, column {at + 1}")

@@ -106,6 +106,7 @@ class Garch(Simulation):
     )
     duration: ClassVar[float] = 1000.0
     time_unit: ClassVar[str] = "days"
+    trading: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
     def check(self, params: GarchParams) -> None:
@@ -150,7 +151,7 @@ class Garch(Simulation):
         Raises BadInput where returns are not among the data.
         """
         if "return_percent" not in data:
-            raise BadInput("The likelihood of GARCH needs “return_percent”.", hint="Map a column to it, or learn by simulation (ABC).", field="columns")
+            raise BadInput("The likelihood of GARCH needs “return_percent”.", hint="Map a column to it (of prices take the returns), or learn by simulation (ABC).", field="columns")
         if params.alpha + params.beta > MOST:
             return -math.inf
         days = np.rint(np.asarray(times, dtype=np.float64)).astype(np.int64)

@@ -157,6 +157,7 @@ class Heston(Simulation):
     )
     duration: ClassVar[float] = DAYS
     time_unit: ClassVar[str] = "days"
+    trading: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
     def init(self, params: HestonParams, rng: np.random.Generator) -> Market:

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from pipelines.simulation.jit import compiled
 from pipelines.simulation.queueing import Queue
 from studio.api import BadInput, Numbers, Params, Preset, Source, ui
+
+MOST_THERE = 5_000  # people at once whose chances are carried on
+MOST_TOGETHER, MOST_TABLE = 1_000_000, 20_000_000  # pairs of arrivals and departures between two rows, and in all
 
 
 class MmcParams(Params):
@@ -156,7 +160,7 @@ class Mmc(Queue):
         """
         law = np.array([params.arrivals_per_hour, params.served_per_hour, float(params.doctors)])
         if {"arrived", "served"} <= set(data):
-            return self._counts_likelihood(np.rint(np.asarray(data["arrived"], float)), np.rint(np.asarray(data["served"], float)), np.asarray(times, float), params.at_start, law)
+            return self._counts_likelihood(np.asarray(data["arrived"], float), np.asarray(data["served"], float), np.asarray(times, float), params.at_start, law)
         if not {"in_system", "waiting"} & set(data):
             raise BadInput("The queue's likelihood needs “arrived” and “served” together, or “waiting” or “in_system”.", hint="Map a column to one of them, or learn by simulation (ABC).", field="columns")
         empty = np.full(len(times), np.nan)
@@ -165,13 +169,35 @@ class Mmc(Queue):
         room = int(most + 12 * math.sqrt(most + 1) + 30)
         return float(filtered(system, waiting, np.asarray(times, dtype=np.float64), params.at_start, room, law))
 
+    def check_data(self, data: Mapping[str, Numbers], times: Numbers, params: MmcParams) -> None:
+        if {"arrived", "served"} <= set(data):
+            rows, came, went = _between(data["arrived"], data["served"])
+            with np.errstate(invalid="ignore", over="ignore"):
+                pairs = np.maximum(came + 1, 0) * np.maximum(went + 1, 0)
+            if (wrong := pairs > MOST_TOGETHER).any():
+                at = int(np.argmax(wrong))
+                problem = f"Row {rows[at] + 1}: {came[at]:,.0f} came and {went[at]:,.0f} went since the row before. That is too many at once for the queue's likelihood."
+                raise BadInput(problem, hint="Count from the first row on, give rows nearer in time, or learn by simulation (ABC).", field="links")
+            if pairs.sum() > MOST_TABLE:
+                raise BadInput("So many came and went between the rows that the queue's likelihood would take too long.", hint="Give rows nearer in time, or learn by simulation (ABC).", field="links")
+        for name in {"in_system", "waiting"} & set(data):
+            if (wrong := data[name] > MOST_THERE).any():
+                at = int(np.argmax(wrong))
+                problem = f"Row {at + 1}: {data[name][at]:,.0f} people are too many for the queue's likelihood; {MOST_THERE:,} is the most."
+                raise BadInput(problem, hint="Look whether this column counts people, or learn by simulation (ABC).", field="links")
+
     def _counts_likelihood(self, arrived: Numbers, served: Numbers, times: Numbers, start: int, law: Numbers) -> float:
-        there = np.isfinite(arrived) & np.isfinite(served)
-        came, went, at = np.append(0, arrived[there]), np.append(0, served[there]), np.append(0, times[there])
-        patients = start + came - went
-        if (np.diff(came) < 0).any() or (np.diff(went) < 0).any() or (patients < 0).any():
+        there, came, went = _between(arrived, served)
+        patients = np.append(start, start + np.cumsum(came - went))
+        if (came < 0).any() or (went < 0).any() or (patients < 0).any():
             return -math.inf
-        return float(counted(np.diff(came), np.diff(went), patients[:-1].astype(np.float64), np.diff(at), law))
+        return float(counted(came, went, patients[:-1], np.diff(times[there], prepend=0.0), law))
+
+
+def _between(arrived: Numbers, served: Numbers) -> tuple[NDArray[np.int64], Numbers, Numbers]:
+    """(rows that have both, how many came and how many went since the row before or the start)."""
+    there = np.flatnonzero(np.isfinite(arrived) & np.isfinite(served))
+    return there, np.diff(np.rint(arrived[there]), prepend=0.0), np.diff(np.rint(served[there]), prepend=0.0)
 
 
 def chance_to_wait(servers: int, offered: float) -> float:

@@ -169,15 +169,7 @@ class NetworkSir(Simulation):
         return picture_of(image)
 
     def pack(self, state: Infected) -> Numbers:
-        return state.health.astype(np.float64)
-
-    def unpack(self, state: Infected, vector: Numbers) -> Infected:
-        """Everybody is what they are nearest to."""
-        health = np.rint(np.clip(vector, 0, 2)).astype(np.int8)
-        ill = np.flatnonzero(health == 1)
-        room = np.zeros(len(health), np.int64)
-        room[: len(ill)] = ill
-        return Infected(state.contacts, health, room, np.array([len(ill), (health == 2).sum(), state.counts[2]]))
+        raise BadInput("Who is ill and who is not are no numbers that have a mean: a filter can't correct them.", hint="Learn its parameters by simulation (ABC) instead.", field="model")
 
 
 def infect(state: Infected, person: int) -> None:

@@ -178,6 +178,7 @@ class Options(Simulation):
     )
     duration: ClassVar[float] = DAYS
     time_unit: ClassVar[str] = "days"
+    trading: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
     def init(self, params: OptionsParams, rng: np.random.Generator) -> Prices:

@@ -236,6 +236,7 @@ class PathOptions(Simulation):
     )
     duration: ClassVar[float] = DAYS
     time_unit: ClassVar[str] = "days"
+    trading: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
     def init(self, params: PathOptionsParams, rng: np.random.Generator) -> Ways:

@@ -17,8 +17,8 @@ from pipelines.simulation.drawing import GROUND, KINDS, kinds
 from pipelines.simulation.own import machine
 from pipelines.simulation.own.automata import Conditions, Grid, OwnAutomaton, Rules
 from pipelines.simulation.own.declaration import Declaration
-from pipelines.simulation.own.expressions import CHANCE, Line, Tree, calls_in, node, rebuilt
-from pipelines.simulation.own.program import Program
+from pipelines.simulation.own.expressions import CHANCE, CONSTANTS, Line, Tree, calls_in, names_in, node, rebuilt
+from pipelines.simulation.own.program import Program, program_of
 from pipelines.simulation.own.sheet import Named, Sheet, read_sheet
 from pipelines.simulation.own.states import parts, program_for, read_state_line
 from pipelines.simulation.own.tokens import FIELD, Token, refused
@@ -131,15 +131,20 @@ class OnGrid(Conditions):
     def next(self, state: Grid, params: Any, rng: np.random.Generator) -> NDArray[np.uint8]:
         values = self.values(state, params, rng)
         cells, shape = state.cells, state.cells.shape
-        hazards = np.zeros((len(self.moves), *shape))
+        chances = np.zeros((len(self.moves), *shape))
         for number, (move, told) in enumerate(zip(self.moves, self.program.fields(values), strict=True)):
             here = np.broadcast_to(told, shape)
-            if not np.isfinite(here).all() or (here < 0).any() or (not move.is_rate and (here > 1).any()):
+            if not np.isfinite(here).all() or (here < 0).any():
                 raise refused_chance(self.moves, self.program, values, state.steps * self.dt)
-            hazards[number] = np.where(cells == move.source, here * self.dt if move.is_rate else -np.log(np.maximum(1 - here, 1e-300)), 0.0)
-        total = hazards.sum(axis=0)
-        leaves, way = rng.random(shape) < -np.expm1(-total), rng.random(shape) * total
-        chosen = np.minimum((np.cumsum(hazards, axis=0) <= way).sum(axis=0), len(self.moves) - 1)
+            chances[number] = np.where(cells == move.source, here * self.dt if move.is_rate else here, 0.0)
+        rates = np.array([move.is_rate for move in self.moves])
+        leaving, staying = chances[rates].sum(axis=0), 1 - chances[~rates].sum(axis=0)
+        if (staying < -machine.ROUNDED).any():
+            raise refused_chance(self.moves, self.program, values, state.steps * self.dt)
+        chances[rates] *= np.maximum(staying, 0.0) * np.divide(-np.expm1(-leaving), leaving, out=np.zeros(shape), where=leaving > 0)
+        total = chances.sum(axis=0)
+        leaves, way = rng.random(shape) < total, rng.random(shape) * total
+        chosen = np.minimum((np.cumsum(chances, axis=0) <= way).sum(axis=0), len(self.moves) - 1)
         targets = np.array([move.target for move in self.moves], dtype=np.uint8)
         return np.where(leaves, targets[chosen], cells)
 
@@ -152,13 +157,18 @@ class OnGrid(Conditions):
 
 def refused_chance(moves: Sequence[Move], program: Program, values: dict[str, Any], time: float) -> Diverged:
     """Which rate or probability is none, and why."""
+    together: dict[int, Any] = {}
     for number, (move, told) in enumerate(zip(moves, program.fields(values), strict=True)):
         if found := program.culprit(values, number):
             return Diverged(f"The run broke off at time {time:g}, in line {found[0].token.line}: {found[1]}.", hint="Other values of the parameters often help.")
         if np.min(told) < 0:
             return Diverged(f"The run broke off at time {time:g}, in line {move.token.line}: a chance is less than nothing.", hint="Other values of the parameters often help.")
-        if not move.is_rate and np.max(told) > 1:
-            return Diverged(f"The run broke off at time {time:g}, in line {move.token.line}: a probability is more than 1.", hint="Write a rate, with “at”, or a smaller probability.")
+        if not move.is_rate:
+            if np.max(told) > 1:
+                return Diverged(f"The run broke off at time {time:g}, in line {move.token.line}: a probability is more than 1.", hint="Write a rate, with “at”, or a smaller probability.")
+            together[move.source] = together.get(move.source, 0.0) + told
+            if np.max(together[move.source]) > 1 + machine.ROUNDED:
+                return Diverged(f"The run broke off at time {time:g}, in line {move.token.line}: the probabilities of leaving a state are more than 1 together.", hint="Write a rate, with “at”, or a smaller probability.")
     return Diverged(f"The run broke off at time {time:g}.", hint="Other values of the parameters often help.")
 
 
@@ -174,6 +184,7 @@ def read_agents(declaration: Declaration) -> Simulation:
     sheet = read_sheet(declaration.text, own, reserved=("count", "fraction", "neighbours", ALL))
     if not moves:
         raise BadInput("There is no change of state yet.", hint="Write the states, and how they change: healthy -> ill at beta*fraction(ill).", field=FIELD)
+    _check_chances(moves)
     return _mixed(declaration, sheet, rules, moves, sizes[0]) if sizes else _on_grid(declaration, sheet, rules, moves)
 
 
@@ -206,6 +217,18 @@ def _move(line: Line, rules: Rules, moves: list[Move]) -> bool:
     moves.append(Move(source, target, line.expression(), how.text == "at", token))
     line.end()
     return True
+
+
+def _check_chances(moves: list[Move]) -> None:
+    """Raises Misread where plain numbers are more than 1 together; of others that is known when they run."""
+    together: dict[int, float] = {}
+    for move in moves:
+        if not move.is_rate and all(leaf.name in CONSTANTS for leaf in names_in(move.chance)) and not any(calls_in(move.chance)):
+            chance_of_it = float(program_of([], {}, [move.chance]).numbers({})[0])
+            together[move.source] = together.get(move.source, 0.0) + chance_of_it
+            if together[move.source] > 1 + machine.ROUNDED:
+                problem = "a probability is more than 1" if chance_of_it > 1 else "the probabilities of leaving a state are more than 1 together"
+                raise refused(problem, move.token, "Write a rate, with “at”, or a smaller probability.")
 
 
 def _no_chance(moves: list[Move]) -> None:

@@ -133,11 +133,7 @@ class OwnAutomaton(Simulation):
         return Grid(cells, state.steps, state.past)
 
     def pack(self, state: Grid) -> Numbers:
-        return state.cells.astype(np.float64).ravel()
-
-    def unpack(self, state: Grid, vector: Numbers) -> Grid:
-        cells = np.clip(np.rint(vector), 0, len(self.names) - 1).astype(np.uint8).reshape(state.cells.shape)
-        return Grid(cells, state.steps, list(state.past))
+        raise BadInput("States of cells are no numbers that have a mean: a filter can't correct them.", hint="Learn its parameters by simulation (ABC) instead.", field="model")
 
 
 class LifeLike(OwnAutomaton):

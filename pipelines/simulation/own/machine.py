@@ -14,6 +14,7 @@ from pipelines.simulation.jit import compiled
 ADD, SUB, MUL, DIV, MOD, POW, NEG, NOT, AND, OR, LT, LE, GT, GE, EQ, NE, IF = range(17)
 SIN, COS, TAN, ASIN, ACOS, ATAN, TANH, EXP, LOG, LOG10, SQRT, ABS, FLOOR, CEIL, ROUND, SIGN, STEP, MIN, MAX = range(17, 36)
 NORMAL, UNIFORM = range(2)
+ROUNDED = 1e-9  # that probabilities may be more than 1 together
 
 
 @compiled
@@ -182,18 +183,18 @@ def drift_on(time, y, a, terms, sources, dt, milstein, steps, rng):  # type: ign
 
 @compiled
 def react(time, counts, a, moves, dt, steps, rng):  # type: ignore[no-untyped-def]
-    """Agents that all meet, `steps` steps on: counts (states,) in place; how many steps went well, or -1 - step where a rate is negative.
+    """Agents that all meet, `steps` steps on: counts (states,) in place; how many steps went well, or -1 - step where a chance is none.
 
-    moves (count, 3): from, to, and whether the result is a rate (1) or a probability a step (0). Those that leave are drawn from the exact
-    chance of leaving within the step, and go by the share of each rate.
+    moves (count, 3): from, to, and whether the result is a rate (1) or a probability a step (0). Probabilities are taken as they are; of those
+    that stay, the exact share that rates make leave within the step goes by the share of each rate.
     """
     code, r, outputs = a
-    hazards, leaving = np.empty(moves.shape[0]), np.empty(counts.shape[0])
+    chances, leaving, staying, before = np.empty(moves.shape[0]), np.empty(counts.shape[0]), np.empty(counts.shape[0]), np.empty(counts.shape[0])
     for step in range(steps):
         r[0] = time + step * dt
         for i in range(counts.shape[0]):
             r[1 + i] = counts[i]
-            leaving[i] = 0.0
+            leaving[i], staying[i], before[i] = 0.0, 1.0, 0.0
         run(code, r)
         for j in range(moves.shape[0]):
             x = r[outputs[j]]
@@ -201,20 +202,25 @@ def react(time, counts, a, moves, dt, steps, rng):  # type: ignore[no-untyped-de
                 return step
             if x < 0.0 or (moves[j, 2] == 0 and x > 1.0):
                 return -1 - step
-            hazards[j] = x * dt if moves[j, 2] == 1 else -np.log(max(1.0 - x, 1e-300))
-            leaving[moves[j, 0]] += hazards[j]
+            if moves[j, 2] == 1:
+                chances[j] = x * dt
+                leaving[moves[j, 0]] += x * dt
+            else:
+                chances[j] = x
+                staying[moves[j, 0]] -= x
+                if staying[moves[j, 0]] < -ROUNDED:
+                    return -1 - step
         left = counts.copy()
         for j in range(moves.shape[0]):
             source = moves[j, 0]
-            if hazards[j] > 0.0 and left[source] > 0.0:
+            chance = chances[j]
+            if moves[j, 2] == 1 and chance > 0.0:
+                chance = max(staying[source], 0.0) * (1.0 - np.exp(-leaving[source])) * chance / leaving[source]
+            if chance > 0.0 and left[source] > 0.0:
                 # those not yet gone go this way with the chance of this way among the ways that remain
-                gone = (1.0 - np.exp(-leaving[source])) * hazards[j] / leaving[source]
-                before = 0.0
-                for k in range(j):
-                    if moves[k, 0] == source and leaving[source] > 0.0:
-                        before += (1.0 - np.exp(-leaving[source])) * hazards[k] / leaving[source]
-                went = rng.binomial(int(left[source]), min(1.0, gone / max(1.0 - before, 1e-300)))
+                went = rng.binomial(int(left[source]), min(1.0, chance / max(1.0 - before[source], 1e-300)))
                 left[source] -= went
                 counts[source] -= went
                 counts[moves[j, 1]] += went
+            before[source] += chance
     return steps

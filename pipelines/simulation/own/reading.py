@@ -188,7 +188,7 @@ def _diagonal(sheet: Sheet, noises: list[Tree], terms: list[tuple[int, int]], na
 def read_stock(declaration: Declaration) -> OwnStocks:
     """stock Water = 100, and flow leak: Water -> outside = k*Water."""
     flows: list[tuple[str, Token, Token]] = []
-    sheet = read_sheet(declaration.text, _stock_line(flows))
+    sheet = read_sheet(declaration.text, _stock_line(flows), reserved=("outside",))
     _some(sheet, "Write a stock, as in stock Water = 100.")
     for flow, source, target in flows:
         for end, sign in ((source, "-"), (target, "+")):

@@ -12,6 +12,7 @@ from studio.api import Misread, Params
 MOST_LETTERS = 20_000
 MOST_LINES = 400
 MOST_PARAMETERS, MOST_STATES, MOST_NAMED = 60, 40, 150
+PRODUCTS = ("pi", "π")  # no units
 LARGEST = 1e308  # that a range without numbers of its own reaches
 RESERVED = frozenset({*FUNCTIONS, *CHANCE, *CONSTANTS, *OTHER_NAMES, "t", "dt"})
 
@@ -27,6 +28,7 @@ class Quantity:
     unit: str
     about: str
     token: Token
+    after: tuple[Token, ...] = ()  # names that follow the number at once, as a unit does: none may mean something in the sheet
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,16 @@ def read_sheet(text: str, own: Own, reserved: Iterable[str] = ()) -> Sheet:
         line = Line(tokens_of(written, number))
         if line.next.kind != "end" and not own(line, sheet, comment_of(written)):
             _common(line, sheet, comment_of(written))
+    _check_units(sheet)
     return sheet
+
+
+def _check_units(sheet: Sheet) -> None:
+    """Raises Misread where a product without its sign would be read as a number with a unit."""
+    known = {*sheet.parameters, *sheet.laws, *sheet.named, *PRODUCTS}
+    for quantity in (*sheet.parameters.values(), *(start for start in sheet.starts.values() if isinstance(start, Quantity))):
+        if token := next((token for token in quantity.after if token.text in known and token.text != quantity.name), None):
+            raise refused(f"expected an operator before {token.shown()}", token, "Products need a sign: write 2*x. A unit that is called like something in the model stands after a range: 2 [0, 5] m.")
 
 
 def too_much(message: str, line: int, column: int) -> Misread:
@@ -134,7 +145,8 @@ def quantity(line: Line, name: Token, about: str) -> Quantity:
     value = line.number()
     far = max(-LARGEST, min(LARGEST, 10 * value))
     low, high = (min(0.0, far), max(0.0, far)) if value else (-1.0, 1.0)
-    if line.skip("["):
+    ranged = line.skip("[")
+    if ranged:
         low = line.number()
         line.expect(",")
         high = line.number()
@@ -143,22 +155,24 @@ def quantity(line: Line, name: Token, about: str) -> Quantity:
             raise refused("a range goes from the lower to the higher number", at, "Write it as [0, 2].")
         if not low <= value <= high:
             raise refused(f"{value:g} is not within its range {low:g} … {high:g}", at, "Change the value or the range.")
-    unit = _unit(line)
-    return Quantity(name.text, value, low, high, unit, about, name)
+    unit, names = _unit(line)
+    return Quantity(name.text, value, low, high, unit, about, name, () if ranged else names)
 
 
-def _unit(line: Line) -> str:
-    """All that follows, as it was typed."""
+def _unit(line: Line) -> tuple[str, tuple[Token, ...]]:
+    """(all that follows, as it was typed, the names in it)."""
+    names: list[Token] = []
     parts: list[str] = []
     before: Token | None = None
     while line.next.kind != "end":
         token = line.take()
+        names += [token] if token.kind == "name" else []
         parts += ["" if before is None or before.end == token.column else " ", token.text]
         before = token
     unit = "".join(parts)
     if before is not None and len(unit) > 30:
         raise refused("a unit has 30 letters at most", before, "What it means is written after #.")
-    return unit
+    return unit, tuple(names)
 
 
 def _parameter(line: Line, sheet: Sheet, name: Token, about: str) -> None:
