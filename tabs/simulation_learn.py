@@ -162,7 +162,8 @@ class LearnPage(JobPage):
         choices = [(say("rows, one unit apart"), "")] + [(column["name"], column["name"]) for column in seen.get("columns", []) if column["kind"] != "text"]
         column, unit, begin, together = times or (gr.skip(), gr.skip(), gr.skip(), gr.skip())
         rows = seen.get("rows", 0)
-        fewer = gr.update(visible=rows > MANY, value=say("Put {n} rows each together", n=f"{-(-rows // FEW):,}"))
+        heavy = not hasattr(self.desk.find(state["model"], state["own"]), "log_likelihood")  # else each row counts, and costs little
+        fewer = gr.update(visible=rows > MANY and heavy, value=say("Put {n} rows each together", n=f"{-(-rows // FEW):,}"))
         return [
             state["model"],
             state,

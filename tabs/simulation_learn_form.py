@@ -9,7 +9,7 @@ from typing import Any
 from tabs.simulation_form import ModelField, number_input, read_number
 
 Say = Callable[..., str]
-MEASURES = {"level": "as it stands", "new": "new since the row before", "cumulative": "all since the start"}
+MEASURES = {"level": "as it stands", "new": "new since the row before", "cumulative": "all since the start", "returns": "a price, of which returns are taken"}
 NOISES = {"normal": "normal", "log-normal": "log-normal", "Poisson": "Poisson", "negative binomial": "negative binomial", "none": "none"}
 KINDS = {"uniform": "uniform", "log-uniform": "log-uniform", "normal": "normal", "log-normal": "log-normal"}
 COLUMN_KINDS = {"number": "numbers", "date": "dates", "text": "text"}
