@@ -349,7 +349,7 @@ def test_the_page_s_plan_is_taken_for_every_model(kind: str) -> None:
 
 def run_of(model: Simulation, kind: str) -> Result:
     dt = model.time_step(model.Params())
-    params = DEFAULTS[kind].settle(DEFAULTS[kind].Params.parse(page_s_plan(model, kind) | {"duration": min(model.duration, max(3 * dt, model.duration / 50))}), None)
+    params = DEFAULTS[kind].settle(DEFAULTS[kind].Params.parse(page_s_plan(model, kind) | {"duration": min(model.duration, max(3 * dt, model.duration / 500))}), None)
     found: Result = DEFAULTS[kind].run(params, Context())
     return found
 
