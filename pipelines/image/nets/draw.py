@@ -21,10 +21,12 @@ from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
+from pipelines.image.nets.handover import replaced_method
 from pipelines.image.nets.looped import AdaptiveScheduler, overheard
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
 from pipelines.image.nets.placing import can_tile, decoder_of, set_tiling
+from pipelines.image.nets.rescaling import rescaled
 from pipelines.image.nets.sound import decoded
 from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
@@ -257,8 +259,6 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         call |= {"callback_on_step_end": watch.after_loop} if loop else {}
         call |= followed_by(model.company, guides)
         call |= {"pag_scale": params.pag_scale} if params.pag_scale else {}
-        if params.guidance_rescale and model.family.weights:
-            call["guidance_rescale"] = params.guidance_rescale
         call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
         if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
             call["use_resolution_binning"] = False
@@ -282,11 +282,13 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
             if params.freeu:
                 second = model.company.second if model.company else None
+            if params.guidance_rescale and guides and model.family.weights:
+                around.enter_context(rescaled(_network(pipe), pipe.scheduler, params.guidance_rescale, 0 if kind == "edit" else 1))
                 around.enter_context(stages_weighed([_network(part.pipe) for part in (model, second) if part], params.freeu))
             if noise:
                 around.enter_context(drawn_from(noise, pipe))
             if "layers" in known:
-                around.enter_context(replaced(sys.modules[type(pipe).__module__], "calculate_dimensions", lambda _: lambda *_: size))  # the size that was asked for, not one of two
+                around.enter_context(replaced_method(sys.modules[type(pipe).__module__], "calculate_dimensions", lambda _: lambda *_: size))  # the size that was asked for, not one of two
             images: list[Any] = pipe(**call).images
         drawing.track.learn()
     return images[0] if params.layers else images
@@ -421,7 +423,7 @@ def in_own_numbers(decoder: Any, encode: Callable[..., Any]) -> Callable[..., An
 def replaced_all(methods: list[tuple[Any, str, Callable[[Any], Any]]]) -> Iterator[None]:
     with contextlib.ExitStack() as around:
         for method in methods:
-            around.enter_context(replaced(*method))
+            around.enter_context(replaced_method(*method))
         yield
 
 
