@@ -276,6 +276,7 @@ def test_what_means_nothing_for_a_model_is_left_out_and_told(api: SimpleNamespac
         for name in ("eta_seed_delta", "image_cfg_scale", "width"):
             if name in values:
                 raise BadInput("It does not go with this model.", field=name)
+    assert {"clip_skip", "guidance_rescale", "tiling"} <= {*api.mapping.SOFT}, "clients send them with every model"
 
     assert api.mapping.fitting({"steps": 2, "image_cfg_scale": 1.5, "eta_seed_delta": 1}, settle) == ({"steps": 2}, ["eta_seed_delta", "image_cfg_scale"])
     assert api.mapping.fitting({"steps": 2, "width": 3}, settle) == ({"steps": 2, "width": 3}, []), "the queue tells that"

@@ -95,8 +95,22 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
-    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "tiling": False, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
+
+
+def test_what_a_family_does_not_use_is_refused_at_its_field(studio: Studio) -> None:
+    """The form hides it; others are told, with a way out."""
+    for field, value, off in (("clip_skip", 2, 1), ("guidance_rescale", 0.5, 0.0), ("tiling", True, False)):
+        with pytest.raises(BadInput, match="FLUX") as told:
+            studio.submit("image.generate", {"prompt": "a cat", "model": "flow", field: value}, owner="me")
+        assert told.value.field == field and told.value.hint and told.value.fix and told.value.fix.values == {field: off}
+        assert studio.submit("image.generate", {"prompt": "a cat", "model": "classic", field: value}, owner="me").params.model_dump()[field] == value
+    with pytest.raises(BadInput, match="FLUX draws no seamless") as told:  # the second pass's model
+        studio.submit("image.generate", {"prompt": "a cat", "model": "classic", "tiling": True, "hires_scale": 1.5, "hires_model": "flow"}, owner="me")
+    assert told.value.field == "tiling"
+    both = studio.submit("image.generate", {"prompt": "a cat", "model": "flow", "clip_skip": 2, "hires_scale": 1.5, "hires_model": "classic"}, owner="me")
+    assert both.params.model_dump()["clip_skip"] == 2, "it is for the second pass"
 
 
 ABOVE = 10  # updates of `Form.shown` before those of the controls
@@ -412,7 +426,8 @@ def test_the_small_model_gets_the_tasks_that_it_can_do(studio: Studio) -> None:
     assert [task.key for task in TASKS if task.fits(small)] == ["logo", "character", "pixel", "restyle"]
     assert 'data-task="restyle" data-opens="style"' in ideas(small, studio.words, "en"), "it draws no photos: the Style page paints them"
     assert "data-opens" not in ideas(advice.traits(studio, "classic"), studio.words, "en")
-    assert "character" not in [task.key for task in TASKS if task.fits(advice.traits(studio, "flow"))]
+    assert not {"character", "pattern"} & {task.key for task in TASKS if task.fits(advice.traits(studio, "flow"))}, "seeds are not moved there, and edges don't meet"
+    assert "pattern" in [task.key for task in TASKS if task.fits(advice.traits(studio, "classic"))]
     assert examples({"family": "tiny"}, "ja")[0] == "赤いハート"
     assert "Models tab" in ideas({}, studio.words, "en") and "data-task" not in ideas({}, studio.words, "en")
 

@@ -61,7 +61,7 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 HIRES = {"hr_checkpoint_name": "hires_model", "hr_sampler_name": "hires_sampler", "hr_scheduler": "hires_schedule", "hr_prompt": "hires_prompt", "hr_negative_prompt": "hires_negative_prompt"}
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 # Fields that the original passes over where a model or sampler has no use for them; here they would be refused
-SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "conventions", *FREEU)
+SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "guidance_rescale", "clip_skip", "tiling", "conventions", *FREEU)
 
 
 def complete(kind: Kind, sent: Asked, here: Here) -> Asked:

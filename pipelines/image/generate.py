@@ -33,7 +33,7 @@ from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import ADAPTIVE, SAMPLERS, SCHEDULES, choose
-from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
+from pipelines.image.settle import check_prompts, image_model, settle, that_draw, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, looked, pieces, seconds_of
 from pipelines.image.upscalers import upscaler_bytes
@@ -277,6 +277,8 @@ class Generate:
         """`told` holds the words of this picture, `params` those that were written; `layer` is counted from 1, the lowest, and 0 where there are none."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
         text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
+        unread = {} if any(family_of(one).negative for one in that_draw(params, entry, ctx.catalog)) else {"negative_prompt": ""}
+        told, params = (one.model_copy(update=unread) for one in (told, params))
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
         facts |= {"layer": layer, "layers": params.layers} if layer else {}
         title = f"{title_of(told.prompt) or entry.title} {layer}/{params.layers}" if layer else title_of(told.prompt)
@@ -297,6 +299,7 @@ def traits(family: Family) -> dict[str, Any]:
         "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "freeu": family.freeu, "layers": bool(family.layers), "several": family.pictures > 1,
         "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
+        "seamless": family.seamless,
         "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],
     }  # fmt: skip
 
