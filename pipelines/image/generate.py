@@ -26,7 +26,7 @@ from pipelines.image.lookup import named
 from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
 from pipelines.image.memory import choose as choose_placement
 from pipelines.image.others import prior_of
-from pipelines.image.params import PER_PICTURE, ImageParams
+from pipelines.image.params import PER_PICTURE, SEEDS, ImageParams
 from pipelines.image.parts import Part, is_assembled, parts_of, preview_decoder
 from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_clear, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
@@ -43,7 +43,6 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelBroken, Mod
 if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
 
-SEEDS = 2**32
 TITLE_LETTERS = 60
 Spoken = TypeVar("Spoken", bound=ImageParams)
 
@@ -206,7 +205,8 @@ class Generate:
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 each = max(1, params.layers)
                 for number, picture in enumerate(pictures[going.there :], going.there):
-                    keep(self._artifact(params, told, seeds[number // each], picture, entry, ctx, number % each + 1 if params.layers else 0))
+                    own = params.of_picture(going.made + number // each)
+                    keep(self._artifact(params, own, seeds[number // each], picture, entry, ctx, number % each + 1 if params.layers else 0))
                 going.made, going.there = going.made + len(seeds), 0
                 if ctx.stopping == "finish":
                     break
@@ -242,7 +242,7 @@ class Generate:
         with other_model(model, params, going, ctx) as other:
             if (told.prompt, other) != (params.prompt, model):
                 dress(other, told, ctx.catalog)
-            return [picture for seed, one in drawn for picture in self._redrawn(other, told, seed, one, begun, ctx)]
+            return [picture for number, (seed, one) in enumerate(drawn) for picture in self._redrawn(other, told.of_picture(number), seed, one, begun, ctx)]
 
     def _redrawn(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         from pipelines.image.nets.draw import Drawing, draw
@@ -281,6 +281,7 @@ class Generate:
         told, params = (one.model_copy(update=unread) for one in (told, params))
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
         facts |= {"layer": layer, "layers": params.layers} if layer else {}
+        facts |= {"variation_seed": told.variation_seed} if told.variation_strength else {}
         title = f"{title_of(told.prompt) or entry.title} {layer}/{params.layers}" if layer else title_of(told.prompt)
         return Artifact("image", png(picture, ctx.check), ".png", title.strip(), facts)
 
@@ -305,12 +306,13 @@ def traits(family: Family) -> dict[str, Any]:
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:
-    """The seeds, one by one, or all together where they have the same words: picture i of a batch has the seed of the first plus i."""
+    """The seeds, one by one, or all together where they have the same words."""
     return [tuple(seeds_of(params))] if params.together and not any(getattr(params, each) for each in PER_PICTURE.values()) else [(seed,) for seed in seeds_of(params)]
 
 
 def seeds_of(params: ImageParams) -> list[int]:
-    return [(params.seed + number) % SEEDS for number in range(params.count)]
+    """Picture i of a batch has the seed of the first plus i; pictures that vary a seed all have it, and go to the variation seed plus i."""
+    return [params.seed if params.variation_strength else (params.seed + number) % SEEDS for number in range(params.count)]
 
 
 def expanded(params: Spoken, written: list[dict[str, Any]], expand: Callable[[str, int], str]) -> Spoken:
