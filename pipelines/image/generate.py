@@ -28,7 +28,7 @@ from pipelines.image.memory import choose as choose_placement
 from pipelines.image.others import prior_of
 from pipelines.image.params import PER_PICTURE, SEEDS, ImageParams
 from pipelines.image.parts import Part, is_assembled, parts_of, preview_decoder
-from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_clear, open_picture, png, set_back, to_size
+from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, kept, open_clear, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
@@ -250,13 +250,14 @@ class Generate:
         width, height = larger_size(params, picture.size, max(8, model.family.factor) if not params.hires_model else unit_of(model.family))
         steps = params.hires_steps or params.steps
         more = {"track": begun.track, "notes": begun.notes, "seamless": begun.seamless, "counted": steps, "before": params.steps, "first": begun.first + params.steps, "total": begun.total, "note": "High resolution"}
+        resize = "Crop" if params.hires_width and params.hires_height else "Stretch"
         if model.family.only_again:  # it takes the picture as small as it is
-            return draw(model, params, Drawing((seed,), width, height, steps, 1.0, picture, **more), ctx)
-        large = to_size(self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx), width, height, "Crop" if params.hires_width and params.hires_height else "Stretch")
+            return [kept(begun.ground, picture, one, resize) for one in draw(model, params, Drawing((seed,), width, height, steps, 1.0, picture, **more), ctx)]
+        large = to_size(self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx), width, height, resize)
         if params.hires_strength * steps < 1:
             return [large]
         loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
-        return draw(model, params, Drawing((seed,), width, height, loops, strength, large, **more), ctx)
+        return [kept(begun.ground, large, one, resize) for one in draw(model, params, Drawing((seed,), width, height, loops, strength, large, **more), ctx)]
 
     def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext) -> Image.Image:
         """By the upscaler, as part of the job's progress; `step` are done."""
@@ -276,12 +277,12 @@ class Generate:
     def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext, layer: int) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written; `layer` is counted from 1, the lowest, and 0 where there are none."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
-        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         unread = {} if any(family_of(one).negative for one in that_draw(params, entry, ctx.catalog)) else {"negative_prompt": ""}
         told, params = (one.model_copy(update=unread) for one in (told, params))
+        text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
-        facts |= {"layer": layer, "layers": params.layers} if layer else {}
         facts |= {"variation_seed": told.variation_seed} if told.variation_strength else {}
+        facts |= {"layer": layer, "layers": params.layers} if layer else {}
         title = f"{title_of(told.prompt) or entry.title} {layer}/{params.layers}" if layer else title_of(told.prompt)
         return Artifact("image", png(picture, ctx.check), ".png", title.strip(), facts)
 
@@ -298,9 +299,9 @@ def traits(family: Family) -> dict[str, Any]:
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
         "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "freeu": family.freeu, "layers": bool(family.layers), "several": family.pictures > 1,
+        "seamless": family.seamless,
         "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
-        "seamless": family.seamless,
         "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],
     }  # fmt: skip
 

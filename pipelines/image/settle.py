@@ -94,13 +94,15 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         _check_words(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
+    if settled.mode == "inpaint" and settled.only_masked and drawn_size(settled) != (settled.width, settled.height):
+        raise BadInput("A picture that is extended is drawn as a whole.", hint="Switch Only the masked part off, or add no pixels.", field="only_masked", fix=Fix({"only_masked": False}, "Switch it off"))
     _check_form(settled, family)
     check_several(settled, family, [check_picture(key, "more_images", desk) for key in settled.more_images])
     check_perturbed(settled, family)
     check_freeu(settled, family)
+    check_seamless(settled, family)
     check_layers(settled, family)
     _check_size(settled, family)
-    check_seamless(settled, family)
     _check_begun(settled, family)
     _check_exactness(settled, family)
     if settled.hires_scale > 1:
@@ -108,9 +110,9 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if settled.step_cache and (family.kind != "flow" or family.key == "sd3"):
         raise BadInput(f"Step caching is not for {family.title}.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache", fix=Fix.use("step_cache", 0.0, "0"))
     settled = settled.model_copy(update=settle_controls(settled, entry, family, desk.catalog) | settle_second(settled, entry, family, desk.catalog))
+    _check_encoders(settled, entry, desk.catalog)
     for unit in (*CONTROLS, "reference"):
         if key := getattr(settled, f"{unit}_image"):
-    _check_encoders(settled, entry, desk.catalog)
             check_picture(key, f"{unit}_image", desk)
     for field in ("variation_strength", "seed_width", "seed_height"):
         if getattr(settled, field) and (family.kind != "noise" or settled.mode != "text"):
@@ -145,9 +147,9 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
         raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
     check_perturbed_again(params, own)
     check_freeu(params, own)
+    check_seamless(params, own)
     if own.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
-    check_seamless(params, own)
     if params.hires_width or params.hires_height:
         _check_sides(params, ("hires_width", "hires_height"), own)
     for field in ("hires_prompt", "hires_negative_prompt"):
@@ -216,8 +218,6 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis", fix=Fix.use("emphasis", "Original"))
 
 
-ENDED = ("sd1", "sd2", "sdxl", "sdxl_refiner", "tiny")  # families whose pipelines can be told to leave their loop
-
 def _check_encoders(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> None:
     """Raises BadInput for layers that a text encoder does not have, and for what only models that read words by CLIP do, where none of those that draw is one."""
     readers = [one for one in that_draw(params, entry, catalog) if family_of(one).weights]
@@ -238,6 +238,8 @@ def that_draw(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> list[
     others = [params.refiner, *([params.hires_model] if params.hires_scale > 1 else [])]
     return [entry, *(catalog.find(key) for key in others if key)]
 
+
+ENDED = ("sd1", "sd2", "sdxl", "sdxl_refiner", "tiny")  # families whose pipelines can be told to leave their loop
 
 
 def _check_guided(params: ImageParams, sampler: Sampler, family: Family, field: str) -> None:
