@@ -12,6 +12,7 @@ from studio import ui
 from studio.api import BadInput, Output, Studio, StudioError
 from tabs import image_advice as advice
 
+WORDS = ("prompt", "negative_prompt", "hires_prompt", "hires_negative_prompt")  # fields whose words of each picture are in a field of their plural
 SCRIPTED = {"Download": "save", "Compare": "compare", "Copy settings": "settings", "Copy link": "link", "Move to trash": "trash"}  # label: function of window.seisei.image
 
 
@@ -88,14 +89,15 @@ class Actions:
         return int(own_output(self.studio, chosen, request).metadata.get("facts", {}).get("seed", -1))
 
 
-def own_words(params: dict[str, Any], seed: int) -> dict[str, Any]:
+def own_words(params: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """What one picture of a batch was drawn from, where choices and wildcards gave each its own words: they are not drawn anew for another seed."""
-    number = (seed - int(params.get("seed", seed))) % 2**32
-    found: dict[str, Any] = {"prompts": [], "negative_prompts": []}
-    for name, each in (("prompt", "prompts"), ("negative_prompt", "negative_prompts")):
-        words = params.get(each) or []
-        if number < len(words):
-            found[name] = words[number]
+    counted = "variation_seed" if "variation_seed" in facts else "seed"  # pictures that vary one seed are told apart by what they move to
+    seed = int(facts.get(counted, params.get(counted, 0)))
+    number = (seed - int(params.get(counted, seed))) % 2**32
+    found: dict[str, Any] = {}
+    for name in WORDS:
+        words = params.get(f"{name}s") or []
+        found |= {f"{name}s": []} | ({name: words[number]} if number < len(words) else {})
     return found
 
 

@@ -231,8 +231,10 @@ class CreatePage(PicturePage):
         """A picture near the chosen one: its own settings, its seed moved a little towards another; where seeds can't be moved, begun from the picture, or for models that only look at pictures, from another seed."""
         output = own_output(self.studio, chosen, request)
         params: dict[str, Any] = {name: value for name, value in output.metadata.get("params", {}).items() if name in self.form.fields}
-        seed = int(output.metadata.get("facts", {}).get("seed", params.get("seed", 0)))
-        params |= own_words(params, seed)
+        facts, known = output.metadata.get("facts", {}), self.studio.jobs.extension_fields(PIPELINE)
+        seed = int(facts.get("seed", params.get("seed", 0)))
+        given = {name: fields for name, fields in output.metadata.get("extras", {}).items() if name in known}
+        params, extras = self.form.styles.again(params | own_words(params, facts), given)
         other = (seed * 7919 + int(time.time() * 1000)) % MOST_SEED
         traits = advice.traits(self.studio, str(params.get("model", "")))
         if traits.get("variation") and not params.get("image"):
@@ -242,7 +244,7 @@ class CreatePage(PicturePage):
         else:
             params |= {"seed": other, "image": kept_output(self.studio, output, request), "mask": "", "denoising_strength": 0.45, "width": 0, "height": 0, "upscale": 1.0, "hires_scale": 1.0} | dict.fromkeys(EXTEND, 0)
         try:
-            job = self.studio.submit(PIPELINE, params | {"count": 1}, owner=ui.owner(request))
+            job = self.studio.submit(PIPELINE, params | {"count": 1}, owner=ui.owner(request), extras=extras)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         yield from self.follow(job, request)

@@ -37,7 +37,7 @@ MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in thei
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {  # trait: fields or groups that need it
     "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",), "freeu": ("FreeU",),
-    "several": ("more_images",), "layers": ("layers",), "begins": ("denoising_strength",),
+    "several": ("more_images",), "layers": ("layers",), "seamless": ("tiling",), "begins": ("denoising_strength",),
 }  # fmt: skip
 TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 

@@ -49,7 +49,7 @@ class PromptBox:
         view = self._view(prompt or "", model)
         if view is None:
             return ["", gr.update(visible=False), ""]
-        return [counted(view, self.studio.words.say(lang, "Tokens of the prompt")), gr.update(visible=bool((prompt or "").strip())), reading(view, self.studio.words.say, lang)]
+        return [counted(view, self.studio.words.say(lang, "Tokens of the prompt")) + unread(view, self.studio.words.say, lang), gr.update(visible=bool((prompt or "").strip())), reading(view, self.studio.words.say, lang)]
 
     def listen(self, model: Any) -> None:
         """`model` is the dropdown: the count goes by its encoder."""
@@ -64,7 +64,7 @@ class PromptBox:
             return self.fault(problem, negative, lang).replace("<button ", "<button data-box='negative' ")
         view = self._view(negative, model)
         say = self.studio.words.say
-        return counted(view, say(lang, "Tokens of the negative prompt"), say(lang, "Negative prompt")) if view else ""
+        return counted(view, say(lang, "Tokens of the negative prompt"), say(lang, "Negative prompt")) + unread(view, say, lang) if view else ""
 
     def _view(self, prompt: str, model: str) -> dict[str, Any] | None:
         """What the pipeline says its encoder gets; None where it does not say."""
@@ -95,6 +95,12 @@ def counted(view: dict[str, Any], title: str, name: str = "") -> str:
     count = f"{int(view['tokens'])} / {int(view['limit'])}" if view["limit"] else str(int(view["tokens"]))
     shown = html.escape(f"{name} {count}".strip())
     return f"<div class='prompt-told'><span class='count' title='{html.escape(title)}'>{shown}</span></div>"
+
+
+def unread(view: dict[str, Any], say: Any, lang: str) -> str:
+    """What the prompt holds that the model does not read."""
+    told = str(view.get("left_out") or "")
+    return f"<p class='studio-note'>{html.escape(say(lang, told))}</p>" if told else ""
 
 
 def reading(view: dict[str, Any], say: Any, lang: str) -> str:

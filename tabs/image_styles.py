@@ -46,6 +46,23 @@ def without(text: str, style: str) -> str | None:
     return "" if text == style else text[: -len(style) - 2] if text.endswith(f", {style}") else None
 
 
+def unjoined(joined: dict[str, str], styles: list[dict[str, Any]]) -> dict[str, str] | None:
+    """The prompts before the styles were joined with them in their order; None where they are not of these styles."""
+    written = dict(joined)
+    for style in reversed(styles):
+        for part in PARTS:
+            left = without(written[part], str(style.get(part, "")))
+            if left is None:
+                return None
+            written[part] = left
+    return written
+
+
+def styles_in(extras: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those that a job's prompts were joined with."""
+    return [style for style in extras.get(EXTENSION, {}).get("styles", []) if isinstance(style, dict)]
+
+
 class StylesPanel:
     """The fold with one's styles. Without the extension it is not drawn, and nothing is joined."""
 
@@ -96,18 +113,16 @@ class StylesPanel:
     def taken_off(self, owner: str, values: dict[str, Any], extras: dict[str, Any]) -> tuple[dict[str, str], Any]:
         """What was written before styles were joined, and the choice of them; the whole prompt where they can't be taken off or are not here any more."""
         names = self.names(owner)
-        whole = {part: str(values.get(part) or "") for part in PARTS}
-        used = [style for style in extras.get(EXTENSION, {}).get("styles", []) if isinstance(style, dict)]
+        whole, used = {part: str(values.get(part) or "") for part in PARTS}, styles_in(extras)
         if values.get("written"):  # a form that was kept as it was: nothing is joined yet
             return whole, gr.update(choices=names, value=[style["name"] for style in used if style.get("name") in names])
-        written = dict(whole)
-        for style in reversed(used):
-            for part in PARTS:
-                left = without(written[part], str(style.get(part, "")))
-                if left is None or style.get("name") not in names:
-                    return whole, gr.update(choices=names, value=[])
-                written[part] = left
-        return written, gr.update(choices=names, value=[style["name"] for style in used])
+        written = unjoined(whole, used) if all(style.get("name") in names for style in used) else None
+        return (whole, gr.update(choices=names, value=[])) if written is None else (written, gr.update(choices=names, value=[style["name"] for style in used]))
+
+    def again(self, params: dict[str, Any], extras: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """A job's parameters and extensions' fields for another job, which joins its styles itself; where they can't be taken off, the whole prompt without them."""
+        written = unjoined({part: str(params.get(part) or "") for part in PARTS}, styles_in(extras))
+        return (params, {name: fields for name, fields in extras.items() if name != EXTENSION}) if written is None else (params | written, extras)
 
     # -- changing --------------------------------------------------------------------------------------------
 

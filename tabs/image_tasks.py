@@ -26,6 +26,10 @@ def _large(traits: Traits) -> bool:
     return traits.get("family") != "tiny"
 
 
+def _joins(traits: Traits) -> bool:
+    return _large(traits) and bool(traits.get("seamless"))
+
+
 def _varies(traits: Traits) -> bool:
     return bool(traits.get("variation"))
 
@@ -55,7 +59,7 @@ TASKS = (
     Task("character", "☻", "Game character", "One character, nine variations", {"prompt": "full body game character, young ranger in a green cloak, concept art, plain background", "negative_prompt": "cropped, text, crowd", "seed": 7, "variation_strength": 0.2},
          {"en": {"prompt": "ghost", "negative_prompt": ""}, "ja": {"prompt": "おばけ", "negative_prompt": ""}},
          {"x_axis": "Variation seed", "x_values": "1-3", "y_axis": "Variation", "y_values": "0.15, 0.3, 0.45"}, fits=_varies),
-    Task("pattern", "▦", "Pattern", "Its edges join: a tile for fabric or a background", {"prompt": "seamless pattern of autumn leaves, flat illustration, evenly spread", "negative_prompt": "frame, border, text", "tiling": True}, fits=_large),
+    Task("pattern", "▦", "Pattern", "Its edges join: a tile for fabric or a background", {"prompt": "seamless pattern of autumn leaves, flat illustration, evenly spread", "negative_prompt": "frame, border, text", "tiling": True}, fits=_joins),
     Task("pixel", "▚", "Pixel art", "Enlarged in whole pixels", {"prompt": "pixel art, 16-bit game sprite of a small castle on a hill, limited palette", "negative_prompt": "photo, blurry, smooth", "upscaler": "Nearest"},
          {"en": {"prompt": "{a castle|a robot|a sword|a ghost|a dinosaur|a crown|a dragon}", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "{城|ロボット|剣|おばけ|恐竜|王冠|ドラゴン}", "negative_prompt": "", "count": 4, "upscale": 4.0}}),
     Task("product", "◧", "Product picture", "On a clean background, with studio light", {"prompt": "product photo of a ceramic coffee cup on a wooden table, soft studio light, plain background, 85mm", "negative_prompt": "text, watermark, people, clutter", "count": 2}, fits=_large),

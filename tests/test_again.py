@@ -98,6 +98,20 @@ def test_a_size_of_other_proportions_is_cut_from_the_middle(queue: JobQueue) -> 
     assert drawn(queue, **AGAIN, hires_width=64).shape == (64, 64, 3)
 
 
+def test_what_the_mask_keeps_is_kept_through_the_second_pass(queue: JobQueue) -> None:
+    """As the upscaler made it, to the bit; within the mask it is drawn again."""
+    ground, mask = Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB"), Image.new("L", (SIDE, SIDE), 0)
+    mask.paste(255, (8, 8, 24, 24))
+    given = {"image": queue.desk.inputs.keep(png(ground)), "mask": queue.desk.inputs.keep(png(mask)), "mask_blur": 0, "width": SIDE, "height": SIDE}
+    large = np.asarray(picture(queue, **given).resize((48, 48), Image.Resampling.LANCZOS)).astype(int)
+    hard = np.asarray(mask.resize((48, 48), Image.Resampling.LANCZOS))
+    for sides in ({}, {"hires_width": 48, "hires_height": 48}):
+        again = drawn(queue, **given, **AGAIN, **sides)
+        assert (again[hard == 0] == large[hard == 0]).all() and (again[hard == 255] != large[hard == 255]).any()
+    moved = drawn(queue, **given, only_masked=True, padding=0, **AGAIN)
+    assert (moved[:4] == np.asarray(picture(queue, **given, only_masked=True, padding=0).resize((48, 48), Image.Resampling.LANCZOS))[:4]).all()
+
+
 def test_words_of_the_second_pass_are_expanded_for_each_picture(queue: JobQueue) -> None:
     generate: Any = queue.pipelines["image.generate"]
     asked = ImageParams.parse(BASE | AGAIN | {"count": 2, "hires_prompt": "a {dog}", "hires_negative_prompt": "{snow}"})

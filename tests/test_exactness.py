@@ -11,6 +11,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.exactness import SAMPLERS, apart, decoded, independent
+from pipelines.image.generate import batches
+from pipelines.image.infotext import read
+from pipelines.image.params import ImageParams
 from pipelines.image.philox import Philox, philox
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.sigmas import TABLES, level_at, passes, step_of, table
@@ -225,7 +228,7 @@ def spot(queue: JobQueue) -> dict[str, str]:
 @pytest.mark.parametrize(
     "values",
     [
-        {"variation_strength": 0.4, "variation_seed": 9}, {"variation_strength": 0.4, "variation_seed": 9, "sampler": "Euler a"}, {"sampler": "Euler a", "noise_source": "NV", "eta_seed_delta": 31337}, {"seed_width": 16, "seed_height": 48},
+        {"sampler": "Euler a", "noise_source": "NV", "eta_seed_delta": 31337}, {"seed_width": 16, "seed_height": 48},
         {"hires_scale": 1.5, "model": "large", "steps": 2, "upscaler": "Lanczos"}, {"image": "", "denoising_strength": 0.6}, {"image": "", "mask": "", "denoising_strength": 0.8}, {"image": "", "mask": "", "fill": "Noise", "only_masked": True}, {"conventions": "AUTOMATIC1111", "sampler": "DPM++ 2M"},
         {"conventions": "AUTOMATIC1111", "image": "", "denoising_strength": 0.6},
     ],
@@ -235,6 +238,27 @@ def test_picture_i_of_a_batch_is_the_single_picture_of_its_seed(queue: JobQueue,
     given = values | {name: key for name, key in spot(queue).items() if name in values}
     three, single = drawn(queue, **given, count=3), drawn(queue, **given, seed=7)
     assert len(three) == 3 and (three[2] == single[0]).all() and (three[0] != three[2]).any()
+
+
+@pytest.mark.parametrize("values", [{}, {"sampler": "Euler a"}, {"hires_scale": 1.5, "model": "large", "steps": 2, "upscaler": "Lanczos"}, {"variation_seed": 2**32 - 2}], ids=str)
+def test_pictures_that_vary_a_seed_keep_it_and_step_the_variation_seed(queue: JobQueue, values: dict[str, Any]) -> None:
+    """As AUTOMATIC1111 counts. Drawn together they are the same but for rounding."""
+    vary = {"variation_strength": 0.4, "variation_seed": 9} | values
+    job = queue.submit("image.generate", BASE | vary | {"count": 3}, owner="local").wait()
+    found = [queue.store.output(output) for output in job.outputs]
+    three = [np.asarray(open_picture(Path(one.path))).astype(int) for one in found]
+    moved = [(vary["variation_seed"] + number) % 2**32 for number in range(3)]
+    assert [(one.metadata["facts"]["seed"], one.metadata["facts"]["variation_seed"]) for one in found] == [(5, seed) for seed in moved]
+    assert [read(one.metadata["facts"]["parameters"]).get("variation_seed", 0) for one in found] == moved
+    assert (three[2] == drawn(queue, **vary | {"variation_seed": moved[2]})[0]).all() and (three[0] != three[2]).any()
+    together = drawn(queue, **vary, count=3, together=True)
+    assert max(np.abs(one - other).max() for one, other in zip(three, together, strict=True)) <= 8
+
+
+def test_a_job_that_was_broken_off_goes_on_with_the_next_variation(queue: JobQueue) -> None:
+    params = ImageParams(count=3, seed=5, variation_strength=0.4, variation_seed=9, prompts=["a", "b", "c"])
+    assert batches(params) == [(5,)] * 3 and [(one.variation_seed, one.prompt) for one in map(params.of_picture, range(3))] == [(9, "a"), (10, "b"), (11, "c")]
+    assert [seed for (seed,) in batches(params.model_copy(update={"variation_strength": 0.0}))] == [5, 6, 7]
 
 
 # -- dropped files -------------------------------------------------------------------------------------------------

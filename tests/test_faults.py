@@ -29,7 +29,7 @@ INK = ModelEntry("lora/ink", "/else/ink.safetensors", "lora", "safetensors", 10,
 def queue(tmp_path: Path) -> Iterator[JobQueue]:
     """Models of which only the headers are there; no worker is asked for anything."""
     made = image_queue(tmp_path / "data", tmp_path / "none")
-    entries = [headers(tmp_path, "classic", "StableDiffusionPipeline", 64), headers(tmp_path, "second", "StableDiffusionPipeline", 64), headers(tmp_path, "flow", "FluxPipeline", 128), headers(tmp_path, "small", "StableDiffusionPipeline", 16)]
+    entries = [headers(tmp_path, "classic", "StableDiffusionPipeline", 64), headers(tmp_path, "second", "StableDiffusionPipeline", 64), headers(tmp_path, "flow", "FluxPipeline", 128), headers(tmp_path, "small", "StableDiffusionPipeline", 16), headers(tmp_path, "lumina", "LuminaPipeline", 128)]
     control = ModelEntry("controlnet/edges", "/else/edges", "controlnet", "diffusers", 10, "Edges", details={"class": "ControlNetModel"})
     (tmp_path / "sharp").mkdir()
     (tmp_path / "sharp" / "config.json").write_text("{}")
@@ -45,7 +45,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"refiner": "classic"}, "refiner"), ({"refiner": "flow"}, "refiner"), ({"control_model": "edgs"}, "control_model"), ({"control_model": "edges"}, "control_image"), ({"reference_model": "qq"}, "reference_model"),
     ({"model": "small", "hires_scale": 2.0}, "hires_scale"), ({"model": "flow", "variation_strength": 0.5}, "variation_strength"), ({"step_cache": 0.1}, "step_cache"), ({"image_cfg_scale": 2.0}, "image_cfg_scale"),
     ({"sampler": "DDIM", "conventions": "AUTOMATIC1111"}, "conventions"), ({"eta_seed_delta": 5, "sampler": "Euler"}, "eta_seed_delta"), ({"sampler": "DDIM", "discard_next_to_last_sigma": True}, "discard_next_to_last_sigma"),
-    ({"model": "flow", "emphasis": "Ignore"}, "emphasis"),
+    ({"model": "lumina", "emphasis": "Ignore"}, "emphasis"), ({"model": "flow", "clip_skip": 2}, "clip_skip"), ({"model": "flow", "guidance_rescale": 0.5}, "guidance_rescale"), ({"model": "flow", "tiling": True}, "tiling"),
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipelines.image.families import family_of
 from pipelines.image.pictures import open_picture
+from pipelines.image.widths import widths_of
 from studio.api import BadInput, ModelBroken, ModelMissing
 from studio.jobs import JobQueue
 from tests.house import finish
@@ -151,6 +152,18 @@ def test_instruct_pix2pix_changes_a_picture(queue: JobQueue, family: str, ground
     with pytest.raises(BadInput) as told:
         drawn(queue, "stable-diffusion/plain", image_cfg_scale=2.0)
     assert told.value.field == "image_cfg_scale"
+
+
+def test_a_single_file_tells_how_deep_its_encoders_are(queue: JobQueue) -> None:
+    """As its folder does; of two encoders the one with fewer layers counts, and they are read from the layer before the last."""
+    for file, folder in (("sd1-inpaint", "sd1-inpaint-folder"), ("sdxl-inpaint", "sdxl-inpaint-folder"), ("refiner", "refiner-folder")):
+        one, other = (widths_of(queue.catalog.find(key)) for key in (f"stable-diffusion/{file}", folder))
+        assert one.layers == other.layers and one.most_skipped == other.most_skipped == min(one.layers) - (file != "sd1-inpaint") > 0
+    assert (drawn(queue, "sd1-inpaint-folder", clip_skip=2) != drawn(queue, "sd1-inpaint-folder")).any()
+    for model, most in (("sd1-inpaint-folder", 2), ("stable-diffusion/sd1-inpaint", 2), ("sdxl-inpaint-folder", 1), ("stable-diffusion/sdxl-inpaint", 1)):
+        with pytest.raises(BadInput, match=f"CLIP skip goes to {most} ") as told:
+            drawn(queue, model, clip_skip=most + 1)
+        assert told.value.field == "clip_skip" and told.value.fix and told.value.fix.values == {"clip_skip": most}
 
 
 def test_the_refiner_goes_over_a_picture(queue: JobQueue, ground: tuple[str, str]) -> None:

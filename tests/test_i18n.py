@@ -71,7 +71,8 @@ def needed() -> set[str]:
     memory = importlib.import_module("pipelines.image.memory")
     found |= {*memory.HELD_WORDS.values(), memory.TILED_WORDS, memory.SLICED_WORDS, memory.SMALLER, memory.IN_TILES, memory.IN_FULL, memory.NO_UNITS} - {""}
     found.add(importlib.import_module("pipelines.image.annotate.prepare").NO_PERSON)
-    found |= {importlib.import_module("pipelines.image.pictures").ON_WHITE}
+    reading = importlib.import_module("pipelines.image.prompt.view")
+    found |= {importlib.import_module("pipelines.image.pictures").ON_WHITE, reading.ONE_TEXT, reading.UNPARTED}
     sizes, grid, tasks = (importlib.import_module(f"tabs.image_{name}") for name in ("advice", "grid", "tasks"))
     found |= {*importlib.import_module("pipelines.image.axes").AXES} - {""}
     found |= {*sizes.SHAPES, sizes.OWN_SHAPE, sizes.AS_PICTURE, *sizes.MEGAPIXELS, *importlib.import_module("tabs.image_form").GROUPS, importlib.import_module("tabs.image_form").STEPS_FOUND, importlib.import_module("pipelines.image.samplers").AUTOMATIC}

@@ -15,7 +15,7 @@ from PIL import Image
 from pipelines.image.generate import Generate
 from pipelines.image.infotext import read
 from pipelines.image.params import ImageParams
-from pipelines.image.pictures import ON_WHITE, open_picture, png
+from pipelines.image.pictures import ON_WHITE, ground_of, open_picture, png
 from pipelines.image.prompt.grammar import networks, parse
 from studio.api import BadInput, ModelEntry, ModelMissing, Progress, Saved, StudioError
 from studio.jobs import Job, JobQueue
@@ -250,6 +250,29 @@ def test_variations_end_at_the_other_seed(queue: JobQueue) -> None:
     assert same(drawn(queue, variation_strength=1.0, variation_seed=77), drawn(queue, seed=77))
 
 
+def test_the_parts_that_are_added_are_drawn_whether_the_mask_is_turned_round_or_not(queue: JobQueue) -> None:
+    """Turned round, the user's own mask is: white is kept then, and what is added is drawn as before."""
+    params = ImageParams(image=f"{'0' * 64}.png", mask=f"{'0' * 64}.png", width=SIDE, height=SIDE, extend_right=16, mask_blur=0)
+    plain, turned = (np.asarray(ground_of(one, ramp(), spot()).soft) for one in (params, params.model_copy(update={"invert_mask": True})))
+    assert (plain[:, SIDE:] == 255).all() and (turned[:, SIDE:] == 255).all()
+    old = np.asarray(spot())[:, : SIDE - 8]  # without the seam, which is drawn too
+    assert (plain[:, : SIDE - 8] == old).all() and (turned[:, : SIDE - 8] == 255 - old).all()
+    whole = ground_of(params.model_copy(update={"extend_right": 0, "invert_mask": True}), ramp(), spot())
+    assert whole.soft and (np.asarray(whole.soft) == 255 - np.asarray(spot())).all()
+    with pytest.raises(BadInput, match="drawn as a whole") as told:
+        run(queue, image=kept(queue, ramp()), mask=kept(queue, spot()), only_masked=True, extend_left=16)
+    assert told.value.field == "only_masked" and told.value.fix and told.value.fix.values == {"only_masked": False}
+
+
+def test_layers_that_the_text_encoder_does_not_have_are_refused(queue: JobQueue) -> None:
+    """Its encoder has three: skipping them all leaves none to be read."""
+    assert not same(drawn(queue, clip_skip=3), drawn(queue, clip_skip=2))
+    for wanted in (4, 5, 12):
+        with pytest.raises(BadInput, match="CLIP skip goes to 3") as told:
+            run(queue, clip_skip=wanted)
+        assert told.value.field == "clip_skip" and told.value.fix and told.value.fix.values == {"clip_skip": 3}
+
+
 def test_a_seamless_picture_joins_at_its_edges(queue: JobQueue) -> None:
     """Moved latents give the moved picture: no edge is special. Afterwards the network is as it was."""
     import torch
@@ -378,12 +401,12 @@ def test_a_file_gives_its_settings_back_as_ours_and_as_the_communitys(queue: Job
     job = run(queue, prompt=prompt, negative_prompt="fog, ice: 3", clip_skip=2, count=2, variation_strength=0.25, variation_seed=8).wait()
     path = Path(queue.store.output(job.outputs[1]).path)
     about = extract(path)
-    assert about["params"]["prompt"] == prompt and about["facts"]["seed"] == 6 and about["params"]["seed"] == 5
+    assert about["params"]["prompt"] == prompt and (about["facts"]["seed"], about["facts"]["variation_seed"]) == (5, 9) and about["params"]["variation_seed"] == 8
     with Image.open(path) as image:
         text = image.text["parameters"]  # type: ignore[attr-defined]
     values = read(text)
     assert values["prompt"] == prompt and values["negative_prompt"] == "fog, ice: 3"
-    assert (values["seed"], values["steps"], values["cfg_scale"], values["sampler"], values["width"], values["clip_skip"], values["variation_strength"], values["variation_seed"]) == (6, 4, 5.0, "Euler", 32, 2, 0.25, 8)
+    assert (values["seed"], values["steps"], values["cfg_scale"], values["sampler"], values["width"], values["clip_skip"], values["variation_strength"], values["variation_seed"]) == (5, 4, 5.0, "Euler", 32, 2, 0.25, 9)
     assert values["model"] == "tiny"
 
 

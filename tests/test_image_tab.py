@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from pipelines.image.params import FREEU, PICTURE, ImageParams
+from pipelines.image.params import FREEU, PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import png
 from studio import ui
 from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio
@@ -23,7 +23,7 @@ from studio.downloads import Downloads
 from studio.i18n import Words
 from studio.restore import restore_metadata
 from tabs import image_advice as advice
-from tabs.image_actions import own_words
+from tabs.image_actions import WORDS, own_words
 from tabs.image_cards import card, card_family, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
@@ -95,8 +95,22 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
-    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "tiling": False, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
+
+
+def test_what_a_family_does_not_use_is_refused_at_its_field(studio: Studio) -> None:
+    """The form hides it; others are told, with a way out."""
+    for field, value, off in (("clip_skip", 2, 1), ("guidance_rescale", 0.5, 0.0), ("tiling", True, False)):
+        with pytest.raises(BadInput, match="FLUX") as told:
+            studio.submit("image.generate", {"prompt": "a cat", "model": "flow", field: value}, owner="me")
+        assert told.value.field == field and told.value.hint and told.value.fix and told.value.fix.values == {field: off}
+        assert studio.submit("image.generate", {"prompt": "a cat", "model": "classic", field: value}, owner="me").params.model_dump()[field] == value
+    with pytest.raises(BadInput, match="FLUX draws no seamless") as told:  # the second pass's model
+        studio.submit("image.generate", {"prompt": "a cat", "model": "classic", "tiling": True, "hires_scale": 1.5, "hires_model": "flow"}, owner="me")
+    assert told.value.field == "tiling"
+    both = studio.submit("image.generate", {"prompt": "a cat", "model": "flow", "clip_skip": 2, "hires_scale": 1.5, "hires_model": "classic"}, owner="me")
+    assert both.params.model_dump()["clip_skip"] == 2, "it is for the second pass"
 
 
 ABOVE = 10  # updates of `Form.shown` before those of the controls
@@ -354,10 +368,41 @@ def test_the_negative_prompt_is_counted_and_its_fault_is_its_own(studio: Studio)
 
 def test_a_picture_of_a_batch_is_varied_with_the_words_it_was_drawn_from(studio: Studio) -> None:
     params = {"seed": 5, "prompt": "{cat|dog}", "prompts": ["cat", "dog", "cat"], "negative_prompt": "text", "negative_prompts": []}
-    assert own_words(params, 6) == {"prompt": "dog", "prompts": [], "negative_prompts": []}
-    assert own_words({"seed": 2**32 - 1, "prompts": ["cat", "dog"]}, 0)["prompt"] == "dog", "seeds begin again after the last"
-    assert own_words({"seed": 5, "prompt": "a cat"}, 6) == {"prompts": [], "negative_prompts": []}
-    ImageParams.parse(params | {"count": 1} | own_words(params, 6))
+    none: dict[str, list[str]] = {name: [] for name in PER_PICTURE.values()}
+    assert {f"{name}s" for name in WORDS} == none.keys()
+    assert own_words(params, {"seed": 6}) == {"prompt": "dog", **none}
+    assert own_words({"seed": 2**32 - 1, "prompts": ["cat", "dog"]}, {"seed": 0})["prompt"] == "dog", "seeds begin again after the last"
+    assert own_words({"seed": 5, "prompt": "a cat"}, {"seed": 6}) == none
+    again = params | {"hires_scale": 2.0, "hires_prompt": "{red|blue}", "hires_prompts": ["red", "blue", "red"], "hires_negative_prompts": ["x", "y", "z"]}
+    assert own_words(again, {"seed": 6}) == {"prompt": "dog", "hires_prompt": "blue", "hires_negative_prompt": "y", **none}
+    varied = params | {"variation_seed": 9, "variation_strength": 0.2}
+    assert own_words(varied, {"seed": 5, "variation_seed": 10})["prompt"] == "dog", "they all have one seed"
+    for facts in ({"seed": 6}, {"seed": 5, "variation_seed": 10}):
+        ImageParams.parse(again | {"variation_seed": 9, "count": 1} | own_words(again | {"variation_seed": 9}, facts))
+
+
+def test_a_picture_is_varied_with_what_extensions_were_told(form: Form, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Styles are joined once and not twice; fields of an extension that is gone are left out."""
+    page = CreatePage(studio)
+    sent: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    Image.new("RGB", (64, 64)).save(tmp_path / "made.png")
+    monkeypatch.setattr(type(studio), "submit", lambda self, pipeline, values, **named: sent.append((values, named["extras"])))
+    monkeypatch.setattr(CreatePage, "follow", lambda self, job, request: iter(()))
+    styles: dict[str, Any] = {"styles": {"styles": [{"name": "Film", "prompt": "{prompt}, film still", "negative_prompt": ""}]}}
+    known: dict[str, Any] = {name: {} for name in studio.jobs.extension_fields("image.generate") if name != "styles"}
+    for prompt, extras in (("a cat, film still", styles | known | {"gone": {"x": 1}}), ("another", styles), ("plain", {})):
+        output = SimpleNamespace(path=tmp_path / "made.png", metadata={"params": {"prompt": prompt, "model": "classic", "seed": 5}, "facts": {"seed": 5}, "extras": extras})
+        monkeypatch.setattr("tabs.image_create.own_output", lambda *asked, output=output: output)
+        assert list(page.on_vary(None, "id")) == []  # type: ignore[arg-type]
+    assert [values["prompt"] for values, _ in sent] == ["a cat", "another", "plain"]
+    assert [extras for _, extras in sent] == [styles | known, {}, {}] and known
+
+
+def test_what_a_model_does_not_read_of_a_prompt_is_told_below_it(studio: Studio) -> None:
+    box, asked = PromptBox(studio), None
+    told = {text: box.on_read(text, "flow", asked)[0] for text in ("a cat", "a (red:1.3) [cat:dog:0.5]", "a BREAK b", "a AND b")}  # type: ignore[arg-type]
+    assert ["BREAK and AND are left out" in one for one in told.values()] == [False, False, True, True]
+    assert "BREAK and AND are left out" in box.on_negative("a AND b", "flow", asked) and "left out" not in box.on_read("a AND b", "classic", asked)[0]  # type: ignore[arg-type]
 
 
 def test_what_the_model_reads_is_shown_by_chunks_and_weights() -> None:
@@ -412,7 +457,8 @@ def test_the_small_model_gets_the_tasks_that_it_can_do(studio: Studio) -> None:
     assert [task.key for task in TASKS if task.fits(small)] == ["logo", "character", "pixel", "restyle"]
     assert 'data-task="restyle" data-opens="style"' in ideas(small, studio.words, "en"), "it draws no photos: the Style page paints them"
     assert "data-opens" not in ideas(advice.traits(studio, "classic"), studio.words, "en")
-    assert "character" not in [task.key for task in TASKS if task.fits(advice.traits(studio, "flow"))]
+    assert not {"character", "pattern"} & {task.key for task in TASKS if task.fits(advice.traits(studio, "flow"))}, "seeds are not moved there, and edges don't meet"
+    assert "pattern" in [task.key for task in TASKS if task.fits(advice.traits(studio, "classic"))]
     assert examples({"family": "tiny"}, "ja")[0] == "赤いハート"
     assert "Models tab" in ideas({}, studio.words, "en") and "data-task" not in ideas({}, studio.words, "en")
 

@@ -445,6 +445,17 @@ def test_a_picture_is_gone_over_where_the_family_can(queue: JobQueue) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", MAKERS)
+def test_edges_are_joined_where_the_network_is_of_convolutions(queue: JobQueue, model: str) -> None:
+    if model.startswith(("kandinsky", "deepfloyd")):
+        assert (drawn(queue, model, tiling=True) != drawn(queue, model)).any()
+        return
+    with pytest.raises(BadInput, match="draws no seamless pictures") as told:
+        queue.submit("image.generate", {"prompt": "x", "model": model, "tiling": True}, owner="local")
+    assert told.value.field == "tiling" and told.value.fix is not None
+
+
+@pytest.mark.slow
 def test_their_advice_is_their_makers(queue: JobQueue) -> None:
     found = {name: family_of(queue.catalog.find(name)) for name in MAKERS}
     assert [(family.title, family.kind, family.size, family.factor, family.steps, family.cfg_scale) for family in found.values()] == [

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pipelines.image.prompt.grammar import Comment, PromptError, networks, parse
-from pipelines.image.prompt.schedule import Piece, at, plain, schedule
+from pipelines.image.prompt.schedule import Piece, at, parted, plain, schedule, weighs
 from studio.api import BadInput
 
 WORDS = ("cat", "a red fox", "AND", "BREAK", "HANDY", "x:0.5", " , ", "猫", "\\(", "\\]", "\\\\", "1.2", ":", "|x", "é", "\n", "<not this>", "__no", "Steps: 20, Seed: 1, Size: 2x2", "# not (this] {a|b\n", "\\#")
@@ -152,5 +152,8 @@ def test_prompts_side_by_side_and_new_chunks() -> None:
 def test_networks_are_found_wherever_they_stand_and_not_read() -> None:
     found = networks(parse("a <lora:one:0.8> (b [<lyco:two:1:0.5>:x:3])"))
     assert [(item.kind, item.name, item.values) for item in found] == [("lora", "one", ["0.8"]), ("lyco", "two", ["1", "0.5"])]
-    assert plain(parse("a <lora:one:0.8>(cat:1.3) AND [dog:fox:0.5]"), 20) == "a cat fox"
-    assert plain(parse("[dog:fox:6] [a|b]"), 20) == "fox b" and plain(parse("[dog:fox:6]"), 4) == "dog", "as they stand at the last step"
+    assert plain(parse("a <lora:one:0.8>(cat:1.3) AND [dog:fox:0.4]"), 20) == "a cat fox"
+    assert plain(parse("[dog:fox:6] [a|b]"), 20) == "fox a" and plain(parse("[dog:fox:0.9]"), 20) == "dog", "as they stand for most of the steps"
+    (span,) = schedule(parse("a (red:1.3) cat BREAK (b) AND (c:0.5):2"), 4)
+    assert span.runs == [("a ", 1.0), ("red", 1.3), (" cat", 1.0), (" ", 1.0), ("b", 1.1), (" ", 1.0), ("c", 0.5)] and weighs([span]) and parted([span])
+    assert not weighs(schedule(parse("a cat"), 4)) and weighs(schedule(parse("[a|b]"), 4)) and not parted(schedule(parse("[a|b] (c)"), 4))

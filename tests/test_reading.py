@@ -282,6 +282,16 @@ def test_japanese_comments_are_read_and_our_own_are_no_text() -> None:
     assert user_comment(b'ASCII\0\0\0seisei {"a": 1}') == "" == user_comment(b"")
 
 
+def test_a_model_is_known_by_its_hash_before_its_name(tmp_path: Path) -> None:
+    """Another model may have taken the name since, whichever comes first in the list."""
+    entries = [ModelEntry(key, "", "image", "safetensors", 1, title, details={"sha256": digest}) for key, title, digest in (("new/fox", "fox", "bb" * 32), ("old/fox-1", "other", "aa" * 32))]
+    for order in (entries, entries[::-1]):
+        catalog = Catalog([], extra=lambda order=order: order)
+        told = "a\nSteps: 4, Sampler: Euler, Seed: 1, Size: 64x64, Model: fox"
+        assert read_texts({"parameters": f"{told}, Model hash: aaaaaaaaaa"}, catalog)["model"] == "old/fox-1"
+        assert read_texts({"parameters": f"{told}, Model hash: cccccccccc"}, catalog)["model"] == read_texts({"parameters": told}, catalog)["model"] == "new/fox"
+
+
 def test_hostile_texts_are_refused_in_a_sentence() -> None:
     pick = random.Random(1)
 

@@ -15,7 +15,7 @@ from pipelines.image.generate import Generate
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.samplers import choose, scheduler_config
-from studio.api import StudioError
+from studio.api import BadInput, StudioError
 from studio.jobs import JobQueue
 from tests.house import finish
 from tests.image_models import WIDTH, image_queue, make_flux, make_refiner, make_sd1, make_sdxl
@@ -29,11 +29,18 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
     for name, make in (("sd1", make_sd1), ("sdxl", make_sdxl), ("refiner", make_refiner), ("flux", make_flux)):
         make(root / "models" / name)
     make_sd1(root / "models" / "other", seed=31)
+    make_instructed(root / "models" / "edit")
     write_ip_adapter(root / "models")
     made = image_queue(root / "data", root / "models")
     made.start()
     yield made
     finish(made)
+
+
+def make_instructed(folder: Path) -> None:
+    """Instruct-pix2pix of Stable Diffusion 1."""
+    index = make_sd1(folder, channels=8) / "model_index.json"
+    index.write_text(index.read_text(encoding="utf-8").replace('"StableDiffusionPipeline"', '"StableDiffusionInstructPix2PixPipeline"'), encoding="utf-8")
 
 
 def write_ip_adapter(models: Path) -> None:
@@ -136,6 +143,19 @@ def test_what_can_not_go_on_or_be_followed_is_refused_at_its_field(queue: JobQue
     with pytest.raises(StudioError) as told:
         drawn(queue, **{name: guide if value == "guide" else value for name, value in values.items()})
     assert told.value.field == field and words in told.value.message and told.value.hint
+
+
+def test_models_that_follow_instructions_follow_no_picture(queue: JobQueue) -> None:
+    """diffusers' pipeline of Stable Diffusion XL has no adapters; that of Stable Diffusion 1 does not hand on what they say."""
+    guide, ground = (queue.desk.inputs.keep(png(Image.new("RGB", (SIDE, SIDE), colour))) for colour in ("red", "teal"))
+    with pytest.raises(BadInput, match="that follow instructions") as told:
+        drawn(queue, model="edit", image=ground, reference_model="ip-adapter_tiny", reference_image=guide)
+    assert told.value.field == "reference_model" and told.value.fix and told.value.fix.values == {"reference_model": ""}
+
+
+def test_their_guidance_is_rescaled_by_the_answer_to_the_instruction(queue: JobQueue) -> None:
+    ground = queue.desk.inputs.keep(png(Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")))
+    assert not same(drawn(queue, model="edit", image=ground, guidance_rescale=0.7), drawn(queue, model="edit", image=ground))
 
 
 def test_all_models_are_counted_before_they_are_loaded(queue: JobQueue) -> None:

@@ -126,7 +126,7 @@ def information(asked: Asked, here: Here, task: Task, outputs: list[Output]) -> 
     facts, done = [output.metadata["facts"] for output in outputs], [output.metadata["params"] for output in outputs]
     infotexts, seeds = [str(one.get("parameters", "")) for one in facts], [int(one.get("seed", params.seed)) for one in facts]
     prompts, negatives = [one.get("prompt") or values["prompt"] for one, values in zip(facts, done, strict=True)], [values["negative_prompt"] for values in done]
-    subseeds = [values["variation_seed"] if params.variation_strength else seed for values, seed in zip(done, seeds, strict=True)]
+    subseeds = [int(one.get("variation_seed", seed)) for one, seed in zip(facts, seeds, strict=True)]
     first: dict[str, list[Any]] = {"prompt": prompts, "negative_prompt": negatives, "seed": seeds, "subseed": subseeds}
     nothing: dict[str, Any] = {"prompt": params.prompt, "negative_prompt": params.negative_prompt, "seed": params.seed, "subseed": params.variation_seed}
     strength = params.denoising_strength if params.image else params.hires_strength if params.hires_scale > 1 else None

@@ -61,7 +61,7 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 HIRES = {"hr_checkpoint_name": "hires_model", "hr_sampler_name": "hires_sampler", "hr_scheduler": "hires_schedule", "hr_prompt": "hires_prompt", "hr_negative_prompt": "hires_negative_prompt"}
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 # Fields that the original passes over where a model or sampler has no use for them; here they would be refused
-SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "conventions", *FREEU)
+SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "guidance_rescale", "clip_skip", "tiling", "conventions", *FREEU)
 
 
 def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
@@ -95,19 +95,15 @@ def values_of(kind: Kind, asked: Asked, here: Here) -> dict[str, Any]:
 
 
 def jobs_of(values: dict[str, Any], images: list[str], masks: list[str], rounds: int) -> list[dict[str, Any]]:
-    """One job for all pictures, or one for each where each begins from another picture or moves towards another seed, which one job has no fields for."""
-    moves = values.get("variation_strength", 0) > 0
-    if len(images) < 2 and not (moves and values["count"] > 1):
+    """One job for all pictures, or one for each where each begins from another picture, which one job has no fields for."""
+    if len(images) < 2:
         return [values | ({"image": images[0]} if images else {}) | ({"mask": masks[0]} if masks else {})]
     seed = values["seed"] if values["seed"] >= 0 else secrets.randbelow(MADE_UP)
-    count = rounds * len(images) if len(images) > 1 else values["count"]
-    if count > MOST:
+    if (count := rounds * len(images)) > MOST:
         raise BadInput(f"{count} pictures are too many for one request; it can have {MOST}.", field="batch_size")
     jobs = []
     for place in range(count):
-        job = values | {"count": 1, "seed": seed if moves else (seed + place) % SEEDS}
-        job |= {"variation_seed": (values["variation_seed"] + place) % SEEDS} if moves else {}
-        job |= {"image": images[place % len(images)]} if images else {}
+        job = values | {"count": 1, "seed": (seed + place) % SEEDS, "image": images[place % len(images)]}
         jobs.append(job | ({"mask": masks[place % len(masks)]} if masks else {}))
     return jobs
 

@@ -104,6 +104,8 @@ def _settle_reference(params: ImageParams, model: ModelEntry, family: Family, ca
             raise BadInput("This reference picture has no model.", hint="Choose one, or take the picture out.", field="reference_model", fix=left_out("reference_model"))
         return {}
     entry = named(params.reference_model, "ip_adapter", "reference_model", catalog)
+    if family.form == "edit":  # diffusers' pipelines have no adapters, or do not hand on what they say
+        raise BadInput("Reference pictures can't be used with models that follow instructions.", hint="Leave it out, or choose another model.", field="reference_model", fix=left_out("reference_model"))
     if family.key not in REFERENCED:
         raise BadInput(f"Reference pictures can't be used with {family.title}.", hint="Leave it out, or choose a model of its family.", field="reference_model", fix=left_out("reference_model"))
     its, reads = int(entry.details.get("context", 0)), widths_of(model).context

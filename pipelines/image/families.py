@@ -21,7 +21,7 @@ Form = Literal["", "inpaint", "edit", "refer"]
 
 @dataclass(frozen=True)
 class Family:
-    """`size` is the side that the model was made for, in pixels; `factor` is pixels per latent; `weights` says whether its encoder takes weighted words."""
+    """`size` is the side that the model was made for, in pixels; `factor` is pixels per latent; `weights` says whether its encoder takes weighted words, chunks and prompts side by side, as CLIP does."""
 
     key: str
     title: str
@@ -46,6 +46,8 @@ class Family:
     turbo: tuple[int, float] = (0, 0.0)  # steps and CFG scale of its distilled form, where they are not those of `FAST`
     pag: tuple[str, ...] = ()  # the modes in which its attention can be perturbed
     layers: int = 0  # into how many it takes a picture apart unless the user says otherwise; 0 is none that does
+    weighs: bool = False  # whether words weigh and change at steps though its encoder reads one text
+    seamless: bool = False  # whether its network is of convolutions, which can be made to go on at the other edge
     freeu: bool = False  # whether its network is a UNet whose stages FreeU can weigh
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
 
@@ -66,13 +68,13 @@ class Family:
 FAMILIES = {
     family.key: family
     for family in (
-        Family("sd1", "Stable Diffusion 1", 512, 20, 7.0, "DPM++ 2M", pag=ALL, freeu=True),
-        Family("sd2", "Stable Diffusion 2", 768, 20, 7.0, "DPM++ 2M", pag=ALL, freeu=True),
-        Family("sdxl", "Stable Diffusion XL", 1024, 25, 6.0, "DPM++ 2M", activation=1.2, pag=ALL, freeu=True),
-        Family("sdxl_refiner", "Stable Diffusion XL refiner", 1024, 25, 6.0, "DPM++ 2M", activation=1.2, freeu=True),
-        Family("sd3", "Stable Diffusion 3", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.0, pag=PICTURE),
-        Family("flux", "FLUX", 1024, 28, 3.5, "Flow Euler", kind="flow", weights=False, negative=False, activation=2.6),
-        Family("tiny", "Stickers", 128, 20, 4.0, "DPM++ 2M", "SGM Uniform", upscale=4.0, pag=ALL, freeu=True),
+        Family("sd1", "Stable Diffusion 1", 512, 20, 7.0, "DPM++ 2M", pag=ALL, seamless=True, freeu=True),
+        Family("sd2", "Stable Diffusion 2", 768, 20, 7.0, "DPM++ 2M", pag=ALL, seamless=True, freeu=True),
+        Family("sdxl", "Stable Diffusion XL", 1024, 25, 6.0, "DPM++ 2M", activation=1.2, pag=ALL, seamless=True, freeu=True),
+        Family("sdxl_refiner", "Stable Diffusion XL refiner", 1024, 25, 6.0, "DPM++ 2M", activation=1.2, seamless=True, freeu=True),
+        Family("sd3", "Stable Diffusion 3", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, weighs=True, activation=2.0, pag=PICTURE),
+        Family("flux", "FLUX", 1024, 28, 3.5, "Flow Euler", kind="flow", weights=False, weighs=True, negative=False, activation=2.6),
+        Family("tiny", "Stickers", 128, 20, 4.0, "DPM++ 2M", "SGM Uniform", upscale=4.0, pag=ALL, seamless=True, freeu=True),
         Family("other", "Other", 1024, 28, 4.5, "Flow Euler", kind="flow", weights=False, activation=2.6),
     )
 }
@@ -142,7 +144,7 @@ def _other_family(folder: Path, name: str) -> Family:
         family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
         family = replace(family, loop=other.loop, factor=other.factor or factor, kind="own" if other.alone else family.kind, patch=other.patch)
         family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", pictures=other.pictures, beyond=other.beyond, turbo=other.turbo, pag=other.pag)
-        family = replace(family, freeu=other.freeu, layers=other.layers)
+        family = replace(family, freeu=other.freeu, layers=other.layers, seamless=other.seamless)
         if other.turbo[0] and read_json(folder / "model_index.json").get("is_distilled"):
             family = replace(family, steps=other.turbo[0], cfg_scale=other.turbo[1])
         factor = family.factor

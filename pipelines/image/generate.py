@@ -26,14 +26,14 @@ from pipelines.image.lookup import named
 from pipelines.image.memory import NO_UNITS, SMALLER, Placement, below, item_bytes, ladder, ran_out, work_of
 from pipelines.image.memory import choose as choose_placement
 from pipelines.image.others import prior_of
-from pipelines.image.params import PER_PICTURE, ImageParams
+from pipelines.image.params import PER_PICTURE, SEEDS, ImageParams
 from pipelines.image.parts import Part, is_assembled, parts_of, preview_decoder
-from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, open_clear, open_picture, png, set_back, to_size
+from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, kept, open_clear, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import ADAPTIVE, SAMPLERS, SCHEDULES, choose
-from pipelines.image.settle import check_prompts, image_model, settle, unit_of, worn_bytes
+from pipelines.image.settle import check_prompts, image_model, settle, that_draw, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
 from pipelines.image.track import Pace, Track, looked, pieces, seconds_of
 from pipelines.image.upscalers import upscaler_bytes
@@ -43,7 +43,6 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelBroken, Mod
 if TYPE_CHECKING:
     from pipelines.image.nets.model import ImageModel
 
-SEEDS = 2**32
 TITLE_LETTERS = 60
 Spoken = TypeVar("Spoken", bound=ImageParams)
 
@@ -206,7 +205,8 @@ class Generate:
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                 each = max(1, params.layers)
                 for number, picture in enumerate(pictures[going.there :], going.there):
-                    keep(self._artifact(params, told, seeds[number // each], picture, entry, ctx, number % each + 1 if params.layers else 0))
+                    own = params.of_picture(going.made + number // each)
+                    keep(self._artifact(params, own, seeds[number // each], picture, entry, ctx, number % each + 1 if params.layers else 0))
                 going.made, going.there = going.made + len(seeds), 0
                 if ctx.stopping == "finish":
                     break
@@ -242,7 +242,7 @@ class Generate:
         with other_model(model, params, going, ctx) as other:
             if (told.prompt, other) != (params.prompt, model):
                 dress(other, told, ctx.catalog)
-            return [picture for seed, one in drawn for picture in self._redrawn(other, told, seed, one, begun, ctx)]
+            return [picture for number, (seed, one) in enumerate(drawn) for picture in self._redrawn(other, told.of_picture(number), seed, one, begun, ctx)]
 
     def _redrawn(self, model: ImageModel, params: ImageParams, seed: int, picture: Image.Image, begun: Any, ctx: RunContext) -> list[Image.Image]:
         from pipelines.image.nets.draw import Drawing, draw
@@ -250,13 +250,14 @@ class Generate:
         width, height = larger_size(params, picture.size, max(8, model.family.factor) if not params.hires_model else unit_of(model.family))
         steps = params.hires_steps or params.steps
         more = {"track": begun.track, "notes": begun.notes, "seamless": begun.seamless, "counted": steps, "before": params.steps, "first": begun.first + params.steps, "total": begun.total, "note": "High resolution"}
+        resize = "Crop" if params.hires_width and params.hires_height else "Stretch"
         if model.family.only_again:  # it takes the picture as small as it is
-            return draw(model, params, Drawing((seed,), width, height, steps, 1.0, picture, **more), ctx)
-        large = to_size(self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx), width, height, "Crop" if params.hires_width and params.hires_height else "Stretch")
+            return [kept(begun.ground, picture, one, resize) for one in draw(model, params, Drawing((seed,), width, height, steps, 1.0, picture, **more), ctx)]
+        large = to_size(self._enlarged(picture, params, params.hires_scale, begun, begun.first + params.steps, ctx), width, height, resize)
         if params.hires_strength * steps < 1:
             return [large]
         loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
-        return draw(model, params, Drawing((seed,), width, height, loops, strength, large, **more), ctx)
+        return [kept(begun.ground, large, one, resize) for one in draw(model, params, Drawing((seed,), width, height, loops, strength, large, **more), ctx)]
 
     def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext) -> Image.Image:
         """By the upscaler, as part of the job's progress; `step` are done."""
@@ -276,8 +277,11 @@ class Generate:
     def _artifact(self, params: ImageParams, told: ImageParams, seed: int, picture: Image.Image, entry: ModelEntry, ctx: RunContext, layer: int) -> Artifact:
         """`told` holds the words of this picture, `params` those that were written; `layer` is counted from 1, the lowest, and 0 where there are none."""
         about = {"model_title": entry.title, "model_hash": str(entry.details.get("sha256", "")), "version": "Seisei Studio"}
+        unread = {} if any(family_of(one).negative for one in that_draw(params, entry, ctx.catalog)) else {"negative_prompt": ""}
+        told, params = (one.model_copy(update=unread) for one in (told, params))
         text = write(told, seed, size=(params.width, params.height), written=params, credits=write_credits(told, entry, ctx.catalog), **about)
         facts = {"parameters": text, "seed": seed, "width": picture.width, "height": picture.height} | ({"prompt": told.prompt} if told.prompt != params.prompt else {})
+        facts |= {"variation_seed": told.variation_seed} if told.variation_strength else {}
         facts |= {"layer": layer, "layers": params.layers} if layer else {}
         title = f"{title_of(told.prompt) or entry.title} {layer}/{params.layers}" if layer else title_of(told.prompt)
         return Artifact("image", png(picture, ctx.check), ".png", title.strip(), facts)
@@ -295,6 +299,7 @@ def traits(family: Family) -> dict[str, Any]:
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
         "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "freeu": family.freeu, "layers": bool(family.layers), "several": family.pictures > 1,
+        "seamless": family.seamless,
         "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
         "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],
@@ -302,12 +307,13 @@ def traits(family: Family) -> dict[str, Any]:
 
 
 def batches(params: ImageParams) -> list[tuple[int, ...]]:
-    """The seeds, one by one, or all together where they have the same words: picture i of a batch has the seed of the first plus i."""
+    """The seeds, one by one, or all together where they have the same words."""
     return [tuple(seeds_of(params))] if params.together and not any(getattr(params, each) for each in PER_PICTURE.values()) else [(seed,) for seed in seeds_of(params)]
 
 
 def seeds_of(params: ImageParams) -> list[int]:
-    return [(params.seed + number) % SEEDS for number in range(params.count)]
+    """Picture i of a batch has the seed of the first plus i; pictures that vary a seed all have it, and go to the variation seed plus i."""
+    return [params.seed if params.variation_strength else (params.seed + number) % SEEDS for number in range(params.count)]
 
 
 def expanded(params: Spoken, written: list[dict[str, Any]], expand: Callable[[str, int], str]) -> Spoken:

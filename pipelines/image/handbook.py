@@ -33,6 +33,9 @@ much time again. *PAG scale* under Advanced is hidden for families without it; i
 It is for {freeu}, and hidden elsewhere. The formula is the one of diffusers and SD.Next. ComfyUI's node *FreeU* chooses its stages by their width, *FreeU_V2* and Forge go by each picture's
 mean as well: they draw other pictures with the same scales.
 
+**Seamless** lets what a convolution sees go on at the other edge, so that a picture can be laid beside itself. It is for {seamless}: networks that are UNets. *CLIP skip* and *Guidance rescale* are for
+families whose encoders are CLIP alone. Elsewhere all three are hidden, and refused where they are asked for.
+
 A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it otherwise in their own pipelines (0 is none there): what is written here is 1 more than on their model cards.
 
 """
@@ -101,7 +104,8 @@ def page() -> str:
         reasons.setdefault(refusal(name), []).append(f"`{name}`")
     apart = "\n".join(f"| {', '.join(names)} | {why} |" for why, names in reasons.items())
     weighed = [family.title for family in FAMILIES.values() if family.freeu] + [other.title for name, other in OTHERS.items() if other.freeu and "PAG" not in name]
-    return BEGINNING.format(freeu=", ".join(weighed)) + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE + apart + "\n"
+    joined = dict.fromkeys([family.title for family in FAMILIES.values() if family.seamless] + [other.title for other in OTHERS.values() if other.seamless])
+    return BEGINNING.format(freeu=", ".join(weighed), seamless=", ".join(joined)) + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE + apart + "\n"
 
 
 if __name__ == "__main__":

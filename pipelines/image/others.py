@@ -25,7 +25,7 @@ class Other:
     is not begun from but looked at, to be changed by what is written: it may be given, or must be. `beyond` says that the pipeline counts guidance from the
     prompt's own answer on: from a CFG scale of 1. `pictures` is how many it looks at together, as its makers advise (Z-Image Omni: as its pipeline's call is
     declared). `turbo` are steps and CFG scale of its distilled form, `pag` the modes in which diffusers perturbs its attention; `freeu` says that its network is a UNet with stages that
-    FreeU can weigh; `layers` into how many it takes a picture apart.
+    FreeU can weigh; `layers` into how many it takes a picture apart; `seamless` that its network is of convolutions.
     """
 
     title: str
@@ -46,6 +46,7 @@ class Other:
     pag: tuple[str, ...] = ()
     freeu: bool = False
     layers: int = 0
+    seamless: bool = False
 
 
 EDIT = Other("Qwen-Image-Edit", steps=50, cfg_scale=4.0, modes=("image", "inpaint"), guidance="true_cfg_scale", refers="must")
@@ -55,20 +56,20 @@ OTHERS = {
     "PixArtAlphaPipeline": Other("PixArt-α", steps=20),
     "PixArtSigmaPipeline": Other("PixArt-Σ", steps=20, pag=TEXT),
     "SanaPipeline": Other("Sana", steps=20, pag=TEXT),
-    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT, freeu=True),
+    "KolorsPipeline": Other("Kolors", steps=50, cfg_scale=5.0, modes=PICTURE, pag=TEXT, freeu=True, seamless=True),
     "AuraFlowPipeline": Other("AuraFlow", steps=50, cfg_scale=3.5),
     "HunyuanDiTPipeline": Other("Hunyuan-DiT", steps=50, cfg_scale=5.0, pag=TEXT),
-    "KandinskyPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
-    "KandinskyCombinedPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
-    "KandinskyV22Pipeline": Other("Kandinsky 2.2", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
-    "KandinskyV22CombinedPipeline": Other("Kandinsky 2.2", size=512, steps=50, cfg_scale=4.0, modes=PICTURE),
-    "Kandinsky3Pipeline": Other("Kandinsky 3", steps=25, cfg_scale=3.0, modes=PICTURE),
+    "KandinskyPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE, seamless=True),
+    "KandinskyCombinedPipeline": Other("Kandinsky 2.1", size=512, steps=50, cfg_scale=4.0, modes=PICTURE, seamless=True),
+    "KandinskyV22Pipeline": Other("Kandinsky 2.2", size=512, steps=50, cfg_scale=4.0, modes=PICTURE, seamless=True),
+    "KandinskyV22CombinedPipeline": Other("Kandinsky 2.2", size=512, steps=50, cfg_scale=4.0, modes=PICTURE, seamless=True),
+    "Kandinsky3Pipeline": Other("Kandinsky 3", steps=25, cfg_scale=3.0, modes=PICTURE, seamless=True),
     "StableCascadeDecoderPipeline": CASCADE,
     "StableCascadeCombinedPipeline": CASCADE,
     "WuerstchenDecoderPipeline": WUERSTCHEN,
     "WuerstchenCombinedPipeline": WUERSTCHEN,
-    "IFPipeline": Other("DeepFloyd IF", size=64, steps=100, cfg_scale=7.0, modes=ALL, alone=True, factor=1),
-    "IFSuperResolutionPipeline": Other("DeepFloyd IF II", size=256, steps=50, cfg_scale=4.0, modes=AGAIN, alone=True, factor=1),
+    "IFPipeline": Other("DeepFloyd IF", size=64, steps=100, cfg_scale=7.0, modes=ALL, alone=True, factor=1, seamless=True),
+    "IFSuperResolutionPipeline": Other("DeepFloyd IF II", size=256, steps=50, cfg_scale=4.0, modes=AGAIN, alone=True, factor=1, seamless=True),
     "LuminaPipeline": Other("Lumina", steps=30, cfg_scale=4.0),
     "Lumina2Pipeline": Other("Lumina 2", steps=30, cfg_scale=4.0),
     "ChromaPipeline": Other("Chroma", steps=35, cfg_scale=5.0),

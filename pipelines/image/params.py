@@ -12,6 +12,7 @@ from pipelines.image.upscalers import CHOICES as UPSCALERS
 from studio.api import Params, ui
 
 MOST_PIXELS = 4096 * 4096
+SEEDS = 2**32  # how many there are: the first follows the last
 Resize = Literal["Stretch", "Crop", "Fit"]
 UPSCALER_TOLD = "What enlarges: a network that draws sharp edges, plain resizing, or whole pixels, for pixel art. Automatic takes the quickest network for the size."
 Fill = Literal["Original", "Blurred", "Noise", "Empty"]
@@ -209,8 +210,9 @@ class ImageParams(Params):
         return [cls._printable(value) for value in values]
 
     def of_picture(self, number: int) -> Self:
-        """The same with the words of picture `number`, counted from 0, as its prompts."""
-        own = {field: each[number] for field, name in PER_PICTURE.items() if (each := getattr(self, name))}
+        """The same with the words of picture `number`, counted from 0, as its prompts; pictures that vary one seed move each towards the next variation seed."""
+        own: dict[str, Any] = {field: each[number] for field, name in PER_PICTURE.items() if (each := getattr(self, name))}
+        own |= {"variation_seed": (self.variation_seed + number) % SEEDS} if self.variation_strength else {}
         return self.model_copy(update=own | dict.fromkeys(PER_PICTURE.values(), []))
 
     @property

@@ -86,22 +86,22 @@ def to_size(image: Image.Image, width: int, height: int, resize: str) -> Image.I
 
 def ground_of(params: ImageParams, image: Image.Image, mask: Image.Image | None, seed: int = 0) -> Ground:
     """The picture and the mask as the network will see them; the seed is that of noise under the mask."""
+    mask = ImageOps.invert(mask) if mask is not None and params.invert_mask else mask  # the user's own: what is added is always made anew
     extends = (params.extend_left, params.extend_top, params.extend_right, params.extend_bottom)
     if any(extends):
         image, mask = extended(to_size(image, params.width, params.height, params.resize), extends, mask)
     elif mask is not None and params.only_masked:
-        return cut_out(params, image, _prepared(params, mask), seed)
+        return cut_out(params, image, _softened(params, mask), seed)
     else:
         image = to_size(image, params.width, params.height, params.resize)
         mask = to_size(mask, params.width, params.height, params.resize) if mask is not None else None
     if mask is None:
         return Ground(image)
-    soft = _prepared(params, mask)
+    soft = _softened(params, mask)
     return Ground(filled(image, soft, params.fill, seed), soft, whole=image, soft=soft)
 
 
-def _prepared(params: ImageParams, mask: Image.Image) -> Image.Image:
-    mask = ImageOps.invert(mask) if params.invert_mask else mask
+def _softened(params: ImageParams, mask: Image.Image) -> Image.Image:
     return mask.filter(ImageFilter.GaussianBlur(params.mask_blur)) if params.mask_blur else mask
 
 
@@ -156,6 +156,13 @@ def set_back(ground: Ground, drawn: Image.Image) -> Image.Image:
     over = ground.whole.copy()
     over.paste(drawn.resize((right - left, bottom - top), Image.Resampling.LANCZOS), (left, top))
     return Image.composite(over, ground.whole, ground.soft)
+
+
+def kept(ground: Ground | None, before: Image.Image, drawn: Image.Image, resize: str) -> Image.Image:
+    """The larger picture as it was drawn again, with everything outside the mask as it was before that."""
+    if ground is None or ground.soft is None:
+        return drawn
+    return Image.composite(drawn, to_size(before, *drawn.size, resize), to_size(ground.soft, *drawn.size, resize))
 
 
 def _padded(box: Box, padding: int, size: tuple[int, int]) -> Box:

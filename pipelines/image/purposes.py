@@ -93,3 +93,10 @@ def check_freeu(params: ImageParams, family: Family) -> None:
         first = next(name for name in FREEU if getattr(params, name) != 1)
         hint = "Set its scales to 1, or choose a model of Stable Diffusion 1, 2 or XL."
         raise BadInput(f"FreeU is not for {family.title}: it weighs the stages of a UNet.", hint=hint, field=first, fix=Fix(dict.fromkeys(FREEU, 1.0), "Switch it off"))
+
+
+def check_seamless(params: ImageParams, own: Family) -> None:
+    """Raises BadInput for a model of either pass whose network is a transformer: its edges don't meet."""
+    if params.tiling and not own.seamless:
+        hint = "Switch Seamless off, or choose a model of Stable Diffusion 1, 2 or XL."
+        raise BadInput(f"{own.title} draws no seamless pictures.", hint=hint, field="tiling", fix=Fix({"tiling": False}, "Switch it off"))

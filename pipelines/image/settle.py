@@ -22,7 +22,7 @@ from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImagePara
 from pipelines.image.parts import is_assembled, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
-from pipelines.image.purposes import STRENGTH, check_freeu, check_layers, check_perturbed, check_perturbed_again, check_referred, check_several
+from pipelines.image.purposes import STRENGTH, check_freeu, check_layers, check_perturbed, check_perturbed_again, check_referred, check_seamless, check_several
 from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, SAMPLERS, UNGUIDED, Sampler, choose, find
 from pipelines.image.upscalers import settled as settled_upscaler
 from pipelines.image.widths import widths_of
@@ -94,10 +94,13 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
         _check_words(settled, field, entry, family, desk.catalog)
     if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
+    if settled.mode == "inpaint" and settled.only_masked and drawn_size(settled) != (settled.width, settled.height):
+        raise BadInput("A picture that is extended is drawn as a whole.", hint="Switch Only the masked part off, or add no pixels.", field="only_masked", fix=Fix({"only_masked": False}, "Switch it off"))
     _check_form(settled, family)
     check_several(settled, family, [check_picture(key, "more_images", desk) for key in settled.more_images])
     check_perturbed(settled, family)
     check_freeu(settled, family)
+    check_seamless(settled, family)
     check_layers(settled, family)
     _check_size(settled, family)
     _check_begun(settled, family)
@@ -107,6 +110,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     if settled.step_cache and (family.kind != "flow" or family.key == "sd3"):
         raise BadInput(f"Step caching is not for {family.title}.", hint="Set it to 0: it is for FLUX and its kin.", field="step_cache", fix=Fix.use("step_cache", 0.0, "0"))
     settled = settled.model_copy(update=settle_controls(settled, entry, family, desk.catalog) | settle_second(settled, entry, family, desk.catalog))
+    _check_encoders(settled, entry, desk.catalog)
     for unit in (*CONTROLS, "reference"):
         if key := getattr(settled, f"{unit}_image"):
             check_picture(key, f"{unit}_image", desk)
@@ -143,6 +147,7 @@ def _settle_again(params: ImageParams, entry: ModelEntry, family: Family, catalo
         raise BadInput(f"Models of this family ({own.title}) can't draw a picture again.", hint=hint, field=draws, fix=_without(draws))
     check_perturbed_again(params, own)
     check_freeu(params, own)
+    check_seamless(params, own)
     if own.key == "tiny":
         raise BadInput("This small model can't draw larger pictures again.", hint="Use Enlarge instead.", field=draws, fix=_without(draws))
     if params.hires_width or params.hires_height:
@@ -209,8 +214,29 @@ def _check_exactness(params: ImageParams, family: Family) -> None:
         raise BadInput(f"“{sampler.name}” adds no noise in its steps.", hint="Set the eta noise seed delta to 0, or choose a sampler that does, Euler a for example.", field="eta_seed_delta", fix=fix)
     if params.eta_seed_delta and sampler.loop == "restarted" and params.steps < FEWEST_FOR_ONE:
         raise BadInput(f"“{sampler.name}” adds noise from {FEWEST_FOR_ONE} steps on.", hint="Set the eta noise seed delta to 0, or take more steps.", field="eta_seed_delta", fix=Fix.use("eta_seed_delta", 0))
-    if params.emphasis != "Original" and not family.weights:
+    if params.emphasis != "Original" and not (family.weights or family.weighs):
         raise BadInput("This model's encoder knows no weights.", hint="Set the emphasis to Original.", field="emphasis", fix=Fix.use("emphasis", "Original"))
+
+
+def _check_encoders(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> None:
+    """Raises BadInput for layers that a text encoder does not have, and for what only models that read words by CLIP do, where none of those that draw is one."""
+    readers = [one for one in that_draw(params, entry, catalog) if family_of(one).weights]
+    if not readers:
+        title = family_of(entry).title
+        if params.clip_skip > 1:
+            raise BadInput(f"CLIP skip is not for {title}.", hint="Set it to 1.", field="clip_skip", fix=Fix.use("clip_skip", 1))
+        if params.guidance_rescale:
+            raise BadInput(f"Guidance rescale is not for {title}.", hint="Set it to 0.", field="guidance_rescale", fix=Fix.use("guidance_rescale", 0.0, "0"))
+    for one in readers:
+        most = widths_of(one).most_skipped
+        if 0 < most < params.clip_skip:
+            raise BadInput(f"CLIP skip goes to {most} with “{one.title}”, whose text encoder has no more layers.", hint=f"Use {most} or less.", field="clip_skip", fix=Fix.use("clip_skip", most))
+
+
+def that_draw(params: ImageParams, entry: ModelEntry, catalog: Catalog) -> list[ModelEntry]:
+    """The model, that of the last steps and that of the second pass; the keys are settled."""
+    others = [params.refiner, *([params.hires_model] if params.hires_scale > 1 else [])]
+    return [entry, *(catalog.find(key) for key in others if key)]
 
 
 ENDED = ("sd1", "sd2", "sdxl", "sdxl_refiner", "tiny")  # families whose pipelines can be told to leave their loop

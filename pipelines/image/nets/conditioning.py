@@ -47,7 +47,7 @@ class Conditioning:
     @property
     def constant(self) -> bool:
         """One prompt, without weight of its own, through all steps: diffusers' loop needs no help."""
-        return len(self.negative) == 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
+        return len(self.negative) <= 1 and len(self.positive) == 1 and len(self.positive[0][1]) == 1 and self.positive[0][1][0][1] == 1.0
 
 
 def condition(model: ImageModel, prompt: str, negative: str, steps: int, clip_skip: int, vocabulary: Vocabulary | None = None, *, before: int = 0, emphasis: str = "Original") -> Conditioning:

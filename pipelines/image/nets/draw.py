@@ -21,16 +21,20 @@ from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
 from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
+from pipelines.image.nets.handover import replaced_method
 from pipelines.image.nets.looped import AdaptiveScheduler, overheard
 from pipelines.image.nets.model import ImageModel
 from pipelines.image.nets.noise import Noise, drawn_from, generator, has_own_noise, starts_otherwise
 from pipelines.image.nets.placing import can_tile, decoder_of, set_tiling
+from pipelines.image.nets.rescaling import rescaled
 from pipelines.image.nets.sound import decoded
+from pipelines.image.nets.spoken import recited, spoken
 from pipelines.image.nets.tables import give_table
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import Ground
 from pipelines.image.prompt.grammar import parse
-from pipelines.image.prompt.schedule import plain
+from pipelines.image.prompt.schedule import emphasised, plain
+from pipelines.image.prompt.view import left_out
 from pipelines.image.samplers import UNGUIDED, choose, wants_table
 from pipelines.image.sigmas import table
 from pipelines.image.track import Pace, Track
@@ -257,8 +261,6 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         call |= {"callback_on_step_end": watch.after_loop} if loop else {}
         call |= followed_by(model.company, guides)
         call |= {"pag_scale": params.pag_scale} if params.pag_scale else {}
-        if params.guidance_rescale and model.family.weights:
-            call["guidance_rescale"] = params.guidance_rescale
         call = {name: value for name, value in call.items() if name in known or name not in ("callback_on_step_end", "negative_prompt", "strength")}
         if "use_resolution_binning" in known:  # the size that was asked for, not the nearest of a list
             call["use_resolution_binning"] = False
@@ -275,10 +277,13 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         size = (drawing.width, drawing.height)
         with alone(model, pipe, params, drawing.ground, size, drawing.loops, step), contextlib.ExitStack() as around:
             if conditioning:
-                around.enter_context(guided(_network(pipe), conditioning, step, guides, perturbed=params.pag_scale > 0))
+                reading = guided if model.family.weights else recited
+                around.enter_context(reading(_network(pipe), conditioning, step, guides and model.family.negative, perturbed=params.pag_scale > 0))
             around.enter_context(beside(model, pipe, params, drawing.ground, size, drawing.loops, step, ctx, drawing.before))
             if sampler.loop == UNGUIDED:
                 around.enter_context(overheard(_network(pipe), pipe.scheduler))
+            if params.guidance_rescale and guides and model.family.weights:
+                around.enter_context(rescaled(_network(pipe), pipe.scheduler, params.guidance_rescale, 0 if kind == "edit" else 1))
             around.enter_context(cached_steps(_network(pipe), params.step_cache))
             if params.freeu:
                 second = model.company.second if model.company else None
@@ -286,7 +291,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
             if noise:
                 around.enter_context(drawn_from(noise, pipe))
             if "layers" in known:
-                around.enter_context(replaced(sys.modules[type(pipe).__module__], "calculate_dimensions", lambda _: lambda *_: size))  # the size that was asked for, not one of two
+                around.enter_context(replaced_method(sys.modules[type(pipe).__module__], "calculate_dimensions", lambda _: lambda *_: size))  # the size that was asked for, not one of two
             images: list[Any] = pipe(**call).images
         drawing.track.learn()
     return images[0] if params.layers else images
@@ -310,22 +315,30 @@ def _network(pipe: Any) -> Any:
 
 
 def _words(model: ImageModel, params: ImageParams, drawing: Drawing, guides: bool, vocabulary: Vocabulary) -> tuple[dict[str, Any], Conditioning | None]:
-    """The prompt as states where the family's encoder is CLIP, else as plain words."""
+    """The prompt as states where the family's encoder is CLIP, or where its words weigh or change; else as plain words."""
+    guides = guides and model.family.negative
+    drawing.notes.extend(note for text in (params.prompt, params.negative_prompt if guides else "") if (note := left_out(text, model.family, drawing.loops, drawing.before)))
     if model.family.loop:  # words for each of a batch would be multiplied once more in the second half
         call: dict[str, Any] = {"prompt": plain(parse(params.prompt), drawing.loops, drawing.before), "num_images_per_prompt": len(drawing.seeds)}
         return call | ({"negative_prompt": plain(parse(params.negative_prompt), drawing.loops, drawing.before)} if guides else {}), None
     if model.family.layers:  # one text: where it is empty, the model says itself what it sees
         said: dict[str, Any] = {"prompt": plain(parse(params.prompt), drawing.loops, drawing.before)}
         return said | ({"negative_prompt": plain(parse(params.negative_prompt), drawing.loops, drawing.before)} if guides else {}), None
-    if not model.family.weights:
-        more = {"negative_prompt": [plain(parse(params.negative_prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} if model.family.negative and guides else {}
-        return {"prompt": [plain(parse(params.prompt), drawing.loops, drawing.before)] * len(drawing.seeds)} | more, None
-    conditioning = condition(model, params.prompt, params.negative_prompt, drawing.loops, params.clip_skip, vocabulary, before=drawing.before, emphasis=params.emphasis)
+    how: dict[str, Any] = {"before": drawing.before, "emphasis": params.emphasis}
+    conditioning: Conditioning | None = None
+    if model.family.weights:
+        conditioning = condition(model, params.prompt, params.negative_prompt, drawing.loops, params.clip_skip, vocabulary, **how)
+    elif model.family.weighs:
+        conditioning = spoken(model, params.prompt, params.negative_prompt if guides else None, drawing.loops, **how)
     rows = len(drawing.seeds)
-    first, base = conditioning.positive_at(0)[0][0], conditioning.negative_at(0)
-    call = {"prompt_embeds": first.states.repeat(rows, 1, 1)} | ({"negative_prompt_embeds": base.states.repeat(rows, 1, 1)} if guides else {})
-    if first.pooled is not None:
-        call |= {"pooled_prompt_embeds": first.pooled.repeat(rows, 1)} | ({"negative_pooled_prompt_embeds": base.pooled.repeat(rows, 1)} if guides else {})
+    if conditioning is None:
+        words, unwanted = (plain(emphasised(parse(text), params.emphasis), drawing.loops, drawing.before) for text in (params.prompt, params.negative_prompt))
+        return {"prompt": [words] * rows} | ({"negative_prompt": [unwanted] * rows} if guides else {}), None
+    first = conditioning.positive_at(0)[0][0]
+    call = {"prompt_embeds": first.states.repeat(rows, 1, 1)} | ({"pooled_prompt_embeds": first.pooled.repeat(rows, 1)} if first.pooled is not None else {})
+    if guides:
+        base = conditioning.negative_at(0)
+        call |= {"negative_prompt_embeds": base.states.repeat(rows, 1, 1)} | ({"negative_pooled_prompt_embeds": base.pooled.repeat(rows, 1)} if base.pooled is not None else {})
     return call, conditioning
 
 
@@ -421,22 +434,8 @@ def in_own_numbers(decoder: Any, encode: Callable[..., Any]) -> Callable[..., An
 def replaced_all(methods: list[tuple[Any, str, Callable[[Any], Any]]]) -> Iterator[None]:
     with contextlib.ExitStack() as around:
         for method in methods:
-            around.enter_context(replaced(*method))
+            around.enter_context(replaced_method(*method))
         yield
-
-
-@contextlib.contextmanager
-def replaced(owner: Any, name: str, around: Callable[[Any], Any]) -> Iterator[None]:
-    """A method of one object is what `around` makes of it; afterwards it is what it was."""
-    before = vars(owner).get(name)
-    setattr(owner, name, around(getattr(owner, name)))
-    try:
-        yield
-    finally:
-        if before is None:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
 
 
 @contextlib.contextmanager

@@ -13,10 +13,8 @@ from typing import Any
 
 import torch
 
-from pipelines.image.params import ImageParams
+from pipelines.image.params import SEEDS, ImageParams
 from pipelines.image.philox import Philox
-
-SEEDS = 2**32
 
 
 def generator(seed: int) -> Any:
@@ -24,7 +22,7 @@ def generator(seed: int) -> Any:
 
 
 class Noise:
-    """The noise of some pictures, a generator each. After the first draw they begin anew where an ENSD is set."""
+    """The noise of some pictures, a generator each; of those that vary a seed, each moves towards the next variation seed. After the first draw they begin anew where an ENSD is set."""
 
     def __init__(self, params: ImageParams, seeds: tuple[int, ...], *, factor: int = 8) -> None:
         self.params, self.seeds, self.factor = params, seeds, factor
@@ -36,7 +34,7 @@ class Noise:
 
     def first(self, shape: tuple[int, ...]) -> Any:
         """[B, C, h, w]; the shape is (C, h, w) in latents."""
-        made = torch.cat([self._begun(seed, source, shape) for seed, source in zip(self.seeds, self.generators, strict=True)])
+        made = torch.cat([self._begun(number, seed, source, shape) for number, (seed, source) in enumerate(zip(self.seeds, self.generators, strict=True))])
         if self.params.eta_seed_delta:
             self.generators = [self._generator((seed + self.params.eta_seed_delta) % SEEDS) for seed in self.seeds]
         self.begun = True
@@ -46,13 +44,13 @@ class Noise:
         """[B, *shape]: the first one, and after that what the steps add."""
         return torch.cat([_normal(source, shape) for source in self.generators]) if self.begun else self.first(shape)
 
-    def _begun(self, seed: int, source: Any, shape: tuple[int, ...]) -> Any:
+    def _begun(self, number: int, seed: int, source: Any, shape: tuple[int, ...]) -> Any:
         """[1, *shape]. At another size the placed noise is of the seed alone, and what is around it of the generator that goes on."""
         params = self.params
         drawn = (shape[0], params.seed_height // self.factor or shape[1], params.seed_width // self.factor or shape[2]) if len(shape) == 3 else shape
         noise = _normal(source if drawn == shape else self._generator(seed), drawn)
         if params.variation_strength:
-            noise = slerp(params.variation_strength, noise, _normal(self._generator(params.variation_seed), drawn))
+            noise = slerp(params.variation_strength, noise, _normal(self._generator((params.variation_seed + number) % SEEDS), drawn))
         return noise if drawn == shape else place(noise, _normal(source, shape))
 
 

@@ -51,6 +51,20 @@ class Span:
     until: int
     sides: tuple[Side, ...]
 
+    @property
+    def runs(self) -> list[tuple[str, float]]:
+        """For encoders that read one text: its stretches of one weight, a blank in the place of BREAK and AND."""
+        found: list[tuple[str, float]] = []
+        for side in self.sides:
+            for number, piece in enumerate(side.pieces):
+                found += [(" ", 1.0)] if found and (piece.breaks or not number) else []
+                found += [(piece.text, piece.weight)] if piece.text else []
+        return found
+
+    @property
+    def text(self) -> str:
+        return "".join(text for text, _ in self.runs)
+
 
 def schedule(prompt: Prompt, steps: int, before: int = 0) -> list[Span]:
     """Spans that cover all steps, neighbours that say the same joined. Steps count from 1; a change at n holds from step n + 1 on.
@@ -105,8 +119,23 @@ def at(spans: list[Span], step: int) -> Span:
 
 
 def plain(prompt: Prompt, steps: int, before: int = 0) -> str:
-    """The words alone, as they stand at the last step: for encoders that know no weights."""
-    return " ".join(Side(_merge(_pieces(part.body, steps, Passes(steps, before), 1.0))).text.strip() for part in prompt.parts)
+    """The words alone, as they stand for most of the steps: for encoders that know no weights."""
+    held: dict[str, int] = {}
+    begun = 0
+    for span in schedule(prompt, steps, before):
+        held[span.text] = held.get(span.text, 0) + span.until - begun
+        begun = span.until
+    return max(held, key=lambda text: held[text])
+
+
+def weighs(spans: list[Span]) -> bool:
+    """Whether words weigh, or change at a step."""
+    return len(spans) > 1 or any(piece.weight != 1.0 for span in spans for side in span.sides for piece in side.pieces)
+
+
+def parted(spans: list[Span]) -> bool:
+    """Whether BREAK or AND parts the words."""
+    return any(len(span.sides) > 1 or any(piece.breaks for piece in side.pieces) for span in spans for side in span.sides)
 
 
 def _edges(body: Sequence, passes: Passes) -> set[int]:

@@ -39,10 +39,9 @@ def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     """The model by its hash, else its name; those of the last steps and of a second pass, a VAE and an upscaler by their names; nothing enlarged unless the text says so."""
     values = {"upscale": 1.0} | values
     digest, name = str(values.pop("model_hash", "")), str(values.get("model", ""))
-    for entry in catalog.entries("image"):
-        if (digest and str(entry.details.get("sha256", "")).startswith(digest.lower())) or (name and _bare(name) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))):
-            values["model"] = entry.key
-            break
+    same = (entry.key for entry in catalog.entries("image") if digest and str(entry.details.get("sha256", "")).startswith(digest.lower()))
+    if model := next(same, "") or (_key(name, "image", catalog) if name else ""):
+        values["model"] = model
     if refiner := str(values.pop("refiner", "")):
         values["refiner"] = _key(refiner, "image", catalog) or refiner
     if again := str(values.pop("hires_model", "")):
