@@ -258,9 +258,7 @@ class JobQueue:
     def verdict(self, pipeline: Pipeline, params: Params) -> Need:
         """What a job takes here: on this device, within the memory for models, at the pace of earlier jobs."""
         params = pipeline.look(params, self.desk) if isinstance(pipeline, Looks) else params
-        if not isinstance(pipeline, Places):
-            return pipeline.need(params, self.catalog)
-        need = pipeline.place(params, self.catalog, self.executor_device(), self._budget(self.settings))
+        need = pipeline.place(params, self.catalog, self.executor_device(), self._budget(self.settings)) if isinstance(pipeline, Places) else pipeline.need(params, self.catalog)
         if need.missing or not isinstance(pipeline, Paced) or not (pace := self.store.recall("", self._pace_key(pipeline, params))):
             return need
         return replace(need, seconds=pipeline.seconds(params, self.catalog, pace))

@@ -121,10 +121,12 @@ async function sentDesk(more) {
   dirty = false;
   const body = { piece: now.piece, mix: desk.mix, sound: desk.sound, made: desk.made, taken: desk.taken };
   const kept = await sent('desk', body, 'PUT', more).catch(() => null);
-  if (kept?.ok) return true;
+  if (kept?.ok) { if (!more.keepalive) renamed(body.piece, await kept.json().catch(() => ({}))); return true; }
   dirty = true; if (!more.keepalive) { const found = await kept?.json().catch(() => null); tell(say(found?.error?.message || 'The piece could not be kept: the studio does not answer.')); }
   return false;
 }
+// Names of chords that were found in the notes are found anew when these change
+function renamed(piece, { chords, facts }) { if (chords && facts && now.piece === piece && !drag) { now.piece = { ...piece, chords, facts }; draw(); } }
 addEventListener('pagehide', () => { if (dirty) save({ keepalive: true }); });
 document.addEventListener('visibilitychange', () => { if (document.hidden && dirty) save(); });
 async function opened() {
@@ -149,6 +151,7 @@ function adopt(piece, sound = null, made = {}, keepMix = false, engine = '') {
 }
 async function readFile(found) {
   const read = await answered(sent('read', found)); if (!read) return;
+  if (read.notes.length) tell(read.notes.map((note) => say(note)).join(' '));
   adopt({ ...read.piece, title: read.piece.title || found.name.replace(/[.]midi?$/i, '') });
 }
 function blank() { adopt({ ...EMPTY, metres: now.piece.metres.slice(0, 1), tempos: now.piece.tempos.slice(0, 1), keys: now.piece.keys.slice(0, 1) }); tool('draw'); }

@@ -41,10 +41,12 @@ class Desk:
         kept = self.studio.store.recall(owner, SLOT)
         return kept if isinstance(kept, dict) and kept.get("piece") else self.first()
 
-    def keep(self, owner: str, given: dict[str, Any]) -> None:
-        """Raises BadInput for what is no piece."""
+    def keep(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
+        """What of its piece is new: the names of its chords, where they are found in its notes. Raises BadInput for what is no piece."""
         self.midi(given.get("piece"))
-        self.studio.store.remember(owner, SLOT, {name: given.get(name) for name in ("piece", "mix", "sound", "made", "taken")})
+        piece = self.compose.named(given["piece"])
+        self.studio.store.remember(owner, SLOT, {name: given.get(name) for name in ("mix", "sound", "made", "taken")} | {"piece": piece})
+        return {name: piece[name] for name in ("chords", "facts")} if piece["facts"] != given["piece"].get("facts") or piece["chords"] != given["piece"].get("chords") else {}
 
     def first(self) -> dict[str, Any]:
         path = FOLDER / "first.mid"
@@ -64,6 +66,10 @@ class Desk:
         """Of a MIDI file. Raises BadInput."""
         found: dict[str, Any] = self.compose.piece(path)
         return found
+
+    def opened(self, path: Path) -> dict[str, Any]:
+        """A MIDI file's piece, with what could not be kept of the file. Raises BadInput."""
+        return {"piece": self.piece(path), "notes": self.compose.lost(path)}
 
     def midi(self, piece: Any) -> bytes:
         """Raises BadInput for what is no piece."""

@@ -36,15 +36,14 @@ class DeskRoutes:
         return self.desk.recall(_owner(request)) | {"words": self.desk.words()}
 
     async def kept(self, request: Request) -> Any:
-        await apart(self.desk.keep, _owner(request), await body(request))
-        return {"kept": True}
+        return {"kept": True} | await apart(self.desk.keep, _owner(request), await body(request))
 
     async def read(self, request: Request) -> Any:
         inputs = self.studio.inputs(_owner(request))
         key = await apart(inputs.keep, await raw(request, self.studio.settings.max_upload_mb * 2**20), "piece")
         if not key.endswith(".mid"):
             raise BadInput("This is no MIDI file.", hint="Give a file that ends in .mid.", field="piece")
-        return {"piece": await apart(self.desk.piece, inputs.path(key)), "key": key}
+        return {"key": key} | await apart(self.desk.opened, inputs.path(key))
 
     async def sound(self, request: Request) -> Any:
         return {"job": await apart(self.desk.sound, _owner(request), await body(request))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import random
 from collections.abc import Iterator
@@ -14,13 +15,16 @@ import numpy as np
 import pytest
 
 from pipelines.music import midi
+from pipelines.music.chords import parse_chord
 from pipelines.music.compose import Compose
 from pipelines.music.params import ComposeParams
-from pipelines.music.plan import Plan, plan_of, repainted
+from pipelines.music.plan import NOT_KNOWN, OWN_INSTRUMENTS, OWN_METRE, OWN_TEMPO, OWN_VOICES, Plan, plan_of, repainted
 from pipelines.music.presets import BAND, CHORALE, PRESETS, VOICES
 from pipelines.music.score import STEP, Note, Piece, Voice
-from pipelines.music.writing import compose
+from pipelines.music.theory import chords_found, named
+from pipelines.music.writing import compose, underlying
 from studio.api import BadInput, Catalog, StudioError
+from studio.i18n import Words
 from studio.jobs import JobQueue
 from studio.metadata import extract
 from tests.house import finish
@@ -105,6 +109,220 @@ def test_a_loop_ends_where_it_begins() -> None:
         last = loop.length - 960
         assert len([note for note in loop.voices[2].notes if note.start >= last]) > len({note.start for note in plain.voices[2].notes if note.start >= last})
     assert np.mean(near) <= 4 and not all(closed)
+
+
+def looped(preset: str, seed: int, mode: str, bars: int = 8) -> tuple[Plan, Piece]:
+    """A new loop; or a closed piece whose last two bars are painted anew as the end of one, as the page's button does it."""
+    if mode == "New":
+        return made(preset=preset, bars=bars, loop=True, seed=seed)
+    closed = made(preset=preset, bars=bars, seed=seed)[1]
+    return made(closed, mode="Repaint", repaint_bars=f"{bars - 1}-{bars}", loop=True, seed=seed + 100)
+
+
+def over_bar_lines(plan: Plan, piece: Piece, number: int) -> tuple[int, list[int]]:
+    """Semitones from a voice's last note to its first, and of the steps over those bar lines inside where the chord changes, as it does over the seam."""
+    notes, changes = piece.voices[number].notes, {tick for tick, _ in piece.chords} & {bar.start * STEP for bar in plan.bars[1:]}
+    inside = [abs(then.pitch - now.pitch) for now, then in itertools.pairwise(notes) if any(now.start < line <= then.start for line in changes)]
+    return abs(notes[-1].pitch - notes[0].pitch), inside
+
+
+def seams(preset: str, mode: str, seeds: int, bars: int = 8) -> tuple[float, float]:
+    """Mean steps of all voices that are led note by note, over the seam and inside. Nothing sounds over the seam or is cut by it."""
+    found: tuple[list[int], list[int]] = ([], [])
+    for seed in range(seeds):
+        plan, piece = looped(preset, seed, mode, bars)
+        assert compose(plan, plan.params.seed) == piece and all(note.start + note.length <= piece.length for voice in piece.voices for note in voice.notes), "nothing had to be cut"
+        for number, part in enumerate(plan.parts):
+            if part.role in ("melody", "counter", "lay") or part.style == "walking":
+                seam, inside = over_bar_lines(plan, piece, number)
+                found[0].append(seam)
+                found[1].extend(inside)
+    return float(np.mean(found[0])), float(np.mean(found[1]))
+
+
+@pytest.mark.parametrize("mode", ["New", "Repaint"])
+@pytest.mark.parametrize("preset", ["March", "Jazz trio", "Harpsichord", "Garden"])
+def test_the_step_over_a_loop_s_seam_is_as_small_as_those_inside(preset: str, mode: str) -> None:
+    seam, inside = seams(preset, mode, 16)
+    assert seam < 1.2 * inside + 0.2, f"{seam:.2f} semitones over the seam, {inside:.2f} inside"
+
+
+@pytest.mark.parametrize("preset", ["March", "Garden", "Five", "Harpsichord"])
+def test_a_closed_piece_made_a_loop_ends_on_a_chord_that_leads_to_the_first(preset: str) -> None:
+    for seed in range(12):
+        closed = made(preset=preset, bars=8, seed=seed)[1]
+        plan, loop = made(closed, mode="Repaint", repaint_bars="7-8", loop=True, seed=seed)
+        roots = [parse_chord(name).root for name in (closed.chords[-1][1], loop.chords[-1][1], loop.chords[0][1])]
+        assert roots[0] == plan.key.tonic and roots[1] not in (plan.key.tonic, roots[2]), (seed, loop.chords)
+        start = plan.bars[-1].start * STEP
+        assert [item for item in loop.chords if item[0] < start] == [item for item in closed.chords if item[0] < start], "only the last bar's are others"
+
+
+def test_chords_of_a_loop_stay_where_a_voice_stays() -> None:
+    closed = made(preset="March", bars=8)[1]
+    assert made(closed, mode="Repaint", repaint_bars="7-8", repaint_voices="1", loop=True)[1].chords == closed.chords
+    _, typed = made(closed, mode="Repaint", repaint_bars="7-8", loop=True, chords="Bb")
+    assert typed.chords[-1][1] == "Bb", "and where they were typed"
+
+
+def test_bars_behind_a_piece_lead_back_to_its_own_first_notes() -> None:
+    near = []
+    for seed in range(12):
+        given = made(preset="Jazz trio", bars=4, seed=seed)[1]
+        plan, piece = made(given, mode="Continue", bars=4, loop=True, seed=seed, preset="Jazz trio")
+        near += [abs(piece.voices[number].notes[-1].pitch - given.voices[number].notes[0].pitch) for number in (0, 1)]
+        assert parse_chord(piece.chords[-1][1]).root != parse_chord(piece.chords[0][1]).root and plan.params.loop
+    assert np.mean(near) < 4
+
+
+@pytest.mark.parametrize("mode", ["New", "Repaint"])
+def test_the_network_hears_a_loop_s_beginning_behind_its_end(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first phrase stands there as known notes, and is cut off again. It is drawn once: of a new piece before all else."""
+    from pipelines.music.composer import sample as network
+
+    asked: list[dict[str, Any]] = []
+    drawn = network.sample
+
+    def spy(frame: Any, fixed: Any, *args: Any, **values: Any) -> Any:
+        tokens = drawn(frame, fixed, *args, **values)
+        asked.append({"steps": frame.steps, "fixed": fixed.copy(), "until": values["until"], "tokens": tokens})
+        return tokens
+
+    closed = made(preset="Chorale", bars=4, seed=3)[1] if mode == "Repaint" else None
+    monkeypatch.setattr(network, "sample", spy)
+    values = {"mode": "Repaint", "repaint_bars": "3-4"} if closed else {"preset": "Chorale", "bars": 4}
+    _, loop = made(closed, loop=True, seed=3, **values)
+    assert [one["until"] for one in asked] == ([None] if closed else [32, None]) and {one["steps"] for one in asked} == {4 * 16 + 32}
+    last = asked[-1]
+    assert (last["fixed"][:, 64:] == last["fixed"][:, :32]).all() and (last["fixed"][:, :32] >= 0).all() and (last["tokens"][:, :32] == last["fixed"][:, :32]).all()
+    assert loop.length == 4 * BAR and all(note.start + note.length <= loop.length for voice in loop.voices for note in voice.notes)
+    if closed:
+        assert all(note in voice.notes for old, voice in zip(closed.voices, loop.voices, strict=True) for note in old.notes if note.start < 2 * BAR)
+
+
+@pytest.mark.parametrize("mode", ["New", "Repaint"])
+@pytest.mark.parametrize("seeds", [4, pytest.param(24, marks=pytest.mark.slow)])
+def test_a_chorale_s_loop_leads_back_voice_by_voice(mode: str, seeds: int) -> None:
+    seam, inside = seams("Chorale", mode, seeds, 4)
+    assert seam < 1.2 * inside + 0.2, f"{seam:.2f} semitones over the seam, {inside:.2f} inside"
+    for seed in range(seeds):
+        loop = looped("Chorale", seed, mode, 4)[1]
+        assert (loop.voices[3].notes[-1].pitch - loop.voices[3].notes[0].pitch) % 12, "the bass is not there yet"
+        assert loop.chords[-1][1] != loop.chords[0][1]
+
+
+def test_a_loop_of_one_bar_is_one_too() -> None:
+    for preset in ("Chorale", "March", "Harpsichord"):
+        _, loop = made(preset=preset, bars=1, loop=True)
+        assert all(voice.notes for voice in loop.voices)
+
+
+# -- names of chords -------------------------------------------------------------------------------------------
+
+
+def sounding_chords(piece: Piece) -> tuple[tuple[int, str], ...]:
+    return named(replace(piece, chords=())).chords
+
+
+def test_the_network_s_chords_are_named_after_its_notes_and_written_ones_stay_beside_what_it_wrote() -> None:
+    found = made(preset="Chorale", bars=4)[1]
+    assert chords_found(found) and found.chords == sounding_chords(found)
+    typed = ((0, "G"), (BAR, "Bb"), (2 * BAR, "F#m"), (3 * BAR, "E"))
+    given = replace(found, chords=typed, facts={name: value for name, value in found.facts.items() if name != "chords"})
+    _, painted = made(given, mode="Repaint", repaint_bars="2-3", seed=7)
+    heard = dict(sounding_chords(painted))
+    assert [item for item in painted.chords if not BAR <= item[0] < 3 * BAR] == [typed[0], typed[3]] and not chords_found(painted)
+    inside = {tick: name for tick, name in painted.chords if BAR < tick < 3 * BAR}
+    assert inside and inside.items() <= heard.items()
+    _, longer = made(given, mode="Continue", bars=2, seed=7)
+    assert longer.chords[:4] == typed and {tick: name for tick, name in longer.chords if tick > 4 * BAR}.items() <= dict(sounding_chords(longer)).items()
+    for mode in ("Repaint", "Continue", "Variation"):
+        again = made(found, mode=mode, bars=2, seed=8, amount=1.0)[1]
+        assert chords_found(again) and again.chords == sounding_chords(again) and again.chords != found.chords
+
+
+def test_names_that_were_found_are_no_longer_true_once_notes_change() -> None:
+    pipeline, piece = Compose(), made(preset="Chorale", bars=2)[1]
+    higher = replace(piece, voices=tuple(replace(voice, notes=tuple(replace(note, pitch=note.pitch + 1) for note in voice.notes)) for voice in piece.voices))
+    told = pipeline.named(json.loads(json.dumps(higher.to_json())))
+    assert [tuple(item) for item in told["chords"]] == list(sounding_chords(higher)) != list(piece.chords) and told["facts"]["chords"] == "found"
+    band = made(preset="March", bars=2)[1]
+    assert pipeline.named(band.to_json())["chords"] == [list(item) for item in band.chords] and not chords_found(band)
+
+
+def test_a_piece_of_other_programs_is_still_painted_over_its_likeliest_chords() -> None:
+    """Names that were found beat by beat for the page are no harmony that somebody wrote."""
+    given = midi.tidy(a_piece(7))
+    assert not given.chords and underlying(plan_of(params_of({"mode": "Repaint"}), given)) == underlying(plan_of(params_of({"mode": "Repaint"}), named(given)))
+
+
+# -- what a task heeds -----------------------------------------------------------------------------------------
+
+LEFTOVER: dict[str, Any] = {"instruments": "Oboe, Flute", "tempo": 140.0, "metre": "3/4", "voices": 5}
+
+
+@pytest.mark.parametrize("mode", ["Repaint", "Variation"])
+def test_what_a_form_still_holds_changes_no_piece_as_a_whole(mode: str) -> None:
+    given = midi.tidy(tune())
+    plan, piece = made(given, mode=mode, repaint_bars="2" if mode == "Repaint" else "", preset="8-bit", **LEFTOVER)
+    same = made(given, mode=mode, repaint_bars="2" if mode == "Repaint" else "", preset="8-bit")[1]
+    assert piece == same and (piece.tempos, piece.metres, piece.keys) == (given.tempos, given.metres, given.keys)
+    assert [voice.program for voice in piece.voices] == [voice.program for voice in given.voices]
+    assert {OWN_INSTRUMENTS, OWN_TEMPO, OWN_METRE, OWN_VOICES} <= set(plan.notes)
+
+
+def test_what_the_piece_has_anyway_is_not_told() -> None:
+    given = midi.tidy(tune())
+    plan, _ = made(given, mode="Repaint", instruments="32, Flute", tempo=91, metre="4/4", voices=2)
+    assert not {OWN_INSTRUMENTS, OWN_TEMPO, OWN_METRE, OWN_VOICES} & set(plan.notes)
+
+
+def test_a_key_that_is_asked_for_colours_the_painted_notes_and_leaves_the_piece_s_own() -> None:
+    given = midi.tidy(tune())
+    plan, piece = made(given, mode="Repaint", repaint_bars="2", key="Eb major", scale_lock="On")
+    fresh = [note for old, new in zip(given.voices, piece.voices, strict=True) for note in new.notes if note not in old.notes]
+    assert fresh and all(note.pitch % 12 in plan.key.classes for note in fresh) and piece.keys == given.keys and piece.facts["key"] == "C major"
+
+
+def test_a_continuation_has_its_own_tempo_and_key_from_its_first_bar_on() -> None:
+    given = midi.tidy(tune())
+    plan, piece = made(given, mode="Continue", bars=2, tempo=140, key="A minor", metre="3/4", instruments="Oboe")
+    assert piece.tempos == ((0, 91.0), (4 * BAR, 140.0)) and piece.keys == ((0, "C"), (4 * BAR, "Am")) and piece.metres == ((0, 4, 4), (4 * BAR, 3, 4))
+    assert [voice.program for voice in piece.voices] == [32, 73] and OWN_INSTRUMENTS in plan.notes
+    assert midi.read(midi.write(piece)) == piece
+
+
+@pytest.mark.parametrize("mode", ["Repaint", "Variation"])
+def test_a_piece_keeps_its_mood_whatever_card_is_pressed(mode: str) -> None:
+    given = made(preset="Garden", bars=4)[1]
+    pieces = [made(given, mode=mode, preset=preset, density=0.8)[1] for preset in ("Garden", "8-bit", "March")]
+    assert pieces[0] == pieces[1] == pieces[2] and pieces[0].facts["preset"] == "Garden"
+
+
+def test_a_density_counts_from_the_piece_s_own() -> None:
+    given = made(preset="8-bit", bars=4)[1]
+    plan = plan_of(params_of({"mode": "Continue", "preset": "Ambient", "density": 0.75}), given)
+    assert [part.density for part in plan.parts] == pytest.approx([part.density for part in PRESETS["8-bit"].parts]), "as dense as it is"
+
+
+@pytest.mark.parametrize(
+    ("given", "values", "told"),
+    [
+        (tune(), {"mode": "Continue"}, NOT_KNOWN), (tune(), {"mode": "Repaint"}, NOT_KNOWN), (None, {"preset": "Chorale", "voices": 5}, "four voices at most"),
+        (replace(tune(), facts={"model": CHORALE}), {"mode": "Continue"}, "four voices of single notes"), (replace(tune(), facts={"model": CHORALE}), {"mode": "Variation"}, "by the Markov model"),
+        (replace(tune(), facts={"model": "a style that is gone"}), {"mode": "Continue"}, NOT_KNOWN),
+    ],
+)  # fmt: skip
+def test_another_model_than_the_mood_s_or_the_piece_s_is_told(given: Piece | None, values: dict[str, Any], told: str) -> None:
+    plan = plan_of(params_of(values), given)
+    assert plan.model == BAND and any(told in note for note in plan.notes)
+    assert all(Words().say("ja", note) != note and "Markov" not in Words().say("ja", note) for note in plan.notes), "in Japanese too"
+    assert not plan_of(params_of(values | {"model": BAND}), given).notes, "who asks for it knows"
+
+
+@pytest.mark.parametrize("values", [{"preset": "Chorale"}, {"preset": "March"}, {"mode": "Variation"}])
+def test_nothing_is_told_where_nothing_stands_in(values: dict[str, Any]) -> None:
+    assert plan_of(params_of(values), tune()).notes == () and Words().say("ja", OWN_VOICES) != OWN_VOICES
 
 
 def test_typed_chords_are_written_where_they_were_typed() -> None:
@@ -250,7 +468,7 @@ def test_what_can_t_be_written_is_told_at_its_field(values: dict[str, Any], fiel
     ("values", "field", "told"),
     [
         ({"mode": "Repaint", "repaint_bars": "0-2"}, "repaint_bars", "no bars 0-2"), ({"mode": "Repaint", "repaint_bars": "3-9"}, "repaint_bars", "the piece has 4"), ({"mode": "Repaint", "repaint_bars": "x"}, "repaint_bars", "names no bars"),
-        ({"mode": "Repaint", "repaint_bars": "3-2"}, "repaint_bars", "no bars 3-2"), ({"mode": "Repaint", "repaint_voices": "Oboe"}, "repaint_voices", "no voice “Oboe”"), ({"mode": "Variation", "metre": "3/4"}, "metre", "in 4/4"), ({"mode": "Continue", "voices": 3}, "voices", "2 voices"),
+        ({"mode": "Repaint", "repaint_bars": "3-2"}, "repaint_bars", "no bars 3-2"), ({"mode": "Repaint", "repaint_voices": "Oboe"}, "repaint_voices", "no voice “Oboe”"), ({"mode": "Continue", "voices": 3}, "voices", "2 voices"),
         ({"mode": "Continue", "model": CHORALE}, "model", "four voices of single notes"), ({"mode": "Variation", "model": CHORALE}, "model", "Variations"), ({"mode": "Harmonise", "voices": 1}, "voices", "One voice"),
     ],
 )  # fmt: skip
@@ -305,6 +523,8 @@ def test_a_kept_piece_is_harmonised_and_a_broken_one_refused(queue: JobQueue) ->
     key = queue.desk.inputs.keep(midi.write(tune()))
     job = queue.submit("music.compose", {"preset": "Waltz", "mode": "Harmonise", "piece": key, "seed": 1, "sound": "No sound"}, owner="local").wait()
     assert job.state == "done" and midi.read_file(Path(queue.store.output(job.outputs[0]).path)).voices[0].notes == tune().voices[1].notes
+    going = queue.submit("music.compose", {"mode": "Continue", "piece": key, "bars": 1, "instruments": "Oboe", "sound": "No sound"}, owner="local").wait()
+    assert going.summary["notes"] == [OWN_INSTRUMENTS, NOT_KNOWN]
     broken = queue.desk.inputs.keep(midi.write(tune())[:-40])
     with pytest.raises(StudioError) as caught:
         queue.submit("music.compose", {"mode": "Continue", "piece": broken}, owner="local")
@@ -316,11 +536,19 @@ def test_the_page_s_helpers_read_and_write_any_piece(tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
     path.write_bytes(midi.write(piece))
     given = json.loads(json.dumps(pipeline.piece(path)))
-    assert midi.read(pipeline.midi(given)) == piece and pipeline.chords_of(given)[0][0] == 0
+    assert midi.read(pipeline.midi(given)) == named(piece) and given["chords"][0][0] == 0 and given["facts"]["chords"] == "found" and pipeline.lost(path) == []
     assert [one["name"] for one in pipeline.presets()] == list(PRESETS) and len(pipeline.instruments()) == 128 and pipeline.ensembles() and pipeline.models() and pipeline.progressions()
     for broken in ({}, {"voices": 3}, given | {"voices": [{"name": "A", "notes": [{"start": "x"}]}]}, given | {"what": 1}):
         with pytest.raises(BadInput):
             pipeline.midi(broken)
+
+
+def test_how_long_it_takes_is_told_once_one_was_made(queue: JobQueue) -> None:
+    """The verdict of a pipeline that goes one way only has a pace, too."""
+    values = {"preset": "Bossa nova", "bars": 2, "sound": "No sound"}
+    assert queue.verdict(queue.pipelines["music.compose"], params_of(values)).seconds == -1, "of this mood none"
+    job = queue.submit("music.compose", values, owner="local").wait()
+    assert queue.verdict(queue.pipelines["music.compose"], params_of(values | {"bars": 20})).seconds == pytest.approx(20 * job.summary["pace"]["bar"])
 
 
 def test_need_tells_what_is_missing() -> None:

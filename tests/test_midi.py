@@ -15,9 +15,10 @@ from typing import Any
 import mido
 import pytest
 
-from pipelines.music.midi import MOST_BYTES, MOST_NOTES, check, read, read_file, tidy, write
+from pipelines.music.midi import MOST_BYTES, MOST_NOTES, check, lost, read, read_file, tidy, write
 from pipelines.music.score import Note, Piece, Voice, piece_from_json
 from studio.api import BadInput
+from studio.i18n import Words
 from studio.metadata import embed, extract
 
 
@@ -105,6 +106,40 @@ def test_tempo_metre_key_and_chords_of_other_programs_are_read_and_odd_events_le
     piece = read(file_of(odd + good + b"\x00\xb0\x07\x50\x00\xe0\x00\x40" + A_NOTE + END))
     assert piece.tempos == ((0, 100.0),) and piece.keys == ((0, "Cm"),) and piece.metres == ((0, 6, 8),) and piece.chords == ((0, "Cm"),)
     assert piece.facts == {"left_out": ["bends", "controllers", "system messages"]}
+
+
+def test_notes_under_the_pedal_last_until_it_is_lifted() -> None:
+    """Two short notes under the pedal, one after it that ends as it goes down again, and one that nobody lifts it for."""
+    down, up = b"\x00\xb0\x40\x7f", b"\x00\xb0\x40\x00"
+    note = b"\x00\x90%c\x40\x60\x80%c\x00"
+    track = down + note % (60, 60) + note % (62, 62) + b"\x60" + up[1:] + note % (64, 64) + down + note % (65, 65) + b"\x83\x60" + END[1:]
+    assert [(one.pitch, one.start, one.length) for one in read(file_of(track)).voices[0].notes] == [(60, 0, 288), (62, 96, 192), (64, 288, 96), (65, 384, 576)]
+    assert read(file_of(track)).facts == {}, "nothing of it is left out"
+    light = track.replace(b"\xb0\x40\x7f", b"\xb0\x40\x3f")
+    assert all(one.length == 96 for one in read(file_of(light)).voices[0].notes), "below the middle it is up"
+
+
+def test_the_pedal_is_the_channel_s_in_all_tracks_and_drums_have_none() -> None:
+    pedal = b"\x00\xb0\x40\x7f" + b"\x87\x40\xb0\x79\x00" + END
+    other = A_NOTE.replace(b"\x90", b"\x91").replace(b"\x80", b"\x81")
+    drums = b"\x00\xb9\x40\x7f" + b"\x00\x99\x24\x40\x60\x89\x24\x00"
+    piece = read(file_of(pedal, A_NOTE + END, other + END, drums + END))
+    assert [voice.notes[0].length for voice in piece.voices] == [960, 480, 96], "until the controllers are set back; on another channel as it was"
+
+
+def test_a_note_struck_again_under_the_pedal_ends_there() -> None:
+    track = b"\x00\xb0\x40\x7f" + A_NOTE * 2 + b"\x60\xb0\x40\x00" + END
+    first, second = read(file_of(track)).voices[0].notes
+    assert first.start + first.length == second.start and second.length == 480 + 96
+
+
+def test_what_is_lost_of_a_file_is_told_in_sentences() -> None:
+    quick = b"\x00\xff\x51\x03\x00\x00\x01"
+    piece = read(file_of(quick + b"\x00\xb0\x07\x50\x00\xe0\x00\x40\x00\xf0\x03\x7e\x7f\xf7" + A_NOTE + END))
+    assert piece.tempos == ((0, 900.0),) and piece.facts["left_out"] == ["bends", "controllers", "system messages", "tempos"]
+    told = lost(piece)
+    assert len(told) == 4 and all(sentence.endswith(".") and Words().say("ja", sentence) != sentence for sentence in told)
+    assert lost(read(file_of(A_NOTE + END))) == [] == lost(replace(piece, facts={"left_out": [{}]})) == lost(replace(piece, facts={"left_out": 3}))
 
 
 def test_a_note_struck_again_ends_the_one_before() -> None:

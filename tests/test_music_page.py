@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import xml.dom.minidom
@@ -87,6 +88,45 @@ def test_the_desk_keeps_each_person_s_piece_note_for_note(studio: Studio) -> Non
     assert desk.recall("you")["piece"] != desk.recall("me")["piece"]
     path = studio.jobs.desk.inputs.path(desk.key("me", PIECE))
     assert [[note["start"], note["pitch"], note["length"], note["velocity"]] for note in desk.piece(path)["voices"][0]["notes"]] == [[n.start, n.pitch, n.length, n.velocity] for n in tune(72).notes]
+
+
+def test_chords_without_written_names_are_named_and_named_anew_when_notes_change(studio: Studio) -> None:
+    desk = Desk(studio)
+    third = Voice("Third", tuple(Note(number * 4 * QUARTER, pitch, 4 * QUARTER, 70) for number, pitch in enumerate((64, 69, 62, 64))))
+    roots = [Voice("Root", tuple(Note(number * 4 * QUARTER, pitch, 4 * QUARTER, 70) for number, pitch in enumerate(line))) for line in ((48, 41, 43, 48), (55, 60, 59, 55))]
+    bare = json.loads(json.dumps(Piece((third, *roots), 16 * QUARTER).to_json()))
+    told = desk.keep("me", {"piece": bare})
+    assert [name for _, name in told["chords"]] == ["C", "F", "G", "C"] and told["facts"] == {"chords": "found"}
+    kept = desk.recall("me")["piece"]
+    assert kept["chords"] == told["chords"] and desk.keep("me", {"piece": kept}) == {}, "nothing is new"
+    kept["voices"][1]["notes"][1]["pitch"] = 45
+    kept["voices"][0]["notes"][1]["pitch"] = 64
+    assert [name for _, name in desk.keep("me", {"piece": kept})["chords"]] == ["C", "Am", "G", "C"]
+    written = json.loads(json.dumps(PIECE))
+    assert desk.keep("me", {"piece": written}) == {} and desk.recall("me")["piece"]["chords"] == [[0, "C"]], "what was written stays as it was written"
+
+
+def test_an_opened_file_comes_with_its_names_and_with_what_was_left_out(studio: Studio, tmp_path: Path) -> None:
+    import mido
+
+    path = tmp_path / "other.mid"
+    file = mido.MidiFile(file=io.BytesIO(Desk(studio).midi(PIECE | {"chords": []})))
+    file.tracks[0] = mido.MidiTrack(message for message in file.tracks[0] if message.type != "text")
+    file.tracks[1].insert(0, mido.Message("pitchwheel", pitch=20))
+    file.save(path)
+    found = Desk(studio).opened(path)
+    assert found["notes"] == ["Bends of pitch were left out of this MIDI file."] and found["piece"]["chords"] and found["piece"]["facts"] == {"chords": "found"}
+
+
+def test_the_verdict_tells_how_long_a_piece_takes_once_one_was_made(studio: Studio) -> None:
+    studio.jobs.start()
+    page = ComposePage(studio)
+    page.form = formed(studio)
+    request: Any = SimpleNamespace(headers={"accept-language": "en"}, cookies={})
+    given = {name: control.value for name, control in page.form.controls.items()} | {"preset": "Waltz", "bars": 2, "sound": "No sound"}
+    assert page.on_measure(request, **given) == ""
+    assert studio.submit(COMPOSE, {"preset": "Waltz", "bars": 1, "sound": "No sound"}, owner="me").wait().state == "done"
+    assert re.fullmatch(r"about \d+ s", page.on_measure(request, **given))
 
 
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"voices": 3}, {"voices": [{"name": "x"}], "length": 4}, PIECE | {"voices": [{"name": "x", "notes": [{"start": 0, "pitch": 300, "length": 10, "velocity": 5}]}]}, PIECE | {"facts": {"a": float("nan")}}, PIECE | {"facts": {"a": "\ud800"}}, PIECE | {"facts": NESTED}, PIECE | {"facts": [1]}])

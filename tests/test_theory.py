@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipelines.music.chords import ChordError, is_chord, parse_chord
-from pipelines.music.metre import bars_like, beats_of
+from pipelines.music.metre import bars_like, bars_of, beats_of
 from pipelines.music.models.tunes import tunes
 from pipelines.music.score import Note, Piece, Voice
 from pipelines.music.theory import beat_ticks, chords_of, find_key, key_of, name_chord, parse_key, parse_pitch, parse_progression, parse_ranges, pitch_name
@@ -79,6 +81,17 @@ def test_chords_are_named_from_their_notes() -> None:
         weights = [float(tone in chord.tones) for tone in range(12)]
         assert name_chord(weights, chord.root, flats=True) == name.replace("F#", "Gb")
     assert name_chord([0.0] * 12) == "N.C."
+
+
+def test_a_bar_in_which_the_metre_changes_ends_there() -> None:
+    """Four quarters, then two of the next four, then three and three, the last beyond the end: as the roll of the page draws them."""
+    piece = Piece((Voice("A", (Note(0, 60, 480),)),), 1920 + 960 + 1440 + 480, metres=((0, 4, 4), (2880, 3, 4)))
+    assert [(bar.start, bar.beats) for bar in bars_of(piece)] == [(0, (4, 4, 4, 4)), (16, (4, 4)), (24, (4, 4, 4)), (36, (4, 4, 4))]
+    inside = bars_of(replace(piece, metres=((0, 6, 8), (1920, 3, 4))))
+    assert [(bar.start, bar.beats) for bar in inside][:3] == [(0, (6, 6)), (12, (4,)), (16, (4, 4, 4))], "a beat is cut, too"
+    assert [bar.start for bar in bars_of(replace(piece, metres=((0, 4, 4), (9600, 3, 4))))] == [0, 16, 32], "one behind the end changes nothing"
+    with pytest.raises(ValueError, match="100"):
+        bars_of(replace(piece, metres=((0, 4, 4), (100, 3, 4))))
 
 
 def test_the_chords_of_a_piece_follow_its_harmony() -> None:

@@ -24,7 +24,7 @@ class Around:
     """What stands before and behind the stretch in a voice, and the melody's notes that are given."""
 
     before: tuple[int, ...] = ()  # pitches, the last one last
-    after: int = -1
+    after: int = -1  # behind the end of a loop stands its beginning; -1 there: the stretch itself begins it
     given: tuple[Play, ...] = ()
     blocked: int = 0  # the step up to which an untouched note still sounds
 
@@ -44,6 +44,11 @@ class Writing:
     def of(self, number: int) -> Around:
         return self.around.get(number, Around())
 
+    @property
+    def loops(self) -> bool:
+        """The end of the stretch leads to the piece's beginning."""
+        return self.loop and self.final
+
 
 def write_parts(parts: Sequence[Part], work: Writing, wanted: Sequence[int] | None = None) -> dict[int, list[Play]]:
     """The plays of each wanted part by its number (None: all). Voices below a melody are led after it."""
@@ -62,7 +67,8 @@ def write_parts(parts: Sequence[Part], work: Writing, wanted: Sequence[int] | No
             top = plays
         made[number] = plays
     if laid:
-        made |= laid_voices([parts[number] for number in laid], laid, work, top)
+        above = next((work.of(number).after for number, part in enumerate(parts) if part.role == "melody"), -1)
+        made |= laid_voices([parts[number] for number in laid], laid, work, top, above if above >= 0 else None)
     return {number: [_louder(play, parts[number].loud) for play in plays if play[0] >= work.of(number).blocked] for number, plays in made.items()}
 
 
@@ -81,7 +87,7 @@ def _part(part: Part, number: int, work: Writing, top: list[Play]) -> list[Play]
         plays = chords_part(part.style, body, part.low, part.high, part.density, rng) if body else []
         return plays + (chords_part("pad", end, part.low, part.high, part.density, rng, [pitch for *_, pitch, _ in plays[-3:]]) if end else [])
     if part.role == "bass":
-        plays = bass_part(part.style, body, part.low, part.high, part.density, rng, around.before[-1] if around.before else -1) if body else []
+        plays = bass_part(part.style, body, part.low, part.high, part.density, rng, around.before[-1] if around.before else -1, around.after, work.loops) if body else []
         return plays + (bass_part("drone", end, part.low, part.high, part.density, rng) if end else [])
     plays = arpeggio_part(part.style, body, part.low, part.high, part.density, rng) if body else []
     return plays + (chords_part("pad", end, part.low, part.high, 0.2, rng) if end else [])
@@ -114,14 +120,12 @@ def melody_part(part: Part, work: Writing, around: Around, against: Sequence[Pla
     if not stretches:
         return given
     rows = _Rows(part, work, candidates, stretches, against).all()
-    if around.after >= 0:
-        rows[-1] *= np.exp(-np.abs(np.array(candidates) - around.after) / 4.0)
-    if work.loop and work.final and len(rows) > 1:
-        first = given[0][2] if given else melody_model.draw(rows[:1], candidates, line.key.tonic, rng, before=before)[0]
+    after = around.after
+    if work.loops and after < 0:
+        after = given[0][2] if given else melody_model.draw(rows, candidates, line.key.tonic, rng, before=before, temperature=work.temperature)[0]
         if not given:
-            rows[0] *= np.array(candidates) == first
-        rows[-1] *= np.exp(-np.abs(np.array(candidates) - first) / 2.0)
-    drawn = melody_model.draw(rows, candidates, line.key.tonic, rng, before=before, temperature=work.temperature)
+            rows[0] *= np.array(candidates) == after
+    drawn = melody_model.draw(rows, candidates, line.key.tonic, rng, before=before, after=after, temperature=work.temperature)
     return given + [(start, end - start, pitch, _loudness(start, line, rng)) for (start, end), pitch in zip(stretches, drawn, strict=True)]
 
 
@@ -227,8 +231,8 @@ def _drums(part: Part, work: Writing) -> list[Play]:
 # -- voices below a melody -------------------------------------------------------------------------------------
 
 
-def laid_voices(parts: Sequence[Part], numbers: Sequence[int], work: Writing, top: Sequence[Play]) -> dict[int, list[Play]]:
-    """A chord for each beat, led by its costs; equal pitches are tied, and steps of the scale fill some thirds."""
+def laid_voices(parts: Sequence[Part], numbers: Sequence[int], work: Writing, top: Sequence[Play], above: int | None = None) -> dict[int, list[Play]]:
+    """A chord for each beat, led by its costs; equal pitches are tied, and steps of the scale fill some thirds. `above` is the pitch over those that stand behind the stretch."""
     line = work.line
     slots = [(first, then) for bar in line.bars for start, size in zip(bar.beat_starts, bar.beats, strict=True) for first, then, chord in line.spans_within(start, start + size) if chord]
 
@@ -238,7 +242,8 @@ def laid_voices(parts: Sequence[Part], numbers: Sequence[int], work: Writing, to
     playable = [slot for slot in slots if all(pitches_in(part.low, part.high, line.allowed(*slot)) for part in parts)]
     if not playable:
         return {number: [] for number in numbers}
-    ways = lay(line, soprano, [(part.low, part.high) for part in parts], playable, work.rng, work.temperature)
+    after = tuple(work.of(number).after for number in numbers)
+    ways = lay(line, soprano, [(part.low, part.high) for part in parts], playable, work.rng, work.temperature, (after, above) if min(after) >= 0 else None, work.loops)
     made: dict[int, list[Play]] = {}
     for place, number in enumerate(numbers):
         plain = [(start, end - start, way[place], _loudness(start, line, work.rng) - 8) for (start, end), way in zip(playable, ways, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.music.composer.grid import HOLD, REST, Frame
+from pipelines.music.composer.grid import FREE, HOLD, REST, Frame
 from pipelines.music.metre import Line
 from pipelines.music.models.parts import Play
 from pipelines.music.plan import Plan
@@ -16,24 +16,63 @@ from pipelines.music.score import STEP, Note
 
 PHRASE_BARS = 2
 CADENCE = 8  # steps
+NEAR = ((3, 3, 3, 5), (7, 7, 7, 12))  # semitones from a loop's first notes at most, by voice: in its last beat, in the one before
 
 
 def write_chorale(plan: Plan, line: Line, free: Any, given: Sequence[Sequence[Note]], chords: bool, seed: int, weights: Path | None, check: Callable[[float], None]) -> list[list[Play]]:
-    """The plays of four voices that begin in the free places. `free` (4, steps) bool; `given` are the voices' known notes (none: empty), from which the rest is read. `chords`: the line's hold."""
+    """The plays of four voices that begin in the free places. `free` (4, steps) bool; `given` are the voices' known notes (none: empty), from which the rest is read. `chords`: the line's hold.
+
+    Of a loop the opening is drawn first and then stands behind the end too, so that the end leads there.
+    """
     from pipelines.music.composer import sample
 
     steps = plan.bars[-1].end
-    fixed = np.full((4, steps), -1)
+    fixed = np.full((4, steps), FREE)
     for row, notes in enumerate(given):
         tokens = tokens_of(notes, steps)
-        fixed[row] = np.where(free[row], -1, tokens)
-    frame = frame_of(plan)
-    voices = sounding(plan)
+        fixed[row] = np.where(free[row], FREE, tokens)
+    frame, may = frame_of(plan), allowed(plan, line, chords, steps)
     density = plan.params.density * 2 - 1 if plan.params.density else 0.0
-    tokens = sample.sample(
-        frame, fixed=fixed, allowed=allowed(plan, line, chords, steps), voices=voices, temperature=plan.params.temperature, density=density, seed=seed, weights=weights, check=check,
-    )  # fmt: skip
+
+    def drawn(fixed: Any, check: Callable[[float], None], until: int | None = None) -> Any:
+        return sample.sample(frame, fixed, may, sounding(plan), plan.params.temperature, density=density, seed=seed, weights=weights, check=check, until=until)
+
+    if plan.params.loop and free[:, plan.bars[-1].start :].any():
+        opening = opening_of(plan)
+        frame, may = looped(frame, opening), np.pad(may, ((0, 0), (0, opening), (0, 0)))
+        fixed = np.pad(fixed, ((0, 0), (0, opening)), constant_values=FREE)
+        if (fixed[:, :opening] == FREE).any():
+            fixed[:, :opening] = drawn(fixed, lambda share: check(0.0), opening)[:, :opening]
+        fixed[:, steps:] = fixed[:, :opening]
+        _lead(plan, fixed[:, :opening], may, chords)
+    tokens = drawn(fixed, check)[:, :steps]
     return [plays_of(tokens[row], free[row]) for row in range(4)]
+
+
+def opening_of(plan: Plan) -> int:
+    """The steps of a loop that the network hears behind its end: the first phrase, one bar less than all at most; of a single bar its first beat."""
+    count = min(PHRASE_BARS, len(plan.bars) - 1)
+    return plan.bars[count - 1].end if count else plan.bars[0].beats[0]
+
+
+def looped(frame: Frame, opening: int) -> Frame:
+    """A loop's frame: behind the end its first steps once more."""
+    place, bar, ends = (np.concatenate([column, column[:opening]]) for column in (frame.place, frame.bar, frame.ends))
+    return Frame(place, bar, ends, frame.tonic, frame.minor)
+
+
+def _lead(plan: Plan, opening: Any, may: Any, chords: bool) -> None:
+    """The last two beats of a loop come nearer to the notes on which it begins, as far as what is asked for leaves them a way; the bass of the last one is not there yet, unless chords say so."""
+    last = plan.bars[-1]
+    for reach, start, size in zip(NEAR, reversed(last.beat_starts), reversed(last.beats), strict=False):
+        for row, tokens in enumerate(opening):
+            if (first := next((int(token) for token in tokens if token < REST), -1)) < 0:
+                continue
+            near = np.abs(np.arange(128) - first) <= reach[row]
+            if row == 3 and start == last.beat_starts[-1] and not chords:
+                near &= np.arange(128) % 12 != first % 12
+            within = may[row, start : start + size] & near
+            may[row, start : start + size] = np.where(within.any(axis=1, keepdims=True), within, may[row, start : start + size])
 
 
 def sounding(plan: Plan) -> tuple[bool, ...]:

@@ -17,7 +17,7 @@ from pipelines.music.plan import Plan, plan_of
 from pipelines.music.presets import ENSEMBLES, MODEL_TOLD, MODELS, PRESETS
 from pipelines.music.score import STEP, Piece, piece_from_json
 from pipelines.music.sound.programs import PROGRAM_NAMES
-from pipelines.music.theory import chords_of
+from pipelines.music.theory import named
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, NotFound, Params, Result, RunContext, StudioError
 
 WORKING = 64 * 2**20
@@ -50,16 +50,22 @@ class Compose:
         return progressions()
 
     def piece(self, path: Path) -> dict[str, Any]:
-        """Of any MIDI file, as JSON. Raises BadInput."""
-        return midi.read_file(path).to_json()
+        """Of any MIDI file, as JSON, with the names of its chords. Raises BadInput."""
+        piece = named(midi.read_file(path))
+        return replace(piece, facts={name: value for name, value in piece.facts.items() if name != "left_out"}).to_json()
+
+    def lost(self, path: Path) -> list[str]:
+        """Sentences: what a MIDI file holds that a piece does not. Raises BadInput."""
+        return midi.lost(midi.read_file(path))
 
     def midi(self, given: dict[str, Any]) -> bytes:
         """A piece's JSON as a MIDI file. Raises BadInput."""
         return midi.write(_piece(given))
 
-    def chords_of(self, given: dict[str, Any]) -> list[list[Any]]:
-        """[tick, name] of a piece's chords: as written, else found in its notes."""
-        return [list(item) for item in chords_of(midi.check(_piece(given)))]
+    def named(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A piece's JSON with the names of its chords: as written, else found in its notes as they are now, which `facts["chords"]` tells. Raises BadInput."""
+        piece = named(midi.check(_piece(given)))
+        return given | {"chords": [list(item) for item in piece.chords], "facts": piece.facts}
 
     # -- the job -----------------------------------------------------------------------------------------------
 
@@ -86,18 +92,18 @@ class Compose:
 
     def run(self, params: ComposeParams, ctx: RunContext) -> Result:
         started = time.monotonic()
-        written, bars = self.write(params, ctx)
+        written, plan = self.write(params, ctx)
         ctx.output(written)
-        notes: list[str] = []
+        notes = list(plan.notes) + (midi.lost(plan.given) if plan.given else [])
         sounds = self.sound(params, written.data, notes, ctx)
-        return Result(sounds, {"piece": written.facts, "notes": notes, "pace": {"bar": (time.monotonic() - started) / bars}})
+        return Result(sounds, {"piece": written.facts, "notes": notes, "pace": {"bar": (time.monotonic() - started) / len(plan.bars)}})
 
     def warm_up(self) -> None:
         for name in ("pipelines.music.writing", "pipelines.music.nets.composer", "tinysoundfont"):
             importlib.import_module(name)
 
-    def write(self, params: ComposeParams, ctx: RunContext) -> tuple[Artifact, int]:
-        """The MIDI file with its facts, and how many bars it has."""
+    def write(self, params: ComposeParams, ctx: RunContext) -> tuple[Artifact, Plan]:
+        """The MIDI file with its facts, and the plan that it was written after."""
         given = _read(ctx.input(params.piece)) if params.piece else None
         styles = dict(learnt(ctx.catalog))
         plan = plan_of(params, given, list(styles))
@@ -109,7 +115,7 @@ class Compose:
         from pipelines.music.writing import compose
 
         piece = midi.check(compose(plan, params.seed, styles.get(plan.model), check))
-        return Artifact("midi", midi.write(piece), ".mid", piece.title, told(piece, plan)), len(plan.bars)
+        return Artifact("midi", midi.write(piece), ".mid", piece.title, told(piece, plan)), plan
 
     def sound(self, params: ComposeParams, data: bytes, notes: list[str], ctx: RunContext) -> list[Artifact]:
         """By music.render, where there is one; a piece that can't be played stays a piece."""

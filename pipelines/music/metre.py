@@ -53,17 +53,27 @@ def bars_like(count: int, metre: tuple[int, int], start: int = 0) -> list[Bar]:
 
 
 def bars_of(piece: Piece) -> list[Bar]:
-    """Whole bars up to its end, by its metres. Raises ValueError where bars do not begin on the sixteenth grid."""
+    """Whole bars up to its end, by its metres; a bar in which the metre changes ends there. Raises ValueError where bars do not begin on the sixteenth grid."""
     found: list[Bar] = []
-    ends = [*(tick for tick, *_ in piece.metres[1:]), piece.length]
-    for (start, count, unit), end in zip(piece.metres, ends, strict=True):
+    changes = [*(tick for tick, *_ in piece.metres[1:]), None]
+    for (start, count, unit), change in zip(piece.metres, changes, strict=True):
         if start % STEP:
             raise ValueError(start)
         beats, at = beats_of(count, unit), start // STEP
-        while at * STEP < end:
-            found.append(Bar(at, beats))
+        while at * STEP < min(piece.length, piece.length if change is None else change):
+            found.append(Bar(at, beats if change is None else _until(beats, change // STEP - at)))
             at += sum(beats)
     return found or [Bar(0, beats_of(*piece.metres[0][1:]))]
+
+
+def _until(beats: tuple[int, ...], steps: int) -> tuple[int, ...]:
+    """What lies of a bar's beats in its first steps."""
+    found, left = [], steps
+    for beat in beats:
+        if left > 0:
+            found.append(min(beat, left))
+        left -= beat
+    return tuple(found)
 
 
 @dataclass(frozen=True)

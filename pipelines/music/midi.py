@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,14 @@ TEMPOS = (4.0, 900.0)  # quarters a minute that a piece may have; MIDI keeps hun
 DEEPEST = 16  # facts in facts
 MARK = "seisei-piece "  # what the format has no event for: facts of a piece, as a text event in its first track
 DRUM_CHANNEL = 9
+SUSTAIN, RESET = 64, 121  # controllers
+DOWN = 64  # from this value on a pedal is pressed
+LEFT_OUT = {  # of `facts["left_out"]`
+    "controllers": "Controllers, such as changes of loudness, were left out of this MIDI file; the sustain pedal is in the notes' lengths.",
+    "bends": "Bends of pitch were left out of this MIDI file.",
+    "system messages": "Messages to one make of instrument were left out of this MIDI file.",
+    "tempos": f"Tempos below {TEMPOS[0]:g} or above {TEMPOS[1]:g} quarters a minute were brought to the nearest of these.",
+}
 MAJORS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")  # seven flats … seven sharps
 MINORS = ("Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m")
 TEMPO, METRE, KEY, TEXT, NAME, MARKER, END = 0x51, 0x58, 0x59, 0x01, 0x03, 0x06, 0x2F  # kinds of meta events
@@ -47,7 +56,7 @@ def read_file(path: Path, place: str = "piece") -> Piece:
 def read(data: bytes, place: str = "piece") -> Piece:
     """The piece in a MIDI file, its times in ticks of 1/480 quarter. `read(write(piece)) == tidy(piece)`.
 
-    `facts["left_out"]` tells what notes alone do not hold (controllers, bends). Raises BadInput at the field `place`.
+    Notes under the sustain pedal last until it is lifted. `facts["left_out"]` tells what notes alone do not hold (controllers, bends). Raises BadInput at the field `place`.
     """
     if len(data) > MOST_BYTES:
         raise too_large(len(data), place)
@@ -61,6 +70,12 @@ def read(data: bytes, place: str = "piece") -> Piece:
     except _Damaged as error:
         raise BadInput(f"This MIDI file is damaged: {error}.", hint="Export it again from the program that made it.", field=place) from error
     return taken.piece()
+
+
+def lost(piece: Piece) -> list[str]:
+    """Sentences: what a file of another program held besides the notes of this piece."""
+    found = piece.facts.get("left_out")
+    return [LEFT_OUT[kind] for kind in found if kind in LEFT_OUT] if isinstance(found, list) and all(isinstance(kind, str) for kind in found) else []
 
 
 def too_large(size: int, place: str) -> BadInput:
@@ -169,6 +184,8 @@ class _Taken:
         self.keys: dict[int, str] = {}
         self.chords: dict[int, str] = {}
         self.facts: dict[str, Any] | None = None
+        self.pedals: dict[int, list[tuple[int, bool]]] = {}  # of each channel, for all tracks share it: (tick, pressed)
+        self.moves = 0  # of pedals
         self.left_out: set[str] = set()
         self.count = 0
         self.ends: list[int] = []
@@ -206,6 +223,9 @@ class _Taken:
                 line.notes.append(Note(start, first, max(1, tick - start), velocity))
         elif kind == 0xC0:
             line.programs.append((tick, first))
+        elif kind == 0xB0 and first in (SUSTAIN, RESET) and self.moves < MOST_NOTES:
+            self.moves += 1
+            self.pedals.setdefault(status & 15, []).append((tick, first == SUSTAIN and rest[0] >= DOWN))
         else:
             self.left_out.add("bends" if kind == 0xE0 else "controllers")
 
@@ -217,7 +237,10 @@ class _Taken:
     def _meta(self, number: int, tick: int, kind: int, body: bytes) -> None:
         """What can't be read is left out, as the format asks for."""
         if kind == TEMPO and len(body) == 3 and any(body) and not self.seconds_based:
-            self.tempos[tick] = min(TEMPOS[1], max(TEMPOS[0], round(60e6 / int.from_bytes(body, "big"), 2)))
+            tempo = round(60e6 / int.from_bytes(body, "big"), 2)
+            self.tempos[tick] = min(TEMPOS[1], max(TEMPOS[0], tempo))
+            if self.tempos[tick] != tempo:
+                self.left_out.add("tempos")
         elif kind == METRE and len(body) >= 2 and body[0] and body[1] <= 6:
             self.metres[tick] = (body[0], 2 ** body[1])
         elif kind == KEY and len(body) == 2 and body[1] <= 1 and (body[0] + 7) % 256 <= 14:
@@ -257,11 +280,29 @@ class _Taken:
         first = min((note.start for note in line.notes), default=0)
         programs = [program for tick, program in line.programs if tick <= first] or [program for _, program in line.programs[:1]] or [0]
         drums = channel == DRUM_CHANNEL
+        notes = line.notes if drums else self._sustained(channel, line.notes)
         name = self.names.get(track, "")
         alone = sum(owner == track for owner, _ in lines) == 1
         if not alone or (not name and self.facts is None):
             name = " ".join(part for part in (name, "Drums" if drums else f"Voice {number}") if part)
-        return Voice(name, tuple(line.notes), programs[-1], drums)
+        return Voice(name, tuple(notes), programs[-1], drums)
+
+    def _sustained(self, channel: int, notes: list[Note]) -> list[Note]:
+        """Those that end while the pedal is down last until it is lifted, at the latest with the piece."""
+        moved = sorted(self.pedals.get(channel, ()), key=lambda one: one[0])
+        if not any(pressed for _, pressed in moved):
+            return notes
+        ticks = [tick for tick, _ in moved]
+        lifted = [max(self.ends)]  # of each movement, the last one first: the next tick at which the pedal is up
+        for tick, pressed in reversed(moved):
+            lifted.append(lifted[-1] if pressed else tick)
+        lifted.reverse()
+        found = []
+        for note in notes:
+            place = bisect_left(ticks, end := note.start + note.length) - 1
+            held = place >= 0 and moved[place][1]
+            found.append(replace(note, length=lifted[place] - note.start) if held and lifted[place] > end else note)
+        return found
 
 
 def _begun(found: dict[int, Any], before: Any) -> tuple[tuple[int, Any], ...]:

@@ -40,6 +40,7 @@ class Plan:
     chosen: tuple[int, ...] = ()  # voices that are written
     programs: tuple[int, ...] = ()
     swing: float = 0.0
+    notes: tuple[str, ...] = ()  # sentences: what was asked for and is left, what writes in place of what
 
     @property
     def network(self) -> bool:
@@ -60,23 +61,55 @@ class Plan:
 
 def plan_of(params: ComposeParams, given: Piece | None, learnt: Sequence[str] = ()) -> Plan:
     """Raises BadInput at the field. `learnt` are the names of styles that were learnt."""
-    preset = PRESETS[params.preset]
     if params.mode != "New" and given is None:
         raise BadInput(f"There is no piece for “{params.mode}”.", hint="Give a MIDI file, or choose a piece first.", field="piece")
+    params, notes = heeded(params, given)
+    preset = PRESETS[params.preset]
     if 0 < params.tempo < SLOWEST:
         raise BadInput(f"A tempo of {params.tempo:g} is too slow.", hint=f"Give at least {SLOWEST:g} quarters a minute, or 0.", field="tempo", fix=Fix.use("tempo", SLOWEST))
     key = parse_key(params.key) if params.key.strip() else key_of_piece(given) if given else parse_key(preset.key)
     metre = _metre(params, preset, given)
     bars, fresh = _bars(params, preset, metre, given)
     typed = _typed(params, preset, key, fresh)
-    model = _model(params, preset, given, learnt)
+    model, told = _model(params, preset, given, learnt)
     parts, programs = _parts(params, preset, model, given)
     found = Plan(
         params, preset, model, key, _tempo(params, preset, given), metre, parts, bars, fresh, _locked(params, preset, key, typed), typed, given,
-        melody_of(given) if given and params.mode in ("New", "Harmonise") else -1, _chosen(params, given, parts), programs, _swing(params, preset, given),
+        melody_of(given) if given and params.mode in ("New", "Harmonise") else -1, _chosen(params, given, parts), programs, _swing(params, preset, given), (*notes, *told),
     )  # fmt: skip
     _check_size(found)
     return found
+
+
+OWN_TEMPO = "The piece keeps its own tempo; only notes are written."
+OWN_METRE = "The piece keeps its own metre; only notes are written."
+OWN_VOICES = "The piece keeps its own number of voices; only notes are written."
+OWN_INSTRUMENTS = "The piece keeps its own instruments; only notes are written."
+
+
+def heeded(params: ComposeParams, given: Piece | None) -> tuple[ComposeParams, list[str]]:
+    """What of the settings a task heeds, with a sentence for each that is left. A form sends all it holds with every task: what belongs to a piece as a whole stays the piece's own where only some of its
+    notes are written, its mood too, which a form always holds. A continuation may have a tempo and a metre of its own."""
+    if given is None or params.mode not in ("Continue", "Repaint", "Variation"):
+        return params, []
+    found: dict[str, object] = {"instruments": ""}
+    notes = [] if _same_instruments(params.instruments, given) else [OWN_INSTRUMENTS]
+    if params.mode != "Continue":
+        metre = f"{given.metres[0][1]}/{given.metres[0][2]}"
+        asked = ((OWN_TEMPO, round(params.tempo, 2) not in (0, given.tempos[0][1])), (OWN_METRE, params.metre not in ("Automatic", metre)), (OWN_VOICES, params.voices not in (0, len(given.voices))))
+        notes += [note for note, another in asked if another]
+        mood = given.facts.get("preset")
+        found |= {"tempo": 0.0, "metre": "Automatic", "voices": 0, "preset": mood if isinstance(mood, str) and mood in PRESETS else params.preset}
+    return params.model_copy(update=found), notes
+
+
+def _same_instruments(text: str, given: Piece) -> bool:
+    """Whether they are those that the piece has, or none are asked for."""
+    try:
+        asked = parse_instruments(text, len(given.voices))
+    except BadInput:
+        return False
+    return all(program in (-1, voice.program) or voice.drums for program, voice in zip(asked, given.voices, strict=True))
 
 
 def _tempo(params: ComposeParams, preset: Preset, given: Piece | None) -> float:
@@ -91,15 +124,11 @@ def _swing(params: ComposeParams, preset: Preset, given: Piece | None) -> float:
 
 
 def _metre(params: ComposeParams, preset: Preset, given: Piece | None) -> tuple[int, int]:
-    asked = parse_metre(params.metre) if params.metre != "Automatic" else None
-    if params.mode in ("Repaint", "Variation") and given:
-        own = given.metres[0][1:]
-        if asked and asked != own:
-            raise BadInput(f"This piece is in {own[0]}/{own[1]}.", hint="Leave the metre to the piece.", field="metre", fix=Fix.use("metre", "Automatic"))
-        return own
-    if asked:
-        return asked
-    return given.metres[-1][1:] if given and params.mode != "New" else parse_metre(preset.metre)
+    if params.metre != "Automatic":
+        return parse_metre(params.metre)
+    if given and params.mode != "New":
+        return given.metres[0 if params.mode in ("Repaint", "Variation") else -1][1:]
+    return parse_metre(preset.metre)
 
 
 def _bars(params: ComposeParams, preset: Preset, metre: tuple[int, int], given: Piece | None) -> tuple[tuple[Bar, ...], tuple[Bar, ...]]:
@@ -176,19 +205,29 @@ def monophonic(voice: Voice) -> bool:
     return all(first.start + first.length <= then.start for first, then in zip(voice.notes, voice.notes[1:], strict=False))
 
 
-def _model(params: ComposeParams, preset: Preset, given: Piece | None, learnt: Sequence[str]) -> str:
-    """Raises BadInput for a name that is none, and for a network that can't write this piece."""
+NOT_KNOWN = f"What made this piece is not known: “{BAND}” goes on with it."
+INSTEAD = f"“{BAND}” wrote this instead."
+
+
+def _model(params: ComposeParams, preset: Preset, given: Piece | None, learnt: Sequence[str]) -> tuple[str, list[str]]:
+    """With a sentence where another one than the mood's, or the piece's own, stands in. Raises BadInput for a name that is none, and for a network that can't write this piece."""
     asked = params.model if params.model.strip() else "Automatic"
     if asked not in MODELS and asked not in learnt:
         raise BadInput(f"There is no model “{asked}”.", hint=f"Use one of: {', '.join((*MODELS, *learnt))}.", field="model", fix=Fix.use("model", "Automatic"))
     if asked == "Automatic":
-        told = given.facts.get("model") if given and params.mode in ("Continue", "Repaint", "Variation") else preset.model
-        asked = told if isinstance(told, str) and (told in MODELS or told in learnt) else BAND
-        reason = _no_network(params, given)
-        return BAND if asked == "Automatic" or (asked not in (BAND, VOICES) and reason) else asked
+        return _own_model(params, preset, given, learnt)
     if asked not in (BAND, VOICES) and (reason := _no_network(params, given)):
         raise BadInput(reason, hint=f"Choose “{BAND}”.", field="model", fix=Fix.use("model", BAND))
-    return asked
+    return asked, []
+
+
+def _own_model(params: ComposeParams, preset: Preset, given: Piece | None, learnt: Sequence[str]) -> tuple[str, list[str]]:
+    """What made the piece, or the mood's; with the reason where that can't be."""
+    told = given.facts.get("model") if given and params.mode in ("Continue", "Repaint", "Variation") else preset.model
+    if not isinstance(told, str) or told == "Automatic" or (told not in MODELS and told not in learnt):
+        return BAND, [NOT_KNOWN] if params.mode != "Variation" else []
+    reason = _no_network(params, given) if told not in (BAND, VOICES) else ""
+    return (BAND, [f"{reason} {INSTEAD}"]) if reason else (told, [])
 
 
 def _no_network(params: ComposeParams, given: Piece | None) -> str:
@@ -224,7 +263,8 @@ def _parts(params: ComposeParams, preset: Preset, model: str, given: Piece | Non
         raise BadInput(f"There are {len(ranges)} ranges for {len(parts)} voices.", hint="Give one for each voice, or fewer.", field="ranges")
     parts = tuple(replace(part, low=asked[0], high=asked[1]) if asked and not part.drums else part for part, asked in zip(parts, [*ranges, *[None] * (len(parts) - len(ranges))], strict=True))
     if params.density:
-        parts = tuple(replace(part, density=min(1.0, max(0.03, part.density * params.density / preset.density))) for part in parts)
+        own = preset.density if given is None else next((part.density for part in parts if part.role == "melody"), preset.density)
+        parts = tuple(replace(part, density=min(1.0, max(0.03, part.density * params.density / own))) for part in parts)
     programs = parse_instruments(params.instruments, len(parts))
     return parts, tuple(-1 if part.drums else program for part, program in zip(parts, programs, strict=True))
 

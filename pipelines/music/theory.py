@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -236,23 +237,25 @@ def _pointed(message: str, text: str, at: int, place: str) -> BadInput:
 # -- chords of notes -------------------------------------------------------------------------------------------
 
 NAMED = ("", "m", "7", "m7", "maj7", "dim", "m7b5", "dim7", "aug", "sus4", "6", "m6", "sus2", "5")
+FOUND = "found"  # as a piece's fact "chords": its chords' names were found in its notes
+
+
+@lru_cache(maxsize=1)
+def _tones() -> Any:
+    """(12 · NAMED, 12): which pitch classes each chord has, root by root."""
+    return np.array([[float((tone - root) % 12 in QUALITIES[quality]) for tone in range(12)] for root in range(12) for quality in NAMED])
 
 
 def name_chord(weights: Sequence[float], bass: int = -1, flats: bool = False) -> str:
     """The chord whose tones hold most of the twelve weights, fewer tones and the bass as root preferred; "N.C." for silence."""
-    total = float(sum(weights))
-    if total <= 0:
+    held = np.asarray(weights, float)
+    if held.sum() <= 0:
         return NO_CHORD
-    best, name = -1.0, NO_CHORD
-    for root in range(12):
-        for rank, quality in enumerate(NAMED):
-            tones = [(root + step) % 12 for step in QUALITIES[quality]]
-            inside = sum(weights[tone] for tone in tones) / total
-            absent = sum(weights[tone] <= 0 for tone in tones)
-            score = inside - 0.12 * absent - 0.02 * len(tones) - 0.004 * rank + 0.06 * (bass == root) + 0.05 * weights[root] / total
-            if score > best:
-                best, name = score, (FLATS if flats else SHARPS)[root] + quality
-    return name
+    tones, held = _tones(), held / held.sum()
+    root, rank = np.repeat(np.arange(12), len(NAMED)), np.tile(np.arange(len(NAMED)), 12)
+    scores = tones @ held - 0.12 * (tones @ (held <= 0)) - 0.02 * tones.sum(axis=1) - 0.004 * rank + 0.06 * (root == bass) + 0.05 * held[root]
+    best = int(np.round(scores, 9).argmax())  # of equals the first
+    return (FLATS if flats else SHARPS)[root[best]] + NAMED[rank[best]]
 
 
 def spans_of(piece: Piece) -> list[tuple[int, int]]:
@@ -271,8 +274,8 @@ def beat_ticks(beats: int, unit: int) -> int:
 
 
 def chords_of(piece: Piece) -> list[tuple[int, str]]:
-    """Those written in it; else a name for each beat where the harmony changes, from all that sounds in it."""
-    if piece.chords:
+    """Those written in it; else a name for each beat where the harmony changes, from all that sounds in it now."""
+    if piece.chords and not chords_found(piece):
         return list(piece.chords)
     key = key_of_piece(piece)
     spans = spans_of(piece)
@@ -298,6 +301,18 @@ def chords_of(piece: Piece) -> list[tuple[int, str]]:
         if not found or found[-1][1] != name:
             found.append((start, name))
     return found if any(name != NO_CHORD for _, name in found) else []
+
+
+def chords_found(piece: Piece) -> bool:
+    """Whether its chords' names were found in its notes: they are no longer true once those change."""
+    return piece.facts.get("chords") == FOUND
+
+
+def named(piece: Piece) -> Piece:
+    """With the names of its chords: as written, else found in its notes as they are now, and marked so."""
+    if piece.chords and not chords_found(piece):
+        return piece
+    return replace(piece, chords=tuple(chords_of(piece)), facts=piece.facts | {"chords": FOUND})
 
 
 def out_of_key(chord: Chord, key: Key) -> list[str]:

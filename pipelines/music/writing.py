@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ import numpy as np
 
 from pipelines.music.band import Around, Writing, write_parts
 from pipelines.music.chorale import rows_of, sounding, write_chorale
-from pipelines.music.chords import NO_CHORD
+from pipelines.music.chords import NO_CHORD, parse_chord
 from pipelines.music.metre import Bar
 from pipelines.music.models.harmony import best_chords, chain, draw_chords
 from pipelines.music.models.parts import Play
 from pipelines.music.plan import Plan, given_melody
 from pipelines.music.score import STEP, TICKS, Note, Piece, Voice
-from pipelines.music.theory import chords_of
+from pipelines.music.theory import chords_found, chords_of, key_of_piece, named
 from pipelines.music.varying import varied
 
 FORM = "AABA"
@@ -40,7 +40,8 @@ def compose(plan: Plan, seed: int, weights: Path | None = None, check: Check = l
         names = harmony(plan, run, rng)
         chords += names
         line = plan.line(run, names)
-        work = Writing(line, rng, plan.params.temperature, plan.params.loop, run[-1] == plan.bars[-1], lambda share, number=number: check((number + share) / len(runs)), around(plan, run))  # type: ignore[misc]
+        final = run[-1] == plan.bars[-1]
+        work = Writing(line, rng, plan.params.temperature, plan.params.loop, final, lambda share, number=number: check((number + share) / len(runs)), around(plan, run, made))  # type: ignore[misc]
         wanted = [voice for voice in plan.chosen if not (plan.params.mode == "Harmonise" and voice == 0)]
         for voice, plays in write_parts(plan.parts, work, wanted).items():
             made[voice] += plays
@@ -67,25 +68,46 @@ def harmony(plan: Plan, run: Sequence[Bar], rng: Any) -> list[tuple[int, str]]:
         whole = plan.typed_chords(plan.fresh)
         return [item for item in _from(whole, run[0].start) if item[0] < run[-1].end]
     if plan.params.mode == "Repaint" and plan.given:
-        return [item for item in _from(underlying(plan), run[0].start) if item[0] < run[-1].end]
+        return _repainted(plan, run, rng)
     slots = _slots(plan, run)
     heard = [_heard(given_melody(plan), start, end) for start, end in slots]
     last = "open" if plan.params.loop else "home" if run[-1] == plan.bars[-1] else "free"
-    before = underlying(plan)[-1:] if plan.params.mode == "Continue" else []
-    draw = {"temperature": plan.params.temperature, "jazz": plan.preset.jazz}
+    known = underlying(plan) if plan.params.mode == "Continue" else []
+    draw = {"temperature": plan.params.temperature, "jazz": plan.preset.jazz, "onto": known[0][1] if known else ""}
     if np.any(heard):
         likeliest = plan.params.temperature <= 0.2
         names = best_chords(heard, plan.key, plan.locked) if likeliest else draw_chords(heard, plan.key, plan.locked, rng, last=last, **draw)  # type: ignore[arg-type]
     else:
-        names = _phrases(plan, slots, run, rng, last, before[0][1] if before else "", draw)
+        names = _phrases(plan, slots, run, rng, last, known[-1][1] if known else "", draw)
     found = [(start, name) for (start, _), name in zip(slots, names, strict=True)]
     return [item for place, item in enumerate(found) if place == 0 or item[1] != found[place - 1][1]]
 
 
+def _repainted(plan: Plan, run: Sequence[Bar], rng: Any) -> list[tuple[int, str]]:
+    """The piece's own chords; at the end of a loop, where they would close and nothing untouched sounds over them, the last bar's are drawn so that they lead to the first one."""
+    whole = underlying(plan)
+    own = [item for item in _from(whole, run[0].start) if item[0] < run[-1].end]
+    last, start = run[-1], run[-1].start
+    all_anew = all(number in plan.chosen for number, part in enumerate(plan.parts) if not part.drums)
+    closes = _root(own[-1][1]) in {_root(whole[0][1]), plan.key.tonic} - {-1}
+    if not (plan.params.loop and closes and all_anew) or last != plan.bars[-1] or last == plan.bars[0]:
+        return own
+    slots = _slots(plan, [last])
+    before = next((name for step, name in reversed(whole) if step < start), NO_CHORD)
+    names = draw_chords([np.zeros(12)] * len(slots), plan.key, plan.locked, rng, temperature=plan.params.temperature, jazz=plan.preset.jazz, last="open", onto=whole[0][1], before=before)
+    return [item for item in own if item[0] < start] + [(first, name) for (first, _), name in zip(slots, names, strict=True)]
+
+
+def _root(name: str) -> int:
+    return -1 if name == NO_CHORD else parse_chord(name).root
+
+
 def underlying(plan: Plan) -> list[tuple[int, str]]:
-    """(step, name) of the given piece's chords: as written; else for each half bar the likeliest under all its voices, by Viterbi."""
-    if plan.given is None or plan.given.chords:
-        return steps(plan.given.chords) if plan.given else []
+    """(step, name) of the given piece's chords: as written, or found when it was composed here; else for each half bar the likeliest under all its voices, by Viterbi."""
+    if plan.given is None:
+        return []
+    if plan.given.chords and ("model" in plan.given.facts or not chords_found(plan.given)):
+        return steps(chords_of(plan.given))
     own = [bar for bar in plan.bars if bar.start * STEP < plan.given.length]
     starts = [start for bar in own for start in (bar.beat_starts[:: max(1, len(bar.beats) // 2)] if len(bar.beats) % 2 == 0 else [bar.start])]
     notes = [note for voice in plan.given.voices if not voice.drums for note in voice.notes]
@@ -156,8 +178,8 @@ def _phrases(plan: Plan, slots: list[tuple[int, int]], run: Sequence[Bar], rng: 
 # -- what stands around ----------------------------------------------------------------------------------------
 
 
-def around(plan: Plan, run: Sequence[Bar]) -> dict[int, Around]:
-    """For each voice what sounds before and behind the stretch, and a given melody inside it."""
+def around(plan: Plan, run: Sequence[Bar], made: Mapping[int, Sequence[Play]]) -> dict[int, Around]:
+    """For each voice what sounds before and behind the stretch, and a given melody inside it. `made` are the plays of earlier stretches."""
     if plan.given is None:
         return {}
     if plan.params.mode in ("New", "Harmonise"):
@@ -169,9 +191,17 @@ def around(plan: Plan, run: Sequence[Bar]) -> dict[int, Around]:
     for number, voice in enumerate(plan.given.voices):
         before = [note for note in voice.notes if note.start < start]
         after = next((note.pitch for note in voice.notes if note.start >= end), -1)
+        if plan.params.loop and run[-1] == plan.bars[-1]:
+            after = _beginning(plan, voice, run, made[number])
         blocked = max((-(-(note.start + note.length) // STEP) for note in before), default=0)
         found[number] = Around(tuple(note.pitch for note in before[-2:]), after, blocked=blocked)
     return found
+
+
+def _beginning(plan: Plan, voice: Voice, run: Sequence[Bar], made: Sequence[Play]) -> int:
+    """The pitch with which a voice of a loop begins again behind the stretch; -1 where the stretch itself begins the piece."""
+    begun = [(note.start, note.pitch) for note in voice.notes if not written(plan, note.start)] + [(start * STEP, pitch) for start, _, pitch, _ in made]
+    return min(begun)[1] if begun and run[0] != plan.bars[0] else -1
 
 
 # -- joining ---------------------------------------------------------------------------------------------------
@@ -234,7 +264,7 @@ def written(plan: Plan, tick: int) -> bool:
 
 
 def finished(plan: Plan, voices: Sequence[tuple[Note, ...]], chords: Sequence[tuple[int, str]] | None) -> Piece:
-    """The piece with its names, instruments, tempo, metre, key, chords and facts. `chords` None leaves those of the given piece."""
+    """The piece with its names, instruments, tempo, metre, key, chords and facts. `chords` None leaves those of the given piece, or, where they were found in its notes, finds them anew."""
     given = plan.given if plan.params.mode in ("Continue", "Repaint", "Variation") else None
     programs = [asked if asked >= 0 else part.program for part, asked in zip(plan.parts, plan.programs, strict=True)]
     sung = tuple(Voice(part.name, notes, program, part.drums) for part, notes, program in zip(plan.parts, voices, programs, strict=True))
@@ -243,13 +273,23 @@ def finished(plan: Plan, voices: Sequence[tuple[Note, ...]], chords: Sequence[tu
     facts = {"key": plan.key.name, "model": plan.model, "preset": plan.params.preset, "swing": plan.swing, "loop": plan.params.loop, "parts": [[part.role, part.style, part.name] for part in plan.parts]}
     if given is None:
         return Piece(sung, length, ((0, plan.tempo),), ((0, *plan.metre),), ((0, key),), _ticks(chords or ()), plan.params.preset, facts)
-    tempos = ((0, plan.tempo),) if plan.params.tempo else given.tempos
-    metres = given.metres
-    if plan.params.mode == "Continue" and metres[-1][1:] != plan.metre:
-        metres = (*metres, (plan.fresh[0].start * STEP, *plan.metre))
-    keys = ((0, key),) if plan.params.key else given.keys
-    own = given.chords if chords is None else _merged(plan, given, chords)
-    return Piece(sung, length, tempos, metres, keys, own, given.title, {name: value for name, value in given.facts.items() if name != "left_out"} | facts)
+    tempos, metres, keys = given.tempos, given.metres, given.keys
+    if plan.params.mode == "Continue":
+        start = plan.fresh[0].start * STEP
+        tempos = _changed(tempos, start, (plan.tempo,)) if plan.params.tempo else tempos
+        metres = _changed(metres, start, plan.metre)
+        keys = _changed(keys, start, (key,)) if plan.params.key and keys else keys
+    else:
+        facts["key"] = key_of_piece(given).name
+    kept = {name: value for name, value in given.facts.items() if name != "left_out" and (name != "chords" or chords is None)}
+    piece = Piece(sung, length, tempos, metres, keys, given.chords if chords is None else _merged(plan, given, chords), given.title, kept | facts)
+    return named(piece) if chords_found(piece) else piece
+
+
+def _changed(changes: tuple[Any, ...], tick: int, value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """With another value from a tick on, where it is another."""
+    before = tuple(change for change in changes if change[0] < tick)
+    return before if before[-1][1:] == value else (*before, (tick, *value))
 
 
 def _ticks(chords: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
@@ -259,13 +299,16 @@ def _ticks(chords: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
 
 def _merged(plan: Plan, given: Piece, chords: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
     """The given piece's chords outside of the written bars, the new ones inside."""
-    own = [(tick, name) for tick, name in chords_of(given) if not written(plan, tick)]
-    whole = dict(own) | {step * STEP: name for step, name in chords}
+    known = dict(chords_of(given))
+    whole = {tick: name for tick, name in known.items() if not written(plan, tick)} | {step * STEP: name for step, name in chords}
     for run in _runs(plan.fresh):
         end = run[-1].end * STEP
-        if end < given.length and end not in whole and (before := [name for tick, name in chords_of(given) if tick <= end]):
+        if end < given.length and end not in whole and (before := [name for tick, name in known.items() if tick <= end]):
             whole[end] = before[-1]
-    found = sorted(whole.items())
+    found: list[tuple[int, str]] = []
+    for tick, name in sorted(whole.items()):
+        if tick in known or not found or found[-1][1] != name:  # where a stretch begins or ends the chord may go on
+            found.append((tick, name))
     return tuple(found if not found or found[0][0] == 0 else [(0, NO_CHORD), *found])
 
 
@@ -293,11 +336,18 @@ def _by_network(plan: Plan, seed: int, weights: Path | None, check: Check) -> Pi
                 free[row] = _free(plan, given[row], total)
     line = plan.line(plan.fresh, chords)
     plays = write_chorale(plan, line, free, given, bool(chords), seed, weights, check)
-    made = {number: _dynamics(plan, plays[row]) for number, row in enumerate(rows)}
-    piece = finished(plan, joined(plan, made), chords)
-    if plan.typed or plan.params.mode == "Repaint":
-        return piece if plan.typed else replace(piece, chords=plan.given.chords if plan.given else ())
-    return replace(piece, chords=tuple(_ticks(steps(chords_of(replace(piece, chords=()))))))
+    voices = joined(plan, {number: _dynamics(plan, plays[row]) for number, row in enumerate(rows)})
+    piece = finished(plan, voices, chords)
+    return piece if plan.typed else _named_anew(plan, piece, voices)
+
+
+def _named_anew(plan: Plan, piece: Piece, voices: Sequence[tuple[Note, ...]]) -> Piece:
+    """The network chooses its chords note by note: they are named after it. Names that were written beside untouched bars stay."""
+    found = named(replace(piece, chords=()))
+    if plan.given is None or plan.params.mode in ("New", "Harmonise") or not plan.given.chords or chords_found(plan.given):
+        return found
+    heard = [item for run in _runs(plan.fresh) for item in _from(steps(found.chords), run[0].start) if item[0] < run[-1].end]
+    return finished(plan, voices, heard)
 
 
 def _free(plan: Plan, notes: Sequence[Note], total: int) -> Any:

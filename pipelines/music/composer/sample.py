@@ -144,12 +144,13 @@ def sample(
     weights: Path | None = None,
     player: Player | None = None,
     check: Callable[[float], None] = lambda share: None,
+    until: int | None = None,
 ) -> Any:
     """(4, steps) tokens of soprano, alto, tenor, bass; the same for the same arguments, bit for bit.
 
     fixed: (4, steps), FREE or the token that must be; fix whole notes, with their HOLDs. allowed: (4, steps, 128), pitches that may sound there; where none may, the voice rests.
     voices: those that are False are silent; None = those that the weights were made of. density: -1 fewer … 1 more notes. weights: a learnt style's file; or `player`, one that is in memory.
-    check(share done) is called at each step and may raise. Raises ModelBroken.
+    check(share done) is called at each step and may raise. until: only so many steps are drawn, behind them all rests. Raises ModelBroken.
     """
     player = player or load(weights)
     steps = frame.steps
@@ -162,7 +163,7 @@ def sample(
     chance = np.random.Generator(np.random.PCG64(seed)).random((steps, VOICES))
     tokens = np.full((VOICES, steps), REST, np.int16)
     draw = _Draw(frame, fixed, allowed, max(temperature, 0.01), top_p, density, rules, player.rests, chance, tokens, np.full(VOICES, FREE), player.recall, Memory(frame))
-    for step in range(steps):
+    for step in range(steps if until is None else until):
         check(step / steps)
         draw.begin(step)
         reading.step(step, draw.choose)

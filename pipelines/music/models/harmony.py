@@ -80,10 +80,13 @@ def chain(key: Key, locked: bool, jazz: bool = False) -> tuple[tuple[str, ...], 
     return tuple(names), table / table.sum(axis=1, keepdims=True)
 
 
-def draw_chords(slots: Sequence[Any], key: Key, locked: bool, rng: Any, *, temperature: float = 1.0, jazz: bool = False, last: str = "home", before: str = "", fixed: dict[int, str] | None = None) -> list[str]:
+def draw_chords(
+    slots: Sequence[Any], key: Key, locked: bool, rng: Any, *, temperature: float = 1.0, jazz: bool = False, last: str = "home", onto: str = "", before: str = "", fixed: dict[int, str] | None = None
+) -> list[str]:
     """A chord name for each slot. `slots` are twelve weights of the melody that sounds there (zeros: nothing).
 
-    `last`: "home" ends on the tonic, "open" on what leads back to the first chord, "free" anywhere. `before` is the chord that went before; `fixed` are chords that are known.
+    `last`: "home" ends on the tonic, "open" on what leads to the chord `onto` (the tonic's, where it is none of the key's) and is neither, "free" anywhere. `before` is the chord that went before; `fixed` are
+    chords that are known.
     """
     names, table = chain(key, locked, jazz)
     heard = np.array([[emission(parse_chord(name), weights, key) for name in names] for weights in slots])
@@ -92,12 +95,13 @@ def draw_chords(slots: Sequence[Any], key: Key, locked: bool, rng: Any, *, tempe
         heard[place, names.index(name)] = 1
     if before in names:
         heard[0] *= table[names.index(before)]
-    elif 0 not in (fixed or {}):
+    elif not before and 0 not in (fixed or {}):
         heard[0] *= np.array([4.0] + [1.0] * (len(names) - 1)) if np.any(slots[0]) else np.array([1.0] + [0.02] * (len(names) - 1))
     if last == "home":
         heard[-1] *= np.array([1.0] + [1e-4] * (len(names) - 1))
     elif last == "open":
-        heard[-1] *= table[:, 0] * np.array([0.02] + [1.0] * (len(names) - 1))
+        goal = names.index(onto) if onto in names else 0
+        heard[-1] *= table[:, goal] * np.where(np.isin(np.arange(len(names)), (0, goal)), 1e-4, 1.0)
     return [names[place] for place in _sampled(heard, table, rng, temperature)]
 
 

@@ -102,8 +102,8 @@ def _shift(odds: Any, wanted: float) -> float:
     return (low + high) / 2
 
 
-def draw(weights: Any, pitches: Sequence[int], tonic: int, rng: Any, *, before: Sequence[int] = (), temperature: float = 1.0) -> list[int]:
-    """One pitch for each row of `weights` (notes, pitches): 0 is forbidden; each row has something above 0. `before` are the pitches that went before, the last one last.
+def draw(weights: Any, pitches: Sequence[int], tonic: int, rng: Any, *, before: Sequence[int] = (), after: int = -1, temperature: float = 1.0) -> list[int]:
+    """One pitch for each row of `weights` (notes, pitches): 0 is forbidden; each row has something above 0. `before` are the pitches that went before, the last one last; `after` comes behind (-1: nothing).
 
     Raises ValueError where a row forbids everything.
     """
@@ -118,7 +118,15 @@ def draw(weights: Any, pitches: Sequence[int], tonic: int, rng: Any, *, before: 
     for row in weights[1:]:
         alpha = np.einsum("ij,ijk->jk", alphas[-1], moves) * row[None, :]
         alphas.append(alpha / alpha.sum())
+    if after >= 0:
+        alphas[-1] = alphas[-1] * _to(after, pitches, tonic) ** (1 / temperature)
     return _backwards(alphas, moves, pitches, rng)
+
+
+def _to(after: int, pitches: Sequence[int], tonic: int) -> Any:
+    """(before, now) -> probability that a known pitch comes next."""
+    known = [*pitches, *([after] if after not in pitches else [])]
+    return _moves(tuple(known), tonic)[: len(pitches), : len(pitches), known.index(after)]
 
 
 @lru_cache(maxsize=64)

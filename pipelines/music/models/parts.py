@@ -123,10 +123,10 @@ def arpeggio_part(figure: str, line: Line, low: int, high: int, density: float, 
     return found
 
 
-def bass_part(style: str, line: Line, low: int, high: int, density: float, rng: Any, before: int = -1) -> list[Play]:
-    """Patterns of root and fifth, a drone, or a walking bass, whose steps are drawn so that they arrive at the next chord."""
+def bass_part(style: str, line: Line, low: int, high: int, density: float, rng: Any, before: int = -1, after: int = -1, loops: bool = False) -> list[Play]:
+    """Patterns of root and fifth, a drone, or a walking bass, whose steps are drawn so that they arrive at the next chord, and at its end at `after`; where it `loops`, at its own beginning."""
     if style == "walking":
-        return _walking(line, low, high, rng, before)
+        return _walking(line, low, high, rng, before, after, loops)
     found: list[Play] = []
     for start, end, chord in line.spans():
         if chord is None:
@@ -156,14 +156,14 @@ def _bass_tone(tones: list[int], chord: Chord, mark: str) -> int:
     return min((pitch for pitch in tones if pitch != root), key=lambda pitch: abs(pitch - root - wanted), default=root)
 
 
-def _walking(line: Line, low: int, high: int, rng: Any, before: int) -> list[Play]:
+def _walking(line: Line, low: int, high: int, rng: Any, before: int, after: int, loops: bool) -> list[Play]:
     """One note a beat: the bass on each new chord, chord tones and steps between, and from below or above into the next one."""
     found: list[Play] = []
     last = before if before >= 0 else (low + high) // 2
     beats = [(start, bar.beats[number]) for bar in line.bars for number, start in enumerate(bar.beat_starts)]
     cut = [(first, then - first) for start, size in beats for first, then in pieces(line, start, start + size)]
     changes = {start for start, _, _ in line.spans()}
-    for step, size in cut:
+    for number, (step, size) in enumerate(cut, 1):
         chord = line.chord_at(step)
         if chord is None:
             continue
@@ -174,7 +174,8 @@ def _walking(line: Line, low: int, high: int, rng: Any, before: int) -> list[Pla
             options = [pitch for pitch in tones if pitch % 12 == chord.bass] or tones
         else:
             options = [pitch for pitch in tones if pitch != last] or tones
-        chances = np.array([np.exp(-abs(pitch - last) / 3.0) for pitch in options])
+        goal = (after if after >= 0 else found[0][2] if loops and found else -1) if number == len(cut) else -1
+        chances = np.array([np.exp(-(abs(pitch - last) + (abs(pitch - goal) if goal >= 0 else 0)) / 3.0) for pitch in options])
         last = options[int(rng.choice(len(options), p=chances / chances.sum()))]
         found.append((step, size, last, int(78 + rng.integers(-5, 6))))
     return found
@@ -183,20 +184,39 @@ def _walking(line: Line, low: int, high: int, rng: Any, before: int) -> list[Pla
 # -- four voices -----------------------------------------------------------------------------------------------
 
 
-def lay(line: Line, soprano: Callable[[int], int | None], ranges: Sequence[tuple[int, int]], slots: Sequence[tuple[int, int]], rng: Any, temperature: float = 1.0) -> list[tuple[int, ...]]:
-    """For each slot (start, end) the pitches of the lower voices, highest first: the cheapest way through, disturbed by the temperature. `soprano(step)` is the pitch above them."""
-    ways = [_ways(line, start, end, ranges, soprano(start)) for start, end in slots]
-    costs = [np.array([_own(way, line.chord_at(start), soprano(start)) for way in options]) + rng.gumbel(0, 0.9 * temperature, len(options)) for (start, _), options in zip(slots, ways, strict=True)]
+Behind = tuple[tuple[int, ...], int | None]  # what follows: the pitches of the lower voices, highest first, and the one above them
+
+
+def lay(
+    line: Line, soprano: Callable[[int], int | None], ranges: Sequence[tuple[int, int]], slots: Sequence[tuple[int, int]], rng: Any, temperature: float = 1.0, behind: Behind | None = None, loops: bool = False
+) -> list[tuple[int, ...]]:
+    """For each slot (start, end) the pitches of the lower voices, highest first: the cheapest way through, disturbed by the temperature. `soprano(step)` is the pitch above them.
+
+    The end leads to what is `behind`; where it `loops` and nothing is, to its own first slot.
+    """
+    tops = [soprano(start) for start, _ in slots]
+    ways = [_ways(line, start, end, ranges, top) for (start, end), top in zip(slots, tops, strict=True)]
+    costs = [np.array([_own(way, line.chord_at(start), top) for way in options]) + rng.gumbel(0, 0.9 * temperature, len(options)) for (start, _), options, top in zip(slots, ways, tops, strict=True)]
+    if loops and not behind:
+        first = _cheapest(ways, costs, tops)[0]
+        costs[0] = np.where(np.arange(len(ways[0])) == first, costs[0], np.inf)
+        behind = ways[0][first], tops[0]
+    if behind:
+        costs[-1] = costs[-1] + _moves(np.array(ways[-1]), np.array([behind[0]]), tops[-1], behind[1])[:, 0]
+    return [ways[place][number] for place, number in enumerate(_cheapest(ways, costs, tops))]
+
+
+def _cheapest(ways: Sequence[Sequence[tuple[int, ...]]], costs: Sequence[Any], tops: Sequence[int | None]) -> list[int]:
+    """Of each slot the number of the way that is taken."""
     best, back = costs[0], []
-    for place in range(1, len(slots)):
-        moves = _moves(np.array(ways[place - 1]), np.array(ways[place]), soprano(slots[place - 1][0]), soprano(slots[place][0]))
-        whole = best[:, None] + moves
+    for place in range(1, len(ways)):
+        whole = best[:, None] + _moves(np.array(ways[place - 1]), np.array(ways[place]), tops[place - 1], tops[place])
         back.append(whole.argmin(axis=0))
         best = whole.min(axis=0) + costs[place]
     at = [int(best.argmin())]
     for came in reversed(back):
         at.append(int(came[at[-1]]))
-    return [ways[place][number] for place, number in enumerate(reversed(at))]
+    return at[::-1]
 
 
 def _ways(line: Line, start: int, end: int, ranges: Sequence[tuple[int, int]], top: int | None) -> list[tuple[int, ...]]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from pipelines.music.sound.files import RATE, Samples
 from pipelines.music.sound.synth.modal import coloured
-from pipelines.music.sound.synth.tables import Spectrum, periods, read
+from pipelines.music.sound.synth.tables import Spectrum, Waves, periods, read
 
 POOL = 2**16  # frames of noise that go round without a seam
+BLOCK = 2**14  # frames that are made at once: they stay in a processor's near memory
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,27 @@ class Held:
             brightness = brightness * np.minimum(1, time / np.float32(max(0.02, 1.6 * self.attack)))
         brightness = brightness.astype(np.float32)
         waves, moved = periods(self.spectrum, round(hertz, 4)), self._moved(time, hertz, rng)
-        steps = np.arange(len(time), dtype=np.float64)
-        if len(self.unison) == 1 and not self.unison[0][1]:
-            both = read(waves, steps * (hertz / RATE) + moved)
-        else:
-            both = np.zeros((2, len(time)), np.complex64)
-            for cents, place in self.unison:
-                drift = 0.02 * len(self.unison) * np.sin(np.float32(2 * np.pi * (0.31 + 0.4 * rng.random())) * time + np.float32(6.3 * rng.random()))
-                one = read(waves, steps * (hertz * 2 ** (cents / 1200) / RATE) + (moved + drift + rng.random()))
-                angle = (place + 1) * np.pi / 4
-                both[0] += np.float32(np.cos(angle)) * one
-                both[1] += np.float32(np.sin(angle)) * one
-            both *= np.float32(1.2 / np.sqrt(len(self.unison)))
-        made = both.real + brightness * both.imag
+        drawn = rng.random((len(self.unison), 3)) if len(self.unison) > 1 or self.unison[0][1] else None
+        made = np.concatenate([self._waved(waves, hertz, slice(start, start + BLOCK), time, moved, brightness, drawn) for start in range(0, len(time), BLOCK)], axis=-1)
         if self.breath[0]:
             noise = breath(round(12 * np.log2(hertz / 440)) // 3, self.breath[1], self.breath[2])
             made += self.breath[0] * np.resize(np.roll(noise, -int(rng.integers(POOL))), len(time)) * (1 + np.exp(time * np.float32(-18)))
         if self.tremolo[1]:
             envelope = envelope * (1 - self.tremolo[1] * (0.5 - 0.5 * np.cos(2 * np.pi * self.tremolo[0] * time, dtype=np.float32)))
         made *= envelope
+        return made
+
+    def _waved(self, waves: Waves, hertz: float, part: slice, time: Samples, moved: Samples, brightness: Samples, drawn: Samples | None) -> Samples:
+        """(n,) or (2, n) of one part of the note: its copies, each with a drift of its own (how often, where it begins, where its period begins)."""
+        if drawn is None:
+            return _mixed(waves, hertz / RATE, part.start, moved[part], brightness[part])
+        made, loud, depth = np.zeros((2, len(time[part])), np.float32), 1.2 / np.sqrt(len(drawn)), np.float32(0.02 * len(drawn))
+        for (cents, place), (often, begins, ahead) in zip(self.unison, drawn, strict=True):
+            drift = depth * np.sin(np.float32(2 * np.pi * (0.31 + 0.4 * often)) * time[part] + np.float32(6.3 * begins))
+            one = _mixed(waves, hertz * 2 ** (cents / 1200) / RATE, part.start, moved[part] + drift + np.float32(ahead), brightness[part])
+            angle = (place + 1) * np.pi / 4
+            made[0] += np.float32(loud * np.cos(angle)) * one
+            made[1] += np.float32(loud * np.sin(angle)) * one
         return made
 
     def _envelope(self, time: Samples, frames: int, velocity: float) -> Samples:
@@ -91,6 +94,14 @@ class Held:
         if self.scoop:
             moved += np.float32(hertz * self.scoop * np.log(2) / 1200 * 0.05) * np.exp(time * np.float32(-20))
         return moved
+
+
+def _mixed(waves: Waves, turn: float, first: int, ahead: Samples, brightness: Samples) -> Samples:
+    """(n,): as much of the bright period as each moment wants."""
+    dark, more = read(waves, turn, ahead, first)
+    more *= brightness
+    dark += more
+    return dark
 
 
 @lru_cache(maxsize=256)

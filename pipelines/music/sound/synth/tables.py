@@ -15,6 +15,7 @@ import numpy as np
 from pipelines.music.sound.files import RATE
 
 SIZE = 4096
+BETWEEN = 20  # bits of a cycle's 32 that lie between two of its places
 HIGHEST = 0.45 * RATE
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,12 +36,12 @@ class Spectrum:
     drawbars: tuple[tuple[float, float], ...] = ()  # (number of the harmonic, amplitude)
 
 
-Waves = np.ndarray[Any, np.dtype[Any]]
+Waves = tuple[Array, Array, Array, Array]
 
 
 @lru_cache(maxsize=512)
-def periods(spectrum: Spectrum, hertz: float) -> tuple[Waves, Waves]:
-    """(SIZE,) each: the dark period as real part and what the bright one has besides as imaginary part, so that one look-up finds both; and the way to the next place. Both are equally loud."""
+def periods(spectrum: Spectrum, hertz: float) -> Waves:
+    """(SIZE,) each: the dark period, what the bright one has besides, and of both the way to the next place. Both periods are equally loud."""
     count = max(1, min(int(HIGHEST / hertz), SIZE // 4))
     number = np.arange(1, count + 1)
     amplitude = _amplitudes(spectrum, number)
@@ -48,8 +49,8 @@ def periods(spectrum: Spectrum, hertz: float) -> tuple[Waves, Waves]:
     cut = [shaped / np.sqrt(1 + (number * hertz / _cut(limit, hertz)) ** 4) for limit in (spectrum.dark, spectrum.bright)]
     phases = _phases(cut[1])  # the same for both: while one goes over into the other, no harmonic may go out
     dark, bright = (_period(amplitudes, phases) for amplitudes in cut)
-    both = (dark + 1j * (bright - dark)).astype(np.complex64)
-    return both, np.roll(both, -1) - both
+    dark, more = dark.astype(np.float32), (bright - dark).astype(np.float32)
+    return dark, more, np.roll(dark, -1) - dark, np.roll(more, -1) - more
 
 
 def _amplitudes(spectrum: Spectrum, number: Array) -> Array:
@@ -87,13 +88,21 @@ def _period(amplitude: Array, phases: Array) -> Array:
     return wave
 
 
-def read(waves: tuple[Waves, Waves], cycles: Array) -> Waves:
-    """(n,): the dark and the bright part of the period at `cycles` (n,), any numbers. Between two places of a period it is a straight line."""
-    place = cycles * SIZE
-    whole = np.floor(place)
-    share = (place - whole).astype(np.float32)
-    index = whole.astype(np.int64) & (SIZE - 1)
-    found = waves[1][index]
-    found *= share
-    found += waves[0][index]
-    return found
+def read(waves: Waves, turn: float, ahead: Array, first: int = 0) -> tuple[Array, Array]:
+    """(n,) each: the dark period and what the bright one has besides, from frame `first` on; `turn` cycles a frame and `ahead` (n,) more, fewer than 128. Between two places of a period it is a straight line.
+
+    Cycles are counted by 32 bits of a whole number, which go round by themselves: the first say which place, the others how far behind it.
+    """
+    phase = np.arange(first, first + len(ahead), dtype=np.uint32)
+    phase *= np.uint32(round(turn * 2**32) % 2**32)
+    phase += (ahead * np.float32(2**24)).astype(np.int32).view(np.uint32) << np.uint32(8)
+    index = (phase >> np.uint32(BETWEEN)).astype(np.intp)
+    phase &= np.uint32(2**BETWEEN - 1)
+    share = phase.astype(np.float32)
+    share *= np.float32(2.0**-BETWEEN)
+    dark, more, dark_on, more_on = (wave.take(index, mode="clip") for wave in waves)
+    dark_on *= share
+    more_on *= share
+    dark += dark_on
+    more += more_on
+    return dark, more
