@@ -48,16 +48,15 @@ def watch(studio: Running, seconds: float) -> tuple[dict[int, int], int]:
     """The worker's resident bytes by second of sound, and after the file is written."""
     job = studio.post("/api/v1/pipelines/music.audio", prompt="a calm piano", model="musicgen", seconds=seconds, seed=1)["id"]
     used: dict[psutil.Process, dict[int, int]] = defaultdict(dict)
-    workers = [psutil.Process(pid) for pid in studio.workers()]
     with urllib.request.urlopen(f"{studio.url}/api/v1/jobs/{job}/events", timeout=600) as answer:
         for event in (json.loads(line[6:]) for line in answer if line.startswith(b"data: ")):
             if event["type"] == "progress":  # its steps are tenths of a second of sound
-                for worker in workers:
+                for worker in map(psutil.Process, studio.workers()):  # they begin with the job
                     used[worker][event["step"] // 10] = worker.memory_info().rss
     assert event["type"] == "done" and event["summary"]["pace"], event
     made = studio.get(f"/api/v1/outputs/{event['outputs'][0]}")["metadata"]["facts"]
     assert made["seconds"] == seconds, made
-    busiest = max(workers, key=lambda worker: worker.cpu_times().user)
+    busiest = max(used, key=lambda worker: worker.cpu_times().user)
     return used[busiest], busiest.memory_info().rss
 
 

@@ -4,7 +4,7 @@ const SIGN = '<svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true"
 const STOP = '<svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true"><path fill="currentColor" d="M6 6h12v12H6z"/></svg>';
 const audio = new Audio(), REST = 300;  // milliseconds between two sentences
 const NOTHING = { sentences: [], begins: [], whole: '' };
-let row = -1, turn = 0, working = false, waiting = false, told = NOTHING, at = -1, rest = 0;  // `working`: the job goes on; `waiting`: nothing sounds; `at`: the sentence that sounds
+let row = -1, turn = 0, working = false, waiting = false, told = NOTHING, at = -1, rest = 0, seen = '';  // `working`: the job goes on; `waiting`: nothing sounds; `at`: the sentence that sounds
 const view = () => document.getElementById('chat-view');
 const answers = () => [...(view()?.querySelectorAll('.message-row') || [])];
 function show() {
@@ -43,8 +43,8 @@ function decorate() {
   show();
 }
 function answered() {
-  const answer = element.querySelector('i[data-turn]'); if (!answer || answer.dataset.seen) return;
-  answer.dataset.seen = '1';
+  const answer = element.querySelector('i[data-turn]'); if (!answer || answer.outerHTML === seen) return;
+  seen = answer.outerHTML;
   if (row < 0 || Number(answer.dataset.turn) !== turn) return;  // of a reading that was stopped meanwhile
   if (!answer.dataset.play) return end();
   told = JSON.parse(answer.dataset.play); working = !told.whole;
@@ -53,7 +53,7 @@ function answered() {
 audio.onended = () => { if (at === Infinity) end(); else rest = setTimeout(next, REST); };
 audio.onerror = () => { if (row < 0) return; if (at === Infinity) return end(); at--; waiting = true; if (told.whole) next(); };  // the sentence went when the whole came
 document.addEventListener('seisei-sound', (event) => { if (event.detail.playing && row >= 0) stop(); });  // one voice at a time
-new MutationObserver(answered).observe(element, { childList: true, subtree: true });
+new MutationObserver(answered).observe(element, { childList: true, subtree: true, attributes: true });  // the next answer of a stream may be the same node with other attributes
 let soon = false;
 new MutationObserver(() => { if (!soon) { soon = true; requestAnimationFrame(() => { soon = false; decorate(); }); } }).observe(document.body, { childList: true, subtree: true });
 decorate();
