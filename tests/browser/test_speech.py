@@ -152,25 +152,3 @@ def test_an_answer_sounds_sentence_by_sentence_and_is_kept_as_a_whole(page: Any,
     begins = studio.get(f"/api/v1/outputs/{whole['id']}")["metadata"]["facts"]["begins"]
     assert len(begins) > 2 and whole["id"] not in heard[0], "the first sentence sounded before the whole was there"
     assert all(whole["id"] not in one for one in heard[:-1]) and heard[-1] == f"/api/v1/outputs/{whole['id']}/file#t={begins[len(heard) - 1]:g}", "after it the rest, from where the next one begins"
-
-
-def test_the_voices_of_a_script_are_still_in_their_lists_after_a_reload(page: Any, studio: Running) -> None:
-    from playwright.sync_api import expect
-
-    open_speech(page)
-    page.fill("#speech-text textarea", "Anna: Hello.\nBen: Good evening.")
-    anna, ben = (page.get_by_label(name, exact=True).locator("visible=true").first for name in ("Anna", "Ben"))
-    anna.click()
-    page.get_by_role("option", name="Heart").first.click()
-    page.locator("#speech-go").click()
-    expect(page.locator("#speech-view .sound-player .words button")).to_have_count(2, timeout=90_000)
-    page.reload()
-    open_speech(page)
-    expect(page.locator("#speech-text textarea")).to_have_value("Anna: Hello.\nBen: Good evening.")
-    expect(anna).to_have_value("Heart · English · Apache-2.0")
-    expect(ben).to_have_value("By turns")
-    ben.click()
-    page.get_by_role("option", name="Heart").first.click()
-    page.locator("#speech-go").click()
-    asked = eventually(page, lambda: studio.get(f"/api/v1/outputs/{studio.get('/api/v1/outputs?pipeline=music.speech')[0]['id']}")["metadata"]["params"]["speakers"], lambda lines: "Ben = heart" in lines)
-    assert asked == ["Anna = heart", "Ben = heart"]
