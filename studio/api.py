@@ -50,7 +50,7 @@ from studio.memory.devices import has_bfloat16
 from studio.memory.manager import give_back
 from studio.metadata import parameters_text
 from studio.params import ExtensionParams, Params, ui
-from studio.pipeline import Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping, WarmsUp
+from studio.pipeline import ChangeText, Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping, WarmsUp
 from studio.settings import Settings
 from studio.simulation import (
     POKE,
@@ -85,6 +85,7 @@ __all__ = [
     "Cancelled",
     "Catalog",
     "Change",
+    "ChangeText",
     "ContextOverflow",
     "Desk",
     "Diverged",

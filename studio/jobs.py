@@ -324,7 +324,12 @@ class JobQueue:
             params = pipeline.Params.parse(params.model_dump() | {"prompt": expanded(prompt, getattr(params, "seed", 0))})
         if not isinstance(pipeline, ReadsText):
             return params
-        mapped: Params = pipeline.map_text(params, lambda text: self.hooks.chain("on_text_input", "text", text, pipeline_id=pipeline.id, extras=extras))
+
+        def changed(text: str, accept: Callable[[str], object] = lambda text: None) -> str:
+            made: str = self.hooks.chain("on_text_input", "text", text, accept, pipeline_id=pipeline.id, extras=extras)
+            return made
+
+        mapped: Params = pipeline.map_text(params, changed)
         return mapped
 
     def _row(self, job: Job) -> dict[str, Any]:

@@ -145,11 +145,17 @@ class Pipeline(Protocol):
     def run(self, params: Any, ctx: RunContext) -> Result: ...
 
 
+class ChangeText(Protocol):
+    """Passes a text through the hook. What `accept` raises a StudioError for is refused with the name of the extension that made it."""
+
+    def __call__(self, text: str, accept: Callable[[str], object] = ...) -> str: ...
+
+
 @runtime_checkable
 class ReadsText(Protocol):
     """A pipeline whose params hold text that a person wrote for a model; the hook on_text_input changes it."""
 
-    def map_text(self, params: Any, change: Callable[[str], str]) -> Any:
+    def map_text(self, params: Any, change: ChangeText) -> Any:
         """The params with each such text changed: the same text always in the same way."""
 
 

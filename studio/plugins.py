@@ -141,8 +141,8 @@ class Hooks:
             found.extend((plugin, item) for item in answer or [])
         return found
 
-    def chain(self, name: str, value_name: str, value: Any, **args: Any) -> Any:
-        """Pass the value through all; a failing transform fails the job and names its extension."""
+    def chain(self, name: str, value_name: str, value: Any, accept: Callable[[Any], object] = lambda value: None, **args: Any) -> Any:
+        """Pass the value through all; a failing transform fails the job and names its extension, as does one of which `accept` raises a StudioError."""
         assert name in CHAIN, name
         for plugin, call in self._calls(name):
             try:
@@ -158,7 +158,7 @@ class Hooks:
                     hint="Switch it off in ⚙ Extensions, or try again.",
                     traceback=traceback.format_exc(),
                 ) from error
-            value = changed
+            value = _accepted(plugin, changed, accept)
         return value
 
     def notify(self, name: str, **args: Any) -> None:
@@ -286,6 +286,14 @@ class Hooks:
 def reason(error: Exception) -> str:
     """Why a call failed: a HookError is a sentence already, an exception is named."""
     return str(error) if isinstance(error, HookError) else f"{type(error).__name__}: {error}"
+
+
+def _accepted(plugin: str, value: Any, accept: Callable[[Any], object]) -> Any:
+    try:
+        accept(value)
+    except StudioError as error:
+        raise ExtensionFailed(f"What the extension “{plugin}” made of the text can't be used: {error.message}", hint="Switch it off in ⚙ Extensions, or try again.") from error
+    return value
 
 
 def _import_folder(folder: Path, module: str) -> ModuleType:

@@ -57,7 +57,11 @@ SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures
     "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
     "RTDetrForObjectDetection": "detector", "RTDetrV2ForObjectDetection": "detector", "DetrForObjectDetection": "detector", "YolosForObjectDetection": "detector",
 }  # fmt: skip
-SPEAKING = ("VitsModel", "SpeechT5ForTextToSpeech", "BarkModel")  # transformers' classes that speak a text
+SPEAKING = (  # transformers' classes that speak a text; which of them are spoken with is the pipeline's to say
+    "VitsModel", "SpeechT5ForTextToSpeech", "BarkModel", "FastSpeech2ConformerWithHifiGan", "FastSpeech2ConformerModel", "CsmForConditionalGeneration", "SeamlessM4TModel", "SeamlessM4TForTextToSpeech",
+    "SeamlessM4Tv2Model", "SeamlessM4Tv2ForTextToSpeech", "DiaForConditionalGeneration", "GradiumPhononTTSForConditionalGeneration", "HiggsAudioV2ForConditionalGeneration", "PocketTTSForConditionalGeneration",
+    "VibeVoiceForConditionalGeneration",
+)  # fmt: skip
 HDF5_END = {0: 40, 1: 44, 2: 28, 3: 28}  # version of the superblock: where it tells the file's length
 Shapes = dict[str, list[int]]
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}

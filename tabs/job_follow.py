@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from studio import ui
-from studio.api import FINAL, Cancelled, Done, Event, Failed, Loading, Preview, Progress, Queued, Saved, Studio, StudioError
+from studio.api import FINAL, Cancelled, Done, Event, Failed, Loading, Need, Preview, Progress, Queued, Saved, Studio, StudioError
 from tabs.stops import Stops
 
 UPDATE_SECONDS = 0.1
@@ -141,3 +141,27 @@ def duration(seconds: float) -> tuple[str, str]:
     if seconds < 5400:
         return "about {n} min", f"{round(seconds / 60)}"
     return "about {n} h", f"{seconds / 3600:.1f}"
+
+
+def size(number: int) -> str:
+    return f"{number / 2**30:.1f} GB" if number >= 2**30 else f"{number / 2**20:.0f} MB"
+
+
+def memory_words(studio: Studio, need: Need, lang: str) -> list[str]:
+    """Whether a job fits into the memory for models, and what is slower so that it does."""
+    say = studio.words.say
+    used, budget = need.weight_bytes + need.working_bytes, studio.jobs.worker_status()["budget_bytes"]
+    told = say(lang, "Fits: {used} of {all}" if used <= budget else "Too large: {used} of {all}", used=size(used), all=size(budget))
+    return [told, *(say(lang, word) for word in need.facts.get("placement", []))]
+
+
+def verdict_html(studio: Studio, need: Need, lang: str) -> str:
+    """What stands beside the button of a job that takes a large model: memory, time, warnings."""
+    say = studio.words.say
+    if need.missing:
+        return html.escape(say(lang, need.missing))
+    told = memory_words(studio, need, lang)
+    if need.seconds >= 0:
+        key, number = duration(need.seconds)
+        told.append(say(lang, key, n=number))
+    return html.escape(" · ".join(told + [say(lang, note) for note in need.notes]))

@@ -11,7 +11,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Studio, StudioError
-from tabs.job_follow import Run
+from tabs.job_follow import Run, verdict_html
 from tabs.job_page import STREAMING
 from tabs.sound_view import Sound, SoundPage, sound_of
 
@@ -29,7 +29,8 @@ MODELS = (  # (name, hub id, about how large on the disk, licence as its page sa
     ("AudioLDM 2", "cvssp/audioldm2", "5 GB", "CC-BY-NC-SA 4.0: not for commercial use", "Sounds and music of about 10 s"),
     ("ACE-Step 1.5", "ACE-Step/acestep-v15-xl-turbo-diffusers", "12 GB", "Open (Apache-2.0 or MIT, by version)", "Songs with lyrics, minutes long; wants a graphics card"),
 )
-MELODY, CONTINUE = "Melody", "Continue"
+NEW, MELODY, CONTINUE = "New", "Melody", "Continue"
+MEASURED = ("model", "mode", "seconds", "count", "steps", "precision")
 
 
 class AudioPage(SoundPage):
@@ -59,6 +60,7 @@ class AudioPage(SoundPage):
                 self.extras = ui.extras(self.studio, AUDIO)
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("music-audio-told")
+                    self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="music-audio-verdict")
                     with gr.Row(equal_height=True):
                         self.build_go("Generate", "music-audio-go")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
@@ -93,13 +95,16 @@ class AudioPage(SoundPage):
 
     def listen(self) -> None:
         given = self.given
-        self.listen_job([self.go.click], given, {"sound": self.sound})
+        light = {name: self.controls[name] for name in MEASURED}
+        self.listen_job([self.go.click], given, {"sound": self.sound}).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
+        gr.on([control.change for control in light.values()], self.on_measure, inputs_kwargs=light, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
+        self.sound.upload(self.on_sound, [self.controls["model"], self.controls["mode"]], [self.controls["mode"]], **ui.QUICK)
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
         fitted = [*(self.controls[name] for name in self._fitted()), self.longer, self.melody]
         chosen = [self.controls[name] for name in ("model", "mode", "scheduler")]
         models = [self.empty, self.controls["model"], *fitted]
-        page.load(self.on_models, chosen, models, **ui.QUICK)
+        page.load(self.on_models, chosen, models, **ui.QUICK).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
         for tab in ui.around(self.view, gr.Tab):
             tab.select(self.on_back, [self.empty, *chosen], [self.view, *models], **ui.QUICK)
         self.controls["model"].change(self.on_model, chosen, fitted, **ui.QUICK)
@@ -152,13 +157,34 @@ class AudioPage(SoundPage):
     # -- a job -----------------------------------------------------------------------------------------------
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """What is not shown for the model is not asked for."""
-        family = self._family(str(given.get("model") or ""))
-        hidden = set(self.audio.some) - set(family.get("fields", self.audio.some))
-        values = ui.read_values(self.Params, {name: value for name, value in given.items() if name in self.controls and name not in hidden})
-        if values.get("mode") != "New" and given.get("audio"):
+        """A sound that is there is asked for in every mode: one that listens to none is refused."""
+        values = self._values(given)
+        if given.get("audio"):
             values["sound"] = self.studio.inputs(owner).keep(Path(given["audio"]).read_bytes(), "sound")
         return values, ui.read_extras(self.studio, AUDIO, given)
+
+    def _values(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What is not shown for the model is not asked for. Raises BadInput."""
+        family = self._family(str(given.get("model") or ""))
+        hidden = set(self.audio.some) - set(family.get("fields", self.audio.some))
+        return ui.read_values(self.Params, {name: value for name, value in given.items() if name in self.controls and name not in hidden})
+
+    def on_measure(self, request: gr.Request, **given: Any) -> str:
+        """Whether the model fits, and how long it will take by the pace of earlier sounds, beside Generate."""
+        lang = ui.lang(request)
+        if not self._family(""):
+            return ""  # the page itself says what to get
+        try:
+            need = self.studio.jobs.verdict(self.audio, self.Params.parse(self._values(given)))
+        except StudioError as error:
+            return html.escape(ui.error_text(self.studio, error, lang))
+        return verdict_html(self.studio, need, lang)
+
+    def on_sound(self, model: str, mode: str) -> Any:
+        """A sound was given while nothing listens to one: its melody is played where the model can, else it is gone on with, else what else the model makes of sounds."""
+        modes = self._family(model).get("modes", [])
+        listening = [name for name in (MELODY, CONTINUE, *modes) if name in modes and name != NEW]
+        return listening[0] if mode == NEW and listening else gr.skip()
 
     def sounds(self, run: Run, owner: str, lang: str) -> list[Sound]:
         """Beside each what it was made from."""
@@ -194,7 +220,7 @@ class AudioPage(SoundPage):
         except StudioError as error:
             yield [gr.skip(), self.told(error, given, ui.lang(request)), *[gr.skip()] * len(self.more)]
             return
-        yield from self.submit(request, given | {"mode": "New", "audio": None}, more)
+        yield from self.submit(request, given | {"mode": NEW, "audio": None}, more)
 
     def on_vary(self, request: gr.Request, chosen: str) -> Iterator[list[Any]]:
         """The same with another seed."""

@@ -13,7 +13,7 @@ import gradio as gr
 from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from studio.starter import starter_models
-from tabs.job_follow import Run, duration
+from tabs.job_follow import Run, duration, memory_words
 from tabs.music_speech_words import SPEECH, Words, imported, pairs_of
 from tabs.sound_view import Sound, SoundPage, address
 
@@ -21,7 +21,7 @@ SCRIPT = (Path(__file__).parent / "music_speech.js").read_text(encoding="utf-8")
 FORM = "speech.form"
 VOICES = ("voice", "japanese_voice")
 SEEN = (*VOICES, "speed", "pitch")
-FILE = ("format", "bits", "subtitles", "word_times", "each_line")
+FILE = ("format", "bits", "subtitles", "word_times", "each_line", "each_sentence")
 SPEAKERS = 6  # that get a list of voices of their own; more are named under "Speakers"
 LARGEST_DICTIONARY = 2**20
 SAMPLES = {
@@ -113,7 +113,12 @@ class SpeechPage(SoundPage):
     @property
     def restored(self) -> list[Any]:
         """What `on_load` and `on_restore` give values for."""
-        return [*self.filled, self.voice_note, self.readings, self.table]
+        return [*self.filled, self.voice_note, self.readings, self.table, *self.casting]
+
+    @property
+    def casting(self) -> list[Any]:
+        """A script's speakers: their names, the row and its lists."""
+        return [self.cast, self.cast_row, *self.cast_voices]
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         return self.on_load(request)
@@ -124,7 +129,7 @@ class SpeechPage(SoundPage):
         self.listen_job([self.go.click], given, fields).then(self.on_readings, [self.text], [self.readings], **ui.QUICK)
         measured = [self.text, *self.voices.values(), self.controls["speed"], self.controls["kind"], self.controls["language"], self.controls["format"]]
         gr.on([one.change for one in measured], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], **follow)
-        gr.on([self.text.change, self.controls["kind"].change], self.on_cast, [self.text, self.controls["kind"], self.cast], [self.cast, self.cast_row, *self.cast_voices], **follow)
+        gr.on([self.text.change, self.controls["kind"].change], self.on_cast, [self.text, self.controls["kind"], self.cast], self.casting, **follow)
         gr.on([voice.change for voice in self.voices.values()], self.on_voice, list(self.voices.values()), [self.voice_note], **ui.QUICK)
         self.text.focus(lambda: True, [], [self.awake], **ui.QUICK).then(self.on_readings, [self.text], [self.readings], **ui.QUICK)  # looked up once somebody writes, not for all who open the studio
         self.text.change(self.on_changed, [self.text, self.awake], [self.readings], **follow)
@@ -136,23 +141,30 @@ class SpeechPage(SoundPage):
         self.voice_note.apply(self.on_fetched, [*self.voices.values()], [*self.voices.values(), self.voice_note], **ui.QUICK)
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
-        page.load(self.on_load, [], [*self.filled, self.voice_note, self.readings, self.table], **ui.QUICK)
+        page.load(self.on_load, [], self.restored, **ui.QUICK)
         ui.on_restore(self.studio, SPEECH, ["music", "speech"], self.on_restore, self.restored)
 
     # -- a job -----------------------------------------------------------------------------------------------
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """The job with the person's dictionary; speakers that were given a voice in the list, unless their line says otherwise."""
-        values = self._values(given) | {"dictionary": self.words.lines(owner)}
-        self.studio.store.remember(owner, FORM, {name: value for name, value in values.items() if name != "dictionary"})
-        return values, ui.read_extras(self.studio, SPEECH, given)
+        """The job with the person's dictionary. The draft keeps the voices of the lists apart from what stands under "Speakers"."""
+        written = self._written(given)
+        self.studio.store.remember(owner, FORM, written | {"cast": self._chosen(given)})
+        return self._joined(written, given) | {"dictionary": self.words.lines(owner)}, ui.read_extras(self.studio, SPEECH, given)
 
     def _values(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Raises BadInput."""
-        values = ui.read_values(self.Params, given | {name: given[name] or "" for name in ("text", *VOICES)})
-        named = {line.partition("=")[0].strip() for line in values["speakers"]}
-        chosen = [(name, given.get(f"cast_{number}") or "") for number, name in enumerate(given["cast"])]
-        return values | {"speakers": [*values["speakers"], *(f"{name} = {voice}" for name, voice in chosen if voice and name not in named)]}
+        """With the speakers that were given a voice in the lists, unless their line names another. Raises BadInput."""
+        return self._joined(self._written(given), given)
+
+    def _written(self, given: dict[str, Any]) -> dict[str, Any]:
+        return ui.read_values(self.Params, given | {name: given[name] or "" for name in ("text", *VOICES)})
+
+    def _chosen(self, given: dict[str, Any]) -> dict[str, str]:
+        """The voices of the lists, by speaker."""
+        return {name: voice for number, name in enumerate(given["cast"]) if (voice := given.get(f"cast_{number}") or "")}
+
+    def _joined(self, written: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        return written | {"speakers": self.method.joined(written["speakers"], self._chosen(given))}
 
     def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
         """With the line where a mark is wrong and a sign below the place."""
@@ -173,6 +185,7 @@ class SpeechPage(SoundPage):
         kind = values["kind"] if values["kind"] != "Automatic" else self.method.kind_of(values["text"])
         count = int(need.facts["sentences"])
         told = [say(lang, kind), say(lang, "{n} sentences" if count != 1 else "1 sentence", n=str(count)), say(lang, "about {n} s of speech", n=f"{need.facts['length']:.0f}")]
+        told += memory_words(self.studio, need, lang)
         if need.seconds >= 0:
             key, number = duration(need.seconds)
             told.append(say(lang, "ready in {time}", time=say(lang, key, n=number)))
@@ -227,11 +240,21 @@ class SpeechPage(SoundPage):
             own = dict(pairs_of(self.words.lines(owner)))
             self.words.put(owner, list((own | dict(pairs_of(list(restored["dictionary"])))).items()))
         text = str(values.get("text") or SAMPLES[lang])
+        cast = self._cast(text, str(values.get("kind") or "Automatic"))
+        told, values["speakers"] = self._parted(cast, list(values.get("speakers") or []))
         voices = [gr.update(choices=self.choices(name, lang), value=str(values.get(name, ""))) for name in VOICES]
         shown = ui.show_values(self.Params, values)
         readings = self.words.readings(owner, text if restored else "", lang)
         about = self._about_voices([str(values.get(name, "")) for name in VOICES], lang, request)
-        return [text, *voices, *(shown.get(name, gr.skip()) for name in self.controls), about, readings, self.words.table(owner, lang)]
+        return [text, *voices, *(shown.get(name, gr.skip()) for name in self.controls), about, readings, self.words.table(owner, lang), *self._casting(cast, [], dict(values.get("cast") or {}) | told, lang)]
+
+    def _parted(self, cast: list[str], lines: list[str]) -> tuple[dict[str, str], list[str]]:
+        """What the lists of the speakers show, and what stays under "Speakers"; lines that can't be read stay, for their sentence."""
+        try:
+            found: tuple[dict[str, str], list[str]] = self.method.parted(cast, lines, SPEAKERS)
+        except StudioError:
+            return {}, lines
+        return found
 
     def choices(self, field: str, lang: str) -> list[tuple[str, str]]:
         """(label, id): those that can speak first."""
@@ -273,16 +296,22 @@ class SpeechPage(SoundPage):
 
     def on_cast(self, text: str, kind: str, before: list[str], request: gr.Request) -> list[Any]:
         """A list of voices for each speaker of a script."""
+        names = self._cast(text or "", kind)
+        return [gr.skip()] * (2 + SPEAKERS) if names[:SPEAKERS] == before else self._casting(names, before, {}, ui.lang(request))
+
+    def _cast(self, text: str, kind: str) -> list[str]:
         try:
-            names = self.method.speakers(text or "", kind)[:SPEAKERS]
+            names: list[str] = self.method.speakers(text, kind)
         except StudioError:
-            names = []  # a table that is still being written
-        if names == before:
-            return [gr.skip()] * (2 + SPEAKERS)
-        lang = ui.lang(request)
+            return []  # a table that is still being written
+        return names
+
+    def _casting(self, names: list[str], before: list[str], chosen: dict[str, str], lang: str) -> list[Any]:
+        """For `casting`: who was there in the same place keeps what the list shows."""
+        names = names[:SPEAKERS]
         every = [(self._label(voice, lang), voice["id"]) for voice in self.method.voices(self.studio.catalog) if not voice["missing"]]
         choices = [(self.studio.words.say(lang, "By turns"), ""), *every]
-        boxes = [gr.update(visible=True, label=name, choices=choices, **({} if number < len(before) and before[number] == name else {"value": ""})) for number, name in enumerate(names)]
+        boxes = [gr.update(visible=True, label=name, choices=choices, **({} if before[number : number + 1] == [name] else {"value": chosen.get(name, "")})) for number, name in enumerate(names)]
         return [names, gr.update(visible=bool(names)), *boxes, *[gr.update(visible=False, value="")] * (SPEAKERS - len(names))]
 
     def on_example(self, event: gr.EventData) -> str:

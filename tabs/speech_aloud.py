@@ -1,9 +1,11 @@
-"""An answer of a chat read aloud: its Markdown as one would say it, spoken by the speech pipeline beside everything else, played in the page."""
+"""An answer of a chat read aloud: its Markdown as one would say it, spoken by the speech pipeline beside everything else, played in the page sentence by sentence as they come."""
 
 from __future__ import annotations
 
 import html
+import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +14,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import FINAL, Cancelled, Failed, Saved, Studio, StudioError
+from tabs.sound_view import address
 from tabs.stops import Stops
 
 SPEECH = "music.speech"
@@ -79,20 +82,21 @@ class Aloud:
 
     def on_speak(self, event: gr.EventData, chat_id: str, request: gr.Request) -> Iterator[str]:
         """The answer's sound for the script to play; a sentence where it can't be read."""
-        row, lang = int(event._data["value"]), ui.lang(request)
+        row, turn, lang = int(event._data["value"][0]), int(event._data["value"][1]), ui.lang(request)
         text = self._answer_of(chat_id, row, request)
         spoken = speakable(text, language_of(text))
         if not spoken:
-            yield self._said(row, self.studio.words.say(lang, "There is nothing to read aloud in this answer."))
+            yield self._said(turn, self.studio.words.say(lang, "There is nothing to read aloud in this answer."))
             return
         try:
-            job = self.studio.submit(SPEECH, {"text": spoken, "kind": "Plain text"} | self._voices(ui.owner(request)), owner=ui.owner(request))
+            job = self.studio.submit(SPEECH, {"text": spoken, "kind": "Plain text", "each_sentence": True} | self._voices(ui.owner(request)), owner=ui.owner(request))
         except StudioError as error:
-            yield self._said(row, ui.error_text(self.studio, error, lang))
+            yield self._said(turn, ui.error_text(self.studio, error, lang))
             return
         self.studio.store.remember(ui.owner(request), self.slot, job.id)
         self.stops.admit(ui.owner(request), request, job.id)
-        yield from self._follow(job, row, lang)
+        threading.Thread(target=self._tidy, args=(job,), daemon=True, name="aloud-tidy").start()
+        yield from self._follow(job, turn, lang)
 
     def _voices(self, owner: str) -> dict[str, Any]:
         """Those that the person chose for Speech, with their pronunciations; else the quick Japanese one, for listening begins with the first sentence of a talk."""
@@ -103,23 +107,45 @@ class Aloud:
         usual = {"japanese_voice": "mei"} if "mei" in here else {}
         return usual | {name: value for name, value in chosen.items() if name == "speed" or value in here} | {"dictionary": self.studio.store.recall(owner, "speech.dictionary") or []}
 
-    def _follow(self, job: Any, row: int, lang: str) -> Iterator[str]:
+    def _follow(self, job: Any, turn: int, lang: str) -> Iterator[str]:
+        """Each answer tells all that is there, for the page may miss one: the sentences, then the whole and where each of them begins in it."""
+        there: dict[str, Any] = {"sentences": [], "begins": [], "whole": ""}
         for event in job.events():
-            if isinstance(event, Saved):
-                yield f'<i data-play="/api/v1/outputs/{html.escape(event.output_id)}/file" data-row="{row}" data-job="{html.escape(job.id)}"></i>'
+            if isinstance(event, Saved) and self._saved(event.output_id, there):
+                yield f'<i data-play="{html.escape(json.dumps(there))}" data-turn="{turn}"></i>'
             elif isinstance(event, Failed):
-                yield self._said(row, ui.error_text(self.studio, StudioError.from_wire(event.error), lang))
+                yield self._said(turn, ui.error_text(self.studio, StudioError.from_wire(event.error), lang))
             elif isinstance(event, Cancelled) or (isinstance(event, FINAL) and not job.outputs):
-                yield self._said(row, "")
+                yield self._said(turn, "")
             if isinstance(event, FINAL):
                 return
+
+    def _saved(self, output_id: str, there: dict[str, Any]) -> bool:
+        """False for a sentence that went already: the whole is about to be told."""
+        try:
+            facts = self.studio.store.output(output_id).metadata["facts"]
+        except StudioError:
+            return False
+        if "part" in facts:
+            there["sentences"].append(address(output_id))
+        else:
+            there |= {"whole": address(output_id), "begins": facts.get("begins", [])}
+        return True
+
+    def _tidy(self, job: Any) -> None:
+        """The sentences were for listening early; what is kept is the whole, as far as it was spoken."""
+        job.wait()
+        store = self.studio.store
+        sentences = [output.id for output in store.outputs_of(job.id) if "part" in output.metadata["facts"]]
+        store.trash(sentences, owner=job.owner)
+        store.purge(sentences, owner=job.owner)
 
     def on_stop(self, request: gr.Request) -> None:
         owner = ui.owner(request)
         self.stops.press(owner, request)
         self.studio.jobs.cancel(self.studio.store.recall(owner, self.slot, ""), by=owner, mode="cancel")
 
-    def _said(self, row: int, sentence: str) -> str:
+    def _said(self, turn: int, sentence: str) -> str:
         """Also what ends the waiting of a button."""
         told = f'<p class="studio-error" role="alert">{html.escape(sentence)}</p>' if sentence else ""
-        return f'<i data-row="{row}" data-ended></i>{told}'
+        return f'<i data-turn="{turn}" data-ended></i>{told}'

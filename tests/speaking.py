@@ -88,7 +88,7 @@ class TonesMaker:
         self.engine = engine or Tones()
 
     def voices(self, catalog: Catalog) -> list[Voice]:
-        return [Voice("tone", "Tone", self.id, ("en", "ja"), licence="CC0", sounds=False), Voice("second", "Second", self.id, ("en", "ja"))]
+        return [Voice("tone", "Tone", self.id, ("en", "ja"), licence="CC0"), Voice("second", "Second", self.id, ("en", "ja"), sounds=("ipa", "kana"))]
 
     def key(self, voice: Voice) -> str:
         return f"tones {id(self.engine)}"

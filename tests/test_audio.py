@@ -5,19 +5,25 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
 from pipelines.music.audio.generate import values_of
 from pipelines.music.audio.params import AudioParams
 from pipelines.music.sound.files import decode, encode
-from studio.api import BadInput, StudioError
+from studio import ui
+from studio.api import BadInput, Studio, StudioError
+from studio.downloads import Downloads
 from studio.executor import InlineExecutor
+from studio.i18n import Words
 from studio.jobs import JobQueue
 from studio.metadata import extract
 from studio.plugins import Hooks
+from tabs.music_audio import MEASURED, AudioPage
 from tests import audio_models
 from tests.house import finish, make_queue, worker_config
 
@@ -282,7 +288,7 @@ def test_a_control_changes_the_sound(queue: JobQueue, model: str, values: dict[s
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("musicgen", {"prompt": "  "}, "prompt"), ("musicgen", {"negative_prompt": "x"}, "negative_prompt"), ("musicgen", {"steps": 5}, "steps"), ("musicgen", {"lyrics": "la"}, "lyrics"), ("musicgen", {"scheduler": "DDIM"}, "scheduler"),
     ("musicgen", {"mode": "Melody", "sound": "?"}, "mode"), ("musicgen", {"mode": "Continue"}, "sound"), ("musicgen", {"sound": "?"}, "mode"), ("musicgen", {"overlap": 5}, "overlap"), ("musicgen", {"seconds": 0.2}, "seconds"),
-    ("musicgen", {"mode": "Continue", "sound": "?", "seconds": 599}, "seconds"), ("musicgen", {"mode": "Continue", "sound": "0" * 64 + ".wav"}, "sound"), ("musicgen", {"model": "no-such"}, "model"),
+    ("musicgen", {"mode": "Continue", "sound": "?", "seconds": 599}, "seconds"), ("musicgen", {"mode": "Continue", "sound": "0" * 64 + ".wav"}, "sound"), ("musicgen", {"model": "no-such"}, "model"), ("musicgen", {"guidance": 0.5}, "guidance"), ("ldm", {"guidance": 0.9}, "guidance"),
     ("stable", {"temperature": 1.0}, "temperature"), ("stable", {"top_k": 5}, "top_k"), ("stable", {"seconds": 9}, "seconds"), ("stable", {"strength": 0.5}, "strength"), ("stable", {"scheduler": "DDIM"}, "scheduler"), ("stable", {"tempo": 100}, "tempo"),
     ("stable", {"negative_prompt": "x", "guidance": 1.0}, "negative_prompt"), ("ldm", {"mode": "Continue", "sound": "?"}, "mode"), ("ldm", {"seconds": 31}, "seconds"), ("turbo", {"guidance": 5.0}, "guidance"), ("ace", {"language": "ja"}, "language"),
     ("ace", {"repaint_from": 1.0}, "repaint_from"), ("ace", {"mode": "Repaint", "sound": "?", "seconds": 0, "repaint_from": 2.0, "repaint_to": 1.0}, "repaint_from"), ("ace", {"mode": "Repaint", "sound": "?", "seconds": 0, "repaint_to": 9.0}, "repaint_to"),
@@ -400,3 +406,48 @@ def test_what_is_left_to_the_model_is_told_in_its_facts(queue: JobQueue) -> None
     from pipelines.music.audio.families import FAMILIES
 
     assert values_of(AudioParams(), FAMILIES["MusicgenForConditionalGeneration"])["top_k"] == 250
+
+
+# -- the page, without being drawn ---------------------------------------------------------------------------
+
+
+def request() -> Any:
+    return SimpleNamespace(headers={"x-seisei-owner": "me", "x-seisei-arrived": "1"}, session_hash="page", cookies={}, query_params={})
+
+
+@pytest.fixture
+def page(queue: JobQueue) -> AudioPage:
+    page = AudioPage(Studio(queue.settings, queue.hooks, queue.pipelines, queue.catalog, queue, queue.store, Words(), Downloads(lambda: queue.settings, queue.catalog.refresh)))
+    page.controls, page.extras = {name: SimpleNamespace() for name in page.fields if name != "sound"}, {}
+    return page
+
+
+def given(page: AudioPage, **values: Any) -> dict[str, Any]:
+    return {name: ui.show_value(field.get_default(call_default_factory=True)) for name, field in page.fields.items() if name != "sound"} | {"audio": None, "prompt": "calm piano"} | values
+
+
+def test_a_sound_that_is_given_chooses_what_is_made_of_it(page: AudioPage) -> None:
+    assert [page.on_sound(model, "New") for model in ("melody", "musicgen", "stable", "ace")] == ["Melody", "Continue", "From a sound", "Continue"]
+    assert page.on_sound("ldm", "New") == gr.skip() == page.on_sound("ace", "Timbre")
+
+
+def test_a_sound_is_never_dropped(page: AudioPage, tmp_path: Path) -> None:
+    """The model that listens to none says so at its field."""
+    path = tmp_path / "given.wav"
+    path.write_bytes(encode(tone(8000, 220, 3.0), 8000, ".wav"))
+    values, extras = page.asked("me", given(page, model="ldm", audio=str(path)))
+    assert values["sound"]
+    with pytest.raises(BadInput, match="“New” listens to none") as refused:
+        page.studio.submit("music.audio", values, owner="me", extras=extras)
+    assert refused.value.field == "mode"
+
+
+def test_memory_and_time_stand_beside_generate(page: AudioPage, queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {name: value for name, value in given(page, model="musicgen", seconds=2).items() if name in MEASURED}
+    queue.store.remember("", "pace:cpu:musicgen", {"work": 3.0})
+    told = page.on_measure(request(), **asked)
+    assert told.startswith("Fits: ") and " of 1.0 GB" in told and "about 6 s" in told
+    assert page.on_measure(request(), **asked | {"steps": 50}) == told, "a control of other models says nothing here"
+    assert page.on_measure(request(), **asked | {"seconds": 0}).endswith("about 30 s"), "the model's usual length"
+    monkeypatch.setattr(queue, "_budget", lambda settings: 2**20)
+    assert page.on_measure(request(), **asked).startswith("Too large: ")

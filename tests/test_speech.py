@@ -17,8 +17,12 @@ from pipelines.music.speech.engine import Phrase, Piece
 from pipelines.music.speech.frontend import marked, nodes_of
 from pipelines.music.speech.params import SpeechParams
 from pipelines.music.speech.speech import Speech
-from studio.api import BadInput, Desk, Inputs, ModelMissing, Stopped
+from studio.api import BadInput, Desk, ExtensionFailed, Inputs, ModelMissing, Stopped
+from studio.i18n import Words
+from studio.plugins import Hooks
+from tests.house import finish, make_queue
 from tests.speaking import Context, Tones, TonesMaker, catalog, silences, speak
+from tests.test_plugins import make
 
 ENGLISH = "The quick brown fox jumps over the lazy dog, and then it sleeps for a while."
 JAPANESE = "今日はとても良い天気ですね、散歩に行きましょう。"
@@ -254,6 +258,19 @@ def test_each_line_can_be_a_file_of_its_own(tones: Tones) -> None:
     assert alone.artifacts == []
 
 
+def test_each_sentence_can_be_a_file_of_its_own_and_begins_where_the_whole_says_it(tones: Tones, tmp_path: Path) -> None:
+    context = Context(catalog())
+    result, samples, rate = speak("One here. Two here.\n\nThree.", context, each_sentence=True, pause_sentence=0.5, pause_paragraph=1.0)
+    parts, begins = [soundfile.read(io.BytesIO(artifact.data), dtype="float32")[0] for artifact in context.artifacts], result.artifacts[0].facts["begins"]
+    assert [artifact.facts["part"] for artifact in context.artifacts] == [1, 2, 3] and "part" not in result.artifacts[0].facts
+    for begin, part in zip(begins, parts, strict=True):
+        first = round(begin * rate)  # told in thousandths of a second
+        assert any(np.array_equal(part, samples[at : at + len(part)]) for at in range(max(0, first - 10), first + 11))
+    with pytest.raises(BadInput, match="at once") as refused:
+        Speech().settle(SpeechParams(text="Hi", each_line=True, each_sentence=True), Desk(catalog(), Inputs(tmp_path)))
+    assert refused.value.field == "each_sentence" and refused.value.fix is not None
+
+
 @pytest.mark.parametrize(("form", "bits", "suffix", "subtype"), [("WAV", 16, ".wav", "PCM_16"), ("WAV", 24, ".wav", "PCM_24"), ("FLAC", 24, ".flac", "PCM_24"), ("MP3", 16, ".mp3", "MPEG_LAYER_III"), ("OGG", 16, ".ogg", "VORBIS")])
 def test_formats(tones: Tones, form: str, bits: int, suffix: str, subtype: str) -> None:
     result, samples, rate = speak("Hello there.", format=form, bits=bits)
@@ -305,7 +322,7 @@ def test_a_voice_without_a_sound_for_it_is_told(tones: Tones, monkeypatch: pytes
 
 CHANGES = [
     {"text": "Good night, my dear."}, {"kind": "Script"}, {"language": "Japanese"}, {"voice": "mei"}, {"japanese_voice": "heart"}, {"speed": 1.3}, {"pitch": 3}, {"volume": -6}, {"pause_sentence": 1.0}, {"pause_paragraph": 2.0},
-    {"pause_line": 2.0}, {"speakers": ["A = heart, pitch 3"]}, {"dictionary": ["day = night"]}, {"format": "FLAC"}, {"bits": 24}, {"subtitles": "SRT"}, {"word_times": True}, {"each_line": True}, {"seed": 5},
+    {"pause_line": 2.0}, {"speakers": ["A = heart, pitch 3"]}, {"dictionary": ["day = night"]}, {"format": "FLAC"}, {"bits": 24}, {"subtitles": "SRT"}, {"word_times": True}, {"each_line": True}, {"each_sentence": True}, {"seed": 5},
 ]  # fmt: skip
 
 
@@ -413,3 +430,33 @@ def test_stop_ends_a_sentence_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_voice_is_found_by_its_title_too() -> None:
     assert voices.find("Mei", catalog(), "voice").id == voices.find("mei", catalog(), "voice").id == "mei"
+
+
+def test_words_whose_sounds_the_voice_does_not_know_are_told(tones: Tones) -> None:
+    """Before the job, for the page, and in what comes of it; a voice that knows sounds says nothing of it."""
+    marked, dictionary = '<speak>A <phoneme ph="təˈmɑːtoʊ">tomato</phoneme> and data.</speak>', ["data = /ˈdeɪtə/"]
+    told = ["Said as written, for the voice knows no sounds: tomato, data"]
+    assert Speech().need(SpeechParams(text=marked, dictionary=dictionary, voice="tone"), catalog()).notes == told
+    assert speak(marked, dictionary=dictionary, voice="tone")[0].summary["notes"] == told
+    assert Speech().need(SpeechParams(text=marked, dictionary=dictionary, voice="second"), catalog()).notes == []
+    assert Words().say("ja", told[0]) == "この声は発音記号を読めないため、書かれたとおりに読みます：tomato, data"
+
+
+def test_extensions_change_what_is_spoken_and_broken_marks_are_refused_with_their_name(tones: Tones, tmp_path: Path) -> None:
+    make(tmp_path / "extensions", "louder", "@hookimpl\ndef on_text_input(text):\n    return text.replace('COUNTRY', 'Japan').replace('BREAK', '<break>')\n")
+    hooks = Hooks()
+    hooks.load_extensions([(tmp_path / "extensions", False)], [], False)
+    queue = make_queue(tmp_path, hooks=hooks)
+
+    def prepared(text: str) -> str:
+        return str(queue._prepare(Speech(), {"text": text}, {}).model_dump()["text"])
+
+    try:
+        assert prepared("Hello COUNTRY.") == "Hello Japan." and prepared("<speak>Hello COUNTRY.</speak>") == "<speak>Hello Japan.</speak>"
+        with pytest.raises(ExtensionFailed, match="“louder” made of the text can't be used: Line 1, column"):
+            prepared("<speak>Hello BREAK.</speak>")
+        wrong = "<speak>COUNTRY <nothing/></speak>"
+        assert prepared(wrong) == wrong, "what was wrong before is refused as it was written"
+        assert hooks.extension("louder").strikes == 0
+    finally:
+        finish(queue)

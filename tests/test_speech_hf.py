@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.music.speech.arpabet import arpabet
 from pipelines.music.speech.engine import Phrase, Piece, Voice
 from pipelines.music.speech.hf import Transformers
+from pipelines.music.speech.sounds import to_voice
+from pipelines.music.speech.voices import find
 from studio.api import BadInput, ModelBroken, ModelMissing, Stopped
 from studio.catalog import Catalog
-from tests.speech_models import bark, speecht5, vits, vocoder
+from tests.speech_models import LETTERS, bark, csm, fastspeech, seamless, speecht5, vits, vocoder
 
 WORDS = "hello there, my friend."
 MAKER = Transformers()
@@ -37,6 +40,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     speecht5(root / "speecht5_tts")
     vocoder(root / "speecht5_hifigan")
     bark(root / "bark-small")
+    fastspeech(root / "fastspeech2")
+    fastspeech(root / "choir", speakers=2)
+    csm(root / "csm-1b")
+    seamless(root / "seamless-m4t")
+    seamless(root / "seamless-m4t-v2", second=True)
     (root / "speecht5_tts" / "speakers").mkdir()
     np.save(root / "speecht5_tts" / "speakers" / "clb.npy", np.random.default_rng(2).standard_normal(24).astype(np.float32))
     return Catalog([root])
@@ -48,12 +56,22 @@ def voice(catalog: Catalog, name: str) -> Voice:
 
 def test_voices_are_known_from_their_files(models: Catalog) -> None:
     found = {one.id: one for one in MAKER.voices(models)}
-    assert {entry.title for entry in models.entries("speech")} == {"mms-tts-eng", "many", "phonemes", "speecht5_tts", "bark-small"}
+    assert {entry.title for entry in models.entries("speech")} == {"mms-tts-eng", "many", "phonemes", "speecht5_tts", "bark-small", "fastspeech2", "choir", "csm-1b", "seamless-m4t", "seamless-m4t-v2"}
     assert found["mms-tts-eng"].languages == ("en",) and found["mms-tts-eng"].licence == "CC-BY-NC-4.0"
     assert [name for name in found if name.startswith("many")] == ["many#0", "many#1", "many#2"]
     assert [name for name in found if name.startswith("speecht5")] == ["speecht5_tts#clb", *(f"speecht5_tts#made-up-{number}" for number in range(1, 5))]
     assert [name for name in found if name.startswith("bark")] == ["bark-small#v2/en_speaker_1", "bark-small"]  # the German preset's files are not here
     assert "phonemizer" in found["phonemes"].missing and not found["many#0"].missing
+    assert found["fastspeech2"].sounds == ("ipa",) and [name for name in found if name.startswith("choir")] == ["choir#0", "choir#1"] and found["csm-1b#3"].languages == ("en",)
+    assert {name: voice.languages for name, voice in found.items() if name.startswith("seamless-m4t#")} == {"seamless-m4t#eng/0": ("en",), "seamless-m4t#eng/1": ("en",), "seamless-m4t#deu/0": ("de",), "seamless-m4t#deu/1": ("de",)}
+
+
+def test_a_model_that_is_not_spoken_with_says_so_when_it_is_chosen(tmp_path: Path) -> None:
+    folder = vits(tmp_path / "dia")
+    (folder / "config.json").write_text(json.dumps({"architectures": ["DiaForConditionalGeneration"], "model_type": "dia"}))
+    catalog = Catalog([tmp_path])
+    with pytest.raises(ModelMissing, match="class DiaForConditionalGeneration are not spoken with here"):
+        find("dia", catalog, "voice")
 
 
 def test_a_card_tells_the_licence(tmp_path: Path) -> None:
@@ -74,6 +92,24 @@ def test_vits_is_what_the_library_says(models: Catalog) -> None:
     assert said.dtype == np.float32 and np.array_equal(said, bare) and np.abs(said).max() > 0
     assert not np.array_equal(spoken(models, voice(models, "mms-tts-eng"), seed=4)[:1000], said[:1000])
     assert spoken(models, voice(models, "mms-tts-eng"), "猫。").size == 0  # letters it never learnt
+
+
+def test_sounds_that_were_given_go_to_a_network_that_was_taught_sounds(tmp_path: Path) -> None:
+    """Its package for words is not asked for them; what the vocabulary lacks stays out."""
+    import torch
+    from transformers import VitsModel, VitsTokenizer
+
+    from pipelines.music.speech.nets.voices import Vits
+
+    folder = vits(tmp_path / "ljs", phonemize=True, letters=LETTERS + "əɪʊɛɹʃθðŋˈʌ")
+    found = MAKER.voices(Catalog([tmp_path]))[0]
+    assert found.sounds == ("ipa",) and MAKER.voices(Catalog([vits(tmp_path / "letters" / "mms").parent]))[0].sounds == ()
+    model, given = VitsModel.from_pretrained(folder).eval(), VitsTokenizer.from_pretrained(folder, phonemize=False, normalize=False)("ˈdɛɪtə", return_tensors="pt")
+    torch.manual_seed(3)
+    with torch.no_grad():
+        bare = model(**given).waveform[0].numpy()
+    said = Vits(folder, None, 1, "cpu").say(Phrase((Piece("data", "ˈdɛɪtə\u0303", "ipa"),), "en"), found, speed=1.0, semitones=0.0, seed=3, check=lambda: None)
+    assert np.array_equal(said, bare)
 
 
 def test_speakers_of_one_model_differ(models: Catalog) -> None:
@@ -133,6 +169,63 @@ def test_bark_is_what_the_library_says(models: Catalog) -> None:
     assert not np.array_equal(said, spoken(models, voice(models, "bark-small")))
 
 
+def test_fastspeech_is_what_the_library_says_of_the_same_sounds(models: Catalog) -> None:
+    import torch
+    from transformers import FastSpeech2ConformerWithHifiGan
+
+    said = {}
+    for name, speaker in (("fastspeech2", ""), ("choir", "1"), ("choir", "0")):
+        folder = Path(models.find(name).path)
+        words = json.loads((folder / "vocab.json").read_text())
+        ids = torch.tensor([[words[sound] for sound in ["HH", "AH0", "L", "OW1", ",", "D", "EY1", "T", "AH0", ".", "<sos/eos>"]]])
+        model, more = FastSpeech2ConformerWithHifiGan.from_pretrained(folder).eval(), {"speaker_ids": torch.tensor([int(speaker)])} if speaker else {}
+        with torch.no_grad():
+            bare = model(ids, **more).waveform[0].numpy()
+        chosen = voice(models, f"{name}#{speaker}" if speaker else name)
+        engine = MAKER.load(chosen, models, 1, "cpu", lambda note, fraction: None)
+        phrase = Phrase((Piece("Hello, "), Piece("data", "ˈdeɪtə", "ipa"), Piece(".")), "en")
+        said[name + speaker] = engine.say(phrase, chosen, speed=1.0, semitones=0.0, seed=3, check=lambda: None)
+        assert np.array_equal(said[name + speaker], bare) and np.abs(bare).max() > 0
+    assert not np.array_equal(said["choir0"], said["choir1"])
+
+
+def test_arpabet_has_every_sound_of_the_english_voice() -> None:
+    from pipelines.music.speech.sounds import CONSONANTS, VOWELS
+
+    assert all(arpabet(letter) for letter in (VOWELS | CONSONANTS) - {"ʔ"}) and arpabet("ʔ") == []
+    assert arpabet(to_voice("ˈbɜːrd wɔːtər θɔːts")) == ["B", "ER1", "D", "W", "AO1", "T", "ER0", "TH", "AO1", "T", "S"]  # as the CMU dictionary writes bird, water and thoughts
+    assert arpabet(to_voice("ˌsɪtʃuˈeɪʃən")) == ["S", "IH2", "CH", "UW0", "EY1", "SH", "AH0", "N"]
+
+
+def test_csm_is_what_the_library_says(models: Catalog) -> None:
+    import torch
+    from transformers import AutoTokenizer, CsmForConditionalGeneration
+
+    folder = models.find("csm-1b").path
+    model, given = CsmForConditionalGeneration.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)(f"[1]{WORDS}", return_tensors="pt")
+    torch.manual_seed(3)
+    bare = model.generate(input_ids=given["input_ids"], attention_mask=given["attention_mask"], output_audio=True)[0].detach().numpy()
+    said = spoken(models, voice(models, "csm-1b#1"))
+    assert np.array_equal(said, bare) and said.size and np.abs(said).max() > 0
+    assert not np.array_equal(said, spoken(models, voice(models, "csm-1b#0")))
+
+
+@pytest.mark.parametrize("version", ["", "v2"])
+def test_seamless_is_what_the_library_says(models: Catalog, version: str) -> None:
+    import torch
+    import transformers
+
+    name = "seamless-m4t" + ("-v2" if version else "")
+    folder = models.find(name).path
+    model, words = getattr(transformers, f"SeamlessM4T{version}ForTextToSpeech").from_pretrained(folder).eval(), transformers.AutoTokenizer.from_pretrained(folder)
+    words.src_lang = "deu"
+    torch.manual_seed(3)
+    bare = model.generate(**words(WORDS, return_tensors="pt"), tgt_lang="deu", **{"speaker_id" if version else "spkr_id": 1})[0].detach().numpy().reshape(-1)
+    said = spoken(models, voice(models, f"{name}#deu/1"))
+    assert np.array_equal(said, bare) and said.size and np.abs(said).max() > 0
+    assert not np.array_equal(said, spoken(models, voice(models, f"{name}#deu/0"))) and not np.array_equal(said, spoken(models, voice(models, f"{name}#eng/1")))
+
+
 def test_long_sentences_are_cut_for_bark() -> None:
     from pipelines.music.speech.nets.voices import short
 
@@ -142,7 +235,7 @@ def test_long_sentences_are_cut_for_bark() -> None:
     assert short("x" * 300, 140) == ["x" * 140, "x" * 140, "x" * 20]
 
 
-@pytest.mark.parametrize("name", ["mms-tts-eng", "speecht5_tts#clb", "bark-small"])
+@pytest.mark.parametrize("name", ["mms-tts-eng", "speecht5_tts#clb", "bark-small", "fastspeech2", "csm-1b#0", "seamless-m4t#eng/0", "seamless-m4t-v2#eng/0"])
 def test_stop_ends_within_a_layer(models: Catalog, name: str) -> None:
     calls = 0
 

@@ -12,7 +12,7 @@ from pipelines.music.speech import english, japanese, ssml
 from pipelines.music.speech.cast import planned, settled
 from pipelines.music.speech.dictionary import parse, replaced
 from pipelines.music.speech.params import SpeechParams
-from pipelines.music.speech.script import kind_of, parse_speakers, read_table, speakers_of
+from pipelines.music.speech.script import cast, joined, kind_of, parse_speakers, parted, read_table, speakers_of
 from pipelines.music.speech.sounds import check_ipa, from_voice, to_voice
 from pipelines.music.speech.text import breaths, language_of, parts_by_language, sentences, unreadable
 from studio.api import BadInput, ModelMissing
@@ -188,6 +188,41 @@ def test_a_broken_table_is_refused_with_its_row(text: str, told: str) -> None:
     with pytest.raises(BadInput, match=told) as refused:
         read_table(text, {})
     assert refused.value.field == "text"
+
+
+@pytest.mark.parametrize(
+    ("lines", "voices", "rest"),
+    [
+        (["A = automatic", "B = automatic, pitch -3", "C = automatic, pitch +3"], {}, []),  # as a job keeps them where nobody was given a voice
+        (["A = automatic", "B = heart", "C = automatic, pitch -3"], {"B": "heart"}, []), (["A = automatic, speed 2", "B = automatic", "C = automatic, pitch -3"], {}, ["A = automatic, speed 2"]),
+        (["A = heart", "B = automatic", "C = mei"], {"A": "heart"}, ["C = mei"]), (["A = heart, speed 1.1", "C = automatic, volume -3"], {"A": "heart"}, ["A = automatic, speed 1.1", "C = automatic, volume -3"]),
+        (["A = automatic"], {}, ["A = automatic"]), (["D = heart", "A = automatic, pitch -3"], {}, ["D = heart", "A = automatic, pitch -3"]), ([], {}, []),
+    ],
+)  # fmt: skip
+def test_lines_of_speakers_and_lists_of_their_voices_say_the_same(lines: list[str], voices: dict[str, str], rest: list[str]) -> None:
+    names = ["A", "B", "C"]
+    assert parted(names, lines, 2) == (voices, rest)
+    assert cast(names, parse_speakers(joined(rest, voices))) == cast(names, parse_speakers(lines))
+
+
+def test_a_line_that_names_a_voice_stands_over_the_list() -> None:
+    assert joined(["A = heart", "B = automatic, pitch +2"], {"A": "mei", "B": "mei", "C": ""}) == ["A = heart", "B = mei, pitch +2"]
+    with pytest.raises(BadInput, match="does not say"):
+        joined(["A heart"], {})
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "told"),
+    [
+        ({"speed": 2.0, "text": "<speak>Hi.\n<prosody rate='250%'>you</prosody></speak>"}, "speed", r"Line 2, column 22: with the mark there .* at 500% of the usual speed; 25% to 400%"),
+        ({"pitch": 12, "text": "<speak><prosody pitch='+13st'>you</prosody></speak>"}, "pitch", r"Line 1, column 31: .* \+25 semitones"),
+    ],
+)
+def test_what_can_not_be_spoken_so_fast_or_high_is_refused(values: dict[str, object], field: str, told: str) -> None:
+    with pytest.raises(BadInput, match=told) as refused:
+        settled(SpeechParams.parse(values), catalog())
+    assert refused.value.field == field and refused.value.hint
+    settled(SpeechParams.parse({"speed": 2.0, "text": "A: Hi\nB: Ho", "speakers": ["A = heart, speed 2, pitch 12"], "pitch": 12}), catalog())  # the ends of every control together
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Kind:
 
 
 PIECES = Kind(Compose(), ("piece", "mode", "repaint_bars", "repaint_voices"), {}, ("title", "key", "tempo", "metre", "bars", "seconds", "notes"))
-SPEECHES = Kind(Speech(), ("text", "speakers", "dictionary", "subtitles", "each_line"), {"subtitles": "None", "each_line": False}, ("seconds",))
+SPEECHES = Kind(Speech(), ("text", "speakers", "dictionary", "subtitles", "each_line", "each_sentence"), {"subtitles": "None", "each_line": False, "each_sentence": False}, ("seconds",))
 SOUNDS = Kind(MakeAudio(), ("sound", "count"), {"count": 1}, ("seconds",))
 
 

@@ -61,6 +61,7 @@ def test_an_example_is_made_heard_made_longer_and_compared(page: Any, studio: Ru
     page.locator("#music-audio-view .image-examples button").first.click()
     expect(prompt(page)).to_have_value(EXAMPLE, timeout=WAIT)
     page.get_by_label("number input for Length in seconds").locator("visible=true").fill("2")
+    expect(page.locator("#music-audio-verdict")).to_contain_text("Fits: ", timeout=WAIT)
     page.click("#music-audio-go")
     page.wait_for_function(LASTS, arg=1.9)
     expect(page.locator(PLAYER)).to_have_count(1)
@@ -91,3 +92,21 @@ def test_a_dropped_sound_brings_its_settings_back(page: Any, studio: Running) ->
     page.locator("#music-audio-fold button").first.click()
     expect(page.locator("#music-audio-fold input[role=combobox]").first).to_have_value("Continue", timeout=WAIT)
     expect(page.locator("#music-audio-sound")).to_contain_text("0:02", timeout=WAIT)
+
+
+def test_a_sound_of_one_s_own_is_not_dropped(page: Any, studio: Running) -> None:
+    """Once it is uploaded, something is made of it; a person who wants a new sound all the same is told."""
+    from playwright.sync_api import expect
+
+    path = next((studio.data / "outputs").rglob("*.wav"))
+    open_audio(page)
+    prompt(page).fill("calm piano")
+    page.locator("#music-audio-fold button").first.click()
+    mode = page.locator("#music-audio-fold input[role=combobox]").first
+    expect(mode).to_have_value("New", timeout=WAIT)
+    page.locator("#music-audio-sound input[type=file]").set_input_files(str(path))
+    expect(mode).to_have_value("Continue", timeout=WAIT)
+    mode.click()
+    page.get_by_role("option", name="New", exact=True).click()
+    page.click("#music-audio-go")
+    expect(page.locator("#music-audio-fold")).to_contain_text("“New” listens to none", timeout=WAIT)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from tests.browser.driving import needs_browser, new_chat, say, settled, tab
-from tests.running import Running
+import pytest
+
+from tests.browser.driving import eventually, needs_browser, new_chat, say, settled, tab
+from tests.browser.storyteller import by_storyteller, storyteller
+from tests.running import Running, running
 
 pytestmark = needs_browser
 
 SPOKEN = """() => { const lines = [...document.querySelectorAll('#speech-view .words button')]; window.spoken = [];
 const look = () => { const at = lines.findIndex((line) => line.hasAttribute('aria-current')); if (at >= 0 && window.spoken.at(-1) !== at) window.spoken.push(at); };
 new MutationObserver(look).observe(document.querySelector('#speech-view'), { subtree: true, attributeFilter: ['aria-current'] }); }"""  # which lines were spoken: a busy machine looks too seldom to see each
+
+
+HEARD = """() => { window.heard = []; const play = HTMLMediaElement.prototype.play;
+HTMLMediaElement.prototype.play = function () { window.heard.push(new URL(this.src).pathname + new URL(this.src).hash); this.playbackRate = 8; return play.call(this); }; }"""  # what sounds, and faster
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """With the storyteller beside the model that comes along: how long its answers are is known."""
+    with storyteller() as teller, running(tmp_path_factory.mktemp("speech"), env={"SEISEI_REMOTE_URL": teller.url}) as studio:
+        yield studio
 
 
 def open_speech(page: Any) -> None:
@@ -116,3 +131,24 @@ def test_an_answer_is_read_aloud_once_it_has_ended(page: Any) -> None:
     button.click()
     expect(button).to_have_attribute("title", "Read this aloud")
     expect(button).to_have_attribute("aria-pressed", "false")
+
+
+def test_an_answer_sounds_sentence_by_sentence_and_is_kept_as_a_whole(page: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    tab(page, "Text")
+    new_chat(page)
+    by_storyteller(page)
+    say(page, "Tell exactly 130 words.")
+    button = page.locator(".aloud").last
+    button.wait_for()
+    page.evaluate(HEARD)
+    before = {one["id"] for one in studio.get("/api/v1/outputs?pipeline=music.speech")}
+    button.click()
+    expect(button).to_have_attribute("title", "Stop reading")
+    expect(button).to_have_attribute("title", "Read this aloud", timeout=180_000)  # it came to its end by itself
+    heard = page.evaluate("window.heard")
+    (whole,) = eventually(page, lambda: [one for one in studio.get("/api/v1/outputs?pipeline=music.speech") if one["id"] not in before], lambda found: len(found) == 1)
+    begins = studio.get(f"/api/v1/outputs/{whole['id']}")["metadata"]["facts"]["begins"]
+    assert len(begins) > 2 and whole["id"] not in heard[0], "the first sentence sounded before the whole was there"
+    assert all(whole["id"] not in one for one in heard[:-1]) and heard[-1] == f"/api/v1/outputs/{whole['id']}/file#t={begins[len(heard) - 1]:g}", "after it the rest, from where the next one begins"

@@ -46,7 +46,7 @@ class MakeAudio:
         try:
             entry = audio_model(params.model, catalog)
             family = family_of(entry)
-            placed = plan(params, entry, family, device, room)
+            placed = plan(params.model_copy(update={"seconds": _long(params, family)}), entry, family, device, room)
         except StudioError as error:
             return Need(missing=error.message)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -75,7 +75,10 @@ class MakeAudio:
         return found
 
     def pace_key(self, params: AudioParams, catalog: Catalog) -> str:
-        return params.model
+        try:
+            return audio_model(params.model, catalog).key
+        except StudioError:
+            return params.model
 
     def seconds(self, params: AudioParams, catalog: Catalog, pace: dict[str, float]) -> float:
         """By steps and seconds of sound; -1 where nothing was measured."""

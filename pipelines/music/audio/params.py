@@ -24,7 +24,9 @@ class AudioParams(Params):
     count: int = Field(1, ge=1, le=8, title="How many", description="One after the other, with seeds that follow each other.")
     seed: int = Field(-1, ge=-1, le=2**31 - 1, title="Seed", description="The same seed gives the same sound; -1 is random.", json_schema_extra=ui(widget="number", advanced=True))
     negative_prompt: str = Field("", max_length=2000, title="Negative prompt", description="What should not be heard.", json_schema_extra=ui(group=GUIDING, advanced=True))
-    guidance: float = Field(0.0, ge=0, le=20, title="Guidance", description="How closely the words are followed; 1 is not guided, 0 the model's own.", json_schema_extra=ui(group=GUIDING, step=0.1, advanced=True))
+    guidance: float = Field(
+        0.0, ge=0, le=20, title="Guidance", description="How closely the words are followed, from 1 on, which is not guided; 0 is the model's own.", json_schema_extra=ui(group=GUIDING, step=0.1, advanced=True)
+    )
     steps: int = Field(0, ge=0, le=500, title="Steps", description="Of models that work by denoising; 0 is the family's own number.", json_schema_extra=ui(group=STEPPING, advanced=True))
     scheduler: Scheduler = Field("Automatic", title="Scheduler", description="How the noise is taken away; automatic is the one the model came with.", json_schema_extra=ui(group=STEPPING, advanced=True))
     temperature: float = Field(0.0, ge=0, le=3, title="Temperature", description="Of models that write tokens: higher is more surprising; 0 is the usual 1.", json_schema_extra=ui(group=DRAWING, step=0.05, advanced=True))

@@ -50,6 +50,8 @@ def _check_fields(params: AudioParams, family: Family) -> None:
             raise BadInput(f"“{field.title}” says nothing to “{params.mode}”.", hint="Put it back to its default.", field=name)
     if params.scheduler not in (family.schedulers or ("Automatic",)):
         raise BadInput(f"{family.title} can't use the scheduler “{params.scheduler}”.", hint="Choose Automatic.", field="scheduler", fix=Fix.use("scheduler", "Automatic"))
+    if 0 < params.guidance < 1:
+        raise BadInput("Guidance begins at 1, which is not guided.", hint="Set it to 1 or more, or to 0 for the model's own.", field="guidance", fix=Fix.use("guidance", 1.0))
     if not params.lyrics and params.language:
         raise BadInput("A language of lyrics is told, but there are no lyrics.", hint="Write lyrics, or take it away.", field="language")
     if "negative_prompt" in family.fields and params.negative_prompt and 0 < params.guidance <= 1:

@@ -10,7 +10,7 @@ from pipelines.music.speech.params import SpeechParams
 from pipelines.music.speech.plan import FindVoice, Pauses, Plan, plan
 from pipelines.music.speech.script import cast, kind_of, parse_speakers, read_script, read_table, speakers_of
 from pipelines.music.speech.ssml import read as read_ssml
-from pipelines.music.speech.text import Item, Style, plain
+from pipelines.music.speech.text import Item, Style, place_of, plain, reachable
 from pipelines.music.speech.voices import find, known, usual, voices
 from studio.api import BadInput, Catalog
 
@@ -40,7 +40,17 @@ def _planned(params: SpeechParams, catalog: Catalog) -> Plan:
         if made.skipped:
             raise BadInput(f"No voice here can read “{made.skipped[:20]}”.", hint="Write in English or Japanese.", field="text")
         raise BadInput("There are no words in this text, only marks.", hint="Write something that can be said.", field="text")
+    _check_reach(params, made)
     return made
+
+
+def _check_reach(params: SpeechParams, made: Plan) -> None:
+    """Marks come on top of the job's own speed and pitch. Raises BadInput at that field with the place of the words."""
+    for one in made.utterances:
+        if told := reachable(params.speed * one.style.rate, params.pitch + one.style.pitch):
+            line, column = place_of(params.text, one.at)
+            field, sentence = told
+            raise BadInput(f"Line {line}, column {column}: with the mark there {sentence}", hint="Change it here, or the mark around these words.", field=field)
 
 
 def items_of(params: SpeechParams, catalog: Catalog) -> list[Item]:
@@ -51,6 +61,14 @@ def items_of(params: SpeechParams, catalog: Catalog) -> list[Item]:
         return plain(params.text)
     speakers = cast(speakers_of(params.text, kind), parse_speakers(params.speakers))
     return (read_script if kind == "Script" else read_table)(params.text, speakers)
+
+
+def check_form(text: str, kind: str) -> None:
+    """Whether a text of this kind can be read, whoever speaks. Raises BadInput."""
+    if kind == "SSML":
+        read_ssml(text, Style(), lambda name, language, gender: name or gender)
+    elif kind == "Table":
+        read_table(text, {})
 
 
 def named(name: str, language: str, gender: str, catalog: Catalog) -> str:

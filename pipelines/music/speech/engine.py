@@ -65,7 +65,7 @@ class Voice:
     gender: Literal["", "female", "male"] = ""
     level: float = 0.0
     starter: str = ""  # id of the starter model that has to be fetched first
-    sounds: bool = True  # understands readings in sounds ("ipa", "kana"); else it is given the words
+    sounds: tuple[Alphabet, ...] = ()  # the readings in sounds that it understands; else it is given the words
 
 
 class Engine(Protocol):

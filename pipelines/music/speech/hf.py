@@ -1,6 +1,6 @@
-"""Voices of transformers that lie in the models folder: VITS and MMS, SpeechT5 with its vocoder, Bark with its presets. Known from config files; torch is loaded with the voice.
+"""Voices of transformers that lie in the models folder: VITS and MMS, SpeechT5 with its vocoder, Bark with its presets, FastSpeech2, CSM, SeamlessM4T. Known from config files; torch is loaded with the voice.
 
-Sources: VITS (Kim 2021), MMS (Pratap 2023), SpeechT5 (Ao 2022), HiFi-GAN (Kong 2020), Bark's model card.
+Sources: VITS (Kim 2021), MMS (Pratap 2023), SpeechT5 (Ao 2022), HiFi-GAN (Kong 2020), FastSpeech2 with Conformers (Guo 2021), SeamlessM4T (Meta 2023), the model cards of Bark and CSM.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.music.speech.engine import Report, Voice
+from pipelines.music.speech.hibari import MEMORY
 from pipelines.music.speech.packages import installed
 from studio.api import Catalog, ModelBroken, ModelEntry, ModelMissing, StudioError
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 ENGINE = "transformers"
 VITS, SPEECHT5, BARK, VOCODER = "VitsModel", "SpeechT5ForTextToSpeech", "BarkModel", "SpeechT5HifiGan"
+FASTSPEECH, CSM = "FastSpeech2ConformerWithHifiGan", "CsmForConditionalGeneration"
+SEAMLESS = {"SeamlessM4TModel": "", "SeamlessM4TForTextToSpeech": "", "SeamlessM4Tv2Model": "v2", "SeamlessM4Tv2ForTextToSpeech": "v2"}
 WORK = 200_000_000  # bytes of work: one sentence at a time
 MOST_VOICES = 200  # of one model
+NUMBERED = 4  # speakers of a model that knows them by numbers only, CSM and each language of SeamlessM4T
 MADE_UP = 4  # voices that SpeechT5 is given where no recorded ones lie beside it
+IPA = "əɪʊɛɹʃθðŋˈ"  # signs that a vocabulary of sounds holds, and one of letters does not
 LARGEST_CONFIG = 4 * 2**20
 CODES = {  # ISO 639-3, which MMS names its languages by
     "eng": "en", "jpn": "ja", "deu": "de", "fra": "fr", "spa": "es", "por": "pt", "ita": "it", "nld": "nl", "rus": "ru", "kor": "ko", "cmn": "zh", "vie": "vi", "tha": "th", "ind": "id",
@@ -45,7 +50,7 @@ class Transformers:
         """Weights are computed with in 32 bits, whatever they are saved in."""
         entry = catalog.find(voice.id.partition("#")[0])
         vocoder = vocoder_of(catalog) if entry.architecture == SPEECHT5 else None
-        return sum(_widened(part) for part in (entry, vocoder) if part) + WORK
+        return sum(_widened(part) for part in (entry, vocoder) if part) + WORK + (MEMORY if entry.architecture == FASTSPEECH else 0)
 
     def load(self, voice: Voice, catalog: Catalog, threads: int, device: str, report: Report) -> TorchEngine:
         entry = catalog.find(voice.id.partition("#")[0])
@@ -65,10 +70,10 @@ class Transformers:
 
 
 def voices_of(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
-    """From the folder's JSON files. A folder that can't be read has none."""
-    readers = {VITS: _vits, SPEECHT5: _speecht5, BARK: _bark}
+    """From the folder's JSON files. A folder that can't be read has none; one of a class that is not spoken with has one, which says so."""
+    readers = {VITS: _vits, SPEECHT5: _speecht5, BARK: _bark, FASTSPEECH: _fastspeech, CSM: _csm} | dict.fromkeys(SEAMLESS, _seamless)
     try:
-        return readers[entry.architecture](entry, catalog)[:MOST_VOICES] if entry.architecture in readers else []
+        return readers.get(entry.architecture, _unspoken)(entry, catalog)[:MOST_VOICES]
     except (OSError, ValueError, TypeError, AttributeError):
         return []
 
@@ -89,7 +94,9 @@ def _vits(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
     package = "phonemizer" if words.get("phonemize") else "uroman" if words.get("is_uroman") else ""
     told = "" if not package or installed(package) else f"This voice reads its text through the package {package}, which is not installed."
     hint = f"Install it with: python -m pip install {package}." if told else ""
-    about: dict[str, Any] = {"engine": ENGINE, "languages": (language,) if language else (), "licence": licence_of(folder, entry.title), "missing": told, "hint": hint, "sounds": False}
+    about: dict[str, Any] = {"engine": ENGINE, "languages": (language,) if language else (), "licence": licence_of(folder, entry.title), "missing": told, "hint": hint}
+    if words.get("phonemize") and set(IPA) <= set(read(folder / "vocab.json")):
+        about["sounds"] = ("ipa",)
     count = int(config.get("num_speakers") or 1)
     if count < 2:
         return [Voice(entry.key, entry.title, **about)]
@@ -102,7 +109,7 @@ def _speecht5(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
     missing, hint = ("", "") if vocoder_of(catalog) else (UNPAIRED, "Add microsoft/speecht5_hifigan in the Models tab.")
     if not installed("sentencepiece"):
         missing, hint = "This voice reads its text through the package sentencepiece, which is not installed.", "Install it with: python -m pip install sentencepiece."
-    about: dict[str, Any] = {"engine": ENGINE, "languages": ("en",), "licence": licence_of(folder, entry.title), "missing": missing, "hint": hint, "sounds": False}
+    about: dict[str, Any] = {"engine": ENGINE, "languages": ("en",), "licence": licence_of(folder, entry.title), "missing": missing, "hint": hint}
     recorded = sorted(path.stem for path in (folder / "speakers").glob("*.npy"))
     made_up = [Voice(f"{entry.key}#made-up-{number}", f"{entry.title}, made-up voice {number}", **about) for number in range(1, MADE_UP + 1)]
     return [Voice(f"{entry.key}#{name}", f"{entry.title}, {name}", **about) for name in recorded] + made_up
@@ -111,10 +118,38 @@ def _speecht5(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
 def _bark(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
     """Its presets, as far as their files are here, and a voice that it makes up by the seed."""
     folder = Path(entry.path)
-    about: dict[str, Any] = {"engine": ENGINE, "licence": licence_of(folder, entry.title), "sounds": False}
+    about: dict[str, Any] = {"engine": ENGINE, "licence": licence_of(folder, entry.title)}
     presets = presets_of(folder)
     known = [Voice(f"{entry.key}#{name}", f"{entry.title}, {name}", languages=(name.rpartition("/")[2].partition("_")[0],), **about) for name in presets]
     return [*known, Voice(entry.key, f"{entry.title}, any voice", languages=("en",), **about)]
+
+
+def _fastspeech(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
+    """Words become sounds by the English voice's own reading; transformers would want another package for it."""
+    folder = Path(entry.path)
+    missing = "" if installed("hibari") else "The English voice, which reads the words for this one, is not installed yet."
+    about: dict[str, Any] = {"engine": ENGINE, "languages": ("en",), "licence": licence_of(folder, entry.title), "missing": missing, "hint": "It arrives with the engines.", "sounds": ("ipa",)}
+    count = int(read(folder / "config.json")["model_config"].get("num_speakers") or 1)
+    return [Voice(f"{entry.key}#{number}", f"{entry.title} {number + 1}", **about) for number in range(count)] if count > 1 else [Voice(entry.key, entry.title, **about)]
+
+
+def _csm(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
+    licence = licence_of(Path(entry.path), entry.title)
+    return [Voice(f"{entry.key}#{number}", f"{entry.title} {number + 1}", ENGINE, ("en",), licence) for number in range(NUMBERED)]
+
+
+def _seamless(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
+    """It speaks by translating a language into itself: those that it has a voice for."""
+    folder = Path(entry.path)
+    config, told = read(folder / "config.json"), read(folder / "generation_config.json")
+    known = [set(told.get(name) or {}) for name in ("vocoder_lang_code_to_id", "t2u_lang_code_to_id", "text_decoder_lang_to_code_id")]
+    licence, speakers = licence_of(folder, entry.title) or "CC-BY-NC-4.0", min(NUMBERED, int(config.get("vocoder_num_spkrs") or 1))
+    codes = [code for code in told.get("vocoder_lang_code_to_id") or {} if all(code in languages for languages in known)]
+    return [Voice(f"{entry.key}#{code}/{number}", f"{entry.title}, {code} {number + 1}", ENGINE, (CODES.get(code, code),), licence) for code in codes for number in range(speakers)]
+
+
+def _unspoken(entry: ModelEntry, catalog: Catalog) -> list[Voice]:
+    return [Voice(entry.key, entry.title, ENGINE, (), missing=f"Models of the class {entry.architecture} are not spoken with here.", hint="Choose a voice of VITS, MMS, SpeechT5, Bark, FastSpeech2, CSM or SeamlessM4T.")]
 
 
 def presets_of(folder: Path) -> dict[str, dict[str, Path]]:

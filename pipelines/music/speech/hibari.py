@@ -42,6 +42,7 @@ class Hibari:
                 ("en",),
                 licence="Apache-2.0",
                 gender="female",
+                sounds=("ipa",),
                 level=3.5,
                 missing="" if installed("hibari", "onnxruntime") else "The English voice is not installed yet.",
                 hint="It arrives with the engines.",

@@ -52,7 +52,7 @@ class Kokoro:
             missing, hint = "The model of the better Japanese voices is not on this computer.", "Fetch it (92 MB), or choose Mei."
         else:
             missing, hint = "", ""
-        return [Voice(name, title, self.id, ("ja",), "Apache-2.0", CREDIT, missing, hint, "male" if gender == "male" else "female", LEVELS[name], starter=STARTER) for name, (_, title, gender) in NAMES.items()]
+        return [Voice(name, title, self.id, ("ja",), "Apache-2.0", CREDIT, missing, hint, "male" if gender == "male" else "female", LEVELS[name], STARTER, ("kana",)) for name, (_, title, gender) in NAMES.items()]
 
     def key(self, voice: Voice) -> str:
         return "speech/kokoro"

@@ -32,7 +32,7 @@ class OpenJTalk:
 
     def voices(self, catalog: Catalog) -> list[Voice]:
         missing = "" if installed("pyopenjtalk") else "The Japanese voice is not installed yet."
-        return [Voice("mei", "Mei", self.id, ("ja",), licence="CC-BY-3.0", credit=CREDIT, gender="female", level=-2.5, missing=missing, hint="It arrives with the engines.")]
+        return [Voice("mei", "Mei", self.id, ("ja",), licence="CC-BY-3.0", credit=CREDIT, gender="female", level=-2.5, missing=missing, hint="It arrives with the engines.", sounds=("kana",))]
 
     def key(self, voice: Voice) -> str:
         return "speech/openjtalk"

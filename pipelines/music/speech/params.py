@@ -36,4 +36,5 @@ class SpeechParams(Params):
         False, title="Word times", description="VTT subtitles also tell when each word sounds, where the voice knows: players light words up one by one.", json_schema_extra=ui(group="File", advanced=True)
     )
     each_line: bool = Field(False, title="One file a line", description="Besides the whole, each line of a script or paragraph of a text as a file of its own.", json_schema_extra=ui(group="File", advanced=True))
+    each_sentence: bool = Field(False, title="One file a sentence", description="Besides the whole, each sentence as a file of its own, as soon as it is spoken.", json_schema_extra=ui(group="File", advanced=True))
     seed: int = Field(-1, ge=-1, le=2**31 - 1, title="Seed", description="The same seed gives the same breath noise; -1 is random.", json_schema_extra=ui(advanced=True))

@@ -58,11 +58,12 @@ class Utterance:
 
 @dataclass
 class Plan:
-    """`lead` is a pause before the first word; `skipped` are letters that nobody can read."""
+    """`lead` is a pause before the first word; `skipped` are letters that nobody can read, `as_written` words whose sounds were given to a voice that knows none."""
 
     utterances: list[Utterance] = field(default_factory=list)
     lead: float = 0.0
     skipped: str = ""
+    as_written: list[str] = field(default_factory=list)
 
     @property
     def letters(self) -> int:
@@ -98,6 +99,7 @@ class _Planner:
                 self._end(item)
         self._flush()
         self.made.skipped = "".join(dict.fromkeys(self.made.skipped))
+        self.made.as_written = list(dict.fromkeys(self.made.as_written))
         return self.made
 
     def _run(self, run: Run) -> None:
@@ -188,6 +190,7 @@ class _Planner:
             phrase = Phrase(tuple(_without(piece, missed) for piece in phrase.pieces), language)
         if not says_something(phrase.spoken):
             return
+        self.made.as_written += [piece.text.strip() for piece in phrase.pieces if piece.alphabet == "ipa" and "ipa" not in voice.sounds]
         written = phrase.text
         at, to = runs[0].at + len(written) - len(written.lstrip()), runs[-1].to - (len(written) - len(written.rstrip()))
         last = self.made.utterances[-1] if self.made.utterances else None

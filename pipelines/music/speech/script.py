@@ -164,3 +164,29 @@ def cast(names: list[str], known: dict[str, Speaker]) -> dict[str, Speaker]:
     """Everybody with a way of speaking: those who were given none share the automatic voice at different pitches, in the order in which they come."""
     free = iter(PITCHES * (1 + len(names) // len(PITCHES)))
     return {name: known[name] if name in known else Speaker(name, pitch=next(free)) for name in names}
+
+
+def parted(names: list[str], lines: list[str], most: int) -> tuple[dict[str, str], list[str]]:
+    """Of "speakers" the voices of the first so many of those named, and the lines that say more: `joined` and `cast` make the same of both. Raises BadInput.
+
+    Where everybody has a line, as a job keeps them, one that says what "by turns" gives anyhow is not needed.
+    """
+    voices, rest, known = dict[str, str](), list[str](), parse_speakers(lines)
+    free = iter(PITCHES * (1 + len(names) // len(PITCHES)) if set(names) <= set(known) else ())
+    turn = next(free, None)
+    for name, speaker in known.items():
+        if name in names and turn is not None and speaker == Speaker(name, pitch=turn):
+            turn = next(free, None)
+            continue
+        if name in names[:most] and speaker.voice:
+            voices[name], speaker = speaker.voice, replace(speaker, voice="")
+        if name not in voices or speaker != Speaker(name):
+            rest.append(speaker.line())
+    return voices, rest
+
+
+def joined(lines: list[str], voices: dict[str, str]) -> list[str]:
+    """The lines of "speakers" with voices that were chosen apart from them; a line that names one keeps it. Raises BadInput."""
+    known = parse_speakers(lines)
+    chosen = {name: known.get(name, Speaker(name)) for name, voice in voices.items() if voice}
+    return [speaker.line() for speaker in (known | {name: speaker if speaker.voice else replace(speaker, voice=voices[name]) for name, speaker in chosen.items()}).values()]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 LONGEST_REST = 0.3  # seconds at speed 1: no rest inside a sentence is cut below it, for some sounds begin with a silence
-SLOWEST, FASTEST, FARTHEST = 0.25, 4.0, 24.0
 WORKING = 60_000_000  # bytes of one utterance at work
 TITLE = 60
 
@@ -44,14 +43,14 @@ class Spent:
 
 
 def speed_of(params: SpeechParams, one: Utterance) -> float:
-    return min(FASTEST, max(SLOWEST, params.speed * one.style.rate))
+    return params.speed * one.style.rate
 
 
 def said(one: Utterance, engine: Engine, params: SpeechParams, seed: int, check: Callable[[], None]) -> tuple[np.ndarray, list[Word]]:
     """One utterance at the engine's rate: without silence around it, at its speed, pitch and loudness; empty where nothing came. And when its words sound, where the engine tells."""
     from pipelines.music.speech import sound
 
-    speed, semitones = speed_of(params, one), min(FARTHEST, max(-FARTHEST, params.pitch + one.style.pitch))
+    speed, semitones = speed_of(params, one), params.pitch + one.style.pitch
     raw = engine.say(one.phrase, one.voice, speed=speed if engine.keeps_speed else 1.0, semitones=semitones if engine.keeps_pitch else 0.0, seed=seed, check=check)
     words = engine.words() if isinstance(engine, TimedEngine) else []
     made = spoken = sound.trimmed(raw, engine.rate)
@@ -86,7 +85,7 @@ def _load(voice: Voice, ctx: RunContext, report: Any) -> Engine:
 
 
 class Speaking:
-    """One job's files: the whole, and of each line or paragraph one where that was wished. `kept` files of an earlier, broken run are not given again."""
+    """One job's files: the whole, and of each line, paragraph or sentence one where that was wished. `kept` files of an earlier, broken run are not given again."""
 
     def __init__(self, params: SpeechParams, plan: Plan, ctx: RunContext, kept: int = 0) -> None:
         self.params, self.plan, self.ctx, self.kept = params, plan, ctx, kept
@@ -94,7 +93,8 @@ class Speaking:
         self.words: list[list[Heard]] = []  # of each row of `timing`; [] where nobody tells
         self.spent = Spent()
         self.silent: list[str] = []
-        self.several = params.each_line and len({one.unit for one in plan.utterances}) > 1
+        self.several = (params.each_line or params.each_sentence) and len({self._part_of(one) for one in plan.utterances}) > 1
+        self.begins: list[float] = []  # of the parts, in the whole
         self._whole: Writer | None = None
         self._part: Writer | None = None
         self._part_from = 0
@@ -150,13 +150,17 @@ class Speaking:
     def _rest(self, one: Utterance, after: Utterance | None) -> None:
         """The pause after it; nothing is waited for after the last one but what was written."""
         seconds = one.pause if one.exact else one.pause / self.params.speed if after else 0.0
-        same = after is not None and after.unit == one.unit
+        same = after is not None and self._part_of(after) == self._part_of(one)
         assert self._whole is not None
         self._whole.silence(seconds)
         if self._part and (same or one.exact):
             self._part.silence(seconds)
         if self.several and not same:
             self._close_part()
+
+    def _part_of(self, one: Utterance) -> int:
+        """The number of what gets a file of its own."""
+        return one.sentence if self.params.each_sentence else one.unit
 
     def _writer(self) -> Writer:
         return Writer(self.params.format, self.params.bits, self.rate)
@@ -176,24 +180,25 @@ class Speaking:
         timing = self.timing[self._part_from :]
         start, seconds = timing[0][0] if timing else 0.0, part.seconds
         data = part.finish()
-        if self.kept:
-            self.kept -= 1
-            return
-        self.ctx.output(self._sound(data, seconds, [[round(row[0] - start, 3), round(row[1] - start, 3), *row[2:]] for row in timing]))
+        self.begins.append(start)
+        if len(self.begins) > self.kept:
+            rows = [[round(row[0] - start, 3), round(row[1] - start, 3), *row[2:]] for row in timing]
+            self.ctx.output(self._sound(data, seconds, rows, {"part": len(self.begins)}))
 
     def _finished(self) -> list[Artifact]:
         """The whole, as far as it was spoken, and its subtitles."""
         assert self._whole is not None
         whole, self._whole = self._whole, None
         seconds = whole.seconds
-        return [self._sound(whole.finish(), seconds, self.timing), *self._subtitles()]
+        return [self._sound(whole.finish(), seconds, self.timing, {"begins": self.begins} if self.begins else None), *self._subtitles()]
 
-    def _sound(self, data: bytes, seconds: float, timing: list[list[Any]]) -> Artifact:
+    def _sound(self, data: bytes, seconds: float, timing: list[list[Any]], about: dict[str, Any] | None = None) -> Artifact:
+        """`about` is told where there are parts: of each its number, of the whole where they begin."""
         voices = self.plan.voices
         facts = {
             "seconds": round(seconds, 3), "rate": self.rate, "voices": [voice.id for voice in voices], "credits": credits_of(self.plan),
             "licences": list(dict.fromkeys(voice.licence for voice in voices if voice.licence)), "timing": timing, "skipped": self.plan.skipped,
-        }  # fmt: skip
+        } | (about or {})  # fmt: skip
         text = " ".join(str(row[2]) for row in timing[:4])
         return Artifact("audio", data, SUFFIXES[self.params.format], text[:TITLE] + ("…" if len(text) > TITLE else ""), facts)
 

@@ -18,7 +18,7 @@ from pipelines.music.speech.engine import Piece
 from pipelines.music.speech.english import say_english
 from pipelines.music.speech.japanese import KANA, romaji_to_kana, say_japanese, sound_of
 from pipelines.music.speech.sounds import check_ipa
-from pipelines.music.speech.text import Break, End, Item, Run, Style, language_of, plain
+from pipelines.music.speech.text import FARTHEST, FASTEST, SLOWEST, Break, End, Item, Run, Style, language_of, place_of, plain, reachable
 from studio.api import BadInput
 
 MOST_DEPTH = 32
@@ -96,7 +96,7 @@ class _Reader:
 
     def _wrong(self, what: str, at: int = -1) -> BadInput:
         at = min(self._here() if at < 0 else at, len(self.text))
-        line, column = self.text.count("\n", 0, at) + 1, at - (self.text.rfind("\n", 0, at) + 1) + 1
+        line, column = place_of(self.text, at)
         return BadInput(f"Line {line}, column {column}: {what}", hint="Mend the marks, or choose “Plain text”.", field="text")
 
     # -- tags ------------------------------------------------------------------------------------------------
@@ -161,14 +161,20 @@ class _Reader:
     def _style_prosody(self, values: dict[str, str], style: Style) -> Style:
         if not values:
             raise self._wrong("<prosody> needs a rate, a pitch or a volume.")
-        return style.but(rate=self._rate(values.get("rate", "medium")), pitch=self._pitch(values.get("pitch", "medium")), volume=self._volume(values.get("volume", "medium")))
+        return self._reached(style.but(rate=self._rate(values.get("rate", "medium")), pitch=self._pitch(values.get("pitch", "medium")), volume=self._volume(values.get("volume", "medium"))))
 
     def _style_emphasis(self, values: dict[str, str], style: Style) -> Style:
         level = values.get("level", "moderate")
         if level not in EMPHASIS:
             raise self._wrong(f"an emphasis is {', '.join(EMPHASIS)}.")
         rate, pitch, volume = EMPHASIS[level]
-        return style.but(rate=rate, pitch=pitch, volume=volume)
+        return self._reached(style.but(rate=rate, pitch=pitch, volume=volume))
+
+    def _reached(self, style: Style) -> Style:
+        """Marks in each other add up, as far as can be spoken."""
+        if told := reachable(style.rate, style.pitch):
+            raise self._wrong(f"with the marks around it {told[1]}")
+        return style
 
     def _language(self, tag: str) -> str:
         language = tag.strip().lower().replace("_", "-").split("-")[0]
@@ -178,8 +184,8 @@ class _Reader:
 
     def _rate(self, told: str) -> float:
         rate = RATES.get(told) or _factor(told)
-        if not rate or not 0.2 <= rate <= 5:
-            raise self._wrong(f"“{told[:20]}” is no rate; write a word (slow, fast …), 120% or +20%, from 20% to 500%.")
+        if not rate or not SLOWEST <= rate <= FASTEST:
+            raise self._wrong(f"“{told[:20]}” is no rate; write a word (slow, fast …), 120% or +20%, from 25% to 400%.")
         return rate
 
     def _pitch(self, told: str) -> float:
@@ -192,7 +198,7 @@ class _Reader:
 
             factor = _factor(told) if re.fullmatch(r"[+-]\d+(?:\.\d+)?%", told) else 0.0
             semitones = 12 * log2(factor) if factor > 0 else 99.0
-        if abs(semitones) > 24:
+        if abs(semitones) > FARTHEST:
             raise self._wrong(f"“{told[:20]}” is no pitch; write a word (low, high …), +2st or +10%, up to two octaves.")
         return semitones
 

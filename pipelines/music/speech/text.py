@@ -52,6 +52,7 @@ TITLES = frozenset(
         "p.m",
     ]
 )
+SLOWEST, FASTEST, FARTHEST = 0.25, 4.0, 24.0  # how fast a stretch can be spoken, and how many semitones from the usual
 NEAR = 40  # letters around a dot that are looked at
 END = re.compile(r"[。．！？!?…]+[」』）)\]”’\"']*|\.+[”’\"')\]]*(?=\s|$)")
 CLAUSE = re.compile(r"[、，,;；:：—]\s*")
@@ -124,6 +125,20 @@ def _lines(paragraph: str, style: Style, at: int) -> list[Item]:
 def _unwrapped(paragraph: str) -> str:
     """As long as before, with spaces for line ends inside a sentence: after a long line without an end, where a small letter follows."""
     return re.sub(r"(?<=[^\n]{40})(?<![.!?。！？…:：])\n(?=[a-zà-öø-ÿ])", " ", paragraph) if "\n" in paragraph else paragraph
+
+
+def reachable(rate: float, pitch: float) -> tuple[str, str] | None:
+    """What is beyond what can be spoken: the setting ("speed", "pitch") and the end of a sentence about it."""
+    if not SLOWEST <= round(rate, 6) <= FASTEST:
+        return "speed", f"this would be spoken at {rate:.0%} of the usual speed; {SLOWEST:.0%} to {FASTEST:.0%} is possible."
+    if abs(round(pitch, 6)) > FARTHEST:
+        return "pitch", f"this would be spoken {pitch:+.3g} semitones from the usual pitch; up to {FARTHEST:g} is possible."
+    return None
+
+
+def place_of(text: str, at: int) -> tuple[int, int]:
+    """Line and column, counted from 1."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
 
+from pipelines.music.speech.arpabet import arpabet
 from pipelines.music.speech.engine import Phrase, Voice
-from pipelines.music.speech.hf import BARK, SPEECHT5, VITS, presets_of, speaker_of
+from pipelines.music.speech.hf import BARK, CSM, FASTSPEECH, SEAMLESS, SPEECHT5, VITS, presets_of, read, speaker_of
 from studio.api import BadInput
 
 LOCAL: dict[str, Any] = {"local_files_only": True}
 BARK_LETTERS = 140  # Bark speaks 13 seconds at most
+CSM_LETTERS = 120  # and CSM, as it is published, 10
+FASTSPEECH_RATE = 22050  # of ESPnet's voices; their config does not say
 MADE_UP = "made-up-"
 
 
@@ -33,11 +38,15 @@ class TorchEngine:
         self.device = device
 
     def say(self, phrase: Phrase, voice: Voice, *, speed: float, semitones: float, seed: int, check: Callable[[], None]) -> np.ndarray:
-        text = phrase.spoken.strip()
+        text = self._read(phrase)
         if not text:
             return np.zeros(0, np.float32)
         with drawn(seed), stoppable(self.model, check), torch.inference_mode():
             return np.asarray(self._said(text, speaker_of(voice)), np.float32).reshape(-1)
+
+    def _read(self, phrase: Phrase) -> str:
+        """What the network's tokenizer is given."""
+        return phrase.spoken.strip()
 
     def _said(self, text: str, speaker: str) -> Any:
         raise NotImplementedError
@@ -48,11 +57,20 @@ class Vits(TorchEngine):
         super().__init__(transformers.VitsModel.from_pretrained(folder, dtype=torch.float32, **LOCAL), threads, device)
         self.rate = int(self.model.config.sampling_rate)
         self.tokenizer = transformers.VitsTokenizer.from_pretrained(folder, **LOCAL)
+        self.tokens = transformers.VitsTokenizer.from_pretrained(folder, normalize=False, phonemize=False, is_uroman=False, **LOCAL)  # of what is read already
+
+    def _read(self, phrase: Phrase) -> str:
+        """Letters or sounds of its vocabulary. Where it was taught sounds, those that somebody gave stay as they are, between what is read as usual."""
+        if not self.tokenizer.phonemize or not any(piece.alphabet == "ipa" for piece in phrase.pieces):
+            return str(self.tokenizer.prepare_for_tokenization(phrase.spoken.strip())[0])
+        read = ["".join(letter for letter in piece.reading if letter in self.tokenizer.encoder) if piece.alphabet == "ipa" else self._usual(piece.spoken) for piece in phrase.pieces]
+        return " ".join(part for part in read if part)
+
+    def _usual(self, text: str) -> str:
+        return str(self.tokenizer.prepare_for_tokenization(text.strip())[0]) if text.strip() else ""
 
     def _said(self, text: str, speaker: str) -> Any:
-        given = self.tokenizer(text, return_tensors="pt").to(self.device)
-        if not self.tokenizer.prepare_for_tokenization(text)[0]:
-            return np.zeros(0, np.float32)  # signs that it never learnt
+        given = self.tokens(text, return_tensors="pt").to(self.device)
         return self.model(**given, speaker_id=int(speaker) if speaker else None).waveform[0].cpu().numpy()
 
 
@@ -84,9 +102,59 @@ class Bark(TorchEngine):
         return np.concatenate([self.model.generate(**bit).cpu().numpy().reshape(-1) for bit in bits])
 
 
+class FastSpeech(TorchEngine):
+    """Given sounds, which the English voice's reading finds: those that somebody gave stay as they are."""
+
+    def __init__(self, folder: Path, vocoder: Path | None, threads: int, device: str) -> None:
+        from hibari.g2p import G2P
+
+        from pipelines.music.speech.hibari import HibariEngine
+
+        super().__init__(transformers.FastSpeech2ConformerWithHifiGan.from_pretrained(folder, dtype=torch.float32, **LOCAL), threads, device)
+        self.rate = int(getattr(self.model.config, "sampling_rate", FASTSPEECH_RATE))
+        self.reader = HibariEngine(SimpleNamespace(g2p=G2P()))
+        self.vocabulary = read(folder / "vocab.json")
+
+    def _read(self, phrase: Phrase) -> str:
+        return " ".join(arpabet(self.reader.sounds(phrase)))
+
+    def _said(self, text: str, speaker: str) -> Any:
+        unknown = self.vocabulary["<unk>"]
+        ids = torch.tensor([[*(self.vocabulary.get(sound, unknown) for sound in text.split()), self.vocabulary["<sos/eos>"]]], device=self.device)
+        return self.model(ids, speaker_ids=torch.tensor([int(speaker)], device=self.device) if speaker else None).waveform[0].cpu().numpy()
+
+
+class Csm(TorchEngine):
+    def __init__(self, folder: Path, vocoder: Path | None, threads: int, device: str) -> None:
+        super().__init__(transformers.CsmForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, **LOCAL), threads, device)
+        self.rate = int(self.model.config.codec_config.sampling_rate)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **LOCAL)
+
+    def _said(self, text: str, speaker: str) -> Any:
+        bits = [self.tokenizer(f"[{speaker}]{bit.strip()}", return_tensors="pt").to(self.device) for bit in short(text, CSM_LETTERS)]
+        made = [self.model.generate(input_ids=bit["input_ids"], attention_mask=bit["attention_mask"], output_audio=True)[0] for bit in bits]
+        return np.concatenate([sound.cpu().numpy() for sound in made])
+
+
+class Seamless(TorchEngine):
+    """A voice is "language/speaker"."""
+
+    def __init__(self, version: str, folder: Path, vocoder: Path | None, threads: int, device: str) -> None:
+        super().__init__(getattr(transformers, f"SeamlessM4T{version}ForTextToSpeech").from_pretrained(folder, dtype=torch.float32, **LOCAL), threads, device)
+        self.rate = int(self.model.config.sampling_rate)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **LOCAL)
+        self.asked = "speaker_id" if version else "spkr_id"
+
+    def _said(self, text: str, speaker: str) -> Any:
+        language, _, number = speaker.partition("/")
+        self.tokenizer.src_lang = language
+        return self.model.generate(**self.tokenizer(text, return_tensors="pt").to(self.device), tgt_lang=language, **{self.asked: int(number)})[0].cpu().numpy()
+
+
 def load(architecture: str, folder: Path, vocoder: Path | None, threads: int, device: str) -> TorchEngine:
     transformers.utils.logging.disable_progress_bar()
-    kinds: dict[str, Callable[..., TorchEngine]] = {VITS: Vits, SPEECHT5: SpeechT5, BARK: Bark}
+    kinds: dict[str, Callable[..., TorchEngine]] = {VITS: Vits, SPEECHT5: SpeechT5, BARK: Bark, FASTSPEECH: FastSpeech, CSM: Csm}
+    kinds |= {name: partial(Seamless, version) for name, version in SEAMLESS.items()}
     return kinds[architecture](folder, vocoder, threads, device)
 
 
