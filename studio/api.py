@@ -43,7 +43,7 @@ from studio.events import (
     Text,
 )
 from studio.hooks import HOOK_API, hookimpl
-from studio.host import Output, Route, Studio, Tab
+from studio.host import Output, Route, Studio, Tab, Taken
 from studio.i18n import language
 from studio.inputs import Inputs
 from studio.memory.devices import has_bfloat16
@@ -143,6 +143,7 @@ __all__ = [
     "StorageFull",
     "StudioError",
     "Tab",
+    "Taken",
     "Text",
     "WarmsUp",
     "WorkerDied",

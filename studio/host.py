@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from studio.pace import Paces
@@ -51,6 +52,14 @@ class Route:
     owner_only: bool = False
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a page did, besides filling its form, with settings that came back: whether anything, and of what it could not take the reason by the setting's name."""
+
+    changed: bool = False
+    left: dict[str, str] = field(default_factory=dict)
+
+
 class Tab(Protocol):
     """A thin view; tabs are drawn in the order of `order`. One with `warms`, ids of pipelines, has their workers warmed up when it is opened."""
 
@@ -79,6 +88,7 @@ class Studio:
     downloads: Downloads
     notices: list[str] = field(default_factory=list)
     places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id: the tabs to open for it, outermost first
+    takers: dict[str, Callable[[str, dict[str, Any], Path | None], Taken]] = field(default_factory=dict)  # pipeline id: (owner, parameters, dropped file) -> what its page takes in; may raise StudioErrors
     hasher: Hasher | None = None
     simulations: Simulations = field(default_factory=Simulations)
     paces: Paces = field(default_factory=Paces)

@@ -84,6 +84,12 @@ class Job:
             told = [self._latest[kind] for kind in (Progress, Loading) if kind in self._latest]
         return str(getattr(max(told, key=lambda entry: entry[0])[1], "note", "")) if told else ""
 
+    def far(self) -> dict[str, Any]:
+        """How far it is; of a waiting one the seconds until its turn."""
+        progress, queued = self.latest(Progress), self.latest(Queued)
+        left = getattr(progress, "eta_seconds", -1.0) if self.state == "running" else getattr(queued, "eta_seconds", 0.0)
+        return {"eta_seconds": left, "step": getattr(progress, "step", 0), "total": getattr(progress, "total", 0)}
+
     def events(self) -> Iterator[Event]:
         """Everything from the start, neighbouring texts merged; ends after Done, Failed or Cancelled."""
         for batch in self.batches():
@@ -519,14 +525,9 @@ class JobQueue:
         return max(0.0, self._seconds.get(job.pipeline.id, 0.0) - (time.time() - job.started))
 
     def _line(self, job: Job, place: int, owner: str) -> dict[str, Any]:
-        progress, queued = job.latest(Progress), job.latest(Queued)
         mine = job.owner == owner
-        return {
-            "id": job.id if mine else "", "pipeline": job.pipeline.id, "title": job.pipeline.title, "state": job.state, "position": place, "mine": mine,
-            "eta_seconds": getattr(progress, "eta_seconds", -1.0) if job.state == "running" else getattr(queued, "eta_seconds", 0.0),
-            "step": getattr(progress, "step", 0), "total": getattr(progress, "total", 0),
-            "note": job.note() if mine else "",
-        }  # fmt: skip
+        about = {"id": job.id if mine else "", "pipeline": job.pipeline.id, "title": job.pipeline.title, "state": job.state, "position": place, "mine": mine}
+        return about | job.far() | {"note": job.note() if mine else ""}
 
 
 def read_artifact(described: Path) -> Artifact:

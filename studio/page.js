@@ -236,6 +236,7 @@
     if (!answer.ok) return wrong(told, file?.type.startsWith('image/') && tabOf('image') && { label: say('Begin from it'), act: () => begin(file) });
     document.getElementById('seisei-restore').click();
     await goTo(told.place);
+    document.dispatchEvent(new CustomEvent('seisei-restored', { detail: told }));  // for what a page shows besides its form
     tell(told.told);
   }
   // A picture to draw from: its fold is opened first, which Gradio does not draw before

@@ -23,7 +23,7 @@ from starlette.routing import Route as StarletteRoute
 import studio as package
 from studio.bodies import body, raw
 from studio.errors import BadInput, NotAllowed, NotFound, StudioError
-from studio.host import Output, Route, Studio
+from studio.host import Output, Route, Studio, Taken
 from studio.i18n import Words, language
 from studio.metadata import sidecar
 from studio.restore import Restored, hand_over, restore, restore_metadata
@@ -59,7 +59,7 @@ class Api:
             Route("/api/v1/pipelines/{id}", ["POST"], self.submit, "Start a job: the body is its parameters"),
             Route("/api/v1/pipelines/{id}/need", ["POST"], self.need, "What a job would take"),
             Route("/api/v1/jobs", ["GET"], self.jobs, "Running and waiting jobs"),
-            Route("/api/v1/jobs/{id}", ["GET"], self.job, "One job of yours"),
+            Route("/api/v1/jobs/{id}", ["GET"], self.job, "One job of yours: its state, how far it is, what came of it"),
             Route("/api/v1/jobs/{id}/events", ["GET"], self.events, "Its events as server-sent events"),
             Route("/api/v1/jobs/{id}/preview", ["GET"], self.job_preview, "The picture of its work so far"),
             Route("/api/v1/jobs/{id}/cancel", ["POST"], self.cancel, "Stop it"),
@@ -119,7 +119,8 @@ class Api:
     def job(self, request: Request) -> Any:
         job = self._job(request)
         error = job.error.wire() if job.error else None
-        return {"id": job.id, "pipeline": job.pipeline.id, "state": job.state, "text": job.text, "summary": job.summary, "outputs": job.outputs, "error": error}
+        about = {"id": job.id, "pipeline": job.pipeline.id, "state": job.state, "text": job.text, "summary": job.summary, "outputs": job.outputs, "error": error}
+        return about | job.far() | {"note": job.note()}
 
     def events(self, request: Request) -> Response:
         job = self._job(request)
@@ -235,24 +236,27 @@ class Api:
                     if file.tell() + len(piece) > limit:
                         raise BadInput(f"The file is larger than {self.studio.settings.max_upload_mb} MB.", hint="Use a smaller file.")
                     file.write(piece)
-            restored = await run_in_threadpool(restore, path, self.studio)
-        return self._hand_over(restored, request)
+            return await run_in_threadpool(lambda: self._hand_over(restore(path, self.studio), request, path))
 
     def restore_output(self, request: Request) -> Any:
         return self._hand_over(restore_metadata(self._output(request).metadata, self.studio), request)
 
-    def _hand_over(self, restored: Restored, request: Request) -> Any:
+    def _hand_over(self, restored: Restored, request: Request, file: Path | None = None) -> Any:
         """The sentences are in the page's language: the page shows them as they are."""
-        hand_over(restored, self.studio, owner(request))
         say, lang = self.studio.words.say, language(request.headers, request.cookies)
-        told = [say(lang, "The settings are in their tab again.")]
-        if restored.refused:
-            told.append(say(lang, "Not taken: {names}", names=", ".join(f"{name} ({why})" for name, why in restored.refused.items())))
+        take = self.studio.takers.get(restored.pipeline_id)
+        taken = take(owner(request), restored.params, file) if take else Taken()
+        hand_over(restored, self.studio, owner(request))
+        refused, place = restored.refused | taken.left, self.studio.places.get(restored.pipeline_id, [])
+        told = [say(lang, "The settings are in their tab again.") if place else say(lang, "No page shows the settings of “{title}”.", title=say(lang, restored.title))]
+        if refused:
+            fields = self.studio.pipelines[restored.pipeline_id].Params.model_fields
+            names = {name: say(lang, fields[name].title or name) if name in fields else name for name in refused}
+            told.append(say(lang, "Not taken: {names}", names=", ".join(f"{names[name]} ({say(lang, why)})" for name, why in refused.items())))
         if restored.model_missing:
             told.append(say(lang, "The model {key} is not on this computer.", key=restored.model_missing))
-        place = self.studio.places.get(restored.pipeline_id, [])
-        about = {"pipeline": restored.pipeline_id, "title": restored.title, "refused": restored.refused, "model_missing": restored.model_missing}
-        return about | {"place": place, "told": " ".join(told)}
+        about = {"pipeline": restored.pipeline_id, "title": restored.title, "refused": refused, "model_missing": restored.model_missing}
+        return about | {"place": place, "told": " ".join(told), "changed": taken.changed}
 
     def retry(self, request: Request) -> Any:
         """`?model=<id>` also fetches a starter model that only comes on wish."""

@@ -58,11 +58,11 @@ def restore_metadata(about: dict[str, Any], studio: Studio) -> Restored:
 
 
 def _missing(kind: type[Params], values: dict[str, Any], studio: Studio) -> str:
-    """The model's key where it is not on this computer; a field without a control of its own names something else (a simulation)."""
+    """The model's key where it is not on this computer; a field without a control of its own names something else (a simulation), a named choice is no file."""
     key, field = str(values.get("model", "")), kind.model_fields.get("model")
     extra: Any = field.json_schema_extra if field else None
-    hidden = isinstance(extra, dict) and extra.get("ui", {}).get("widget") == "hidden"
-    return "" if hidden or not key or any(entry.key == key for entry in studio.catalog.entries()) else key
+    hints = extra.get("ui", {}) if isinstance(extra, dict) else {}
+    return "" if hints.get("widget") == "hidden" or key in ("", *hints.get("choices", ())) or any(entry.key == key for entry in studio.catalog.entries()) else key
 
 
 def _extras(given: Any, studio: Studio, pipeline_id: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -14,7 +14,7 @@ from studio import ui
 from studio.api import BadInput, NotFound, Studio, StudioError
 from tabs.job_follow import Run, duration, progress_html
 from tabs.job_page import STREAMING, JobPage
-from tabs.music_desk import COMPOSE, RENDER, Desk, version
+from tabs.music_desk import COMPOSE, ENGINES, EXPORT, RENDER, Desk, version
 from tabs.music_form import MusicForm
 
 VIEW = """
@@ -24,7 +24,6 @@ watch('value', () => setTimeout(hand));
 document.addEventListener('seisei-music-ready', hand);
 hand();
 """
-ENGINES = ("Synthesiser", "SoundFont")
 DESK = "import('/api/v1/music/desk.js?{version}').then((desk) => desk.start(element, trigger));"
 
 
@@ -84,8 +83,8 @@ class ComposePage(JobPage):
         gr.on([page.load, self.tab.select], self.on_open, inputs_kwargs=seen, outputs=self._opened, **ui.QUICK)
         page.load(self.on_measure, inputs_kwargs=form.given, outputs=[self.verdict], **ui.QUICK)
         ui.on_restore(self.studio, COMPOSE, ["music", "compose"], self.on_restore, self.restored)
-        if RENDER in self.studio.pipelines:
-            self.studio.places[RENDER] = ["music", "compose"]
+        for pipeline, take in {COMPOSE: self.desk.take, RENDER: self.desk.take_sound, EXPORT: self.desk.take_export}.items():
+            self.studio.places[pipeline], self.studio.takers[pipeline] = ["music", "compose"], take
 
     @property
     def _opened(self) -> list[Any]:
@@ -104,7 +103,7 @@ class ComposePage(JobPage):
         return [self.form.drawn(name, ui.lang(request)), *self.form.mood(name)]
 
     def on_act(self, request: gr.Request, event: gr.EventData, **given: Any) -> Iterator[list[Any]]:
-        """Go on from the piece on the desk: continue it, vary it, harmonise a voice, repaint bars."""
+        """Go on from the piece on the desk: continue it, vary it, harmonise a voice, repaint bars, begin anew with its melody; or what came back with a file, once more."""
         try:
             more = self.acted(ui.owner(request), dict(event._data["value"]))
         except StudioError as error:
@@ -114,9 +113,12 @@ class ComposePage(JobPage):
 
     def acted(self, owner: str, wish: dict[str, Any]) -> dict[str, Any]:
         """A wish of the page's script as parameters. Raises BadInput."""
-        piece, mode = dict(self.desk.recall(owner)["piece"] or {}), str(wish.get("mode", ""))
+        desk, mode = self.desk.recall(owner), str(wish.get("mode", ""))
+        if mode == "Again":
+            return self.desk.again(desk)
+        piece = dict(desk["piece"] or {})
         voices = list(piece.get("voices", []))
-        if mode == "Harmonise":
+        if mode in ("Harmonise", "New"):
             piece["voices"] = [voices[min(int(wish.get("voice", 0)), len(voices) - 1)]] if voices else []
         if not any(voice["notes"] for voice in piece.get("voices", [])):
             raise BadInput("There are no notes in this voice.", hint="Draw a melody, or choose a voice that has one.")

@@ -35,6 +35,9 @@ class DeskRoutes:
     def shown(self, request: Request) -> Any:
         return self.desk.recall(_owner(request)) | {"words": self.desk.words()}
 
+    def words(self, request: Request) -> Any:
+        return self.desk.words()
+
     async def kept(self, request: Request) -> Any:
         return {"kept": True} | await apart(self.desk.keep, _owner(request), await body(request))
 
@@ -43,7 +46,7 @@ class DeskRoutes:
         key = await apart(inputs.keep, await raw(request, self.studio.settings.max_upload_mb * 2**20), "piece")
         if not key.endswith(".mid"):
             raise BadInput("This is no MIDI file.", hint="Give a file that ends in .mid.", field="piece")
-        return {"key": key} | await apart(self.desk.opened, inputs.path(key))
+        return {"key": key, "ours": await apart(self.desk.ours, inputs.path(key))} | await apart(self.desk.opened, inputs.path(key))
 
     async def sound(self, request: Request) -> Any:
         return {"job": await apart(self.desk.sound, _owner(request), await body(request))}
@@ -99,7 +102,8 @@ def routes(studio: Studio) -> list[Route]:
         Route(AT + "desk.js", ["GET"], does.module, "The script of the Compose page"),
         Route(AT + "desk", ["GET"], does.shown, "Your piece, with its mixer and sound"),
         Route(AT + "desk", ["PUT"], does.kept, "Keep your piece as it is now"),
-        Route(AT + "read", ["POST"], does.read, "A MIDI file as a piece"),
+        Route(AT + "words", ["GET"], does.words, "What a piece can be played by and written as"),
+        Route(AT + "read", ["POST"], does.read, "A MIDI file as a piece; `ours` where it carries settings of this page"),
         Route(AT + "sound", ["POST"], does.sound, "A job that sounds a piece"),
         Route(AT + "export", ["POST"], does.export, "A job that writes a piece as a file"),
         Route(AT + "file", ["POST"], does.file, "A piece as a MIDI file"),

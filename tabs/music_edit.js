@@ -13,6 +13,7 @@ function commit(piece, before = now.piece) {
 function travel(from, to) {
   const other = from.pop(); if (!other) return;
   to.push({ piece: now.piece, mix: desk.mix, sound: desk.sound, made: desk.made });
+  if (other.piece.voices.length !== now.piece.voices.length) now.hidden.clear();
   now.piece = other.piece; desk.mix = other.mix; desk.made = other.made; if (other.sound) desk.sound = other.sound;
   now.picked.clear(); now.range = null; now.voice = Math.min(now.voice, now.piece.voices.length - 1);
   changed(); voicesDrawn();

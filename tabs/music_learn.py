@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from studio import ui
-from studio.api import BadInput, Event, Stats, Studio, StudioError
+from studio.api import BadInput, Event, Stats, Studio, StudioError, Taken
 from tabs.job_follow import STEPS, Follower, Run, progress_html
 from tabs.job_page import STREAMING, JobPage
+from tabs.music_desk import GONE
+from tabs.music_form import learnt_styles
 from tabs.music_picture import loss_curve
 
 LEARN = "music.learn"
@@ -21,7 +24,7 @@ FILES, NAME, RESUME = "pieces", "name", "resume"
 
 
 class LearnFollower(Follower):
-    """Keeps what the newest run measured; the queue passes on only the newest of a job's measurements, which hold the whole curve."""
+    """Keeps what runs measured that are at work: the queue passes on only the newest of a job's measurements, which hold the whole curve. What has ended has a summary."""
 
     def __init__(self, studio: Studio, slot: str) -> None:
         super().__init__(studio, slot)
@@ -29,16 +32,21 @@ class LearnFollower(Follower):
 
     def _take(self, run: Run, event: Event, job: Any, lang: str) -> None:
         if isinstance(event, Stats):
+            if job.id not in self.measured:
+                self.measured = {known: told for known, told in list(self.measured.items()) if self._known(known, "state") in ("queued", "running")}
             self.measured[job.id] = self.measured.get(job.id, {}) | event.values
         super()._take(run, event, job, lang)
 
     def facts(self, job_id: str) -> dict[str, Any]:
         """Measurements and, once it is done, its summary."""
+        return self.measured.get(job_id, {}) | dict(self._known(job_id, "summary") or {})
+
+    def _known(self, job_id: str, what: str) -> Any:
+        """None of a job that the queue does not know any more."""
         try:
-            summary = dict(self.studio.jobs.get(job_id).summary)
+            return getattr(self.studio.jobs.get(job_id), what)
         except StudioError:
-            summary = {}
-        return self.measured.get(job_id, {}) | summary
+            return None
 
 
 class LearnPage(JobPage):
@@ -48,6 +56,7 @@ class LearnPage(JobPage):
     slot: ClassVar[str] = "music.learn.job"
     script: ClassVar[str] = ""
     look: ClassVar[str] = "learn-view"
+    tab: gr.Tab  # the one that it stands in
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -59,9 +68,13 @@ class LearnPage(JobPage):
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left"):
                 self.files = gr.File(file_count="multiple", file_types=[".mid", ".midi"], type="filepath", label=words("MIDI files"), height=180, elem_id="learn-files")
+                self.kept = gr.State([])  # keys of the pieces of settings that came back
+                self.kept_note = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="learn-kept")
                 self.controls = ui.controls(self.Params, self.studio, only=[NAME])
                 with gr.Accordion(words("Advanced"), open=False):
                     self.controls |= ui.controls(self.Params, self.studio, only=self._left())
+                    field = self.Params.model_fields[RESUME]
+                    self.controls[RESUME] = gr.Dropdown([(words("Nothing"), "")], value="", allow_custom_value=True, label=words(field.title), info=words(field.description), elem_id="learn-resume")
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("learn-problem")
                     with gr.Row(equal_height=True):
@@ -72,7 +85,7 @@ class LearnPage(JobPage):
                 with gr.Row(visible=False, elem_classes=["studio-quiet", "image-actions"], elem_id="learn-actions") as self.actions:
                     self.keep = gr.Button(words("Keep it as a style"), size="sm", min_width=120, elem_id="learn-keep")
                     self.save = gr.DownloadButton(words("Download"), size="sm", min_width=90)
-                    self.again = gr.Button(words("Go on learning"), size="sm", min_width=120, elem_id="learn-again")
+                    self.further = gr.Button(words("Go on learning"), size="sm", min_width=120, elem_id="learn-again")
 
     def _left(self) -> list[str]:
         return [name for name, field in self.Params.model_fields.items() if name not in (FILES, NAME, RESUME) and ui.hint(field, "widget") != "hidden"]
@@ -82,24 +95,37 @@ class LearnPage(JobPage):
         return [self.actions, self.save]
 
     def listen(self) -> None:
-        given = {"files": self.files} | self.controls
+        given = {"files": self.files, "kept": self.kept} | self.controls
         self.listen_job([self.go.click], given, {FILES: self.files})
-        self.again.click(self.on_again, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
+        self.further.click(self.on_again, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         self.keep.click(self.on_keep, [], [self.keep], **ui.QUICK)
-        self.given.upload(self.on_given, [self.given], [], **ui.QUICK)
-        ui.on_restore(self.studio, LEARN, ["music", "learn"], self.on_restore, list(self.controls.values()))
+        self.given.upload(self.on_given, [self.given], [], **ui.QUIET)  # in the queue: elsewhere Gradio shows no messages
+        self.files.upload(lambda: ([], ""), [], [self.kept, self.kept_note], **ui.QUICK)
+        self.tab.select(self.on_open, [], [self.controls[RESUME]], **ui.QUICK)
+        ui.on_restore(self.studio, LEARN, ["music", "learn"], self.on_restore, [*self.controls.values(), self.kept, self.kept_note])
+        self.studio.takers[LEARN] = self.take
 
     # -- events ----------------------------------------------------------------------------------------------
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         inputs = self.studio.inputs(owner)
-        files = [Path(path) for path in given["files"] or []]
-        if not files:
+        files, kept = [Path(path) for path in given["files"] or []], list(given["kept"])
+        if not files and not kept:
             raise BadInput("There are no pieces to learn from.", hint="Give some MIDI files, five or more work well.", field=FILES)
         keys = [inputs.keep(path.read_bytes(), FILES) for path in files]
         if wrong := next((path.name for path, key in zip(files, keys, strict=True) if not key.endswith(".mid")), ""):
             raise BadInput(f"“{wrong}” is no MIDI file.", hint="Take it out of the list.", field=FILES)
-        return ui.read_values(self.Params, {name: given[name] for name in self.controls}) | {FILES: keys}, {}
+        return self._values(given) | {FILES: keys or kept}, {}
+
+    def _values(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What the controls hold; no choice of a style is none. Raises BadInput."""
+        return ui.read_values(self.Params, {name: given[name] or "" if name == RESUME else given[name] for name in self.controls})
+
+    def on_open(self, request: gr.Request) -> Any:
+        """Styles that learning can go on from: those that were kept, and one's own in the gallery."""
+        own = self.studio.store.outputs(owner=ui.owner(request), kind="model", pipeline=LEARN)
+        found = [(f"{style.title}, {time.strftime('%Y-%m-%d %H:%M', time.localtime(style.created))}", self._key(Path(style.path))) for style in own]
+        return gr.update(choices=[(self.studio.words("Nothing"), ""), *learnt_styles(self.studio), *found])
 
     def on_again(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         """From where the last run stopped, with the same pieces."""
@@ -109,7 +135,7 @@ class LearnPage(JobPage):
             yield ui.as_it_is(len(self.streamed))
             return
         before = job.params.model_dump()
-        values = ui.read_values(self.Params, {name: given[name] for name in self.controls}) | {FILES: before[FILES], NAME: before[NAME], RESUME: self._key(Path(style.path))}
+        values = self._values(given) | {FILES: before[FILES], NAME: before[NAME], RESUME: self._key(Path(style.path))}
         try:
             started = self.studio.submit(LEARN, values, owner=ui.owner(request))
         except StudioError as error:
@@ -151,9 +177,27 @@ class LearnPage(JobPage):
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner, store = ui.owner(request), self.studio.store
-        values = ui.show_values(self.Params, dict(store.recall(owner, f"restore:{LEARN}") or {}))
+        given = dict(store.recall(owner, f"restore:{LEARN}") or {})
+        values, pieces = ui.show_values(self.Params, given), list(given.get(FILES) or [])
         store.remember(owner, f"restore:{LEARN}", None)
-        return [values.get(name, gr.skip()) for name in self.controls]
+        keys = self._there(pieces)
+        note = self.studio.words.say(ui.lang(request), "{n} pieces came back with the settings: they are learnt from, unless you give others.", n=len(keys)) if keys else ""
+        return [*(values.get(name, gr.skip()) for name in self.controls), keys, html.escape(note)]
+
+    def take(self, owner: str, values: dict[str, Any], file: Path | None) -> Taken:
+        """What of a run's settings is not on this computer any more."""
+        left = {FILES: GONE} if len(self._there(values.get(FILES) or [])) < len(values.get(FILES) or []) else {}
+        return Taken(left=left | ({RESUME: GONE} if values.get(RESUME) and not self._style_there(values[RESUME]) else {}))
+
+    def _there(self, keys: list[str]) -> list[str]:
+        inputs = self.studio.jobs.desk.inputs
+        return [key for key in keys if (inputs.folder / Path(key).name).is_file()]
+
+    def _style_there(self, key: str) -> bool:
+        try:
+            return bool(self.studio.catalog.find(key))
+        except StudioError:
+            return False
 
     # -- a job -----------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-// The piano roll: where bars, notes and chords lie, and drawing them. `element`, `trigger` and `watch` are Gradio's; music_edit.js, music_play.js and music_desk.js follow in the same scope.
+// The piano roll: where bars, notes and chords lie, and drawing them. `element`, `trigger` and `watch` are Gradio's; music_edit.js, music_play.js, music_desk.js and music_voices.js follow in the same scope.
 const { say, tell, ask } = window.seisei;
 const QUARTER = 480, KEYS = 46, BARS = 24, CHORDS = 20, OVERVIEW = 26, NARROW = 768;
 const NAMES = ['C', 'C♯', 'D', 'E♭', 'E', 'F', 'F♯', 'G', 'A♭', 'A', 'B♭', 'B'], BLACK = new Set([1, 3, 6, 8, 10]);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -15,8 +16,9 @@ import pytest
 from pydantic import Field
 
 from pipelines.music.score import Note, Piece, Voice
+from pipelines.music.sound.soundfont import shipped
 from studio import ui
-from studio.api import Artifact, BadInput, NotFound, Params, Stats, Studio
+from studio.api import Artifact, BadInput, ModelEntry, NotFound, Params, Stats, Studio, Taken
 from studio.api import ui as hints
 from studio.catalog import Catalog
 from studio.downloads import Downloads
@@ -24,12 +26,14 @@ from studio.executor import InlineExecutor
 from studio.i18n import Words, read_catalogue
 from studio.jobs import JobQueue
 from studio.plugins import Hooks
+from studio.rest import Api
+from studio.restore import restore_metadata
 from studio.settings import Settings
 from studio.simulation import Simulations
 from studio.store import Store
 from tabs.job_follow import Run
 from tabs.music_compose import ComposePage
-from tabs.music_desk import COMPOSE, FOLDER, RENDER, SCRIPTS, Desk, script
+from tabs.music_desk import COMPOSE, EXPORT, FOLDER, GONE, RENDER, SCRIPTS, Desk, script
 from tabs.music_form import MusicForm, picture
 from tabs.music_learn import LEARN, LearnPage
 from tabs.music_picture import drawn, loss_curve
@@ -83,8 +87,9 @@ def test_a_first_visit_has_a_piece_of_four_voices_and_sixteen_bars_with_its_soun
 
 def test_the_desk_keeps_each_person_s_piece_note_for_note(studio: Studio) -> None:
     desk = Desk(studio)
-    desk.keep("me", {"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j"})
-    assert desk.recall("me") == json.loads(json.dumps({"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j"}))
+    kept = {"piece": PIECE, "mix": {"volume": [0, -6]}, "sound": None, "made": {"job": "j"}, "taken": "j", "again": None, "loop": True}
+    desk.keep("me", kept)
+    assert desk.recall("me") == json.loads(json.dumps(kept))
     assert desk.recall("you")["piece"] != desk.recall("me")["piece"]
     path = studio.jobs.desk.inputs.path(desk.key("me", PIECE))
     assert [[note["start"], note["pitch"], note["length"], note["velocity"]] for note in desk.piece(path)["voices"][0]["notes"]] == [[n.start, n.pitch, n.length, n.velocity] for n in tune(72).notes]
@@ -149,11 +154,127 @@ def test_an_output_opens_on_the_desk_with_its_sound_and_only_one_s_own(studio: S
             desk.open(owner, output)
 
 
+def test_a_cell_of_a_grid_opens_with_its_own_sound(studio: Studio) -> None:
+    """All cells are outputs of one job."""
+    desk = Desk(studio)
+
+    def cell(tempo: int, *kinds: str, **more: Any) -> list[Any]:
+        artifacts = [Artifact("midi", desk.midi(PIECE), ".mid") if kind == "midi" else Artifact("audio", b"RIFF\0\0\0\0WAVE", ".wav") for kind in kinds]
+        return studio.store.save(job_id="grid", owner="me", pipeline_id=COMPOSE, artifacts=artifacts, metadata={"pipeline": COMPOSE, "params": {"tempo": tempo} | more})
+
+    first, second, silent = cell(60, "midi", "audio"), cell(90, "midi", "audio", sound="SoundFont", loop=True), cell(120, "midi", sound="No sound")
+    alike, last = cell(150, "midi", "audio"), cell(150, "midi", "audio")
+    for midi, sound in (first, second, alike, last):
+        desk.open("me", midi.id)
+        assert desk.recall("me")["sound"]["output"] == sound.id
+    desk.open("me", silent[0].id)
+    assert desk.recall("me")["sound"] is None
+    desk.open("me", second[0].id)
+    found = desk.recall("me")
+    assert found["mix"] == {"engine": "SoundFont"} and found["loop"] and found["sound"]["loop"], "sounded anew, it sounds the same"
+    studio.store.trash([first[1].id], owner="me")
+    desk.open("me", first[0].id)
+    assert desk.recall("me")["sound"] is None, "not the next cell's"
+
+
+# -- settings that come back -------------------------------------------------------------------------------------
+
+
+def asker(**headers: str) -> Any:
+    return SimpleNamespace(headers={"x-seisei-owner": "me"} | headers, cookies={}, query_params={})
+
+
+@pytest.fixture
+def api(studio: Studio) -> Api:
+    """As the page registers itself with a studio."""
+    desk = Desk(studio)
+    for pipeline, take in {COMPOSE: desk.take, RENDER: desk.take_sound, EXPORT: desk.take_export}.items():
+        studio.places[pipeline], studio.takers[pipeline] = ["music", "compose"], take
+    return Api(studio, list, lambda model: None)
+
+
+def back(api: Api, pipeline: str, file: Path | None = None, lang: str = "en", **params: Any) -> dict[str, Any]:
+    restored = restore_metadata({"pipeline": pipeline, "params": params}, api.studio)
+    return dict(api._hand_over(restored, asker(**{"accept-language": lang}), file))
+
+
+def test_the_piece_and_the_task_of_a_repaint_come_back_and_can_be_done_again(studio: Studio, api: Api) -> None:
+    desk, page = Desk(studio), ComposePage(studio)
+    desk.keep("me", desk.first() | {"taken": "an earlier job"})
+    given = desk.key("me", PIECE)
+    told = back(api, COMPOSE, mode="Repaint", piece=given, repaint_bars="2-3", repaint_voices="2", loop=True, sound="SoundFont", tempo=90)
+    found = desk.recall("me")
+    assert told["changed"] and told["told"] == "The settings are in their tab again." and told["place"] == ["music", "compose"]
+    assert found["piece"]["title"] == "Two lines" and found["loop"] and found["mix"] == {"engine": "SoundFont"} and found["taken"] == "an earlier job"
+    again = page.acted("me", {"mode": "Again"})
+    assert again == {"mode": "Repaint", "piece": given, "repaint_bars": "2-3", "repaint_voices": "2"}
+    assert studio.store.recall("me", f"restore:{COMPOSE}")["tempo"] == 90, "the form is as it was"
+
+
+def test_a_dropped_midi_file_gives_its_notes_and_its_settings(studio: Studio, api: Api, tmp_path: Path) -> None:
+    desk, file = Desk(studio), tmp_path / "dropped.mid"
+    file.write_bytes(desk.midi(PIECE | {"title": "What came of it"}))
+    given = desk.key("me", PIECE)
+    assert back(api, COMPOSE, file, mode="Continue", piece=given)["changed"]
+    assert desk.recall("me")["piece"]["title"] == "What came of it" and desk.recall("me")["again"]["piece"] == given
+    assert back(api, COMPOSE, file, preset="Waltz")["changed"] and desk.recall("me")["again"] is None
+    with pytest.raises(BadInput, match="nothing to do once more"):
+        ComposePage(studio).acted("me", {"mode": "Again"})
+
+
+def test_what_could_not_come_back_is_said(studio: Studio, api: Api, tmp_path: Path) -> None:
+    desk, gone = Desk(studio), "0" * 64 + ".mid"
+    desk.keep("me", {"piece": PIECE})
+    told = back(api, COMPOSE, mode="Continue", piece=gone, preset="Waltz")
+    assert told["told"] == "The settings are in their tab again. Not taken: Piece (it is not here any more)" and not told["changed"]
+    assert "楽曲 (もうここにありません)" in back(api, COMPOSE, lang="ja", mode="Continue", piece=gone)["told"]
+    for pipeline in (RENDER, EXPORT):
+        with pytest.raises(NotFound, match="not here any more"):
+            back(api, pipeline, piece=gone)
+    assert desk.recall("me")["piece"]["title"] == "Two lines"
+    told = back(api, EXPORT, piece=desk.key("me", PIECE), title="In print", scale=60)
+    assert "Not taken: Size of the score (the desk has no control for it)" in told["told"] and desk.recall("me")["piece"]["title"] == "In print"
+    del studio.places[EXPORT]
+    assert back(api, EXPORT, piece=desk.key("me", PIECE))["told"].startswith("No page shows the settings of “Export”.")
+
+
+def test_a_sound_from_the_desk_brings_its_piece_and_mixer_back(studio: Studio, api: Api) -> None:
+    desk, studio.catalog._extra = Desk(studio), shipped
+    mix: dict[str, Any] = {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "soundfont": "", "loudness": -20.0, "reverb": 0.5, "bits": 24}
+    job = studio.jobs.get(desk.export("me", {"piece": PIECE, "mix": mix, "what": "FLAC"}))
+    params = job.params.model_dump(mode="json")
+    assert params["bits"] == 24 and params["loudness"] == -20
+    desk.keep("me", desk.first())
+    assert back(api, RENDER, **params)["changed"]
+    found = desk.recall("me")
+    assert found["mix"] == mix and found["piece"]["voices"] == json.loads(json.dumps(PIECE["voices"])) and found["sound"] is None
+    told = back(api, RENDER, midi=base64.b64encode(desk.midi(PIECE)).decode(), instruments=[40, 128], loop=True)
+    found = desk.recall("me")
+    assert told["changed"] and found["loop"] and [(voice["program"], voice["drums"]) for voice in found["piece"]["voices"]] == [(40, False), (0, True)]
+    with pytest.raises(BadInput):
+        back(api, RENDER, midi="no base64!")
+
+
+def test_a_file_with_settings_of_this_page_is_told_from_others(studio: Studio, tmp_path: Path) -> None:
+    desk, foreign = Desk(studio), tmp_path / "foreign.mid"
+    foreign.write_bytes(desk.midi(PIECE))
+    assert not desk.ours(foreign) and desk.ours(Path(saved(studio, PIECE)[0].path))
+
+
+def test_a_job_says_how_far_it_is(studio: Studio) -> None:
+    studio.jobs.start()
+    job = studio.jobs.get(Desk(studio).sound("me", {"piece": PIECE})).wait()
+    request = asker()
+    request.path_params = {"id": job.id}
+    found = Api(studio, list, lambda model: None).job(request)
+    assert (found["state"], found["step"], found["total"], found["note"]) == ("done", 99, 100, "Saving")
+
+
 def test_the_mixer_is_passed_on_and_what_was_never_touched_stays_the_piece_s_own(studio: Studio) -> None:
     desk = Desk(studio)
     assert desk.mixed({}) == {} == desk.mixed(None)
-    mix = {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "reverb": 0.0, "unknown": 3}
-    assert desk.mixed(mix) == {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "reverb": 0.0}
+    mix = {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "reverb": 0.0, "soundfont": "Mine", "loudness": -20, "bits": 24, "unknown": 3}
+    assert desk.mixed(mix) == {"volume": [0, -6.0], "mute": [False, True], "engine": "SoundFont", "reverb": 0.0, "soundfont": "Mine", "loudness": -20}
     studio.pipelines[RENDER].Params.parse(desk.mixed(mix))
 
 
@@ -181,6 +302,22 @@ def test_exports_are_what_the_pipelines_write_and_nothing_else(studio: Studio) -
     with pytest.raises(BadInput):
         desk.export("me", {"piece": PIECE, "what": "EXE"})
     assert len(desk.words()["instruments"]) == 128
+    for what, bits in (("WAV", 24), ("FLAC", 24), ("Stems", 24), ("OGG", 16)):
+        assert studio.jobs.get(desk.export("me", {"piece": PIECE, "mix": {"bits": 24}, "what": what})).params.model_dump()["bits"] == bits
+    with pytest.raises(BadInput, match="FLAC files have no 32 bits"):
+        desk.export("me", {"piece": PIECE, "mix": {"bits": 32}, "what": "FLAC"})
+
+
+def test_the_sound_s_choices_are_those_of_the_renderer_with_one_s_own_soundfonts(studio: Studio) -> None:
+    studio.catalog._extra = lambda: [*shipped(), ModelEntry("Mine", "/x/mine.sf2", "soundfont", "soundfont", 9, "My flutes", "SF2"), ModelEntry("Bad", "/x/bad.sf2", "soundfont", "soundfont", 9, "Bad", "SF2", problem="it is damaged")]
+    studio.catalog.refresh()
+    words = Desk(studio).words()
+    assert words["soundfonts"] == [["FluidR3Mono_GM", "FluidR3 Mono"], ["Mine", "My flutes"]]
+    assert words["bits"] == [16, 24, 32] and words["loudness"] == {"minimum": -30, "maximum": -10, "default": -16}
+    for mix in ({"soundfont": word[0], "loudness": -30, "engine": "SoundFont"} for word in words["soundfonts"]):
+        studio.pipelines[RENDER].Params.parse(Desk(studio).mixed(mix))
+    del studio.pipelines[RENDER]
+    assert not Desk(studio).words()["room"] and Desk(studio).words()["engines"] == []
 
 
 # -- going on from the piece -----------------------------------------------------------------------------------
@@ -195,7 +332,9 @@ def test_wishes_of_the_script_become_parameters(studio: Studio) -> None:
     assert page.acted("me", {"mode": "Loop", "bars": "3-4"}) == {"mode": "Repaint", "piece": whole, "loop": True, "repaint_bars": "3-4"}
     one = page.acted("me", {"mode": "Harmonise", "voice": 1})
     assert [voice["name"] for voice in desk.piece(studio.jobs.desk.inputs.path(one["piece"]))["voices"]] == ["Bass"]
-    for mode in ("Continue", "Variation", "Harmonise"):
+    melody = page.acted("me", {"mode": "New", "voice": 1})
+    assert melody == {"mode": "New", "piece": one["piece"]}, "the chosen voice opens the new piece"
+    for mode in ("Continue", "Variation", "Harmonise", "New"):
         studio.pipelines[COMPOSE].Params.parse(page.acted("me", {"mode": mode}))
 
 
@@ -222,6 +361,18 @@ def test_a_repaint_leaves_every_other_note_as_it_was(studio: Studio) -> None:
         outside = [[note for note in voice["notes"] if number != 1 or not 4 * bar <= note["start"] < 8 * bar] for voice in (old, new)]
         assert outside[0] == outside[1], old["name"]
     assert before["voices"][1]["notes"] != after["voices"][1]["notes"]
+
+
+def test_a_new_piece_opens_with_the_melody_that_was_chosen(studio: Studio) -> None:
+    studio.jobs.start()
+    page, desk = ComposePage(studio), Desk(studio)
+    short = PIECE["voices"][1] | {"notes": PIECE["voices"][1]["notes"][:8]}
+    desk.keep("me", {"piece": PIECE | {"voices": [PIECE["voices"][0], short]}})
+    job = studio.submit(COMPOSE, page.acted("me", {"mode": "New", "voice": 1}) | {"preset": "Waltz", "bars": 8, "sound": "No sound", "seed": 3}, owner="me").wait()
+    assert job.state == "done", job.error
+    made = desk.piece(Path(studio.store.output(job.outputs[0]).path))
+    assert made["voices"][0]["name"] == "Bass" and len(made["voices"]) > 1 and made["metres"][0][1:] == (3, 4)
+    assert [(note["start"], note["pitch"], note["length"]) for note in made["voices"][0]["notes"][:8]] == [(note["start"], note["pitch"], note["length"]) for note in short["notes"]]
 
 
 def test_a_finished_job_hands_its_piece_over_and_a_running_one_does_not(studio: Studio) -> None:
@@ -288,7 +439,7 @@ def learn(studio: Studio) -> LearnPage:
 
 
 def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, learn: LearnPage, tmp_path: Path) -> None:
-    given = {"files": [], "name": "Mine", "updates": 20}
+    given = {"files": [], "kept": [], "name": "Mine", "updates": 20}
     with pytest.raises(BadInput, match="no pieces"):
         learn.asked("me", given)
     one, other = tmp_path / "one.mid", tmp_path / "holiday.png"
@@ -298,6 +449,32 @@ def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, lea
     assert values["pieces"] == [Desk(studio).key("me", PIECE)] and values["name"] == "Mine" and LearnParams.parse(values)
     with pytest.raises(BadInput, match="holiday.png"):
         learn.asked("me", given | {"files": [str(one), str(other)]})
+
+
+def test_a_run_s_settings_come_back_with_its_pieces_and_what_it_went_on_from(studio: Studio, learn: LearnPage) -> None:
+    learn.controls |= {"resume": SimpleNamespace()}
+    key, gone = Desk(studio).key("me", PIECE), "0" * 64 + ".mid"
+    values = {"pieces": [key, gone], "name": "Mine", "updates": 20, "resume": "learnt/earlier"}
+    assert learn.take("me", values, None) == Taken(left={"pieces": GONE, "resume": GONE})
+    studio.catalog._extra = lambda: [ModelEntry("learnt/earlier", "/x/earlier.safetensors", "other", "safetensors", 9, "Earlier", source="outputs")]
+    assert learn.take("me", values | {"pieces": [key]}, None) == Taken()
+    studio.store.remember("local", f"restore:{LEARN}", values)
+    name, updates, resume, kept, note = learn.on_restore(None)  # type: ignore[arg-type]
+    assert (name, updates, resume, kept) == ("Mine", 20, "learnt/earlier", [key]) and note.startswith("1 pieces came back")
+    asked, _ = learn.asked("me", {"files": None, "kept": kept, "name": name, "updates": updates, "resume": resume})
+    assert LearnParams.parse(asked).model_dump() == LearnParams(pieces=[key], name="Mine", updates=20, resume="learnt/earlier").model_dump()
+    assert learn.asked("me", {"files": None, "kept": kept, "name": name, "updates": updates, "resume": None})[0]["resume"] == ""
+
+
+def test_only_runs_at_work_are_measured(studio: Studio, learn: LearnPage) -> None:
+    """What ended is known from its summary: a studio that runs for months holds no curves."""
+    for number in range(30):
+        learn.follower._take(Run(), Stats({"curve": [[number, 1.0]]}), SimpleNamespace(id=f"ended {number}"), "en")
+    assert list(learn.follower.measured) == ["ended 29"]
+    waiting = studio.jobs.get(Desk(studio).sound("me", {"piece": PIECE}))
+    for job in (waiting, SimpleNamespace(id="new")):
+        learn.follower._take(Run(), Stats({"curve": [[1, 1.0]]}), job, "en")
+    assert list(learn.follower.measured) == [waiting.id, "new"]
 
 
 def test_learning_shows_its_curve_and_says_what_came_of_it(learn: LearnPage) -> None:
@@ -334,7 +511,7 @@ def test_a_loss_curve_goes_down_where_the_loss_does() -> None:
 
 def test_every_word_of_the_script_has_its_japanese() -> None:
     text, known = "".join((FOLDER.parent.parent / name).read_text(encoding="utf-8") for name in SCRIPTS), read_catalogue("ja")
-    said = set(re.findall(r"say\('((?:[^'\\]|\\.)+)'\)", text)) | set(re.findall(r"(?:plain|choice|lamp|slid)\((?:'\w', )?'([^']+)'", text)) | set(re.findall(r"button\('\w+', '([^']+)'", text))
+    said = set(re.findall(r"say\('((?:[^'\\]|\\.)+)'[,)]", text)) | set(re.findall(r"(?:plain|choice|lamp|slid|labelled)\((?:'\w', )?'([^']+)'", text)) | set(re.findall(r"button\('\w+', '([^']+)'", text))
     for conditional in re.findall(r"say\(\w+ \? '([^']+)' : '([^']+)'\)", text):
         said |= set(conditional)
     said |= {label for _, label in re.findall(r"\[(\d+), '([A-Z][a-z]+)'\]", text)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import wave
 import zipfile
@@ -275,6 +276,172 @@ def test_the_gallery_shows_the_piece_and_opens_it_again(opened: Any) -> None:
     opened.locator(ROLL).wait_for()
     opened.wait_for_function("() => document.querySelectorAll('#music-roll .voice .name').length === 4")
     assert len(piece(opened)["voices"]) == 4
+
+
+def restored(page: Any, output: str) -> None:
+    page.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", output)
+
+
+def voice_names(page: Any) -> list[str]:
+    return list(page.locator("#music-roll .voice .name").all_inner_texts())
+
+
+def test_voices_come_are_named_and_go_and_the_piece_has_another_tempo_metre_and_key(opened: Any) -> None:
+    before = piece(opened)
+    opened.select_option("[aria-label='Voices to repaint']", str(len(before["voices"]) - 1))
+    opened.select_option("[aria-label='Add a voice']", "drums")
+    opened.select_option("[aria-label='Add a voice']", "73")
+    opened.locator(ROLL).press("Home")
+    opened.locator(ROLL).press("Enter")
+    row = opened.locator("#music-roll .voice:not(.header)").last
+    row.locator("[data-do='Rename']").click()
+    row.locator("input[type=text]").fill("Bird")
+    row.locator("input[type=text]").press("Enter")
+    assert voice_names(opened)[-2:] == ["Drums", "Bird"]
+    tempo = opened.locator("#music-roll [aria-label='Tempo']")
+    tempo.fill("144")
+    tempo.press("Enter")
+    opened.select_option("#music-roll [aria-label='Metre']", "3/4")
+    opened.select_option("#music-roll [aria-label='Key']", "F#m")
+    grown = piece(opened)
+    assert [(voice["name"], voice["drums"], voice["program"], len(voice["notes"])) for voice in grown["voices"][-2:]] == [("Drums", True, 0, 0), ("Bird", False, 73, 1)]
+    assert grown["tempos"] == [[0, 144]] and grown["metres"] == [[0, 3, 4]] and grown["keys"] == [[0, "F#m"]] and grown["facts"]["key"] == "F# minor"
+    assert grown["length"] % (3 * 480) == 0 and grown["length"] >= before["length"]
+    opened.locator("#music-roll .voice:not(.header)").first.locator("[data-do='Remove this voice']").click()
+    assert [voice["name"] for voice in piece(opened)["voices"]] == [voice["name"] for voice in grown["voices"][1:]]
+    opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened) == grown
+    opened.click("#music-roll summary >> nth=0")
+    with opened.expect_download() as waiting:
+        opened.click("#music-roll .list [data-do='MIDI']")
+    written = read(Path(waiting.value.path()).read_bytes())
+    assert [voice.name for voice in written.voices][-2:] == ["Drums", "Bird"] and written.voices[-2].drums and written.tempos == ((0, 144.0),) and written.keys == ((0, "F#m"),)
+    for _ in range(7):
+        opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened) == before
+    for _ in range(7):
+        opened.click("#music-roll [data-do='Redo']")
+    assert piece(opened) == grown
+    tempo.fill("2000")
+    tempo.press("Enter")
+    opened.locator("#seisei-told", has_text="from 4 to 900").wait_for()
+    assert piece(opened)["tempos"] == [[0, 144]]
+    opened.select_option("[aria-label='Voices to repaint']", str(len(grown["voices"]) - 1))
+    for _ in range(7):
+        opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened) == before, "the chosen voice was one that is gone now"
+
+
+def test_a_new_piece_is_begun_with_the_melody_that_is_chosen(opened: Any) -> None:
+    opened.locator("#music-roll .voice .name").first.click()
+    melody = piece(opened)["voices"][0]["notes"]
+    made = generated(opened, lambda: opened.click("#music-roll [data-do='New piece from this melody']"))["piece"]
+    assert any([(n["start"], n["pitch"]) for n in voice["notes"]][: len(melody)] == [(n["start"], n["pitch"]) for n in melody] for voice in made["voices"])
+    opened.click("#music-roll [data-do='Undo']")
+
+
+def test_a_sound_can_be_stopped_while_it_is_made(opened: Any, studio: Running) -> None:
+    """By its own Stop, and by the page's, which Escape presses."""
+    opened.evaluate("""() => { const plain = window.fetch; window.__plain = plain; window.fetch = async (...all) => {
+      const answer = await plain(...all); if (!/[/]jobs[/]\\w+$/.test(String(all[0]))) return answer;
+      const found = await answer.json(); window.__seen = { ...found, state: 'running', step: 40, total: 100, eta_seconds: 7, note: 'Playing' };
+      return new Response(JSON.stringify(['cancelled', 'failed'].includes(found.state) || window.__halted ? { ...found, state: 'cancelled' } : window.__seen)); }; }""")
+    try:
+        for stop in (lambda: opened.click("#music-roll .works [data-do='Stop']"), lambda: opened.keyboard.press("Escape")):
+            opened.locator(ROLL).press("End")
+            opened.locator(ROLL).press("Enter")  # a changed piece is sounded anew
+            opened.locator(ROLL).press("Escape")
+            opened.click("#music-roll .play")
+            opened.locator("#music-roll .works .told", has_text="Playing · 40 % · about 7 s left").wait_for()
+            assert opened.locator("#music-roll .works progress").evaluate("(bar) => bar.value / bar.max") == 0.4
+            with opened.expect_request("**/cancel") as asked:
+                stop()
+            assert asked.value.method == "POST"
+            opened.evaluate("() => { window.__halted = true; }")
+            opened.locator("#music-roll .works .told").wait_for(state="detached")
+            assert opened.locator("#music-roll .play").get_attribute("aria-label") == "Play"
+            opened.evaluate("() => { window.__halted = false; }")
+            opened.click("#music-roll [data-do='Undo']")
+    finally:
+        opened.evaluate("() => { window.fetch = window.__plain; }")
+
+
+def test_a_task_comes_back_with_its_piece_and_gives_the_same_notes_again(opened: Any, studio: Running, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    before = piece(opened)
+    made = generated(opened, lambda: opened.click("#music-roll [data-do='Continue']"))
+    output, bar = studio.get(f"/api/v1/outputs/{made['made']['midi']}"), opened.locator("#music-roll .again")
+    opened.click("#music-roll [data-do='Blank piece']")
+    restored(opened, output["id"])
+    bar.locator("text=Continue").wait_for()
+    assert piece(opened)["voices"] == before["voices"], "the piece that was given"
+    settled(opened)  # the form is filled, too
+    again = generated(opened, lambda: bar.locator("button").click())
+    assert again["piece"]["voices"] == made["piece"]["voices"]
+    expect(bar).to_be_hidden()
+    opened.click("#music-roll [data-do='Blank piece']")
+    path = tmp_path / "back.mid"
+    path.write_bytes(next((studio.data / "outputs").rglob(f"*{output['id'][:8]}.mid")).read_bytes())
+    opened.set_input_files("#music-roll input[type=file]", path)
+    bar.locator("text=Continue").wait_for()
+    assert piece(opened)["voices"] == made["piece"]["voices"], "a file's own notes"
+    opened.reload()
+    opened.wait_for_selector("#seisei-line >> text=CPU")
+    opened.evaluate(SOUND)
+    compose(opened)
+    bar.locator("text=Continue").wait_for()
+
+
+def test_a_sound_brings_its_piece_and_its_mixer_back_to_the_desk(opened: Any, studio: Running) -> None:
+    opened.click("#music-roll .fold summary")
+    opened.select_option("#music-roll [aria-label='Sound made by']", "SoundFont")
+    opened.locator("#music-roll [aria-label='SoundFont']").wait_for()
+    opened.get_by_label("Loudness (LUFS)").fill("-20")
+    opened.get_by_label("Loudness (LUFS)").press("Enter")
+    opened.select_option("#music-roll [aria-label='Bits in WAV and FLAC']", "24")
+    opened.click("#music-roll summary >> nth=0")
+    with opened.expect_download() as waiting:
+        opened.click("#music-roll .list [data-do='WAV']")
+    with wave.open(str(waiting.value.path()), "rb") as sound:
+        assert sound.getsampwidth() == 3
+    before, output = piece(opened), studio.get("/api/v1/outputs?limit=1")[0]
+    params = output["metadata"]["params"]
+    assert output["pipeline"] == "music.render" and (params["engine"], params["loudness"], params["bits"]) == ("SoundFont", -20, 24)
+    opened.click("#music-roll [data-do='Blank piece']")
+    assert opened.locator("#music-roll [aria-label='SoundFont']").is_hidden()
+    restored(opened, output["id"])
+    opened.wait_for_function("(n) => document.querySelectorAll('#music-roll .voice .name').length === n", arg=len(before["voices"]))
+    assert piece(opened)["voices"] == before["voices"] and opened.get_by_label("Loudness (LUFS)").input_value() == "-20"
+    assert opened.locator("#music-roll [aria-label='SoundFont']").is_visible()
+
+
+def test_a_large_piece_is_kept_at_once_and_not_lost_when_the_page_goes(opened: Any, tmp_path: Path) -> None:
+    from pipelines.music.midi import write
+    from pipelines.music.score import Note, Piece, Voice
+
+    path = tmp_path / "large.mid"
+    path.write_bytes(write(Piece((Voice("Tune", tuple(Note(120 * number, 60 + number % 12, 120, 80) for number in range(4000))),), 120 * 4000)))
+    opened.set_input_files("#music-roll input[type=file]", path)
+    opened.wait_for_function("() => document.querySelector('#music-roll .title').textContent === 'large'")
+    settled(opened)
+    opened.locator(ROLL).press(".")
+    with opened.expect_response(lambda answer: answer.url.endswith("/music/desk") and answer.request.method == "PUT") as put:
+        opened.locator(ROLL).press("ArrowUp")
+    assert put.value.ok and len(json.dumps(piece(opened))) > 64 * 1024, "more than a page that goes may send"
+    leaving = "() => { const leaving = new Event('beforeunload', { cancelable: true }); dispatchEvent(leaving); return leaving.defaultPrevented; }"
+    assert not opened.evaluate(leaving), "nothing is on its way"
+    opened.evaluate("() => { window.__plain = window.fetch; window.fetch = (...all) => (all[1]?.method === 'PUT' ? new Promise((done) => { window.__send = () => done(window.__plain(...all)); }) : window.__plain(...all)); }")
+    opened.locator(ROLL).press("ArrowUp")
+    opened.wait_for_function("() => window.__send")
+    assert opened.evaluate(leaving), "the browser asks first"
+    opened.evaluate("() => { window.fetch = window.__plain; window.__send(); }")
+    opened.evaluate("() => window.seisei.music.save()")
+    opened.reload()
+    opened.wait_for_selector("#seisei-line >> text=CPU")
+    opened.evaluate(SOUND)
+    compose(opened)
+    assert piece(opened)["voices"][0]["notes"][0]["pitch"] == 62 and notes(opened) == [4000]
 
 
 def test_settings_of_a_piece_come_back_to_the_form(opened: Any, studio: Running) -> None:
