@@ -335,7 +335,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
-    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g") or name.startswith(("<", "string_to_param")) for name in names):
+    if names & set(ENCODERS) or (len(names) <= 3 and any(name == "emb_params" or name.startswith(("<", "string_to_param")) for name in names)):
         return "embedding"
     return "other"
 

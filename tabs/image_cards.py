@@ -20,7 +20,7 @@ from tabs.image_prompt import prompt_name
 
 SCRIPT = (Path(__file__).parent / "image_cards.js").read_text(encoding="utf-8")
 KINDS = {"image": "Models", "lora": "LoRAs", "embedding": "Embeddings"}
-FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL", "sdxl_refiner": "SDXL", "sd3": "SD 3", "flux": "FLUX", "t5": "T5"}
+FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL", "sdxl_refiner": "SDXL refiner", "sd3": "SD 3", "flux": "FLUX", "t5": "T5"}
 MOST_CARDS = 3000
 THUMB_SIDE = 512
 
