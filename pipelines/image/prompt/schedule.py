@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipelines.image.prompt.grammar import OPENING, Alternate, Break, Choice, Comment, Emphasis, Network, Node, Part, Prompt, Sequence, Switch, Text, Wildcard
+from pipelines.image.prompt.grammar import OPENING, Alternate, Break, Choice, Comment, Emphasis, Network, Node, Part, Prompt, PromptError, Sequence, Switch, Text, Wildcard, parse
 
 _SIGNS = re.compile(r"[\\()\[\]{}#]")
 _ESCAPED = re.compile(r"\\([\\()\[\]{}#])")
@@ -107,6 +107,15 @@ def at(spans: list[Span], step: int) -> Span:
 def plain(prompt: Prompt, steps: int, before: int = 0) -> str:
     """The words alone, as they stand at the last step: for encoders that know no weights."""
     return " ".join(Side(_merge(_pieces(part.body, steps, Passes(steps, before), 1.0))).text.strip() for part in prompt.parts)
+
+
+def written(words: str) -> str:
+    """The prompt that says these words to the letter; "" where none does."""
+    prompt = str(_letters(words))
+    try:
+        return prompt if plain(parse(prompt), 1) == words else ""
+    except PromptError:
+        return ""
 
 
 def _edges(body: Sequence, passes: Passes) -> set[int]:
