@@ -101,6 +101,30 @@ def test_a_network_draws_with_what_a_folder_lends_what_the_whole_folder_draws(qu
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", NETWORKS)
+def test_the_layout_is_that_of_the_release_at_its_size(family: str, tmp_path: Path) -> None:
+    """Names and shapes are diffusers' at the size that it knows by heart; on tensors without memory."""
+    import diffusers
+    import torch
+    from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
+
+    from pipelines.image.lent import config_of
+    from pipelines.image.nets.layouts import prepared
+
+    layout = LENT[family].layout
+    with torch.device("meta"):
+        network = getattr(diffusers, layout.network)()
+    network.save_config(tmp_path / "transformer")
+    theirs, state = NETWORKS[family][0](network), {name: value.shape for name, value in network.state_dict().items()}
+    config = config_of(tmp_path, layout, {name: tuple(value.shape) for name, value in theirs.items()}, "")
+    assert {counted: config[counted] for counted in layout.blocks} == {counted: network.config[counted] for counted in layout.blocks}
+    found = prepared(theirs, config)
+    if found.keys() != state.keys():
+        found = SINGLE_FILE_LOADABLE_CLASSES[layout.network]["checkpoint_mapping_fn"](checkpoint=found, config=config)
+    assert {name: value.shape for name, value in found.items() if value is not None} == state
+
+
+@pytest.mark.slow
 def test_a_layered_network_takes_a_picture_apart(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
     from diffusers.pipelines.qwenimage import pipeline_qwenimage_layered

@@ -97,7 +97,7 @@ def borrowed(entry: ModelEntry, lent: Lent, title: str, catalog: Catalog) -> tup
     """The folder that lends, what stands before the names of the file's tensors, and its network's config. Raises ModelBroken at the field "model"."""
     layout, shapes = lent.layout, read_shapes(Path(entry.path))
     prefix = next((start for start in PREFIXES if start + layout.inner in shapes), "")
-    found = [(other, config) for other in catalog.entries("image") if _lends(other, lent) and (config := _config(Path(other.path), layout, shapes, prefix))]
+    found = [(other, config) for other in catalog.entries("image") if _lends(other, lent) and (config := config_of(Path(other.path), layout, shapes, prefix))]
     if not found:
         hint = f"Put the folder {lent.published}, or another of that model, into the models; its part “{NETWORK}” needs nothing but its config.json."
         raise ModelBroken(f"“{entry.title}” is the network of {title} alone, and there is no folder of that model that lends it the other parts.", hint=hint, field="model")
@@ -109,7 +109,7 @@ def _lends(other: ModelEntry, lent: Lent) -> bool:
     return other.format == "diffusers" and other.architecture in lent.lenders and not other.problem and any(Path(other.path, "vae").glob("*.safetensors"))
 
 
-def _config(folder: Path, layout: Layout, shapes: Shapes, prefix: str) -> dict[str, Any]:
+def config_of(folder: Path, layout: Layout, shapes: Shapes, prefix: str) -> dict[str, Any]:
     """The network's; {} where the folder's is of another width."""
     config = read_json(folder / NETWORK / "config.json")
     try:
