@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studio.entries import ModelEntry, ModelFormat, ModelKind
+from studio.scan_network import SIGNS, network_of
 from studio.scan_soundfont import about_soundfont
 from studio.scan_upscaler import about_upscaler
 from studio.scan_upscaler import architecture as upscaler_of
@@ -48,10 +49,10 @@ GGUF_TYPES: dict[int, tuple[str, int, int]] = {  # ggml type: name, values per b
     10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
     24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8), 30: ("BF16", 1, 2),
 }  # fmt: skip
-SCALED = {"flux", "sd3", "sd1", "sd2", "sdxl", "sdxl_refiner"}  # families whose scaled 8-bit weights are read
+SCALED = {"flux", "sd3", "sd1", "sd2", "sdxl", "sdxl_refiner", *SIGNS}  # families whose scaled 8-bit weights are read
 GGUF_IMAGE = {"flux", "sd3", "sd1", "sdxl"}  # networks whose GGUF files can be drawn with
 T5_GGUF = {"t5": "t5", "t5encoder": "t5"}
-GGUF_OTHER_IMAGE = {"aura", "lumina2", "qwen_image", "cosmos", "hidream"}
+GGUF_OTHER_IMAGE = {"aura", "lumina2", "qwen_image", "sana", "cosmos", "hidream"}  # where their tensors are none that are known
 PARTS: dict[str, ModelKind] = {"Autoencoder": "vae", "ControlNet": "controlnet", "T2IAdapter": "controlnet"}  # how the classes of diffusers' single parts begin
 SEEING: dict[str, ModelKind] = {  # transformers' classes that annotate pictures; they need no torchvision
     "DPTForDepthEstimation": "depth", "DepthAnythingForDepthEstimation": "depth", "ZoeDepthForDepthEstimation": "depth", "GLPNForDepthEstimation": "depth", "VitPoseForPoseEstimation": "pose",
@@ -203,7 +204,7 @@ def small_weights(shapes: Shapes, kind: ModelKind, family: str) -> str:
     if any(name.endswith((".qweight", ".weight_scale_2")) or ".quant_state." in name for name in shapes) or any(len(shape) > 1 and shape[-1] > 1 for shape in scales):
         return "Its weights are packed 4-bit ones or scaled in blocks, which is not read here. Get it as fp16, bf16, fp8 or GGUF."
     if scales and kind != "text_encoder" and family not in SCALED:
-        return "Scaled 8-bit weights are read of Stable Diffusion, FLUX and their text encoders. Get this one as fp16, bf16 or plain fp8."
+        return "Scaled 8-bit weights are not read of this kind of model. Get it as fp16, bf16 or plain fp8."
     return ""
 
 
@@ -280,6 +281,8 @@ def family_of(shapes: Shapes) -> str:
     names = set(shapes)
     if any("lora" in name.lower() or name.startswith(("controlnet_", "control_model")) for name in names):
         return ""
+    if network := network_of(names):
+        return network
     if any(name.startswith("conditioner.embedders.1") for name in names):
         return "sdxl"
     if any(name.startswith("conditioner.embedders.0.model.") for name in names):
@@ -339,7 +342,7 @@ def kind_of(names: set[str], family: str) -> ModelKind:
         return "controlnet"
     if any(name.startswith(("decoder.up", "encoder.down")) for name in names):
         return "vae"
-    if len(names) <= 3 and any(name in ("emb_params", "clip_l", "clip_g") or name.startswith(("<", "string_to_param")) for name in names):
+    if names & set(ENCODERS) or (len(names) <= 3 and any(name == "emb_params" or name.startswith(("<", "string_to_param")) for name in names)):
         return "embedding"
     return "other"
 
@@ -367,13 +370,14 @@ def _gguf(key: str, path: Path, file: BinaryIO, size: int) -> ModelEntry:
     types, need, names = _gguf_tensors(file, tensors, int(values.get("general.alignment", 32)))
     if size < need:
         raise ValueError(f"it has {size:,} bytes, its header says {need:,}: the download was cut off")
-    architecture = str(values.get("general.architecture", "")) or family_of(dict.fromkeys(names, []))
+    network = network_of(set(names))  # before what the file says: tools write one name for several networks
+    architecture = network or str(values.get("general.architecture", "")) or family_of(dict.fromkeys(names, []))
     context = int(values.get(f"{architecture}.context_length", 0))
     languages = values.get("general.languages") or guess_languages(path.name + str(values.get("general.name", "")))
     details = {"tensors": tensors, "chat_template": "tokenizer.chat_template" in values, "name": str(values.get("general.name", ""))}
     dtype = max(types, key=lambda name: types[name], default="")
-    if architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
-        problem = "" if architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
+    if network or architecture in GGUF_IMAGE | GGUF_OTHER_IMAGE:
+        problem = "" if network or architecture in GGUF_IMAGE else "GGUF files of this family are not read yet. Use the diffusers folder or the safetensors file of this model."
         return ModelEntry(key, str(path), "image", "gguf", size, path.stem, architecture, dtype, problem=problem, details={"tensors": tensors})
     kind: ModelKind = "text_encoder" if architecture in T5_GGUF else "other" if architecture == "clip" else "llm"
     architecture = T5_GGUF.get(architecture, architecture)

@@ -20,7 +20,7 @@ from tabs.image_prompt import prompt_name
 
 SCRIPT = (Path(__file__).parent / "image_cards.js").read_text(encoding="utf-8")
 KINDS = {"image": "Models", "lora": "LoRAs", "embedding": "Embeddings"}
-FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL", "sdxl_refiner": "SDXL", "sd3": "SD 3", "flux": "FLUX", "t5": "T5"}
+FAMILIES = {"sd1": "SD 1", "sd2": "SD 2", "sdxl": "SDXL", "sdxl_refiner": "SDXL refiner", "sd3": "SD 3", "flux": "FLUX", "t5": "T5"}
 MOST_CARDS = 3000
 THUMB_SIDE = 512
 
@@ -98,6 +98,11 @@ def card_family(studio: Studio, entry: ModelEntry) -> str:
     return entry.architecture
 
 
+def own_title(studio: Studio, entry: ModelEntry, family: str) -> str:
+    """What a model's family is called where many share one key; "" elsewhere."""
+    return str(advice.facts(studio, entry.key).get("family", "")) if entry.kind == "image" and family == "other" else ""
+
+
 def cards(studio: Studio, model: str, lang: str) -> str:
     """All cards with what the script needs to filter and insert; words in the asker's language."""
 
@@ -106,25 +111,26 @@ def cards(studio: Studio, model: str, lang: str) -> str:
 
     entries = [entry for kind in KINDS for entry in studio.catalog.entries(kind) if not entry.problem][:MOST_CARDS]
     family = str(advice.traits(studio, model).get("family", ""))
+    families = {entry.key: card_family(studio, entry) for entry in entries}
     counts = {kind: sum(entry.kind == kind for entry in entries) for kind in KINDS}
     tabs = "".join(f'<button type="button" data-kind="{kind}" aria-pressed="false">{say(title)} <small>{counts[kind]}</small></button>' for kind, title in KINDS.items() if counts[kind])
     search = f'<input type="search" class="search-action" placeholder="{say("Search")}" aria-label="{say("Search models and LoRAs")}">' if len(entries) > 1 else ""
-    others = f'<label><input type="checkbox" data-others> {say("Other families too")}</label>' if any(card_family(studio, entry) not in ("", family) for entry in entries if entry.kind != "image") else ""
-    found = "".join(card(replace(entry, title=studio.words.say(lang, entry.title)), card_family(studio, entry), entry.key == model) for entry in entries)
+    others = f'<label><input type="checkbox" data-others> {say("Other families too")}</label>' if any(families[entry.key] not in ("", family) for entry in entries if entry.kind != "image") else ""
+    found = "".join(card(replace(entry, title=studio.words.say(lang, entry.title)), families[entry.key], entry.key == model, own_title(studio, entry, families[entry.key])) for entry in entries)
     lonely = f'<p class="studio-note">{say("LoRAs, embeddings and checkpoints that you add in the Models tab appear here.")}</p>' if len(entries) < 2 else ""
     none = f'<p class="studio-note" data-none hidden>{say("Nothing here matches.")}</p>'
     return f'<div class="image-cards" data-family="{html.escape(family)}"><div class="bar">{tabs}{search}{others}</div><div class="grid">{found}</div>{none}{lonely}</div>'
 
 
-def card(entry: ModelEntry, family: str, current: bool) -> str:
-    """One card; its picture comes from the guarded route for models' pictures."""
+def card(entry: ModelEntry, family: str, current: bool, title: str = "") -> str:
+    """One card, with the family's title where it has no short one; its picture comes from the guarded route for models' pictures."""
     words = [str(word) for word in entry.details.get("trigger_words", [])]
     name = prompt_name(entry.key)
     text = "" if entry.kind == "image" else f"<lora:{name}:1>" if entry.kind == "lora" else name
     preview = str(entry.details.get("preview", ""))
     version = int(Path(preview).stat().st_mtime) if preview and Path(preview).is_file() else 0
     picture = f'<img alt="" loading="lazy" src="/api/v1/models/{quote(entry.key)}/preview?{version}">' if version else f'<span class="letter" aria-hidden="true">{html.escape(entry.title[:1].upper())}</span>'
-    about = " · ".join(part for part in (FAMILIES.get(family, ""), ", ".join(words)) if part)
+    about = " · ".join(part for part in (FAMILIES.get(family, title), ", ".join(words)) if part)
     data = {"kind": entry.kind, "key": entry.key, "family": family, "text": text, "words": json.dumps(words, ensure_ascii=False), "find": f"{entry.title} {entry.key} {' '.join(words)}".lower()}
     attributes = " ".join(f'data-{name}="{html.escape(value)}"' for name, value in data.items())
     return f'<button type="button" class="card" {attributes} aria-pressed="{str(current).lower()}" title="{html.escape(about)}">{picture}<b>{html.escape(entry.title)}</b><small>{html.escape(about)}</small></button>'

@@ -106,8 +106,9 @@ def flux_tensors(network: Any) -> dict[str, Any]:
     }  # fmt: skip
     single = {"norm.linear": "modulation.lin", "attn.norm_q": "norm.query_norm", "attn.norm_k": "norm.key_norm", "proj_out": "linear2"}
     for kind in ("weight", "bias"):
-        scale, shift = state[f"norm_out.linear.{kind}"].chunk(2)
-        found[f"final_layer.adaLN_modulation.1.{kind}"] = torch.cat([shift, scale])
+        if f"norm_out.linear.{kind}" in state:  # not in Chroma
+            scale, shift = state[f"norm_out.linear.{kind}"].chunk(2)
+            found[f"final_layer.adaLN_modulation.1.{kind}"] = torch.cat([shift, scale])
         for own, theirs in names.items():
             if f"{own}.{kind}" in state:
                 found[f"{theirs}.{kind}"] = state[f"{own}.{kind}"]
@@ -206,24 +207,27 @@ def write_apart(pipe: Any, models: Path, name: str) -> Path:
 
 def write_gguf(pipe: Any, path: Path, kind: str = "Q8_0", architecture: str = "") -> Path:
     """The network alone as community tools write it: matrices quantised, the rest in full."""
-    import gguf
-    import numpy as np
-
     flux = hasattr(pipe.transformer, "single_transformer_blocks")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(path, architecture or ("flux" if flux else "sd3"))
-    form = gguf.GGMLQuantizationType[kind]
-    for name, value in (flux_tensors if flux else sd3_tensors)(pipe.transformer).items():
-        data = value.float().contiguous().numpy()
-        if data.ndim == 2 and data.shape[1] % 32 == 0:
-            writer.add_tensor(name, gguf.quants.quantize(data, form), raw_dtype=form)
-        else:
-            writer.add_tensor(name, data.astype(np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write_packed((flux_tensors if flux else sd3_tensors)(pipe.transformer), path, kind, architecture or ("flux" if flux else "sd3"))
     return path
+
+
+def write_packed(tensors: dict[str, Any], path: Path, kind: str, architecture: str, rest: str = "F32") -> dict[str, Any]:
+    """Matrices quantised, the rest in another form; returns what they stand for."""
+    import gguf
+    import torch
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer, meant = gguf.GGUFWriter(path, architecture), {}
+    for name, value in tensors.items():
+        data = value.float().contiguous().numpy()
+        form = gguf.GGMLQuantizationType[kind if data.ndim == 2 and data.shape[1] % 32 == 0 else rest]
+        packed = gguf.quants.quantize(data, form)
+        writer.add_tensor(name, packed, raw_dtype=form)
+        meant[name] = torch.from_numpy(gguf.quants.dequantize(packed, form).copy())
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    return meant
 
 
 def write_scaled(tensors: dict[str, Any], path: Path, *, later: bool = False) -> dict[str, Any]:

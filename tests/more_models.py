@@ -17,6 +17,8 @@ TEMPLATE = (
 SEEN = {"hidden_size": 16, "intermediate_size": 16, "depth": 2, "num_heads": 2, "out_hidden_size": 16}
 READS = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 4096}
 
+EIGHTH: dict[str, Any] = {"block_out_channels": (8, 8, 16, 16), "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}  # of a decoder
+
 
 def letters() -> Any:
     """Qwen's tokenizer with its bytes and its marks only."""
@@ -66,12 +68,12 @@ def prepares(words: Any, *, third: bool = False) -> Any:
     return of_stills(transformers.Qwen3VLProcessor if third else transformers.Qwen2VLProcessor)(pictures, words, chat_template=TEMPLATE)
 
 
-def film_vae(channels: int = 3, latents: int = 4) -> Any:
+def film_vae(channels: int = 3, latents: int = 4, levels: tuple[int, ...] = (1, 2)) -> Any:
     import torch
     from diffusers import AutoencoderKLQwenImage
 
     torch.manual_seed(3)
-    return AutoencoderKLQwenImage(input_channels=channels, base_dim=16, z_dim=latents, dim_mult=[1, 2], num_res_blocks=1, temperal_downsample=[False], latents_mean=[0.1] * latents, latents_std=[2.0] * latents).eval()
+    return AutoencoderKLQwenImage(input_channels=channels, base_dim=16, z_dim=latents, dim_mult=list(levels), num_res_blocks=1, temperal_downsample=[False] * (len(levels) - 1), latents_mean=[0.1] * latents, latents_std=[2.0] * latents).eval()
 
 
 def still_vae(channels: int = 4, **more: Any) -> Any:
@@ -82,7 +84,7 @@ def still_vae(channels: int = 4, **more: Any) -> Any:
 
 def eighth_vae(**more: Any) -> Any:
     """Of eight pixels a latent, which some pipelines take for granted."""
-    return still_vae(block_out_channels=(8, 8, 16, 16), down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, **more)
+    return still_vae(**EIGHTH, **more)
 
 
 def flow() -> Any:
@@ -199,19 +201,26 @@ def gemma(words: Any) -> Any:
     return Gemma2Model(Gemma2Config(vocab_size=len(words), num_hidden_layers=2, **READS)).eval()
 
 
-def sana(words: Any, root: Path) -> Any:
-    from diffusers import AutoencoderDC, DPMSolverMultistepScheduler, SanaPipeline, SanaTransformer2DModel
+def deep_vae(levels: int = 2) -> Any:
+    """Of as many halvings less one; Sana's has six levels."""
+    from diffusers import AutoencoderDC
 
-    vae = AutoencoderDC(
-        latent_channels=4, attention_head_dim=2, encoder_block_types=("ResBlock", "EfficientViTBlock"), decoder_block_types=("ResBlock", "EfficientViTBlock"), encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8),
-        encoder_qkv_multiscales=((), (5,)), decoder_qkv_multiscales=((), (5,)), encoder_layers_per_block=(1, 1), decoder_layers_per_block=[1, 1], downsample_block_type="conv", upsample_block_type="interpolate",
+    blocks, scales = ("ResBlock",) * (levels - 1) + ("EfficientViTBlock",), ((),) * (levels - 1) + ((5,),)
+    return AutoencoderDC(
+        latent_channels=4, attention_head_dim=2, encoder_block_types=blocks, decoder_block_types=blocks, encoder_block_out_channels=(8,) * levels, decoder_block_out_channels=(8,) * levels,
+        encoder_qkv_multiscales=scales, decoder_qkv_multiscales=scales, encoder_layers_per_block=(1,) * levels, decoder_layers_per_block=[1] * levels, downsample_block_type="conv", upsample_block_type="interpolate",
         decoder_norm_types="rms_norm", decoder_act_fns="silu", scaling_factor=0.41407,
     )  # fmt: skip
+
+
+def sana(words: Any, root: Path) -> Any:
+    from diffusers import DPMSolverMultistepScheduler, SanaPipeline, SanaTransformer2DModel
+
     network = SanaTransformer2DModel(in_channels=4, out_channels=4, num_layers=2, num_attention_heads=2, attention_head_dim=4, num_cross_attention_heads=2, cross_attention_head_dim=4, cross_attention_dim=8, caption_channels=16, sample_size=16)
     steps = DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
     said = letters()
     said.padding_side = "right"
-    return SanaPipeline(said, gemma(said), vae, network, steps)
+    return SanaPipeline(said, gemma(said), deep_vae(), network, steps)
 
 
 def hunyuan(words: Any, root: Path) -> Any:
@@ -309,11 +318,11 @@ def nucleus(words: Any, root: Path) -> Any:
     return NucleusMoEImagePipeline(network, flow(), film_vae(), seer(letters(), third=True, layers=9), prepares(letters(), third=True))
 
 
-def norm_vae() -> Any:
+def norm_vae(**more: Any) -> Any:
     import torch
     from diffusers import AutoencoderKLFlux2
 
-    vae = AutoencoderKLFlux2(**{name: value for name, value in VAE.items() if name != "scaling_factor"})
+    vae = AutoencoderKLFlux2(**({name: value for name, value in VAE.items() if name != "scaling_factor"} | more))
     with torch.no_grad():
         vae.bn.running_mean.uniform_(-0.5, 0.5)
         vae.bn.running_var.uniform_(0.5, 2.0)

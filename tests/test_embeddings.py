@@ -163,6 +163,17 @@ def test_headers_tell_how_many_vectors_and_for_which_family(queue: JobQueue, tmp
     assert found == {name: ("embedding", family, {"a": 4, "c": 1}.get(name, 2), "") for name, family in families.items()}
 
 
+def test_those_for_several_encoders_are_known_in_any_folder(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    small, large, words, step = torch.zeros(2, 768), torch.zeros(2, 1280), torch.zeros(2, 4096), torch.zeros(1)
+    made = {"a": {"clip_l": small, "clip_g": large, "t5xxl": words, "step": step}, "b": {"t5": words, "step": step}, "c": {"step": step, "weight": small}}
+    for name, tensors in made.items():
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    assert {entry.title: (entry.kind, entry.architecture) for entry in Catalog([tmp_path]).entries()} == {"a": ("embedding", "sd3"), "b": ("embedding", "t5"), "c": ("other", "")}
+
+
 def test_a_model_reads_those_that_are_as_wide_as_its_encoders() -> None:
     """A refiner, which has the second encoder alone, the second part of a file or a file of that part."""
     models = {"sd1": Widths((768,)), "sd2": Widths((1024,)), "sdxl": Widths((768, 1280)), "sdxl_refiner": Widths((1280,), second=True)}

@@ -22,6 +22,7 @@ from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from studio.restore import restore_metadata
+from studio.scan import scan
 from tabs import image_advice as advice
 from tabs.image_actions import WORDS, own_words
 from tabs.image_cards import card, card_family, cards, set_thumbnail
@@ -316,9 +317,23 @@ def test_cards_of_embeddings_go_by_the_family_that_their_files_tell(studio: Stud
     save_file({"emb_params": torch.zeros(2, 768)}, folder / "old.safetensors")
     save_file({"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280)}, folder / "new.safetensors")
     save_file({"emb_params": torch.zeros(2, 4096)}, folder / "far.safetensors")
+    save_file({"clip_g": torch.zeros(2, 1280)}, folder / "fine.safetensors")
     found = {entry.title: card(entry, card_family(studio, entry), False) for entry in Catalog([tmp_path / "more"]).entries("embedding")}
-    wanted = {"old": ("sd1", "SD 1"), "new": ("sdxl", "SDXL"), "far": ("t5", "T5")}
+    wanted = {"old": ("sd1", "SD 1"), "new": ("sdxl", "SDXL"), "far": ("t5", "T5"), "fine": ("sdxl_refiner", "SDXL refiner")}
     assert found.keys() == wanted.keys() and all(f'data-family="{family}"' in found[name] and f"<small>{title}</small>" in found[name] for name, (family, title) in wanted.items())
+
+
+def test_cards_of_the_further_families_say_what_they_are(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network alone is told by its tensors, before the folder that lends it the rest is there."""
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / "alone" / "z.safetensors"
+    path.parent.mkdir()
+    save_file({"cap_pad_token": torch.zeros(1, 32), "x_embedder.weight": torch.zeros(32, 16), "layers.0.attention.qkv.weight": torch.zeros(96, 32), "cap_embedder.1.weight": torch.zeros(32, 16)}, path)
+    monkeypatch.setattr(studio.catalog, "_extra", lambda before=studio.catalog._extra: [*before(), *scan(path.parent)])
+    studio.catalog.refresh()
+    assert "<small>Z-Image</small>" in cards(studio, "classic", "en")
 
 
 def test_all_usable_cards_are_there_and_know_the_chosen_family(studio: Studio) -> None:

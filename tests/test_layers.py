@@ -14,13 +14,17 @@ from pipelines.image import generate
 from pipelines.image.families import family_of
 from pipelines.image.generate import Generate
 from pipelines.image.infotext import read
+from pipelines.image.nets.captions import shortened
 from pipelines.image.nets.processors import loaded
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import png
+from pipelines.image.prompt.grammar import parse
+from pipelines.image.prompt.schedule import plain, written
 from pipelines.image.settle import default_model, unit_of
 from pipelines.image.style.diffuse import DiffuseParams, check_family
 from pipelines.image.track import pieces
 from studio.api import BadInput
+from studio.events import Progress
 from studio.host import Output
 from studio.jobs import JobQueue
 from tests.image_models import drawing, make_sd1
@@ -112,18 +116,34 @@ def test_each_layer_tells_its_place_and_what_it_was_made_with(queue: JobQueue) -
 
 def test_without_words_the_model_says_what_it_sees(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffusers import QwenImageLayeredPipeline
+    from transformers import Qwen2_5_VLForConditionalGeneration
 
     said: list[str] = []
-    say = QwenImageLayeredPipeline.get_image_caption
+    say, generate = QwenImageLayeredPipeline.get_image_caption, Qwen2_5_VLForConditionalGeneration.generate
 
     def heard(pipe: Any, *args: Any, **named: Any) -> str:
-        monkeypatch.setattr(pipe.text_encoder, "generate", lambda input_ids, generate=type(pipe.text_encoder).generate, **told: generate(pipe.text_encoder, input_ids=input_ids, **told | {"max_new_tokens": 5}))
         said.append(say(pipe, *args, **named))
         return said[-1]
 
+    monkeypatch.setattr(Qwen2_5_VLForConditionalGeneration, "generate", lambda encoder, **told: generate(encoder, **told | {"max_new_tokens": 12}))
     monkeypatch.setattr(QwenImageLayeredPipeline, "get_image_caption", heard)
-    made = pixels(apart(queue, prompt=""))
+    job = queue.submit("image.generate", asked(queue, prompt=""), owner="local")
+    notes = [event.note for event in job.events() if isinstance(event, Progress)]
+    outputs = [queue.store.output(key) for key in job.wait().outputs]
+    made = pixels(outputs)
     assert alike(made, bare(queue, monkeypatch, prompt=None)) and len(said) == 2 and said[0] == said[1]
+    looking = [note for note in notes if note.startswith("Looking at the picture")]
+    assert looking[0] == "Looking at the picture" and looking[-1].startswith("Looking at the picture: ") and notes[notes.index(looking[-1]) + 1] == "Reading the prompt", notes
+    kept = {output.metadata["facts"]["prompt"] for output in outputs}
+    assert kept == {written(said[0])} and {read(output.metadata["facts"]["parameters"])["prompt"] for output in outputs} == kept
+    assert (pixels(apart(queue, prompt=kept.pop())) == made).all() and len(said) == 2, "its own words draw the same again, without another look"
+
+
+def test_what_a_model_says_is_kept_to_the_letter_or_not_at_all() -> None:
+    for words in ("a cat (grey) [old] {x|y} # 5 \\ a:1.2", "猫と犬", "two\nlines"):
+        assert plain(parse(written(words)), 1) == words
+    assert written("ROCK AND ROLL") == written("<lora:x:1> a") == written("") == ""
+    assert [shortened(words) for words in ("a  red\ncat", "")] == ["a red cat", ""] and len(shortened("many words " * 30)) <= 61 and shortened("many words " * 30).startswith("…")
 
 
 def test_a_job_that_was_broken_off_goes_on_with_the_layer_that_is_missing(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_a_scale_is_of_the_whole_matrix_or_of_each_row() -> None:
 
 @pytest.mark.parametrize(("names", "kind", "family", "words"), [
     ({"a.weight": [4, 4], "a.scale_weight": []}, "image", "flux", ""), ({"a.weight": [4, 4], "a.weight_scale": [4, 1]}, "text_encoder", "t5", ""), ({"a.weight": [4, 4]}, "image", "sd1", ""),
-    ({"a.weight": [4, 4], "a.scale_weight": [1]}, "image", "sdxl", ""), ({"a.weight": [4, 4], "a.scale_weight": [1]}, "image", "auraflow", "Scaled 8-bit"), ({"a.weight": [4, 2], "a.weight_scale": [4, 1], "a.weight_scale_2": []}, "image", "flux", "packed"),
+    ({"a.weight": [4, 4], "a.scale_weight": [1]}, "image", "sdxl", ""), ({"a.weight": [4, 4], "a.scale_weight": [1]}, "image", "hunyuan", "Scaled 8-bit"), ({"a.weight": [4, 2], "a.weight_scale": [4, 1], "a.weight_scale_2": []}, "image", "flux", "packed"),
     ({"a.weight": [4, 4], "a.weight_scale": [4, 2]}, "image", "flux", "in blocks"), ({"a.qweight": [4, 4]}, "image", "flux", "packed"), ({"a.weight": [8, 1], "a.weight.quant_state.bitsandbytes__nf4": [90]}, "image", "flux", "packed"),
 ])  # fmt: skip
 def test_forms_that_are_not_read_are_told_from_the_header(names: dict[str, list[int]], kind: Any, family: str, words: str) -> None:

@@ -28,6 +28,15 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 Shapes = dict[str, tuple[int, ...]]
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """An object in a file; {} where there is none that can be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def read_shapes(path: Path) -> Shapes:
     """Each tensor's shape, from the header of a safetensors or GGUF file. Raises ModelBroken."""
     try:

@@ -6,13 +6,14 @@ Sources: the model cards of Stable Diffusion 1.5, 2.1, XL, 3.5, FLUX.1 dev and s
 from __future__ import annotations
 
 import importlib.util
-import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pipelines.image.others import AGAIN, ALL, OTHERS, PICTURE, refusal
+from pipelines.image.checkpoint import read_json
+from pipelines.image.lent import is_distilled, lent_of
+from pipelines.image.others import AGAIN, ALL, OTHERS, PICTURE, Other, refusal
 from pipelines.image.samplers import OWN, Kind
 from studio.api import ModelEntry
 
@@ -50,6 +51,8 @@ class Family:
     seamless: bool = False  # whether its network is of convolutions, which can be made to go on at the other edge
     freeu: bool = False  # whether its network is a UNet whose stages FreeU can weigh
     activation: float = 1.0  # working bytes, in units of Stable Diffusion 1.5 at the same size
+    pipeline: str = ""  # diffusers' class for a network of its own file, which a folder lends its other parts
+    distilled: bool = False  # whether such a network is one of few steps
 
     def guidance_of(self, cfg_scale: float) -> float:
         """What the pipeline is told for a CFG scale."""
@@ -93,6 +96,9 @@ def family_of(entry: ModelEntry) -> Family:
     """The family with this model's own size, and the few steps of the distilled ones by their names."""
     if entry.format == "diffusers":
         family = _folder_family(entry.path, Path(entry.path, "model_index.json").stat().st_mtime_ns)
+    elif lent := lent_of(entry):
+        family = _advised(replace(FAMILIES["other"], sampler=OWN, factor=lent.factor, pipeline=lent.pipeline, distilled=is_distilled(entry)), OTHERS[lent.pipeline])
+        family = _few_steps(family) if family.distilled else family
     else:
         family = FAMILIES.get(entry.architecture, FAMILIES["other"])
         form: Form = FORMS.get(entry.details.get("channels", 0), "")
@@ -141,12 +147,8 @@ def _other_family(folder: Path, name: str) -> Family:
     factor = 2 ** (len(channels) - 1) if channels else 8
     family = replace(FAMILIES["other"], kind="flow" if flow else "noise", sampler=OWN, factor=factor)
     if other := OTHERS.get(name):
-        family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
-        family = replace(family, loop=other.loop, factor=other.factor or factor, kind="own" if other.alone else family.kind, patch=other.patch)
-        family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", pictures=other.pictures, beyond=other.beyond, turbo=other.turbo, pag=other.pag)
-        family = replace(family, freeu=other.freeu, layers=other.layers, seamless=other.seamless)
-        if other.turbo[0] and read_json(folder / "model_index.json").get("is_distilled"):
-            family = replace(family, steps=other.turbo[0], cfg_scale=other.turbo[1])
+        family = _advised(family, other)
+        family = _few_steps(family) if read_json(folder / "model_index.json").get("is_distilled") else family
         factor = family.factor
     if family.patch:
         return family
@@ -156,6 +158,19 @@ def _other_family(folder: Path, name: str) -> Family:
     if isinstance(side, int) and side * factor >= 32:
         family = replace(family, size=side * factor)
     return replace(family, patch=patch) if isinstance(patch, int) and not flow else family
+
+
+def _advised(family: Family, other: Other) -> Family:
+    """With what its makers advise."""
+    family = replace(family, title=other.title, size=other.size, steps=other.steps, cfg_scale=other.cfg_scale, modes=other.modes, guidance=other.guidance, negative=other.negative)
+    family = replace(family, loop=other.loop, factor=other.factor or family.factor, kind="own" if other.alone else family.kind, patch=other.patch)
+    family = replace(family, form="refer" if other.refers else "", must_refer=other.refers == "must", pictures=other.pictures, beyond=other.beyond, turbo=other.turbo, pag=other.pag)
+    return replace(family, freeu=other.freeu, layers=other.layers, seamless=other.seamless)
+
+
+def _few_steps(family: Family) -> Family:
+    """As the distilled form of it wants them."""
+    return replace(family, steps=family.turbo[0], cfg_scale=family.turbo[1]) if family.turbo[0] else family
 
 
 def folder_refusal(entry: ModelEntry) -> str:
@@ -191,12 +206,3 @@ def _is_installed(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """An object in a file; {} where there is none that can be read."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

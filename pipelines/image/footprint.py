@@ -60,8 +60,8 @@ def _assembled(beside: dict[str, Part], item_bytes: int) -> Parts:
     """A quantised transformer stays on the device as it lies on the disk; all else is spread out."""
     sizes: dict[str, int] = {}
     for name, part in beside.items():
-        files = [part.path] if part.path.is_file() else sorted(part.path.glob("*.safetensors"))
-        if name == "network" and part.path.suffix == ".gguf" and part.config.get("_class_name") != "UNet2DConditionModel":
+        files = [part.path] if part.path.is_file() else _loaded(part.path)
+        if name == "network" and part.path.suffix.lower() == ".gguf" and part.config.get("_class_name") != "UNet2DConditionModel":
             sizes[name] = part.path.stat().st_size
         else:
             sizes[name] = item_bytes * sum(math.prod(shape) for file in files for key, shape in read_shapes(file).items() if key.startswith(part.prefix))
@@ -76,10 +76,14 @@ def weight_files(path: Path) -> list[Path]:
         return [path] if path.suffix == ".safetensors" else []
     found: list[Path] = []
     for folder in sorted(inner for inner in path.iterdir() if inner.is_dir()):
-        files = sorted(folder.glob("*.safetensors"))
-        plain = [file for file in files if not VARIANT.search(file.name)]
-        found += plain or files
+        found += _loaded(folder)
     return found
+
+
+def _loaded(part: Path) -> list[Path]:
+    """Of one part's folder."""
+    files = sorted(part.glob("*.safetensors"))
+    return [file for file in files if not VARIANT.search(file.name)] or files
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,7 @@ from pipelines.image.params import PER_PICTURE, SEEDS, ImageParams
 from pipelines.image.parts import Part, is_assembled, parts_of, preview_decoder
 from pipelines.image.pictures import ON_WHITE, Ground, ground_of, is_transparent, kept, open_clear, open_picture, png, set_back, to_size
 from pipelines.image.prompt.grammar import networks, parse
+from pipelines.image.prompt.schedule import written
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
 from pipelines.image.samplers import ADAPTIVE, SAMPLERS, SCHEDULES, choose
@@ -72,6 +73,7 @@ class Going:
     made: int = 0
     there: int = 0  # layers of the present picture that an earlier run of the job has kept
     notes: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # by the model, of the present picture
     pace: dict[str, float] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
@@ -195,6 +197,7 @@ class Generate:
             track = Track(pieces(params, params.count - going.made), model.pace)
             for seeds in batches(params)[going.made :]:
                 told = params.of_picture(going.made)
+                going.said.clear()
                 try:
                     dress(model, told, ctx.catalog)
                     pictures = self._pictures(model, told, seeds, going, track, ctx)
@@ -203,6 +206,7 @@ class Generate:
                     ctx.skipped()
                     continue
                 ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
+                told = told.model_copy(update={"prompt": words}) if (words := written("".join(going.said))) else told
                 each = max(1, params.layers)
                 for number, picture in enumerate(pictures[going.there :], going.there):
                     own = params.of_picture(going.made + number // each)
@@ -222,7 +226,7 @@ class Generate:
             going.notes.append(ON_WHITE)
         note = f"Picture {going.made + 1} of {params.count}" if params.count > 1 else ""
         size = ground.image.size if ground else (params.width, params.height)
-        begun = Drawing(seeds, *size, params.steps, first=going.made * plan.each, total=plan.total, note=note, track=track, notes=going.notes, seamless=params.tiling)
+        begun = Drawing(seeds, *size, params.steps, first=going.made * plan.each, total=plan.total, note=note, track=track, notes=going.notes, said=going.said, seamless=params.tiling)
         if ground:
             strength = passes(params.steps, params.denoising_strength, second=False)[1] if params.conventions == "AUTOMATIC1111" else params.denoising_strength
             begun = Drawing(**(begun.__dict__ | {"strength": strength, "image": ground.image, "mask": ground.mask, "ground": ground, "others": others}))

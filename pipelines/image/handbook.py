@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.image.families import CLASSES, FAMILIES, Family
+from pipelines.image.lent import EDIT, EDIT_PLUS, LENT
 from pipelines.image.others import FILMS, OTHERS, PRIORS, Other, refusal
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "image-families.md"
@@ -22,7 +23,8 @@ What a model's folder (`model_index.json`) or single file may be, and what can b
 *second pass*: it only enlarges what another model drew. *mask*: a painted part is made anew. *changes*: the picture is looked at through all steps and changed by what is written; there is no strength;
 models that look at several pictures take the others under *More pictures* (`more_images`), and the prompt speaks of them in their order. *layers*: the picture is taken apart
 into pictures with what can be seen through, as many as *Picture layers* says, each kept as a PNG of its own with its number from the lowest up (`layer` in its facts): laid over one another in that order they are
-the picture again. The prompt says what the whole shows; where it is empty, the model describes the picture itself. Sizes, steps and CFG scale are what the makers advise, where a
+the picture again. The prompt says what the whole shows; where it is empty, the model describes the picture itself, which is told
+word by word and kept with the layers as their prompt. Sizes, steps and CFG scale are what the makers advise, where a
 folder's own configs do not say otherwise; distilled models (turbo, lightning, schnell, LCM, hyper, by their names or configs) begin with their few steps. Every family shows each step, stops between
 steps and within them, and tells its memory from the headers of its files before anything is loaded.
 
@@ -40,9 +42,17 @@ A CFG scale of 1 is no guidance in every family. Z-Image and Krea 2 count it oth
 
 """
 WHOLE = """
-Single files (safetensors, GGUF) are Stable Diffusion 1, 2, XL and 3 and FLUX; the others come as folders. The pixels of each family are compared with bare diffusers on a tiny model of it
-(`tests/test_image_families.py`, `test_other_families.py`, `test_more_families.py`, `test_layers.py`, `test_perturbed.py`, `test_freeu.py`). DeepFloyd IF draws at 64 pixels and goes over pictures of
-that size only. Its second stage, DeepFloyd IF II, is chosen as *Its model* under High resolution: it makes a picture of 64 pixels one of 256; *Its denoising strength* is how much noise the small
+Stable Diffusion 1, 2, XL and 3 and FLUX come as single files too (safetensors, GGUF), whole or as networks alone.
+
+**Networks in a file of their own**, as they are mostly shared, can be chosen as models of these families as well: {lent}. The file may be safetensors (full or
+half precision, 8-bit floats plain or scaled) or GGUF, whose matrices stay quantised in memory, in the layout of the release. Decoder, text encoder, scheduler and configs come from a folder of the same
+model among the models, the one whose name is most alike; of that folder's `transformer` only `config.json` is needed. Where none fits, the refusal names a folder that does. FLUX.2 klein is told
+from FLUX.2 by its tensors, and is taken for the distilled one unless its name says “base”;
+Qwen-Image-Edit from Qwen-Image by “edit” in the file's name, and its later forms, which look at several pictures, by “plus”, “2509” or “2511”.
+
+The pixels of each family are compared with bare diffusers on a tiny model of it
+(`tests/test_image_families.py`, `test_other_families.py`, `test_more_families.py`, `test_lent.py`, `test_layers.py`, `test_perturbed.py`, `test_freeu.py`). DeepFloyd IF draws at 64 pixels and goes
+over pictures of that size only. Its second stage, DeepFloyd IF II, is chosen as *Its model* under High resolution: it makes a picture of 64 pixels one of 256; *Its denoising strength* is how much noise the small
 picture is given first (its makers advise 0.25).
 
 ## What is not drawn with
@@ -105,7 +115,9 @@ def page() -> str:
     apart = "\n".join(f"| {', '.join(names)} | {why} |" for why, names in reasons.items())
     weighed = [family.title for family in FAMILIES.values() if family.freeu] + [other.title for name, other in OTHERS.items() if other.freeu and "PAG" not in name]
     joined = dict.fromkeys([family.title for family in FAMILIES.values() if family.seamless] + [other.title for other in OTHERS.values() if other.seamless])
-    return BEGINNING.format(freeu=", ".join(weighed), seamless=", ".join(joined)) + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE + apart + "\n"
+    lent = dict.fromkeys(OTHERS[one.pipeline].title for one in (*LENT.values(), EDIT, EDIT_PLUS))
+    beginning = BEGINNING.format(freeu=", ".join(weighed), seamless=", ".join(joined))
+    return beginning + table + "\n".join(row.text for row in rows()) + "\n" + WHOLE.format(lent=", ".join(lent)) + apart + "\n"
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ OTHERS = {
     "ZImagePipeline": Other("Z-Image", steps=50, cfg_scale=5.0, modes=ALL, beyond=True, turbo=(9, 1.0)),
     "ZImageOmniPipeline": Other("Z-Image Omni", steps=50, cfg_scale=5.0, modes=PICTURE, refers="may", pictures=2, beyond=True, turbo=(9, 1.0)),
     "Flux2Pipeline": Other("FLUX.2", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may", pictures=6),
-    "Flux2KleinPipeline": Other("FLUX.2 klein", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may", pictures=4),
+    "Flux2KleinPipeline": Other("FLUX.2 klein", steps=50, cfg_scale=4.0, modes=PICTURE, negative=False, refers="may", pictures=4, turbo=(4, 1.0)),
     "FluxKontextPipeline": Other("FLUX Kontext", cfg_scale=3.5, modes=PICTURE, negative=False, refers="may"),
     "OvisImagePipeline": Other("Ovis-Image", steps=50, cfg_scale=5.0),
     "PRXPipeline": Other("PRX", size=512, cfg_scale=4.0),

@@ -1,4 +1,4 @@
-"""Where the parts of FLUX, of Stable Diffusion 3 and of networks alone come from: network, text encoders and decoder, each from the checkpoint itself or from a file beside it. No torch.
+"""Where the parts of FLUX, of Stable Diffusion 3 and of networks alone come from: network, text encoders and decoder, each from the checkpoint itself, from a file or from a folder beside it. No torch.
 
 Parts are told apart by what their tensors are called and fitted together by their widths, read from headers.
 Sources: the layouts of the FLUX.1 (Black Forest Labs), Stable Diffusion 3 (Stability AI) and T5 v1.1 (Google) releases; GGUF's names of T5 (llama.cpp); the folders that ComfyUI's documentation names.
@@ -17,6 +17,8 @@ from typing import Any
 
 from pipelines.image import apart
 from pipelines.image.checkpoint import Shapes, clip_config, numbered, read_shapes, vae_config
+from pipelines.image.families import family_of
+from pipelines.image.lent import borrowed, lent_of, lent_parts
 from studio.api import Catalog, ModelBroken, ModelEntry, StudioError
 
 ASSEMBLED = ("flux", "sd3")  # families whose single files may hold the network alone
@@ -43,7 +45,10 @@ class Part:
 
 
 def parts_of(entry: ModelEntry, family: str, catalog: Catalog, vae: ModelEntry | None = None) -> dict[str, Part]:
-    """All that the pipeline is built of, by "network", "vae", "clip_l", "clip_g", "t5". Raises ModelBroken with what is missing, at the field "model"."""
+    """All that the pipeline is built of, by "network", "vae", "clip_l", "clip_g", "t5"; by their own names where a folder lends them. Raises ModelBroken with what is missing, at the field "model"."""
+    if lent := lent_of(entry):
+        folder, prefix, config = borrowed(entry, lent, family_of(entry).title, catalog)
+        return {"network": Part(Path(entry.path), prefix, config)} | {path.name: Part(path, "", {}) for path in lent_parts(folder)}
     if family in apart.FAMILIES:
         return whole(entry, _apart(entry, family, catalog, vae), WORDS | {"vae": apart.NAMED[family]})
     path = Path(entry.path)
@@ -86,7 +91,7 @@ def _apart(entry: ModelEntry, family: str, catalog: Catalog, vae: ModelEntry | N
 
 def is_assembled(entry: ModelEntry, family: str) -> bool:
     """Whether a model is put together from several files, or may be. Raises ModelBroken for a damaged one."""
-    return entry.format != "diffusers" and (family in ASSEMBLED or apart.is_apart(entry, family))
+    return entry.format != "diffusers" and (family in ASSEMBLED or lent_of(entry) is not None or apart.is_apart(entry, family))
 
 
 def pair(clips: list[Part], width: int) -> tuple[Part | None, Part | None]:

@@ -15,6 +15,7 @@ from pipelines.image.checkpoint import PIPELINES, configs_of
 from pipelines.image.control import settle_controls, settle_second
 from pipelines.image.embeddings import Vocabulary, check_embedding
 from pipelines.image.families import Family, family_of, folder_refusal, latents_of, missing_package
+from pipelines.image.lent import lacks_network
 from pipelines.image.lookup import left_out, named
 from pipelines.image.loops import FEWEST_FOR_ONE
 from pipelines.image.others import prior_of
@@ -292,7 +293,7 @@ def check_vae(key: str, entry: ModelEntry, family: Family, catalog: Catalog) -> 
     """The decoder that the user chose. Raises ModelMissing, ModelBroken or BadInput at the field "vae"."""
     if not key:
         return None
-    if entry.format == "diffusers" and family.key == "other":
+    if family.key == "other":
         raise BadInput("Another VAE can't be used with this family of models.", hint="Leave it empty.", field="vae", fix=left_out("vae"))
     found = next((other for other in catalog.entries("vae") if key in (other.key, other.title)), None)
     if found is None:
@@ -314,6 +315,8 @@ def check_model(entry: ModelEntry, family: Family, vae: ModelEntry | None, catal
     if entry.format == "diffusers":
         if reason := folder_refusal(entry):
             raise ModelBroken(f"“{entry.title}” can't be drawn with. {reason}", hint="Choose another model.", field="model")
+        if lacks_network(Path(entry.path)):
+            raise ModelBroken(f"The folder “{entry.title}” holds no network: it only lends its other parts.", hint="Choose the file with the network, or get the whole folder.", field="model")
         prior = prior_of(entry, catalog)
         if package := missing_package(Path(entry.path)) or (missing_package(Path(prior.path)) if prior else ""):
             hint = f"Install it with: python -m pip install {package}. Or choose a version of the model that is not quantised."

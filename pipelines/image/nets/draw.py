@@ -19,6 +19,7 @@ from pipelines.image.embeddings import Vocabulary
 from pipelines.image.families import Family
 from pipelines.image.memory import IN_TILES, ran_out
 from pipelines.image.nets import preview
+from pipelines.image.nets.captions import said_of, shortened
 from pipelines.image.nets.company import alone, beside, followed_by
 from pipelines.image.nets.conditioning import Conditioning, condition, guided
 from pipelines.image.nets.handover import replaced_method
@@ -69,6 +70,7 @@ class Drawing:
     ground: Ground | None = None
     track: Track = field(default_factory=lambda: Track([], Pace()))
     notes: list[str] = field(default_factory=list)  # what the user should know of how it went
+    said: list[str] = field(default_factory=list)  # by the model, of a picture whose words were left to it
     seamless: bool = False
 
     @property
@@ -168,6 +170,16 @@ class Watch:
         done = self.drawing.first + round(share * (self.drawing.counted or self.drawing.steps))
         self.ctx.progress(done, self.drawing.total, note, self.drawing.track.share(share))
 
+    def looks(self, words: str) -> None:
+        """The model says what it sees in a picture: its words so far."""
+        self.check()
+        self.ctx.progress(self.drawing.first, self.drawing.total, f"Looking at the picture: {shortened(words)}" if words.strip() else "Looking at the picture", self.drawing.track.share())
+
+    def says(self, words: str) -> None:
+        """All of them, which are the prompt from now on."""
+        self.drawing.said.append(words)
+        self.tell(0.0, "Reading the prompt")
+
     def decoding(self, decode: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(decode)
         def watched(*args: Any, **named: Any) -> Any:
@@ -241,7 +253,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
 
     listened: list[tuple[Any, str, Callable[[Any], Any]]] = [(pipe.scheduler, "step", follow)] * (not loop) + [(decoder, "decode", watch.decoding)] * (decoder is not None)
     if params.layers:
-        listened.append((pipe, "get_image_caption", functools.partial(seeded, drawing.seeds[0])))
+        listened.append((pipe, "get_image_caption", functools.partial(said_of, pipe, drawing.seeds[0], watch.looks, watch.says)))
     if "siglip" in pipe.components:
         listened.append((decoder, "encode", functools.partial(in_own_numbers, decoder)))
     with model.watched(watch.check), replaced_all(listened), attention_kept(_network(pipe), params.pag_scale > 0), seamless(model, params.tiling), torch.inference_mode():
@@ -406,18 +418,6 @@ def attention_kept(network: Any, perturbed: bool) -> Iterator[None]:
     finally:
         if before is not None:
             network.set_attn_processor(before)
-
-
-def seeded(seed: int, say: Callable[..., str]) -> Callable[..., str]:
-    """What a model says of a picture, where it draws lots for its words: the same for the same seed."""
-
-    @functools.wraps(say)
-    def told(*args: Any, **named: Any) -> str:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            return say(*args, **named)
-
-    return told
 
 
 def in_own_numbers(decoder: Any, encode: Callable[..., Any]) -> Callable[..., Any]:

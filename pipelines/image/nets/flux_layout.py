@@ -1,4 +1,4 @@
-"""FLUX.1's network from the layout of its release to that of diffusers, for any size. Rows of joined matrices are cut apart; quantised ones stay quantised.
+"""FLUX.1's network, and Chroma's, from the layout of the release to that of diffusers, for any size. Rows of joined matrices are cut apart; quantised ones stay quantised.
 
 Source: the layout of Black Forest Labs' release; diffusers' names for the same layers.
 """
@@ -22,6 +22,7 @@ DOUBLE = {
 }  # fmt: skip
 SINGLE = {"modulation.lin": "norm.linear", "norm.query_norm": "attn.norm_q", "norm.key_norm": "attn.norm_k", "linear2": "proj_out"}
 JOINED = {"img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"), "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"), "linear1": ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")}
+APPROXIMATOR = "distilled_guidance_layer."  # Chroma's, in place of a modulation in each block
 
 
 def to_diffusers(tensors: dict[str, Any], inner: int) -> dict[str, Any]:
@@ -33,7 +34,9 @@ def to_diffusers(tensors: dict[str, Any], inner: int) -> dict[str, Any]:
         block = re.fullmatch(r"(double|single)_blocks\.(\d+)\.(.+)", layer)
         start = f"{'' if block and block[1] == 'double' else 'single_'}transformer_blocks.{block[2]}." if block else ""
         inside = block[3] if block else layer
-        if inside in JOINED:
+        if layer.startswith(APPROXIMATOR):
+            found[f"{layer.replace('.in_layer', '.linear_1').replace('.out_layer', '.linear_2')}.{kind}"] = tensor
+        elif inside in JOINED:
             targets = JOINED[inside]
             rows = tensor.split([inner] * 3 + ([tensor.shape[0] - 3 * inner] if len(targets) == 4 else []), dim=0) if not hasattr(tensor, "quant_type") else _split(tensor, inner, len(targets))
             found |= {f"{start}{target}.{kind}": part for target, part in zip(targets, rows, strict=True)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import tempfile
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from diffusers.loaders import single_file
 
 from pipelines.image.checkpoint import END, PIPELINES, UNET, read_shapes, scheduler_config, vae_config, write_configs, write_tokenizer
 from pipelines.image.families import Family
-from pipelines.image.nets.flux_layout import to_diffusers
-from pipelines.image.nets.spread import is_scaled, read_gguf, read_t5_gguf, read_tensors
+from pipelines.image.nets.layouts import prepared
+from pipelines.image.nets.model import variant_of
+from pipelines.image.nets.processors import loaded
+from pipelines.image.nets.spread import is_scaled, load_gguf, read_gguf, read_t5_gguf, read_tensors
 from pipelines.image.parts import ASSEMBLED, DECODERS, Part, flow_scheduler, write_t5_tokenizer
 from studio.api import ModelBroken
 
@@ -72,6 +75,8 @@ def load_unet(part: Part, dtype: Any) -> Any:
 
 def load_parts(parts: dict[str, Part], family: Family, dtype: Any, more: dict[str, Any]) -> Any:
     """A pipeline put together from what `parts_of` found."""
+    if family.pipeline:
+        return load_lent(parts, family, dtype)
     if family.key not in ASSEMBLED:
         return load_apart(parts, family, dtype, more)
     vae = more.get("vae") or load_vae_part(parts["vae"], family, dtype)
@@ -85,24 +90,23 @@ def load_parts(parts: dict[str, Part], family: Family, dtype: Any, more: dict[st
     return diffusers.StableDiffusion3Pipeline(network, scheduler, vae, encoders["clip_l"], tokens["clip_l"], encoders["clip_g"], tokens["clip_g"], encoders.get("t5"), tokens.get("t5"))
 
 
+def load_lent(parts: dict[str, Part], family: Family, dtype: Any) -> Any:
+    """A network of its own file among the parts that a folder lends."""
+    folder, network = parts["vae"].path.parent, load_network(parts["network"], dtype)
+    kind = getattr(diffusers, family.pipeline)
+    more = {"is_distilled": family.distilled} if "is_distilled" in inspect.signature(kind.__init__).parameters else {}
+    return loaded(kind, folder, transformer=network, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(folder), **more)
+
+
 def load_network(part: Part, dtype: Any) -> Any:
     """The transformer. GGUF weights stay quantised and are spread out layer by layer while drawing."""
     kind = getattr(diffusers, part.config["_class_name"])
     quantised = part.path.suffix.lower() == ".gguf"
-    tensors = load_gguf(part.path) if quantised else read_tensors(part.path, part.prefix, dtype)
-    if kind is diffusers.FluxTransformer2DModel:
-        tensors = to_diffusers(tensors, part.config["attention_head_dim"] * part.config["num_attention_heads"])
+    tensors = prepared(load_gguf(part.path, part.prefix, dtype) if quantised else read_tensors(part.path, part.prefix, dtype), part.config)
     more = {"quantization_config": diffusers.GGUFQuantizationConfig(compute_dtype=dtype)} if quantised else {}
     with tempfile.TemporaryDirectory(prefix="seisei-config-") as folder:
         (Path(folder) / "config.json").write_text(json.dumps(part.config), encoding="utf-8")
         return kind.from_single_file(tensors, config=folder, dtype=dtype, local_files_only=True, **more)
-
-
-def load_gguf(path: Path) -> dict[str, Any]:
-    from diffusers.models.model_loading_utils import load_gguf_checkpoint
-
-    found: dict[str, Any] = load_gguf_checkpoint(str(path))
-    return {name.removeprefix("model.diffusion_model."): tensor for name, tensor in found.items()}
 
 
 def load_encoder(part: Part, dtype: Any, *, projected: bool) -> Any:

@@ -69,6 +69,18 @@ def read_gguf(path: Path, dtype: Any) -> dict[str, Any]:
     return {tensor.name: torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy()).to(dtype).reshape(shapes[tensor.name]) for tensor in GGUFReader(path).tensors}
 
 
+def load_gguf(path: Path, prefix: str, dtype: Any) -> dict[str, Any]:
+    """A network's tensors without the prefix. Matrices stay quantised: they are spread out layer by layer while drawing; what is not multiplied as a matrix is spread out here."""
+    from diffusers.models.model_loading_utils import load_gguf_checkpoint
+    from diffusers.quantizers.gguf.utils import dequantize_gguf_tensor
+
+    shapes, found = read_shapes(path), {}
+    for name, tensor in load_gguf_checkpoint(str(path)).items():
+        stays = len(shapes[name]) == 2 and name.endswith(".weight") and not name.endswith("embedding.weight")
+        found[name.removeprefix(prefix)] = tensor if stays or not hasattr(tensor, "quant_type") else dequantize_gguf_tensor(tensor).to(dtype).reshape(shapes[name])
+    return found
+
+
 def is_scaled(path: Path) -> bool:
     """Whether a safetensors file holds matrices with a scale beside each."""
     return any(name.endswith(SCALES) for name in read_shapes(path))

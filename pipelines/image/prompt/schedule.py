@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipelines.image.prompt.grammar import OPENING, Alternate, Break, Choice, Comment, Emphasis, Network, Node, Part, Prompt, Sequence, Switch, Text, Wildcard
+from pipelines.image.prompt.grammar import OPENING, Alternate, Break, Choice, Comment, Emphasis, Network, Node, Part, Prompt, PromptError, Sequence, Switch, Text, Wildcard, parse
 
 _SIGNS = re.compile(r"[\\()\[\]{}#]")
 _ESCAPED = re.compile(r"\\([\\()\[\]{}#])")
@@ -136,6 +136,15 @@ def weighs(spans: list[Span]) -> bool:
 def parted(spans: list[Span]) -> bool:
     """Whether BREAK or AND parts the words."""
     return any(len(span.sides) > 1 or any(piece.breaks for piece in side.pieces) for span in spans for side in span.sides)
+
+
+def written(words: str) -> str:
+    """The prompt that says these words to the letter; "" where none does."""
+    prompt = str(_letters(words))
+    try:
+        return prompt if plain(parse(prompt), 1) == words else ""
+    except PromptError:
+        return ""
 
 
 def _edges(body: Sequence, passes: Passes) -> set[int]:

@@ -10,8 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.image.checkpoint import END, START, clip_merges, clip_words
-from pipelines.image.families import read_json
+from pipelines.image.checkpoint import END, START, clip_merges, clip_words, read_json
 
 CLIP_LENGTH = 77
 LONGEST = 10_000  # what transformers writes for "no limit" is far above
