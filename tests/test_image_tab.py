@@ -496,6 +496,17 @@ def test_a_verdict_sees_what_is_put_on_the_model(form: Form, studio: Studio) -> 
     assert form.read_measured(given(form, prompt="a", model="flow", pag_scale=3.0))["pag_scale"] == 0.0, "out of sight is untouched"
 
 
+def test_the_pages_tell_it_beside_their_buttons(form: Form, studio: Studio) -> None:
+    create, asked = CreatePage(studio), SimpleNamespace(headers={"x-seisei-owner": "me"}, cookies={})
+    create.form = form
+    held = given(form, prompt="a cat", model="classic", upscale=1.0)
+    assert " of 1.0 GB" in create.on_measure(asked, **held) and "gone" in create.on_measure(asked, **(held | {"reference_model": "gone"}))  # type: ignore[arg-type]
+    page = GridPage(studio, create)
+    page.axes = dict.fromkeys((*(f"{which}_{part}" for which in "xyz" for part in ("axis", "values")), "other_seeds"))
+    axes = dict.fromkeys(page.axes) | {"x_axis": "Size", "x_values": "512x512, 512x768", "other_seeds": "x"}
+    assert page.on_count(asked, **held, **axes) == "2 pictures"  # type: ignore[arg-type]
+
+
 def test_a_picture_is_told_in_one_line_with_its_own_words(studio: Studio) -> None:
     actions = CreatePage(studio).actions
     metadata = {"params": {"prompt": "a {cat|dog}", "steps": 20, "cfg_scale": 7.5, "sampler": "Euler", "model": "small"}, "facts": {"seed": 7, "width": 256, "height": 128, "prompt": "a dog"}}

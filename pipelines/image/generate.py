@@ -335,8 +335,8 @@ def title_of(prompt: str) -> str:
 def filled(params: ImageParams, catalog: Catalog) -> ImageParams:
     """With the model's own sizes and steps where the form leaves them to it, and the factor of the second pass that its own size asks for."""
     family = family_of(image_model(params.model, catalog))
-    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale, "layers": layers_of(params, family)}
-    values |= {"cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "sampler": family.sampler if params.sampler == AUTOMATIC else params.sampler}
+    values: dict[str, Any] = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale}
+    values |= {"layers": layers_of(params, family), "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "sampler": family.sampler if params.sampler == AUTOMATIC else params.sampler}
     whole = params.model_copy(update=values)
     with contextlib.suppress(BadInput):  # told when it is settled
         return scaled(whole)
