@@ -151,4 +151,12 @@ class Part:
 
     def progress(self, step: int, total: int, note: str = "", share: float = -1.0) -> None:
         done = share if share >= 0 else step / max(1, total)
-        self._ctx.progress(self._number, self._of, self._note, (self._number + done) / self._of)
+        self._ctx.progress(*self.counted(step, total), self._note, self.shared(done))
+
+    def counted(self, step: int, total: int) -> tuple[int, int]:
+        """As which step of how many the job counts it: here every part is one."""
+        return self._number, self._of
+
+    def shared(self, done: float) -> float:
+        """How much of the whole is done when so much of this part is: here all parts are alike."""
+        return (self._number + done) / self._of

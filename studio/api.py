@@ -48,7 +48,7 @@ from studio.i18n import language
 from studio.inputs import Inputs
 from studio.memory.devices import has_bfloat16
 from studio.memory.manager import give_back
-from studio.metadata import parameters_text
+from studio.metadata import extract, parameters_text
 from studio.params import ExtensionParams, Params, ui
 from studio.pipeline import ChangeText, Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping, WarmsUp
 from studio.settings import Settings
@@ -153,6 +153,7 @@ __all__ = [
     "chance",
     "changed_params",
     "drawable",
+    "extract",
     "font_for",
     "give_back",
     "has_bfloat16",

@@ -27,7 +27,6 @@ PIPELINE = advice.PIPELINE
 FORM = "image.form"  # under which it is kept
 MOST_SEED = 2**31
 WANTED = "(waits) => { if (waits) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
-MEASURED = ("model", "count", "width", "height", "steps", "hires_scale", "hires_steps", "hires_width", "hires_height", "hires_model", "upscale", "together", "precision", "layers")
 
 
 class CreatePage(PicturePage):
@@ -69,7 +68,7 @@ class CreatePage(PicturePage):
 
     def listen(self, upscale: Any) -> None:
         form, given = self.form, self.form.given
-        light = {name: component for name, component in given.items() if name in MEASURED}
+        light = form.measured
         self.listen_job([self.go.click, form.prompt_box.prompt.submit], given, form.named).then(self.on_measure, inputs_kwargs=light, outputs=[self.verdict], **ui.QUICK)
         self.nine.click(self.on_nine, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
         for button, mode in ((self.skip, "skip"), (self.finish, "finish")):
@@ -83,7 +82,7 @@ class CreatePage(PicturePage):
         self.keep.click(self.on_keep, inputs_kwargs=given, outputs=[], **ui.QUICK)
         form.listen()
         self._listen_earlier(taken)
-        gr.on([light[name].change for name in MEASURED], self.on_measure, inputs_kwargs=light, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
+        gr.on([component.change for component in light.values()], self.on_measure, inputs_kwargs=light, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         gr.on([form.prompt_box.prompt.change, form.model.change], form.prompt_box.on_read, [form.prompt_box.prompt, form.model], form.prompt_box.answers, trigger_mode="always_last", **ui.QUICK)
         form.model.change(self.on_ideas, [form.model, self.blank], [self.view], **ui.QUICK)
         form.cards.thumb.click(form.cards.on_thumb, [form.cards.chosen, self.chosen, form.model], [form.cards.view], **ui.QUICK)
@@ -205,9 +204,8 @@ class CreatePage(PicturePage):
         """Whether it fits, and how long it will take by the pace of the last pictures, beside Generate."""
         lang = ui.lang(request)
         try:
-            values = ui.read_values(self.form.Params, {name: given[name] for name in MEASURED[2:]}) | {"model": given["model"] or "", "count": given["count"] or 1}
             pipeline = self.studio.pipelines[PIPELINE]
-            need = self.studio.jobs.verdict(pipeline, pipeline.Params.parse(values))
+            need = self.studio.jobs.verdict(pipeline, pipeline.Params.parse(self.form.read_measured(given)))
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))
         return verdict_html(self.studio, need, lang)

@@ -28,6 +28,10 @@ class PictureEditor:
         mark = " data-fixed" if fixed else ""
         self.view = gr.HTML("", html_template=f'<div class="painter" data-empty="{html.escape(empty)}"{mark}></div>', js_on_load=PAINTER, padding=False, elem_id=elem_id)
 
+    def key(self, value: str | None) -> str:
+        """Of the picture alone, as the page tells it; "" where there is none."""
+        return str(json.loads(value).get("image", "")) if value else ""
+
     def keys(self, owner: str, value: str | None) -> tuple[str, str]:
         """Of the picture and of the mask among the inputs; "" for what is not there, and for a mask with nothing painted. Raises BadInput, NotFound."""
         held = json.loads(value) if value else {}

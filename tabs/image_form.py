@@ -34,6 +34,11 @@ EXTEND = ("extend_left", "extend_right", "extend_top", "extend_bottom")
 ELSEWHERE = {"prompt", "negative_prompt", "model", "count", "image", "mask", *PICTURE, *MASK, *EXTEND, *(name for names in GROUPS.values() for name in names)}
 BELOW_PICTURE = ("Picture", "Mask")
 MOST_TOGETHER = 8  # controls in one fold; more are parted by the number in their titles
+MEASURED = (  # parameters that a verdict is told from, besides the pictures' keys
+    "prompt", "negative_prompt", "model", "count", "width", "height", "steps", "cfg_scale", "sampler", "tiling", "together", "pag_scale", "denoising_strength", "more_images", "layers", *EXTEND,
+    "hires_scale", "hires_steps", "hires_strength", "hires_width", "hires_height", "hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_model", "upscale", "upscaler", "precision", "refiner",
+    "control_model", "control_process", "control2_model", "control2_process", "control3_model", "control3_process", "depth_model", "pose_model", "person_model", "reference_model",
+)  # fmt: skip
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {  # trait: fields or groups that need it
     "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",), "freeu": ("FreeU",),
@@ -175,6 +180,17 @@ class Form:
         elif given["shape"] != advice.OWN_SHAPE and not values.get("width"):
             values["width"], values["height"] = advice.shape_size(advice.advice(self.studio, given["model"]), given["shape"], given["megapixels"])
         return values | {name: given[name] or "" for name in ("prompt", "negative_prompt", "model")} | {"count": given["count"] or 1, "image": image, "mask": mask}
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """Of `given` what `read_measured` reads."""
+        return {name: self.given[name] for name in ("editor", *MEASURED)}
+
+    def read_measured(self, given: dict[str, Any]) -> dict[str, Any]:
+        """As ImageParams want it, for a verdict: pictures are told by their number, none is looked at. Raises BadInput."""
+        values = ui.read_values(self.Params, {name: given[name] for name in MEASURED if name in self.controls and name != "more_images"}) | {"more_images": [""] * len(given["more_images"] or [])}
+        named = {name: given[name] or "" for name in ("prompt", "negative_prompt", "model")}
+        return values | self._unused(given["model"]) | named | {"count": given["count"] or 1, "image": self.picture.key(given["editor"])}
 
     def _unused(self, model: str) -> dict[str, Any]:
         """What is out of sight because the model can't use it counts as untouched."""

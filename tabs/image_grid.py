@@ -21,17 +21,20 @@ from tabs.job_follow import Run, duration
 from tabs.job_page import STREAMING
 
 EXAMPLES = {
-    "Prompt S/R": "cat, dog, fox", "Prompts": "a red heart\na blue star", "Prompt matrix": "on a beach, at night", "Steps": "10, 20, 30", "CFG scale": "2, 4, 7, 10", "Seed": "1-4",
+    "Prompt S/R": "cat, dog, fox", "Prompts": "a red heart\na blue star", "Prompt matrix": "on a beach, at night", "Prompt matrix at the start": "oil painting, watercolour", "Prompt order": "cat, dog",
+    "Size": "512x512, 512x768, 768x512", "Steps": "10, 20, 30", "CFG scale": "2, 4, 7, 10", "Seed": "1-4",
     "Variation": "0.1, 0.2, 0.3", "Variation seed": "1-4", "CLIP skip": "1, 2", "Denoising strength": "0.3, 0.5, 0.7, 0.9", "High resolution": "1, 1.5, 2", "Enlarge": "1, 2, 4",
 }  # fmt: skip
 HINTS = {
     "Prompt S/R": "The first is searched in the prompt, the others take its place.", "Prompts": "Whole prompts, one on each line.",
-    "Prompt matrix": "Added to the prompt in all combinations, with commas between.", "Model": "Names of models, with commas between.",
+    "Prompt matrix": "Added to the prompt in all combinations, with commas between.", "Prompt matrix at the start": "The same, before the prompt.",
+    "Prompt order": "Words of the prompt, with commas between: all their orders, in the places where they stand.", "Size": "Width and height as 512x768, with commas between.",
+    "Model": "Names of models, with commas between.",
 }  # fmt: skip
+SEEDS = {"": "The same in all cells", "x": "Others along X", "y": "Others along Y", "z": "Others along Z", "xyz": "Another in each cell"}
 KEPT = "image.grid.axes"
 CELLS, SHEET = "Show its pictures", "Show the sheet"
 WORD, NETWORK = re.compile(r"[^\W\d_]{2,}|[^\x00-\x7f]"), re.compile(r"<[^>]*>")
-COUNTED = ("prompt", "negative_prompt", "model", "width", "height", "steps", "hires_scale", "hires_steps", "upscale", "precision")
 
 
 class GridPage(GridAxes, PicturePage):
@@ -55,6 +58,8 @@ class GridPage(GridAxes, PicturePage):
                 gr.HTML(f"<p class='studio-note'>{html.escape(words('One picture for each combination. Prompt, model and settings are those of Create.'))}</p>", padding=False)
                 self.basis = gr.HTML("", padding=False, elem_id="image-grid-basis")
                 self.build_axes(self.Params, "image")
+                told = self.Params.model_fields["other_seeds"]
+                self.axes["other_seeds"] = gr.Dropdown([(words(text), value) for value, text in SEEDS.items()], value="", label=words(str(told.title)), elem_id="image-grid-seeds")
                 with gr.Column(elem_classes="studio-foot"):
                     self.build_problem("image-grid-problem")
                     self.counted = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="image-grid-told")
@@ -66,6 +71,7 @@ class GridPage(GridAxes, PicturePage):
                     self.parts = gr.Button(words(CELLS), size="sm", min_width=120, elem_id="image-grid-parts")
                     self.scripted = scripted(words, "image-grid")
                 with gr.Row(visible=False, elem_classes="studio-quiet image-actions") as self.working:
+                    self.skip = gr.Button(words("Skip this picture"), size="sm", min_width=120, elem_id="image-grid-skip")
                     self.finish = gr.Button(words("Finish with what is there"), size="sm", min_width=170)
                 with gr.Row(visible=False, elem_classes="studio-quiet image-actions") as self.broken:
                     self.go_on = gr.Button(words("Go on with this grid"), size="sm", min_width=150, elem_id="image-grid-on")
@@ -80,12 +86,13 @@ class GridPage(GridAxes, PicturePage):
         form = self.create.form
         self.listen_job([self.go.click], form.given | self.axes, form.named)
         self.go_on.click(self.on_go_on, [], self.streamed, **STREAMING)
-        self.finish.click(self.stopper("finish"), [], [], **ui.QUICK)
+        for button, mode in ((self.skip, "skip"), (self.finish, "finish")):
+            button.click(self.stopper(mode), [], [], **ui.QUICK)
         self.listen_axes(form.model, form.prompt_box.prompt)
         self.parts.click(self.on_parts, [self.parts], [self.view, self.parts], **ui.QUICK)
         listen_scripted(self.scripted, "#image-grid-view")
         gr.on([opened, form.model.change], self.on_basis, [form.prompt_box.prompt, form.model], [self.basis], trigger_mode="always_last", **ui.QUICK)
-        light = {name: form.given[name] for name in COUNTED} | self.axes
+        light = form.measured | self.axes
         gr.on([opened, *(component.change for component in (*self.axes.values(), form.model))], self.on_count, inputs_kwargs=light, outputs=[self.counted], trigger_mode="always_last", **ui.QUICK)
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
@@ -100,7 +107,7 @@ class GridPage(GridAxes, PicturePage):
         return form.values(owner, given) | {name: given[name] or "" for name in self.axes} | {"count": 1}, form.read_extras(owner, given)
 
     def on_go_on(self, request: gr.Request) -> Iterator[list[Any]]:
-        """The cells that are there go along as pictures; only the others are drawn."""
+        """The cells that are there go along as pictures, which tell their places; only the others are drawn."""
         owner = ui.owner(request)
         try:
             row = self.studio.store.job_row(self.studio.store.recall(owner, self.follower.slot, ""))
@@ -113,10 +120,11 @@ class GridPage(GridAxes, PicturePage):
     def _cells(self, owner: str, row: dict[str, Any]) -> list[str]:
         """Keys of its finished cells, up to the first that is gone; a sheet that it ended with is none of them."""
         found: list[str] = []
-        for output_id in row["outputs"][: row["summary"].get("cells", len(row["outputs"]))]:
+        for output_id in row["outputs"]:
             try:
                 output = self.studio.store.output(output_id)
-                found.append(self.studio.inputs(owner).keep(Path(output.path).read_bytes()))
+                if "cells" not in output.metadata.get("facts", {}):
+                    found.append(self.studio.inputs(owner).keep(Path(output.path).read_bytes()))
             except StorageFull:
                 raise  # to draw them again would be worse
             except (StudioError, OSError):
@@ -166,10 +174,12 @@ class GridPage(GridAxes, PicturePage):
         return list(advice.traits(self.studio, model).get(f"{axis.lower()}s", [])) if axis in ("Sampler", "Schedule") else super().values_of(axis, model)
 
     def on_fill(self, axis: str, model: str, prompt: str = "") -> str:
-        """What is searched for has to stand in the prompt: its last word, which mostly names what is shown."""
-        found = WORD.findall(NETWORK.sub("", prompt or "")) if axis == "Prompt S/R" else []
+        """What is searched for has to stand in the prompt: its last word, which mostly names what is shown; what is put in another order, its last three."""
+        found = WORD.findall(NETWORK.sub("", prompt or "")) if axis in ("Prompt S/R", "Prompt order") else []
         if not found:
             return super().on_fill(axis, model)
+        if axis == "Prompt order":
+            return ", ".join(dict.fromkeys(found[-3:]))
         others = [word for word in self.examples[axis].split(", ") if word != found[-1]]
         return ", ".join([found[-1], *others])
 
@@ -186,7 +196,7 @@ class GridPage(GridAxes, PicturePage):
         if not any(given[f"{which}_axis"] for which in WHICH):
             return ""
         try:
-            values = {name: given[name] or "" for name in (*self.axes, *COUNTED[:3])} | ui.read_values(self.Params, {name: given[name] for name in COUNTED[3:]})
+            values = self.create.form.read_measured(given) | {name: given[name] or "" for name in self.axes} | {"count": 1}
             need = self.studio.jobs.verdict(self.studio.pipelines[advice.GRID], self.Params.parse(values))
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))

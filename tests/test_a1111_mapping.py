@@ -269,6 +269,19 @@ def test_the_second_pass_has_words_sampler_model_and_size_of_its_own(api: Simple
     assert api.mapping.ignored(api.mapping.complete("txt2img", {"enable_hr": True} | sent, fuller), fuller) == [] and submitted(api, fuller, "txt2img", **sent).keys() & HIRES == set()
 
 
+@pytest.mark.parametrize(
+    ("size", "drawn"),
+    [((512, 512), (128, 128, 4.0)), ((512, 768), (128, 192, 4.0)), ((640, 480), (160, 120, 4.0)), ((1024, 1024), (256, 256, 4.0)), ((128, 128), (128, 128, 1.0)), ((64, 64), (64, 64, 1.0)), ((256, 384), (112, 168, 16 / 7)), ((512, 520), (512, 520, 1.0)), ((0, 512), (0, 512, 1.0))],
+)  # fmt: skip
+def test_a_small_model_draws_at_its_own_size_and_is_enlarged_to_what_was_asked(api: SimpleNamespace, here: Any, size: tuple[int, int], drawn: tuple[int, int, float]) -> None:
+    small = replace(here, small=lambda key: (128, 8) if key == "" else (0, 0))
+    values = submitted(api, small, "txt2img", width=size[0], height=size[1])
+    found = api.mapping.at_own_size(values, small)
+    assert (found["width"], found["height"], found["upscale"]) == pytest.approx(drawn) and found == values | {name: found[name] for name in ("width", "height", "upscale")}
+    for other in (values | {"mask": "m"}, values | {"hires_scale": 2.0}, values | {"model": "sd/dream"}):
+        assert api.mapping.at_own_size(other, small) == other
+
+
 def test_what_means_nothing_for_a_model_is_left_out_and_told(api: SimpleNamespace) -> None:
     def settle(values: dict[str, Any]) -> None:
         for name in ("eta_seed_delta", "image_cfg_scale", "width"):

@@ -142,6 +142,26 @@ def test_options_are_ones_own_and_change_what_is_drawn(ann: TestClient, bob: Tes
     assert ann.get("/sdapi/v1/options").json()["CLIP_stop_at_last_layers"] == 1
 
 
+def test_freeu_is_switched_on_as_an_option_too(ann: TestClient, bob: TestClient) -> None:
+    scales = {"freeu_b1": 1.5, "freeu_b2": 1.6, "freeu_s1": 0.9, "freeu_s2": 0.5}
+    plain = picture(asked(ann, "txt2img", **SMALL)["images"][0]).tobytes()
+    ann.post("/sdapi/v1/options", json={"freeu_enabled": True, **scales})
+    assert scales.items() <= ann.get("/sdapi/v1/options").json().items() and bob.get("/sdapi/v1/options").json()["freeu_enabled"] is False
+    on = picture(asked(ann, "txt2img", **SMALL)["images"][0]).tobytes()
+    assert on != plain and on == picture(asked(bob, "txt2img", **SMALL, freeu_enabled=True, **scales)["images"][0]).tobytes()
+    for wrong in (9, "much"):
+        assert ann.post("/sdapi/v1/options", json={"freeu_b1": wrong}).status_code == 422
+    ann.post("/sdapi/v1/options", json={"freeu_enabled": False})
+    assert picture(asked(ann, "txt2img", **SMALL)["images"][0]).tobytes() == plain
+
+
+def test_a_small_model_draws_at_its_own_size_and_says_so(ann: TestClient) -> None:
+    told = asked(ann, "txt2img", **(SMALL | {"width": 64, "height": 96}))
+    info = json.loads(told["info"])
+    assert picture(told["images"][0]).size == (info["width"], info["height"]) == (64, 96)
+    assert info["extra_generation_params"]["Postprocess upscale by"] > 1 and "Size: 32x48" in info["infotexts"][0]
+
+
 def test_a_grid_comes_first_where_it_is_wanted(ann: TestClient) -> None:
     ann.post("/sdapi/v1/options", json={"return_grid": True})
     told = asked(ann, "txt2img", **SMALL, batch_size=2)
@@ -278,9 +298,11 @@ def test_progress_counts_pictures_and_steps_over_all_jobs(tmp_path: Path) -> Non
     assert tasks.preview_of(alone) is None
     told[Progress], told[Loading], job.pipeline.id = None, Loading("Enlarging", 0.5), "image.upscale"
     assert tasks.fraction_of(alone) == 0.5 and tasks.note_of(alone) == "Enlarging"
-    told[Progress], job.pipeline.id, job.outputs = Progress(5, 20, "", 1.0), "image.grid", ["first cell"]
+    told[Progress], job.pipeline.id = Progress(25, 80, "", 1.0), "image.grid"
     grid = tasks.Task("c", "ann", 1, 4, [job])
-    assert tasks.place_of(grid) == {"job_no": 1, "sampling_step": 5, "sampling_steps": 20} and tasks.fraction_of(grid) == (1 + 5 / 20) / 4, "a grid tells of its present cell"
+    assert tasks.place_of(grid) == {"job_no": 1, "sampling_step": 5, "sampling_steps": 20} and tasks.fraction_of(grid) == (1 + 5 / 20) / 4, "a grid counts the steps of all its cells"
+    told[Progress], told[Loading] = None, Loading("Loading", 0.5)
+    assert tasks.fraction_of(grid) == 0.01, "a model that is loaded is no cell"
 
 
 class Errand:

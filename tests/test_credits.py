@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.image import credits
 from pipelines.image.credits import read_credits, write_credits
 from pipelines.image.infotext import read, split_text, write
 from pipelines.image.params import ImageParams
@@ -50,6 +51,20 @@ def test_all_that_was_used_is_written_as_the_community_reads_it(catalog: Catalog
     assert pairs["ControlNet 0"].startswith("Module: canny, Model: edges, Weight: 0.8, Resize Mode: Crop and Resize, Guidance Start: 0, Guidance End: 0.5,")
     assert "Model: ip-adapter_x" in pairs["ControlNet 2"] and "ControlNet 3" not in pairs
     assert write_credits(ImageParams(prompt="a cat", steps=4), catalog.find("stable-diffusion/base"), catalog) == {}
+
+
+def test_hashes_that_the_background_has_found_are_not_reckoned_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Catalog(catalog.roots, known=lambda entry: {"sha256": "a" * 64, "autov3": "b" * 64})
+    monkeypatch.setattr(credits, "_hashed", lambda *_: pytest.fail("no file is read"))
+    pairs = write_credits(ImageParams(**VALUES), known.find("stable-diffusion/base"), known)
+    assert pairs["Lora hashes"] == f"line art: {'b' * 12}" and pairs["TI hashes"] == f"bad: {'a' * 12}"
+
+
+def test_what_only_the_second_pass_reads_is_written_too(catalog: Catalog) -> None:
+    own = {"prompt": "a cat", "steps": 4, "hires_prompt": "a cat <lora:line art:1>", "hires_negative_prompt": "bad", "hires_model": "stable-diffusion/Other, one"}
+    base = catalog.find("stable-diffusion/base")
+    assert set(write_credits(ImageParams(**own, hires_scale=2.0), base, catalog)) == {"Lora hashes", "TI hashes"}
+    assert write_credits(ImageParams(**own), base, catalog) == {}, "without a second pass they say nothing"
 
 
 def test_it_comes_back(catalog: Catalog) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFont
+from PIL import Image, ImageColor, ImageFont
+from PIL.PngImagePlugin import PngImageFile
 
 from pipelines.axes import NOTHING
-from pipelines.image.axes import MATRIX, PROMPTS, REPLACE, read
-from pipelines.image.grid import GridParams, cells, draw_sheet
+from pipelines.image import grid, settle
+from pipelines.image.axes import MATRIX, MATRIX_FIRST, ORDER, PROMPTS, REPLACE, SIZE, read
+from pipelines.image.generate import Generate
+from pipelines.image.grid import MISSING, GridParams, cells, draw_sheet
 from pipelines.image.legend import label, wrapped
-from pipelines.image.pictures import open_picture
-from studio.api import BadInput, StudioError, font_for
+from pipelines.image.pictures import open_picture, png
+from studio.api import BadInput, Progress, StudioError, font_for
 from studio.jobs import Job, JobQueue
 from tests.image_models import drawing, make_sd1
 
@@ -54,7 +58,8 @@ def test_values_are_read_as_people_write_them(axis: str, text: str, values: list
     [
         ({}, "x_axis"), ({"x_axis": "Colour", "x_values": "1"}, "x_axis"), ({"x_axis": "Steps"}, "x_values"), ({"x_axis": "Steps", "x_values": "few"}, "x_values"), ({"x_axis": REPLACE, "x_values": "dog, fox"}, "x_values"),
         ({"x_axis": "Steps", "x_values": "1-150", "y_axis": "Seed", "y_values": "1-150"}, "x_values"), ({"x_axis": "Sampler", "x_values": "Euler, Eular"}, "sampler"), ({"x_axis": "Steps", "x_values": "1, 500"}, "steps"),
-        ({"x_axis": "Width", "x_values": "32, 33"}, "width"),
+        ({"x_axis": "Width", "x_values": "32, 33"}, "width"), ({"x_axis": SIZE, "x_values": "512"}, "x_values"), ({"x_axis": SIZE, "x_values": "33x32"}, "width"), ({"x_axis": ORDER, "x_values": "red, dog"}, "x_values"),
+        ({"x_axis": ORDER, "x_values": "a, r, e, d, c, t"}, "x_values"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_drawn_is_refused_before_the_first_cell(queue: JobQueue, values: dict[str, Any], field: str) -> None:
@@ -99,8 +104,36 @@ def test_long_labels_go_over_lines_so_that_those_that_begin_alike_stay_apart() -
     assert "".join(wrapped("a" * 30, width, font)) == "a" * 30, "letters without blanks are broken anywhere"
 
 
+@pytest.mark.parametrize(
+    ("values", "prompts"),
+    [
+        ({"x_axis": MATRIX_FIRST, "x_values": "fog, snow"}, ["a red cat", "fog, a red cat", "snow, a red cat", "fog, snow, a red cat"]), ({"x_axis": ORDER, "x_values": "red, cat"}, ["a red cat", "a cat red"]),
+        ({"x_axis": ORDER, "x_values": "cat, red"}, ["a cat red", "a red cat"]), ({"prompt": "cat, cat food, b", "x_axis": ORDER, "x_values": "cat food, cat"}, ["cat food, cat, b", "cat, cat food, b"]),
+        ({"prompt": "a, b; c", "x_axis": ORDER, "x_values": '"a, b", c'}, ["a, b; c", "c; a, b"]),
+    ],
+)  # fmt: skip
+def test_words_are_put_before_the_prompt_or_in_every_order(values: dict[str, Any], prompts: list[str]) -> None:
+    found = [made["prompt"] for _, made in cells(GridParams(**(BASE | values)))]
+    assert found == prompts
+
+
+def test_a_size_is_both_sides_and_seeds_differ_along_the_axes_that_were_asked_for() -> None:
+    params = GridParams(**(BASE | {"x_axis": SIZE, "x_values": "64x32, 32 × 64", "y_axis": "Steps", "y_values": "1, 2", "z_axis": "CLIP skip", "z_values": "1, 2", "seed": 2**32 - 1}))
+    assert [(values["width"], values["height"]) for _, values in cells(params)][:2] == [(64, 32), (32, 64)]
+    for along, seeds in (("", [-1] * 8), ("x", [-1, 0] * 4), ("z", [-1] * 4 + [0] * 4), ("xyz", list(range(-1, 7))), ("xz", [-1, 0, -1, 0, 1, 2, 1, 2])):
+        assert [values["seed"] for _, values in cells(params.model_copy(update={"other_seeds": along}))] == [seed % 2**32 for seed in seeds], along
+
+
+def test_the_sheet_keeps_proportions_and_shows_what_is_missing() -> None:
+    wide, high = Image.new("RGB", (64, 32), "teal"), Image.new("RGB", (32, 64), "navy")
+    sheet = draw_sheet({0: wide, 2: high}, {"x": ("Seed", ["1", "2", "3"]), "y": (NOTHING, [""]), "z": (NOTHING, [""])})
+    top = sheet.height - 70
+    across = [[sheet.getpixel((column * 70 + x, top + 32)) for x in (4, 32, 60)] for column in range(3)]
+    assert across == [[(0, 128, 128)] * 3, [ImageColor.getrgb(MISSING)] * 3, [(255, 255, 255), (0, 0, 128), (255, 255, 255)]]
+
+
 def test_the_sheet_grows_by_the_lines_of_its_labels() -> None:
-    pictures = [Image.new("RGB", (64, 64), "teal")] * 2
+    pictures = dict.fromkeys(range(2), Image.new("RGB", (64, 64), "teal"))
     short, long = (draw_sheet(pictures, {"x": (MATRIX, ["", words]), "y": (NOTHING, [""]), "z": (NOTHING, [""])}) for words in ("fog", "fog over the hills of a far country"))
     assert long.height > short.height and long.width == short.width and (np.asarray(long)[-70:-6, :64] == np.asarray(pictures[0])).all()
 
@@ -156,6 +189,81 @@ def test_a_stopped_grid_goes_on_with_the_pictures_of_its_first_cells(queue: JobQ
     for key in ("../studio.db", "0" * 64 + ".png"):
         with pytest.raises(StudioError):
             queue.submit("image.grid", BASE | {"x_axis": "Seed", "x_values": "1, 2", "done": [key]}, owner="local")
+
+
+def press_at(queue: JobQueue, monkeypatch: pytest.MonkeyPatch, seed: int, mode: str) -> None:
+    """That button, while the cell with that seed is drawn."""
+    worker, draw = queue.executors["device"].worker, Generate.draw  # type: ignore[attr-defined]
+
+    def drawn(self: Generate, params: Any, *given: Any, **more: Any) -> Any:
+        if params.seed == seed:
+            worker.context.stop(mode)
+        return draw(self, params, *given, **more)
+
+    monkeypatch.setattr(Generate, "draw", drawn)
+
+
+def test_skip_leaves_one_cell_out_and_it_can_be_drawn_later(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"x_axis": "Seed", "x_values": "1, 2", "y_axis": "Steps", "y_values": "2, 3"}
+    whole = run(queue, **values)
+    with monkeypatch.context() as pressed:
+        press_at(queue, pressed, 2, "skip")
+        short = run(queue, **values)
+    made = [queue.store.output(output).metadata for output in short.outputs]
+    assert [one["params"]["seed"] for one in made[:-1]] == [1, 1] and [one["facts"]["cell"] for one in made[:-1]] == [0, 2] and (short.summary["cells"], short.summary["of"]) == (2, 4)
+    again = run(queue, **values, done=[queue.desk.inputs.keep(Path(queue.store.output(output).path).read_bytes()) for output in short.outputs[:-1]])
+    assert [queue.store.output(output).metadata["facts"].get("cell") for output in again.outputs] == [1, 3, None], "only what was left out, each in its place"
+    sheets = [np.asarray(open_picture(Path(queue.store.output(job.outputs[-1]).path))) for job in (whole, short, again)]
+    assert (sheets[0] == sheets[2]).all() and (sheets[0] != sheets[1]).any() and sheets[0].shape == sheets[1].shape
+
+
+def test_progress_is_that_of_the_whole_grid(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    notify = queue.hooks.notify
+
+    def hear(name: str, **args: Any) -> None:
+        told.extend([args["event"]] if isinstance(args.get("event"), Progress) else [])
+        notify(name, **args)
+
+    monkeypatch.setattr(queue.hooks, "notify", hear)
+    run(queue, x_axis="Steps", x_values="2, 4, 3", prompt="a new blue dog")
+    assert list(dict.fromkeys(event.note for event in told)) == ["Cell 1 of 3: Steps: 2", "Cell 2 of 3: Steps: 4", "Cell 3 of 3: Steps: 3", "Saving"]
+    done = [event.step / event.total for event in told]
+    assert done == sorted(done) and done[-1] == 1 and {0, 1 / 3, 2 / 3} <= set(done), "each cell begins where the one before ended"
+    assert any(event.total == 3 * 4 and 4 < event.step < 8 for event in told) or len(told) <= 7, "steps inside a cell count"
+
+
+def test_the_time_left_knows_that_cells_take_more_or_less_steps() -> None:
+    told: list[tuple[Any, ...]] = []
+    ctx: Any = SimpleNamespace(progress=lambda *given: told.append(given))
+    for number in range(3):
+        grid.Cell(ctx, number, [10.0, 20.0, 70.0], "x").progress(1, 2)
+    assert told == [(1, 6, "x", 0.05), (3, 6, "x", 0.2), (5, 6, "x", 0.65)]
+
+
+def test_cells_are_held_no_larger_than_the_sheet_shows_them(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[dict[int, Image.Image]] = []
+    monkeypatch.setattr(grid, "MOST_SHEET_PIXELS", 3 * 20 * 20)
+    monkeypatch.setattr(grid, "draw_sheet", lambda pictures, *given: (held.append(pictures), draw_sheet(pictures, *given))[1])
+    whole = run(queue, x_axis="Seed", x_values="1, 2, 3")
+    run(queue, x_axis="Seed", x_values="1, 2, 3", done=[queue.desk.inputs.keep(Path(queue.store.output(output).path).read_bytes()) for output in whole.outputs[:2]])
+    assert [{number: picture.size for number, picture in pictures.items()} for pictures in held] == [dict.fromkeys(range(3), (20, 20))] * 2
+
+
+def test_stop_acts_while_the_sheet_is_drawn_and_keeps_the_cells(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = queue.executors["device"].worker  # type: ignore[attr-defined]
+    monkeypatch.setattr(grid, "draw_sheet", lambda *given: (worker.context.stop("cancel"), draw_sheet(*given))[1])
+    job = queue.submit("image.grid", BASE | {"x_axis": "Seed", "x_values": "1, 2"}, owner="local").wait()
+    assert job.state == "cancelled" and len(job.outputs) == 2
+
+
+def test_a_given_picture_is_looked_at_once_for_all_cells(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, load = [], PngImageFile.load
+    key = queue.desk.inputs.keep(png(Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")))
+    settle._looked_at.cache_clear()
+    monkeypatch.setattr(PngImageFile, "load", lambda self: (looked.append(self), load(self))[1])
+    queue.pipelines["image.grid"].settle(GridParams(**(BASE | {"image": key, "x_axis": "Seed", "x_values": "1-9"})), queue.desk)  # type: ignore[attr-defined]
+    assert len({id(one) for one in looked}) == 1
 
 
 def _decoded(data: bytes) -> np.ndarray:

@@ -77,7 +77,7 @@ def needed() -> set[str]:
     found |= {*importlib.import_module("pipelines.image.axes").AXES} - {""}
     found |= {*sizes.SHAPES, sizes.OWN_SHAPE, sizes.AS_PICTURE, *sizes.MEGAPIXELS, *importlib.import_module("tabs.image_form").GROUPS, importlib.import_module("tabs.image_form").STEPS_FOUND, importlib.import_module("pipelines.image.samplers").AUTOMATIC}
     axes = importlib.import_module("tabs.grid_axes")
-    found |= {*grid.HINTS.values(), grid.CELLS, grid.SHEET, axes.NUMBERS, axes.CHOICES, *importlib.import_module("tabs.image_cards").KINDS.values(), *importlib.import_module("tabs.image_actions").SCRIPTED}
+    found |= {*grid.HINTS.values(), *grid.SEEDS.values(), grid.CELLS, grid.SHEET, axes.NUMBERS, axes.CHOICES, *importlib.import_module("tabs.image_cards").KINDS.values(), *importlib.import_module("tabs.image_actions").SCRIPTED}
     found |= {text for task in tasks.TASKS for text in (task.title, task.about)} | {importlib.import_module("tabs.job_follow").duration(seconds)[0] for seconds in (1, 1000, 9000)}
     listed = importlib.import_module("tabs.image_upscalers")
     found |= {*listed.NAMED.values(), *listed.FETCHED.values(), listed.OTHER, listed.CLEANS, importlib.import_module("pipelines.image.enlarge").IN_SMALLER_TILES}

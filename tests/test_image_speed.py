@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.image import generate
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.track import Pace, Piece, Track, pieces, seconds_of
 from studio.api import BadInput, Preview, Progress
 from studio.jobs import Job, JobQueue
 from studio.runcontext import Eta, Share
+from studio.worker import WorkerContext
 from tests.house import finish
 from tests.image_models import image_queue, make_flux, make_sd1
 
@@ -166,6 +168,20 @@ def test_the_time_left_knows_that_the_second_pass_is_slower(monkeypatch: pytest.
     assert pace.measured == pytest.approx(truth.measured)
 
 
+def test_a_sampler_that_asks_twice_takes_twice_as_long_and_no_guidance_half(queue: JobQueue) -> None:
+    pipeline: Any = queue.pipelines["image.generate"]
+
+    def seconds(**values: Any) -> float:
+        return float(pipeline.seconds(ImageParams(**({"model": "sd1", "width": 64, "height": 64, "steps": 10, "upscale": 1.0} | values)), queue.catalog, {"step": 1.0, "decode": 1e-9}))
+
+    usual = seconds(sampler="Euler", cfg_scale=5.0)
+    found = {"Heun": seconds(sampler="Heun", cfg_scale=5.0), "DPM2": seconds(sampler="DPM2"), "unguided": seconds(cfg_scale=1.0), "PAG": seconds(cfg_scale=5.0, pag_scale=3.0), "PAG alone": seconds(cfg_scale=1.0, pag_scale=3.0), "again": seconds(hires_scale=2.0, hires_strength=1.0, hires_sampler="Heun")}
+    assert {name: value / usual for name, value in found.items()} == pytest.approx({"Heun": 2, "DPM2": 2, "unguided": 0.5, "PAG": 1.5, "PAG alone": 1, "again": 1 + 4 * 2}, rel=1e-2)
+    taught = [seconds(model="flux", cfg_scale=scale, sampler="Flow Euler") for scale in (1.0, 3.5)]
+    assert taught[0] == taught[1], "guidance that was taught costs nothing"
+    assert seconds(model="flux", sampler="Flow Heun") / taught[0] == pytest.approx(2, rel=1e-3)
+
+
 def test_what_is_left_out_counts_as_done() -> None:
     track = Track([Piece("step", 10), Piece("decode", 10), Piece("enlarge", 10), Piece("step", 10)], Pace({"step": 1.0, "decode": 1.0, "enlarge": 1.0}), lambda: 0.0)
     track.begin("step")
@@ -233,6 +249,33 @@ def test_stop_acts_inside_every_phase(queue: JobQueue, monkeypatch: pytest.Monke
         handle.remove()
     assert job.state == "cancelled" and not job.outputs
     assert sum(after) <= 1, "within a block or a tile, not after the whole part"
+
+
+@pytest.mark.parametrize("phase", ["Enlarging", "Saving", "kept"])
+def test_skip_leaves_out_the_picture_that_it_was_pressed_for_and_no_other(queue: JobQueue, monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
+    worker, pressed = queue.executors["device"].worker, list[str]()  # type: ignore[attr-defined]
+
+    def press() -> None:
+        if not pressed:
+            pressed.append(phase)
+            worker.context.stop("skip")
+
+    def after(step: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: (press(), step(*given))[1]
+
+    if phase == "Enlarging":
+        from pipelines.image import upscalers
+        from pipelines.image.nets.upscalers import Compact
+
+        monkeypatch.setattr(upscalers, "TILES", (16,))
+        monkeypatch.setattr(Compact, "forward", after(lambda self, x: x.repeat_interleave(4, 2).repeat_interleave(4, 3)))
+    elif phase == "Saving":
+        monkeypatch.setattr(generate, "png", after(generate.png))
+    else:  # too late: the picture is there
+        monkeypatch.setattr(WorkerContext, "output", after(WorkerContext.output))
+    job = submit(queue, count=3, upscale=2.0, upscaler="Real-ESRGAN").wait()
+    assert job.error is None and pressed and job.state == "done"
+    assert [queue.store.output(output).metadata["facts"]["seed"] for output in job.outputs] == ([5, 6, 7] if phase == "kept" else [6, 7])
 
 
 def test_the_preview_of_a_step_comes_without_a_pause(queue: JobQueue) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from pipelines.image.params import FREEU, PER_PICTURE, PICTURE, ImageParams
+from pipelines.image.params import CONTROLS, FREEU, PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import png
 from studio import ui
 from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio
@@ -29,7 +29,7 @@ from tabs.image_cards import card, card_family, cards, set_thumbnail
 from tabs.image_create import CreatePage
 from tabs.image_earlier import KEY, MOST, remember_prompt
 from tabs.image_editor import PictureEditor
-from tabs.image_form import STEPS_FOUND, TRAITS, Form, parted
+from tabs.image_form import MEASURED, STEPS_FOUND, TRAITS, Form, parted
 from tabs.image_grid import GridPage
 from tabs.image_picture import holds_picture, holds_pictures
 from tabs.image_prompt import PromptBox, reading, suggestions
@@ -501,6 +501,7 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
 def test_words_that_a_grid_replaces_begin_with_one_of_the_prompt(studio: Studio, prompt: str, text: str) -> None:
     page, grid = GridPage(studio, None), studio.pipelines["image.grid"]
     assert page.on_fill("Prompt S/R", "small", prompt) == text and page.on_fill("Seed", "small", prompt) == "1-4"
+    assert page.on_fill("Prompt order", "small", prompt).split(", ")[-1] == (text.split(", ")[0] if prompt else "dog")
     if prompt:
         need = grid.need(grid.Params.parse({"prompt": prompt, "model": "small", "x_axis": "Prompt S/R", "x_values": text}), studio.catalog)
         assert need.facts["cells"] == len(text.split(", "))
@@ -522,6 +523,49 @@ def test_a_model_that_was_added_later_is_offered_where_one_is_named(studio: Stud
     studio.catalog._extra = lambda: [ModelEntry("late", "/else/late", "image", "diffusers", 1, "Late")]
     studio.catalog.refresh()
     assert ("Late", "late") not in before and ui.model_choices(field, studio) == [("Late", "late")]
+
+
+def test_a_verdict_is_told_from_all_that_it_is_reckoned_from(studio: Studio) -> None:
+    """What the pipeline reads of a picture's settings for memory and time is what the page sends."""
+    read: set[str] = set()
+
+    class Watched(ImageParams):
+        def __getattribute__(self, name: str) -> Any:
+            read.update({name} & ImageParams.model_fields.keys())
+            return super().__getattribute__(name)
+
+    pipeline: Any = studio.pipelines["image.generate"]
+    params = Watched.parse({"model": "classic", "prompt": "a cat", "hires_scale": 2.0, "hires_model": "small", "refiner": "small", "image": "0" * 64 + ".png", "upscale": 2.0})
+    assert not pipeline.place(params, studio.catalog, "cpu", 2**40).missing and pipeline.seconds(params, studio.catalog, {"step": 1.0}) > 0
+    guides = {f"{unit}_{part}" for unit in CONTROLS for part in ("image", "weight", "start", "end", "detail", "kind")}
+    assert read - guides - {"image"} <= set(MEASURED) and {"sampler", "cfg_scale", "refiner", "prompt", "pag_scale"} <= read
+
+
+def test_a_verdict_sees_what_is_put_on_the_model(form: Form, studio: Studio) -> None:
+    pipeline: Any = studio.pipelines["image.generate"]
+
+    def told(**values: Any) -> Any:
+        return pipeline.place(ImageParams.parse(form.read_measured(given(form, **({"prompt": "a cat", "model": "classic"} | values)))), studio.catalog, "cpu", 2**40)
+
+    plain = told()
+    assert told(prompt="a cat <lora:ink:1>").weight_bytes == plain.weight_bytes + 10 and told(refiner="small").weight_bytes == plain.weight_bytes + 1000
+    assert told(extend_left=512).working_bytes > plain.working_bytes
+    assert "gone" in told(control_model="gone").missing and "gone" in told(reference_model="gone").missing
+    editor, shown = {"model": "editor", "prompt": "a cat"}, json.dumps({"image": "0" * 64 + ".png", "mask": "?"})
+    one, two = (told(**editor, editor=shown, more_images=more).working_bytes for more in (None, [("a.png", None)]))
+    assert two > one > told(**editor).working_bytes, "pictures are counted, none is looked at"
+    assert form.read_measured(given(form, prompt="a", model="flow", pag_scale=3.0))["pag_scale"] == 0.0, "out of sight is untouched"
+
+
+def test_the_pages_tell_it_beside_their_buttons(form: Form, studio: Studio) -> None:
+    create, asked = CreatePage(studio), SimpleNamespace(headers={"x-seisei-owner": "me"}, cookies={})
+    create.form = form
+    held = given(form, prompt="a cat", model="classic", upscale=1.0)
+    assert " of 1.0 GB" in create.on_measure(asked, **held) and "gone" in create.on_measure(asked, **(held | {"reference_model": "gone"}))  # type: ignore[arg-type]
+    page = GridPage(studio, create)
+    page.axes = dict.fromkeys((*(f"{which}_{part}" for which in "xyz" for part in ("axis", "values")), "other_seeds"))
+    axes = dict.fromkeys(page.axes) | {"x_axis": "Size", "x_values": "512x512, 512x768", "other_seeds": "x"}
+    assert page.on_count(asked, **held, **axes) == "2 pictures"  # type: ignore[arg-type]
 
 
 def test_a_picture_is_told_in_one_line_with_its_own_words(studio: Studio) -> None:

@@ -15,6 +15,7 @@ from studio.api import Artifact, Lane, Need, Params, Result, RunContext, hookimp
 MODELS: list[weakref.ref[Any]] = []  # every one that was ever looked at
 PARTS: list[weakref.ref[Any]] = []
 CALLS: list[int] = []
+BLOCKS: list[int] = []
 
 
 def held(ctx: RunContext) -> dict[str, Any]:
@@ -91,11 +92,11 @@ class With:
 
 
 class LookParams(Params):
-    count: bool = Field(False, title="Count", description="Begin to count the text encoder's calls.")
+    count: bool = Field(False, title="Count", description="Begin to count the calls of the text encoder, or of a transformer's last block.")
 
 
 class Look:
-    """How many parts of models that were let go are still alive, and how often a text encoder ran since it was asked to count."""
+    """How many parts of models that were let go are still alive, and how often a text encoder, or a transformer's last block, ran since it was asked to count."""
 
     id: ClassVar[str] = "probe.look"
     title: ClassVar[str] = "Look"
@@ -116,8 +117,10 @@ class Look:
                 PARTS.extend(weakref.ref(part) for part in parts)
             if params.count:
                 model.pipe.text_encoder.register_forward_hook(lambda *_: CALLS.append(1))
+                if transformer := model.pipe.components.get("transformer"):  # what is left out is the work inside of a block
+                    transformer.single_transformer_blocks[-1].attn.register_forward_hook(lambda *_: BLOCKS.append(1))
         stale = sum(1 for ref in PARTS if (part := ref()) is not None and id(part) not in mine)
-        return Result([], {"loaded": sorted(present), "seen": len(MODELS), "stale": stale, "encoder_calls": len(CALLS), "torch": "torch" in sys.modules})
+        return Result([], {"loaded": sorted(present), "seen": len(MODELS), "stale": stale, "encoder_calls": len(CALLS), "block_calls": len(BLOCKS), "torch": "torch" in sys.modules})
 
 
 @hookimpl

@@ -15,11 +15,11 @@ from studio.api import BadInput, NotFound, Output, Studio
 from .asking import Asked, body, owner, table, text, whole, yes
 from .control import control_ignored, control_resize, control_values, units_of
 from .here import GENERATE, GRID, Here, look, set_options, sha256
-from .mapping import MOST, Kind, applied_styles, complete, fitting, ignored, jobs_of, values_of
+from .mapping import MOST, Kind, applied_styles, at_own_size, complete, fitting, ignored, jobs_of, values_of
 from .pictures import encoded, keep, keep_mask, opened, sheet
 from .pictures import read as read_file
 from .scripts import Script, script_of
-from .tasks import Task, Tasks
+from .tasks import Task, Tasks, pictures_of
 
 PICTURES = ("init_images", "mask")
 
@@ -70,10 +70,10 @@ class Generating:
         script = script_of(asked, kind, values, here)
         left += [*control_ignored(units, values.get("resize", "Crop")), *script.ignored]
         if script.grid is not None:
-            job = values | script.grid | ({"mask": masks[0]} if masks else {})
+            job = at_own_size(values | script.grid | ({"mask": masks[0]} if masks else {}), here)
             grid: Any = self.studio.pipelines[GRID]
-            return Read(asked, here, GRID, [job], left, script, int(grid.need(grid.Params.parse(job), self.studio.catalog).facts.get("cells", 1)))
-        jobs = [job for change in script.changes for job in jobs_of(values | change, images, masks, whole(asked, "n_iter"))]
+            return Read(asked, here, GRID, [job], left, script, pictures_of(grid, grid.Params.parse(job), self.studio.catalog))
+        jobs = [at_own_size(job, here) for change in script.changes for job in jobs_of(values | change, images, masks, whole(asked, "n_iter"))]
         if (count := sum(job["count"] for job in jobs)) > MOST:
             raise BadInput(f"{count} pictures are too many for one request; it can have {MOST}.", field="batch_size")
         return Read(asked, here, GENERATE, jobs, left, script)
@@ -129,12 +129,13 @@ def information(asked: Asked, here: Here, task: Task, outputs: list[Output]) -> 
     subseeds = [int(one.get("variation_seed", seed)) for one, seed in zip(facts, seeds, strict=True)]
     first: dict[str, list[Any]] = {"prompt": prompts, "negative_prompt": negatives, "seed": seeds, "subseed": subseeds}
     nothing: dict[str, Any] = {"prompt": params.prompt, "negative_prompt": params.negative_prompt, "seed": params.seed, "subseed": params.variation_seed}
+    more: dict[str, Any] = {"Schedule type": params.schedule} | ({"Postprocess upscale by": params.upscale} if params.upscale > 1 else {})
     strength = params.denoising_strength if params.image else params.hires_strength if params.hires_scale > 1 else None
     return {
         **{name: found[0] if found else nothing[name] for name, found in first.items()}, **{f"all_{name}s": found for name, found in first.items()},
-        "subseed_strength": params.variation_strength, "width": params.width, "height": params.height, "sampler_name": params.sampler, "cfg_scale": params.cfg_scale, "steps": params.steps,
-        "batch_size": whole(asked, "batch_size"), "restore_faces": False, "face_restoration_model": None, "sd_model_name": model.title if model else params.model,
+        "subseed_strength": params.variation_strength, "width": round(params.width * params.upscale), "height": round(params.height * params.upscale), "sampler_name": params.sampler, "cfg_scale": params.cfg_scale,
+        "steps": params.steps, "batch_size": whole(asked, "batch_size"), "restore_faces": False, "face_restoration_model": None, "sd_model_name": model.title if model else params.model,
         "sd_model_hash": (sha256(model)[:10] or None) if model else None, "sd_vae_name": params.vae or None, "sd_vae_hash": None, "seed_resize_from_w": params.seed_width, "seed_resize_from_h": params.seed_height,
-        "denoising_strength": strength, "extra_generation_params": {"Schedule type": params.schedule}, "index_of_first_image": 0, "infotexts": infotexts, "styles": applied_styles(asked, here),
+        "denoising_strength": strength, "extra_generation_params": more, "index_of_first_image": 0, "infotexts": infotexts, "styles": applied_styles(asked, here),
         "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.localtime(task.began)), "clip_skip": params.clip_skip, "is_using_inpainting_conditioning": False, "version": "Seisei Studio", "ignored": ignored(asked, here),
     }  # fmt: skip

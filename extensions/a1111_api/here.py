@@ -10,6 +10,8 @@ from typing import Any, get_args
 
 from studio.api import BadInput, ModelEntry, Studio, StudioError
 
+from .asking import number, yes
+
 GENERATE, UPSCALE, GRID, ANNOTATE = "image.generate", "image.upscale", "image.grid", "image.annotate"
 REMEMBERED = "a1111_api:options"
 PLAIN = "Lanczos"
@@ -19,6 +21,8 @@ CHANGEABLE: dict[str, Any] = {"sd_model_checkpoint": "", "sd_vae": "Automatic", 
 OF_PIPELINE: dict[str, tuple[str, Any]] = {
     "randn_source": ("noise_source", "CPU"), "eta_noise_seed_delta": ("eta_seed_delta", 0), "always_discard_next_to_last_sigma": ("discard_next_to_last_sigma", False), "emphasis": ("emphasis", "Original"),
 }  # fmt: skip
+# Options that SD.Next has for FreeU, with its own values
+FREEU = {"freeu_b1": 1.2, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}
 # Options that say how this studio is
 FIXED: dict[str, Any] = {
     "samples_format": "png", "enable_pnginfo": True, "face_restoration_model": None, "live_previews_enable": True,
@@ -32,7 +36,10 @@ SAME_FILES = {"r-esrgan 4x+": "realesrgan_x4plus", "r-esrgan 4x+ anime6b": "real
 
 @dataclass(frozen=True)
 class Here:
-    """`advised(key)` is the sampler that suits a model, `distilled(key)` whether it was taught its guidance; `settings_in(text)` are the values inside a picture's text. All are the image pipeline's own."""
+    """`advised(key)` is the sampler that suits a model, `distilled(key)` whether it was taught its guidance; `settings_in(text)` are the values inside a picture's text. All are the image pipeline's own.
+
+    `small(key)` is the side that a model draws and what sides must be a multiple of, where its pictures are enlarged as a rule, else 0s.
+    """
 
     samplers: tuple[str, ...]
     upscalers: tuple[str, ...]
@@ -48,6 +55,7 @@ class Here:
     controls: list[ModelEntry] = field(default_factory=list)
     references: list[ModelEntry] = field(default_factory=list)
     distilled: Callable[[str], bool] = lambda key: False
+    small: Callable[[str], tuple[int, int]] = lambda key: (0, 0)
 
     def checkpoint(self, name: str) -> str:
         """The model's key for a title, a file's name or a hash; "" for "". Raises BadInput."""
@@ -108,6 +116,10 @@ def look(studio: Studio, owner: str) -> Here:
     def distilled(key: str) -> bool:
         return told(key, "traits").get("negative") is False
 
+    def small(key: str) -> tuple[int, int]:
+        about = told(key, "advice")
+        return (int(about["width"]), int(about["unit"])) if about.get("upscale", 1) > 1 else (0, 0)
+
     def settings_in(text: str) -> dict[str, Any]:
         return dict(generate.read_parameters(text, catalog)) if hasattr(generate, "read_parameters") else {}
 
@@ -116,7 +128,7 @@ def look(studio: Studio, owner: str) -> Here:
         models=usable(studio, "image"), vaes=usable(studio, "vae"), styles={style.title: style.body for style in studio.store.documents("style", owner=owner, limit=100_000)},
         options=options(studio, owner), fields=frozenset(generate.Params.model_fields), grid_fields=frozenset(studio.pipelines[GRID].Params.model_fields) if GRID in studio.pipelines else frozenset(),
         processes=choices(studio, GENERATE, "control_process") if "control_process" in generate.Params.model_fields else (), controls=usable(studio, "controlnet"), references=usable(studio, "ip_adapter"),
-        advised=advised, settings_in=settings_in, distilled=distilled,
+        advised=advised, settings_in=settings_in, distilled=distilled, small=small,
     )  # fmt: skip
 
 
@@ -177,6 +189,7 @@ def sha256(entry: ModelEntry) -> str:
 def options(studio: Studio, owner: str) -> dict[str, Any]:
     """The caller's own. A checkpoint that was taken off the disk since is forgotten."""
     own = {name: value for name, (ours, value) in OF_PIPELINE.items() if ours in studio.pipelines[GENERATE].Params.model_fields}
+    own |= {"freeu_enabled": False, **FREEU} if FREEU.keys() <= studio.pipelines[GENERATE].Params.model_fields.keys() else {}
     kept = CHANGEABLE | own | (studio.store.recall(owner, REMEMBERED, {}) or {})
     if kept["sd_model_checkpoint"] and find(kept["sd_model_checkpoint"], usable(studio, "image")) is None:
         kept["sd_model_checkpoint"] = ""
@@ -196,6 +209,10 @@ def set_options(studio: Studio, owner: str, changes: dict[str, Any]) -> None:
         kept["sd_vae"] = str(kept["sd_vae"] or "Automatic")
     if "CLIP_stop_at_last_layers" in kept:
         kept["CLIP_stop_at_last_layers"] = clip_skip(kept["CLIP_stop_at_last_layers"])
+    if FREEU.keys() <= here.fields:
+        scales = {name: number(changes, name) for name in FREEU if name in changes}
+        studio.pipelines[GENERATE].Params.parse(scales)
+        kept |= scales | ({"freeu_enabled": yes(changes, "freeu_enabled")} if "freeu_enabled" in changes else {})
     if "return_grid" in kept:
         kept["return_grid"] = kept["return_grid"] is True
     if kept:

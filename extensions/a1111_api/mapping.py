@@ -5,6 +5,7 @@ Source: the fields and defaults of the original's API, version 1.10, as its clie
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from studio.api import BadInput, StudioError
 
 from .alwayson import script_values, scripts_ignored
 from .asking import Asked, names, number, table, text, whole, yes
-from .here import OF_PIPELINE, SAME, Here, clip_skip, pipeline_value
+from .here import FREEU, OF_PIPELINE, SAME, Here, clip_skip, pipeline_value
 
 Kind = Literal["txt2img", "img2img"]
-SEEDS, MADE_UP, MOST = 2**32, 2**31 - 1, 100
+SEEDS, MADE_UP, MOST, MOST_ENLARGED = 2**32, 2**31 - 1, 100, 4
 BOTH: dict[str, Any] = {
     "prompt": "", "negative_prompt": "", "styles": [], "seed": -1, "subseed": -1, "subseed_strength": 0, "seed_resize_from_h": -1, "seed_resize_from_w": -1, "sampler_name": "", "scheduler": "Automatic",
     "batch_size": 1, "n_iter": 1, "steps": 50, "cfg_scale": 7.0, "width": 512, "height": 512, "restore_faces": False, "tiling": False, "do_not_save_samples": False, "do_not_save_grid": False,
@@ -36,7 +37,6 @@ DEFAULTS: dict[Kind, dict[str, Any]] = {"txt2img": BOTH | OF_TEXT, "img2img": BO
 RESIZES = ("Stretch", "Crop", "Fit", "Stretch")  # just resize, crop and resize, resize and fill, just resize the latents
 FILLS = ("Blurred", "Original", "Noise", "Empty")  # fill, original, latent noise, latent nothing
 NETWORK = re.compile(r"<\w+:[^<>]*>")
-FREEU = {"freeu_b1": 1.2, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}  # with SD.Next's own values, for those that a client leaves out
 # Values of image.generate that a picture's text holds, by the fields that ask for them here
 FROM_TEXT = {
     "prompt": "prompt", "negative_prompt": "negative_prompt", "seed": "seed", "variation_seed": "subseed", "variation_strength": "subseed_strength", "seed_width": "seed_resize_from_w",
@@ -92,6 +92,20 @@ def values_of(kind: Kind, asked: Asked, here: Here) -> dict[str, Any]:
         "cfg_scale": number(asked, guided), "sampler": sampler, "schedule": schedule, "seed": max(-1, whole(asked, "seed")), "tiling": yes(asked, "tiling"), "upscale": 1.0,
         **_variation(asked), **hires, **(_picture(asked) if kind == "img2img" else {}), **_where_there_are_fields(asked, settings, here),
     }  # fmt: skip
+
+
+def at_own_size(values: dict[str, Any], here: Here) -> dict[str, Any]:
+    """Where a small model is asked for a size at which its pictures fall apart: drawn near its own one, and enlarged to what was asked for. What is set back into a picture keeps that picture's size."""
+    side, unit = here.small(values["model"])
+    width, height = values["width"], values["height"]
+    along = {values.get(f"{which}_axis") for which in "xyz"} & {"Size", "Width", "Height"}
+    if not side or width < 1 or height < 1 or values.get("mask") or values.get("hires_scale", 1) > 1 or along:
+        return values
+    common = math.gcd(width, height)
+    sizes = [(width // common * part, height // common * part, common / part) for part in range(1, common + 1) if common <= MOST_ENLARGED * part]
+    fitting = [size for size in sizes if size[0] % unit == size[1] % unit == 0]
+    drawn = min(fitting, key=lambda size: abs(math.sqrt(size[0] * size[1]) - side), default=(width, height, 1.0))
+    return values | dict(zip(("width", "height", "upscale"), drawn, strict=True))
 
 
 def jobs_of(values: dict[str, Any], images: list[str], masks: list[str], rounds: int) -> list[dict[str, Any]]:
@@ -151,12 +165,11 @@ def _where_there_are_fields(asked: Asked, settings: dict[str, Any], here: Here) 
             found[ours] = number(asked, sent)
     if "conventions" in here.fields and asked.get("conventions"):
         found["conventions"] = text(asked, "conventions")
-    return found | _freeu(asked, here) | script_values(asked, here)
+    return found | _freeu(settings | asked, here) | script_values(asked, here)
 
 
-def _freeu(asked: Asked, here: Here) -> dict[str, float]:
+def _freeu(said: Asked, here: Here) -> dict[str, float]:
     """SD.Next has it as options, which it also takes beside the prompt."""
-    said = table(asked, "override_settings") | asked
     return {name: number(FREEU | said, name) for name in FREEU} if yes(said, "freeu_enabled") and FREEU.keys() <= here.fields else {}
 
 

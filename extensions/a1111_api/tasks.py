@@ -14,7 +14,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from studio.api import Loading, NotFound, Output, Preview, Progress, Queued, Studio
+from studio.api import Catalog, Loading, NotFound, Output, Preview, Progress, Queued, Studio
 
 from .asking import owner
 from .here import GENERATE, GRID
@@ -63,6 +63,7 @@ class Tasks:
         self._tasks: list[Task] = []
         self._ended: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         self._lock = threading.Lock()
+        self._page = ("", 0)  # the job of the page that was asked for last, and how many pictures it makes
 
     async def run(self, request: Request, pipeline: str, jobs: list[dict[str, Any]], *, pictures: int, id: str = "") -> Task:
         """Raises what the queue or a job raises. An interrupted task comes back with what it has; a client that is gone ends it."""
@@ -123,7 +124,9 @@ class Tasks:
         for row in self.studio.jobs.listing(who):
             if row["mine"] and row["state"] == "running" and row["pipeline"].startswith("image."):
                 job = self.studio.jobs.get(row["id"])
-                return Task(job.id, who, 1, int(getattr(job.params, "count", 1)), [job], began=job.started)
+                if self._page[0] != job.id:  # a grid's cells take a moment to be counted
+                    self._page = job.id, pictures_of(job.pipeline, job.params, self.studio.catalog)
+                return Task(job.id, who, 1, self._page[1], [job], began=job.started)
         return None
 
     def stop(self, who: str) -> None:
@@ -138,7 +141,7 @@ class Tasks:
         self.studio.jobs.cancel(task.job.id, by=task.owner, mode="finish" if task.job.pipeline.id in (GENERATE, GRID) else "cancel")
 
     def skip(self, who: str) -> None:
-        """Go on with the next picture; the last one is finished as far as it is."""
+        """Go on with the next picture, or a grid's next cell; the last one is finished as far as it is."""
         if (task := self.current(who)) and task.running:
             done = place_of(task)
             more = done["job_no"] + 1 < max(1, task.pictures // task.parts)
@@ -161,11 +164,14 @@ class Tasks:
         return [task.id for task in self._going() if task.owner == who and not task.running]
 
 
+def pictures_of(pipeline: Any, params: Any, catalog: Catalog) -> int:
+    """How many a job makes: of a grid its cells."""
+    return int(pipeline.need(params, catalog).facts.get("cells", 1)) if pipeline.id == GRID else int(getattr(params, "count", 1))
+
+
 def place_of(task: Task) -> dict[str, int]:
     """Which picture of the running job, and which step of it."""
     told = task.job.latest(Progress) if task.running else None
-    if told is not None and told.total and task.job.pipeline.id == GRID:  # it tells of the present cell
-        return {"job_no": min(task.pictures - 1, len(task.job.outputs)), "sampling_step": told.step, "sampling_steps": told.total}
     each = max(1, task.pictures // task.parts)
     steps = int(getattr(task.job.params, "steps", 0)) if task.job is not None else 0
     if told is None or told.total < 1:
@@ -180,9 +186,7 @@ def fraction_of(task: Task) -> float:
     done, part = max(0, len(task.jobs) - 1), 0.0
     if task.running:
         steps, loading = task.job.latest(Progress), task.job.latest(Loading)
-        part = steps.step / steps.total if steps and steps.total else max(0.0, loading.fraction) if loading and task.job.pipeline.id != GENERATE else 0.0
-        if task.job.pipeline.id == GRID:
-            part = (min(task.pictures - 1, len(task.job.outputs)) + part) / task.pictures
+        part = steps.step / steps.total if steps and steps.total else max(0.0, loading.fraction) if loading and task.job.pipeline.id not in (GENERATE, GRID) else 0.0
         part = max(0.01, part)
     return min(0.99, (done + part) / task.parts)
 

@@ -1,19 +1,22 @@
-"""Axes of a grid: any field of image.generate, words searched and replaced, whole prompts, or all combinations of additions."""
+"""Axes of a grid: any field of image.generate, both sides at once, words searched and replaced or in another order, whole prompts, or all combinations of additions."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from typing import Any
 
-from pipelines.axes import NOTHING, fields_of, no_values, spelt, split, typed
+from pipelines.axes import MOST_CELLS, NOTHING, fields_of, no_values, spelt, split, typed
 from pipelines.image.params import PER_PICTURE, ImageParams
 from studio.api import BadInput, Fix
 
-REPLACE, PROMPTS, MATRIX = "Prompt S/R", "Prompts", "Prompt matrix"
+REPLACE, PROMPTS, ORDER, SIZE = "Prompt S/R", "Prompts", "Prompt order", "Size"
+MATRIX, MATRIX_FIRST = "Prompt matrix", "Prompt matrix at the start"
 NO_AXIS = ("prompt", "hires_prompt", "hires_negative_prompt", *PER_PICTURE.values(), "image", "more_images", "mask", "count", "together", "layers", "control_image", "control2_image", "control3_image", "reference_image")
 FIELDS = fields_of(ImageParams, NO_AXIS)
-AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, *FIELDS)
+AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, MATRIX_FIRST, ORDER, SIZE, *FIELDS)
+_SIZE = re.compile(r"(\d{1,4}) ?[x×] ?(\d{1,4})", re.IGNORECASE)
 
 
 def read(axis: str, text: str, which: str) -> list[str]:
@@ -27,7 +30,9 @@ def read(axis: str, text: str, which: str) -> list[str]:
     found = [line.strip() for line in text.splitlines() if line.strip()] if axis == PROMPTS else split(text)
     if axis in FIELDS:
         found = spelt(ImageParams.model_fields[FIELDS[axis]], text)
-    if axis == MATRIX:
+    if axis == ORDER:
+        found = [", ".join(map(quoted, some)) for some in itertools.islice(itertools.permutations(found), MOST_CELLS + 1)]
+    if axis in (MATRIX, MATRIX_FIRST):
         found = [", ".join(some) for size in range(len(found) + 1) for some in itertools.combinations(found, size)]
     if not found:
         raise no_values(axis, which)
@@ -40,8 +45,15 @@ def change(axis: str, value: str, values: dict[str, Any], all_values: list[str],
         return values
     if axis == PROMPTS:
         return values | {"prompt": value}
-    if axis == MATRIX:
-        return values | {"prompt": ", ".join(part for part in (values["prompt"], value) if part)}
+    if axis in (MATRIX, MATRIX_FIRST):
+        parts = (values["prompt"], value) if axis == MATRIX else (value, values["prompt"])
+        return values | {"prompt": ", ".join(part for part in parts if part)}
+    if axis == ORDER:
+        return values | {"prompt": reordered(values["prompt"], split(value), which)}
+    if axis == SIZE:
+        if not (sides := _SIZE.fullmatch(value)):
+            raise BadInput(f"“{value}” is no size.", hint="Write width and height as 512x768.", field=f"{which}_values")
+        return values | {"width": int(sides[1]), "height": int(sides[2])}
     if axis == REPLACE:
         first = all_values[0]
         if first not in values["prompt"] and first not in values["negative_prompt"]:
@@ -49,3 +61,24 @@ def change(axis: str, value: str, values: dict[str, Any], all_values: list[str],
         return values | {name: values[name].replace(first, value) for name in ("prompt", "negative_prompt")}
     name = FIELDS[axis]
     return values | {name: typed(ImageParams.model_fields[name], value, which)}
+
+
+def reordered(prompt: str, words: list[str], which: str) -> str:
+    """The prompt with these words of it in this order, in the places where they stand first. Raises BadInput."""
+    if missing := next((word for word in words if word not in prompt), ""):
+        raise BadInput(f"“{missing}” is not in the prompt.", hint="Write words of the prompt, in any order.", field=f"{which}_values")
+    longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    following, seen = iter(words), set[str]()
+
+    def next_one(found: re.Match[str]) -> str:
+        if found[0] in seen:
+            return found[0]
+        seen.add(found[0])
+        return next(following)
+
+    return re.sub(longest_first, next_one, prompt)
+
+
+def quoted(value: str) -> str:
+    """As `split` reads it back."""
+    return f'"{value}"' if "," in value else value

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipelines.image.again import words_again
 from pipelines.image.control import units
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.families import family_of
@@ -38,10 +39,11 @@ _HASH = re.compile(r"\s*\[[0-9a-fA-F]+\]\s*$")
 
 def write_credits(params: ImageParams, model: ModelEntry, catalog: Catalog) -> dict[str, Any]:
     """Pairs for the settings line; only what was used."""
-    family = family_of(model)
-    loras = {network.name: tensor_hash(find_lora(network, family, catalog).entry) for network in networks(parse(params.prompt))}
-    spans = [span for text in (params.prompt, params.negative_prompt) for span in schedule(parse(text), params.steps)]
-    embeddings = {found.entry.title: file_hash(found.entry) for found in Vocabulary(catalog, widths_of(model)).named(spans)} if family.weights else {}
+    loras, embeddings = _read_by(params, model, catalog)
+    if params.hires_scale > 1:
+        again = named(params.hires_model, "image", "hires_model", catalog) if params.hires_model else model
+        more = _read_by(words_again(params).model_copy(update={"steps": params.hires_steps or params.steps}), again, catalog)
+        loras, embeddings = loras | more[0], embeddings | more[1]
     pairs: dict[str, Any] = {}
     if params.refiner:
         pairs |= {"Refiner": _titled(named(params.refiner, "image", "refiner", catalog)), "Refiner switch at": f"{params.refiner_switch:g}"}
@@ -53,6 +55,14 @@ def write_credits(params: ImageParams, model: ModelEntry, catalog: Catalog) -> d
         if hashes:
             pairs[label] = ", ".join(f"{name}: {digest}" for name, digest in hashes.items())
     return pairs
+
+
+def _read_by(params: ImageParams, model: ModelEntry, catalog: Catalog) -> tuple[dict[str, str], dict[str, str]]:
+    """By their names the hashes of the LoRAs and of the embeddings in the words that a model reads."""
+    family = family_of(model)
+    loras = {network.name: tensor_hash(find_lora(network, family, catalog).entry) for network in networks(parse(params.prompt))}
+    spans = [span for text in (params.prompt, params.negative_prompt) for span in schedule(parse(text), params.steps)]
+    return loras, {found.entry.title: file_hash(found.entry) for found in Vocabulary(catalog, widths_of(model)).named(spans)} if family.weights else {}
 
 
 def _unit(module: str, entry: ModelEntry, weight: float, start: float, end: float, params: ImageParams) -> str:
@@ -119,6 +129,9 @@ def file_hash(entry: ModelEntry) -> str:
 
 
 def _digest(entry: ModelEntry, tensors: bool) -> str:
+    """What the background has found already, else read now."""
+    if known := entry.details.get("autov3" if tensors else "sha256"):
+        return str(known)[:SHORT]
     about = Path(entry.path).stat()
     return _hashed(entry.path, about.st_size, about.st_mtime_ns, tensors)[:SHORT]
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from PIL import Image
 
@@ -33,9 +33,10 @@ from pipelines.image.prompt.grammar import networks, parse
 from pipelines.image.prompt.schedule import written
 from pipelines.image.prompt.view import encoder_view
 from pipelines.image.reading.texts import read_texts
-from pipelines.image.samplers import ADAPTIVE, SAMPLERS, SCHEDULES, choose
+from pipelines.image.samplers import ADAPTIVE, AUTOMATIC, SAMPLERS, SCHEDULES, choose
 from pipelines.image.settle import check_prompts, image_model, settle, that_draw, unit_of, worn_bytes
 from pipelines.image.sigmas import passes
+from pipelines.image.skip import Skippable, Skipped
 from pipelines.image.track import Pace, Track, looked, pieces, seconds_of
 from pipelines.image.upscalers import upscaler_bytes
 from pipelines.image.widths import widths_of
@@ -112,7 +113,8 @@ class Generate:
         return f"{image_model(params.model, catalog).key} {params.precision}"
 
     def seconds(self, params: ImageParams, catalog: Catalog, pace: dict[str, float]) -> float:
-        return seconds_of(pieces(filled(params, catalog), params.count), Pace(dict(pace)))
+        whole = filled(params, catalog)
+        return seconds_of(pieces(whole, params.count, guided=is_guided(whole, family_of(image_model(params.model, catalog)))), Pace(dict(pace)))
 
     def read_parameters(self, text: str, catalog: Catalog) -> dict[str, Any]:
         """Values for Params from the text that pictures of the community carry; what has no field here under its own label. Raises BadInput where it holds none."""
@@ -186,31 +188,27 @@ class Generate:
 
     def _draw(self, params: ImageParams, entry: ModelEntry, family: Family, going: Going, ctx: RunContext, keep: Callable[[Artifact], None]) -> None:
         from pipelines.image.nets.company import accompanied
-        from pipelines.image.nets.draw import Skipped
         from pipelines.image.nets.sketch import attach
 
-        plan = plan_of(params)
+        plan, each, one = plan_of(params), max(1, params.layers), cast(RunContext, Skippable(ctx))
         spec, working = model_spec(entry, family, params, going.placement, ctx), going.placement.working + worn_bytes(params, entry, ctx.catalog)
         with ctx.models.use(spec, working=working) as model, accompanied(model, params, ctx, second_of(params, ctx), going.notes):
             attach(model, preview_decoder(family.key, ctx.catalog))
             model.place(going.placement)
-            track = Track(pieces(params, params.count - going.made), model.pace)
+            track = Track(pieces(params, params.count - going.made, guided=is_guided(params, family)), model.pace)
             for seeds in batches(params)[going.made :]:
                 told = params.of_picture(going.made)
                 going.said.clear()
-                try:
+                with contextlib.suppress(Skipped):
                     dress(model, told, ctx.catalog)
-                    pictures = self._pictures(model, told, seeds, going, track, ctx)
-                except Skipped:
-                    going.made, going.there = going.made + len(seeds), 0
-                    ctx.skipped()
-                    continue
-                ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
-                told = told.model_copy(update={"prompt": words}) if (words := written("".join(going.said))) else told
-                each = max(1, params.layers)
-                for number, picture in enumerate(pictures[going.there :], going.there):
-                    own = params.of_picture(going.made + number // each)
-                    keep(self._artifact(params, own, seeds[number // each], picture, entry, ctx, number % each + 1 if params.layers else 0))
+                    pictures = self._pictures(model, told, seeds, going, track, one)
+                    ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
+                    words = written("".join(going.said))
+                    for number, picture in enumerate(pictures[going.there :], going.there):
+                        own = params.of_picture(going.made + number // each)
+                        own = own.model_copy(update={"prompt": words}) if words else own
+                        keep(self._artifact(params, own, seeds[number // each], picture, entry, one, number % each + 1 if params.layers else 0))
+                ctx.skipped()  # also where it came too late for this picture: it was not meant for the next
                 going.made, going.there = going.made + len(seeds), 0
                 if ctx.stopping == "finish":
                     break
@@ -348,11 +346,17 @@ def title_of(prompt: str) -> str:
 def filled(params: ImageParams, catalog: Catalog) -> ImageParams:
     """With the model's own sizes and steps where the form leaves them to it, and the factor of the second pass that its own size asks for."""
     family = family_of(image_model(params.model, catalog))
-    values = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale, "layers": layers_of(params, family)}
+    values: dict[str, Any] = {"width": params.width or family.size, "height": params.height or family.size, "steps": params.steps or family.steps, "upscale": params.upscale or family.upscale}
+    values |= {"layers": layers_of(params, family), "cfg_scale": family.cfg_scale if params.cfg_scale < 0 else params.cfg_scale, "sampler": family.sampler if params.sampler == AUTOMATIC else params.sampler}
     whole = params.model_copy(update=values)
     with contextlib.suppress(BadInput):  # told when it is settled
         return scaled(whole)
     return whole
+
+
+def is_guided(params: ImageParams, family: Family) -> bool:
+    """Whether a step costs what it usually does: where guidance was taught, the CFG scale changes nothing of that."""
+    return not family.negative or params.cfg_scale > 1
 
 
 def layers_of(params: ImageParams, family: Family) -> int:

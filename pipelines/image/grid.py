@@ -7,21 +7,24 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from pydantic import Field
 
-from pipelines.axes import MOST_CELLS, NOTHING, WHICH, axis, axis_values, check_axes
+from pipelines.axes import MOST_CELLS, NOTHING, WHICH, Part, axis, axis_values, check_axes
 from pipelines.image.axes import AXES, PROMPTS, REPLACE, change, read
-from pipelines.image.generate import Generate, expanded
+from pipelines.image.generate import SEEDS as MOST_SEEDS
+from pipelines.image.generate import Generate, expanded, plan_of
 from pipelines.image.legend import label, wrapped, write
 from pipelines.image.params import PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.settle import check_picture
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, font_for, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, extract, font_for, ui
 
 MOST_SHEET_PIXELS = 60_000_000
+MISSING = "#e4e4e7"  # a cell that was skipped, or not reached
 SEEDS = ("seed", "variation_seed")
 MIXED = "several models"
 
@@ -38,6 +41,7 @@ class GridParams(ImageParams):
     y_values: str = axis_values("y", VALUES_TOLD)
     z_axis: str = axis("z", AXIS_TOLD, AXES)
     z_values: str = axis_values("z", VALUES_TOLD)
+    other_seeds: str = Field("", pattern="^x?y?z?$", title="Other seeds", description="Along these axes, x, y and z, each value has the next seed; empty: all cells have the same.", json_schema_extra=ui(group="Grid"))
     done: list[str] = Field([], max_length=MOST_CELLS, title="Finished cells", description="Pictures of the first cells, from a grid that was broken off: they are not drawn again.", json_schema_extra=ui(widget="hidden"))
 
 
@@ -57,8 +61,22 @@ class Told:
         return [f"{count} of {of} pictures: {note}" for note, count in self.counts.items()]
 
 
+class Cell(Part):
+    """What a cell tells of its work, as steps of the whole grid; `costs` are how long each cell takes, in any unit."""
+
+    def __init__(self, ctx: RunContext, number: int, costs: list[float], note: str) -> None:
+        super().__init__(ctx, number, len(costs), note)
+        self._before, self._own, self._all = sum(costs[:number]), costs[number], sum(costs)
+
+    def counted(self, step: int, total: int) -> tuple[int, int]:
+        return self._number * total + step, self._of * total
+
+    def shared(self, done: float) -> float:
+        return (self._before + self._own * done) / self._all
+
+
 class Grid:
-    """The cells are image.generate jobs inside this one; a grid that was broken off goes on after the last cell that was kept."""
+    """The cells are image.generate jobs inside this one; a grid that was broken off goes on with the cells that are missing."""
 
     id: ClassVar[str] = "image.grid"
     title: ClassVar[str] = "Image grid"
@@ -116,41 +134,63 @@ class Grid:
         return whole
 
     def run(self, params: GridParams, ctx: RunContext) -> Result:
-        axes = values_of(params)
-        pictures: list[Image.Image] = [open_picture(path) for path in (*(ctx.input(key) for key in params.done), *ctx.kept)]
-        todo = cells(params)
-        told = Told()
+        axes, todo, told = values_of(params), cells(params), Told()
+        pictures, costs = there(params, ctx, len(todo)), [Generate().seconds(ImageParams.parse(values), ctx.catalog, {}) for _, values in todo]
         for number, (labels, values) in enumerate(todo):
-            if number < len(pictures):
+            if number in pictures:
                 continue
             named = " · ".join(text for which, value in zip(WHICH, labels, strict=True) if (text := label(axes[which][0], value)))
             try:
-                picture = self._cell(values, f"Cell {number + 1} of {len(todo)}: {named}", told, ctx)
+                picture = self._cell(values, number, Cell(ctx, number, costs, f"Cell {number + 1} of {len(todo)}: {named}"), told)
             except StudioError as error:
                 error.message = f"{named}: {error.message}"
                 raise
-            if picture is None:
-                break  # skipped: cells are told by their place, so none can be left out in the middle
-            pictures.append(picture)
+            if picture is not None:
+                pictures[number] = shrunk(picture, len(todo))
             if ctx.stopping == "finish":
                 break
         if not pictures:
             return Result([], {"cells": 0, "of": len(todo)})
         summary = {"sheet": True, "cells": len(pictures), "of": len(todo), "notes": told.notes(len(todo))} | ({"pace": told.pace} if self.pace_key(params, ctx.catalog) != MIXED else {})
-        sheet = Artifact("image", png(draw_sheet(pictures, axes)), ".png", "Grid", {"cells": len(pictures)})
+        ctx.progress(len(todo), len(todo), "Saving", 1.0)
+        sheet = Artifact("image", png(draw_sheet(pictures, axes, ctx.check), ctx.check), ".png", "Grid", {"cells": len(pictures)})
         return Result([sheet], summary)
 
-    def _cell(self, values: dict[str, Any], note: str, told: Told, ctx: RunContext) -> Image.Image | None:
+    def _cell(self, values: dict[str, Any], number: int, part: Cell, told: Told) -> Image.Image | None:
         """The picture, kept; None where it was skipped."""
-        ctx.loading(note)
-        made: list[Artifact] = []
-        told.take(Generate().draw(ImageParams.parse(values), ctx, made.append))
+        params, made = ImageParams.parse(values), list[Artifact]()
+        part.progress(0, plan_of(params).total)
+        told.take(Generate().draw(params, cast(RunContext, part), made.append))
         if not made:
             return None
-        artifact = made[0]
-        ctx.output(Artifact(artifact.kind, artifact.data, artifact.suffix, artifact.title, artifact.facts, {"pipeline": Generate.id, "params": values}))
-        with Image.open(io.BytesIO(artifact.data)) as file:
+        part.output(replace(made[0], facts=made[0].facts | {"cell": number}, origin={"pipeline": Generate.id, "params": values}))
+        part.skipped()  # one that came while it was kept is not meant for the next cell
+        with Image.open(io.BytesIO(made[0].data)) as file:
             return file.convert("RGB")
+
+
+def there(params: GridParams, ctx: RunContext, of: int) -> dict[int, Image.Image]:
+    """The pictures of an earlier run by the numbers of their cells, which they tell themselves; those that do not are the first."""
+    found: dict[int, Image.Image] = {}
+    for path in (*(ctx.input(key) for key in params.done), *ctx.kept):
+        number = _number_of(path)
+        found[number if 0 <= number < of else len(found)] = shrunk(open_picture(path), of)
+    return found
+
+
+def _number_of(path: Path) -> int:
+    """-1 where it does not tell."""
+    try:
+        number = extract(path).get("facts", {}).get("cell", -1)
+    except (StudioError, AttributeError):
+        return -1
+    return number if isinstance(number, int) else -1
+
+
+def shrunk(picture: Image.Image, of: int) -> Image.Image:
+    """No larger than a sheet of that many cells shows it: a large grid's pictures would fill the memory."""
+    scale = (MOST_SHEET_PIXELS / (picture.width * picture.height * of)) ** 0.5
+    return picture if scale >= 1 else picture.resize((max(16, int(picture.width * scale)), max(16, int(picture.height * scale))), Image.Resampling.LANCZOS)
 
 
 def _base(params: GridParams) -> ImageParams:
@@ -177,22 +217,33 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
     base = _base(params).model_dump() | {"count": 1, "together": False}
     found: list[tuple[tuple[str, str, str], dict[str, Any]]] = []
     order = sorted(WHICH, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
-    for z in axes["z"][1]:
-        for y in axes["y"][1]:
-            for x in axes["x"][1]:
-                chosen = {"x": x, "y": y, "z": z}
+    for z in range(len(axes["z"][1])):
+        for y in range(len(axes["y"][1])):
+            for x in range(len(axes["x"][1])):
+                places = {"x": x, "y": y, "z": z}
+                chosen = {which: axes[which][1][place] for which, place in places.items()}
                 values = base
                 for which in order:
                     values = change(axes[which][0], chosen[which], values, axes[which][1], which)
                 own = {name: [getattr(params, name)[len(found)]] for name in PER_PICTURE.values() if len(getattr(params, name)) > len(found)}
-                found.append(((x, y, z), values | own))
+                if params.other_seeds and values["seed"] >= 0:
+                    own["seed"] = (values["seed"] + _seeds_on(params.other_seeds, places, axes)) % MOST_SEEDS
+                found.append(((chosen["x"], chosen["y"], chosen["z"]), values | own))
     return found
 
 
-def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]]]) -> Image.Image:
-    """Columns are x, rows are y, blocks below each other are z, whose values stand above them; what is missing stays empty."""
+def _seeds_on(along: str, places: dict[str, int], axes: dict[str, tuple[str, list[str]]]) -> int:
+    """By how much a cell's seed lies behind the first one's; where no axis has its own, cells share theirs along it."""
+    on, stride = 0, 1
+    for which in along:
+        on, stride = on + places[which] * stride, stride * len(axes[which][1])
+    return on
+
+
+def draw_sheet(pictures: dict[int, Image.Image], axes: dict[str, tuple[str, list[str]]], check: Callable[[], None] = lambda: None) -> Image.Image:
+    """Columns are x, rows are y, blocks below each other are z, whose values stand above them; a cell that is missing is an empty place. `check` may raise to stop."""
     across, down, blocks = (len(axes[which][1]) for which in WHICH)
-    width, height = max(picture.width for picture in pictures), max(picture.height for picture in pictures)
+    width, height = max(picture.width for picture in pictures.values()), max(picture.height for picture in pictures.values())
     scale = min(1.0, (MOST_SHEET_PIXELS / (width * height * across * down * blocks)) ** 0.5)
     width, height = max(16, int(width * scale)), max(16, int(height * scale))
     letters = max(12, min(28, width // 16))
@@ -207,10 +258,15 @@ def draw_sheet(pictures: list[Image.Image], axes: dict[str, tuple[str, list[str]
     block = top + down * (height + gap)
     sheet = Image.new("RGB", (left + across * (width + gap), block * blocks), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, picture in enumerate(pictures):
+    for number in range(across * down * blocks):
+        check()
         x, y, z = number % across, number // across % down, number // (across * down)
         corner = (left + x * (width + gap), z * block + block - down * (height + gap) + y * (height + gap))
-        sheet.paste(picture.resize((width, height), Image.Resampling.LANCZOS) if picture.size != (width, height) else picture, corner)
+        if number in pictures:
+            shown = ImageOps.contain(pictures[number], (width, height), Image.Resampling.LANCZOS)
+            sheet.paste(shown, (corner[0] + (width - shown.width) // 2, corner[1] + (height - shown.height) // 2))
+        else:
+            sheet.paste(MISSING, (*corner, corner[0] + width, corner[1] + height))
         if x == y == 0:
             write(pen, (corner[0] + 2, z * block + letters // 2), heads[z], line, font)
         if y == 0:

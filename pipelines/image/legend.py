@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.image.axes import FIELDS, MATRIX
+from pipelines.image.axes import FIELDS, MATRIX, MATRIX_FIRST
 from pipelines.image.params import ImageParams
 
 MOST_LINES = 3  # of a label; what is longer is cut
@@ -13,7 +13,7 @@ NOTHING_ADDED = "(prompt alone)"
 
 def label(axis: str, value: str) -> str:
     """A value as it stands beside its cells: "CFG scale: 7"; words and names of samplers and models speak for themselves, and what a matrix adds nothing to is told."""
-    if axis == MATRIX and not value:
+    if axis in (MATRIX, MATRIX_FIRST) and not value:
         return NOTHING_ADDED
     field = FIELDS.get(axis, "")
     if not field or (ImageParams.model_fields[field].annotation is str):

@@ -153,7 +153,7 @@ class ImageParams(Params):
     upscale: float = Field(0.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger, without drawing it again; 1 is off, 0 is what suits the model.", json_schema_extra=ui(group="High resolution", step=0.5))
     upscaler: str = Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="High resolution", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
     precision: Precision = Field("Automatic", title="Precision", description="Of the numbers it is computed with: automatic is full on a processor and half on a GPU. The other one changes the picture a little.", json_schema_extra=ui(group="Model", advanced=True))
-    step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where little changes: 0 is off, 0.1 careful, 0.3 quick and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
+    step_cache: float = Field(0.0, ge=0.0, le=1.0, title="Step caching", description="Leaves out most of a step where less than this share changes: 0 is off, more is quicker and coarser. For FLUX and its kin.", json_schema_extra=ui(group="Sampling", step=0.01, advanced=True))
     vae: str = Field("", title="VAE", description="Another decoder than the model's own.", json_schema_extra=ui(group="Model", widget="model", model_kind="vae", advanced=True))
 
     freeu_b1: float = _freeu(1, "b", "Strengthens what the network's first rising stage draws itself, for cleaner shapes; 1 is off. Usual for b1, b2, s1, s2: 1.5, 1.6, 0.9, 0.2 with Stable Diffusion 1; 1.4, 1.6, 0.9, 0.2 with 2; 1.3, 1.4, 0.9, 0.2 with XL.")

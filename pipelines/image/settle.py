@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -367,20 +368,28 @@ def check_picture(key: str, field: str, desk: Desk) -> tuple[int, int]:
 def check_file(path: Path, field: str) -> tuple[int, int]:
     """The same of a file. Raises BadInput."""
     try:
-        with Image.open(path) as image:
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a telephone's photograph with a second view
-                raise BadInput("This picture moves.", hint="Give a still picture.", field=field)
-            width, height = image.size
-            if width * height > MOST_INPUT_PIXELS:
-                raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.", field=field)
-            image.load()
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except BadInput:
+        about = path.stat()
+        return _looked_at(str(path), about.st_mtime_ns, about.st_size)
+    except BadInput as error:
+        error.field = field
         raise
     except Image.DecompressionBombError as error:
         raise BadInput(f"The picture has more than the {MOST_INPUT_PIXELS / 1e6:.0f} megapixels that can be taken.", hint="Make it smaller.", field=field) from error
     except (OSError, SyntaxError, ValueError) as error:
         raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG or WebP file.", field=field) from error
+
+
+@lru_cache(maxsize=256)
+def _looked_at(path: str, changed: int, size: int) -> tuple[int, int]:
+    """Read to its end, once for all cells of a grid."""
+    with Image.open(path) as image:
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a telephone's photograph with a second view
+            raise BadInput("This picture moves.", hint="Give a still picture.")
+        width, height = image.size
+        if width * height > MOST_INPUT_PIXELS:
+            raise BadInput(f"The picture has {width * height / 1e6:.0f} megapixels; {MOST_INPUT_PIXELS / 1e6:.0f} can be taken.", hint="Make it smaller.")
+        image.load()
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)
 
 

@@ -46,15 +46,15 @@ class Piece:
     pixels: float
 
 
-def pieces(params: ImageParams, pictures: int) -> list[Piece]:
-    """What `pictures` pictures take, in the order in which it is done."""
+def pieces(params: ImageParams, pictures: int, *, guided: bool = True) -> list[Piece]:
+    """What `pictures` pictures take, in the order in which it is done; without guidance a step asks the network once instead of twice."""
     width = params.width + params.extend_left + params.extend_right
     height = params.height + params.extend_top + params.extend_bottom
     together, times = (pictures, 1) if params.together else (1, pictures)
     drawn, one = together * max(1, params.layers), float(width * height)  # what comes of one drawing, and is enlarged or drawn again one by one
     pixels = one * together * looked(params.layers)
     begun = params.denoising_strength if params.image else 1.0
-    asked = 1.5 if params.pag_scale else 1.0  # a step asks for a third answer
+    asked = (1 + guided + bool(params.pag_scale)) / 2  # perturbed attention asks for one answer more
     found = [Piece("step", pixels * asked * looks(params.sampler, params.steps, begun)), Piece("decode", pixels)]
     if params.hires_scale > 1:
         large = one * params.hires_scale**2
@@ -72,12 +72,12 @@ def looked(layers: int) -> int:
 
 
 def looks(sampler: str, steps: int, share: float) -> int:
-    """How many steps that share of them is; for a sampler that finds their number itself, how often it usually looks."""
+    """How often that share of the steps looks at the picture; for a sampler that finds their number itself, how often it usually does."""
     try:
-        adaptive = find(sampler).loop == ADAPTIVE
-    except BadInput:  # Automatic, or told when it is settled
-        adaptive = False
-    return max(1, int((LOOKS if adaptive else steps) * share))
+        found = find(sampler)
+    except BadInput:  # told when it is settled
+        return max(1, int(steps * share))
+    return max(1, int((LOOKS if found.loop == ADAPTIVE else steps) * share)) * found.evaluations
 
 
 def seconds_of(work: list[Piece], pace: Pace) -> float:

@@ -45,10 +45,6 @@ from studio.api import BadInput, RunContext, give_back
 PREVIEWED = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "ConsistencyDecoderVAE", "VQModel", "AutoencoderKLQwenImage", "AutoencoderKLQwenImage21", "AutoencoderKLFlux2")
 
 
-class Skipped(Exception):
-    """The user went on to the next picture."""
-
-
 @dataclass(frozen=True)
 class Drawing:
     """One call of the pipeline: seeds of its pictures, the picture and the mask it begins from, and which part of the progress it is."""
@@ -127,14 +123,9 @@ class Watch:
         """How much of the loop is done, 0 … 1."""
         return float(self.pipe.scheduler.share) if self.is_adaptive else self.step / self.steps
 
-    def check(self) -> None:
-        self.ctx.check()
-        if self.ctx.stopping == "skip":
-            raise Skipped
-
     def after_step(self, pipe: Any, number: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         self.step = number + 1
-        self.check()
+        self.ctx.check()
         count = self.steps = max(1, int(getattr(pipe, "num_timesteps", 0) or self.drawing.steps))
         if number == 0:  # the words and the picture to begin from were read before
             self.drawing.track.mark(self.share)
@@ -207,7 +198,7 @@ class Watch:
 
     def after_loop(self, pipe: Any, number: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """A step of the half that makes latents of what the counted loop told."""
-        self.check()
+        self.ctx.check()
         if number == 0:
             self.before_decoding()
         return {}
@@ -229,7 +220,7 @@ class Watch:
 
 
 def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunContext) -> list[Image.Image]:
-    """Raises Stopped, Skipped."""
+    """Raises Stopped, and what else `ctx.check` raises."""
     kind, drawing = purposed(model.family, drawing)
     pipe = model.mode(kind, perturbed=params.pag_scale > 0)
     sampler, schedule = choose(params.sampler, params.schedule, model.family.kind)
@@ -256,7 +247,7 @@ def draw(model: ImageModel, params: ImageParams, drawing: Drawing, ctx: RunConte
         listened.append((pipe, "get_image_caption", functools.partial(said_of, pipe, drawing.seeds[0], watch.looks, watch.says)))
     if "siglip" in pipe.components:
         listened.append((decoder, "encode", functools.partial(in_own_numbers, decoder)))
-    with model.watched(watch.check), replaced_all(listened), attention_kept(_network(pipe), params.pag_scale > 0), seamless(model, params.tiling), torch.inference_mode():
+    with model.watched(ctx.check), replaced_all(listened), attention_kept(_network(pipe), params.pag_scale > 0), seamless(model, params.tiling), torch.inference_mode():
         if not model.fitted:
             model.fitted = True
             by_channel = "vision_language_encoder" in pipe.components  # GLM-Image, whose decoder is of a kind that mostly is scaled by one number

@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.axes import Axes, at_axis, axis, axis_values, cells_of, fields_of, read_axes, seeded
-from pipelines.image.grid import draw_sheet
+from pipelines.image.grid import draw_sheet, shrunk
 from pipelines.image.pictures import open_picture
 from pipelines.image.style.batch import Method, method_of, part_of
 from pipelines.image.style.content import png
@@ -88,20 +88,22 @@ class StyleGrid:
         return whole
 
     def run(self, params: StyleGridParams, ctx: RunContext) -> Result:
-        pictures, todo = [open_picture(path) for path in ctx.kept], list(cells(params))
+        todo = list(cells(params))
+        pictures = [shrunk(open_picture(path), len(todo)) for path in ctx.kept]
         started, before = time.monotonic(), len(pictures)
         for number, (labels, values) in enumerate(todo[before:], before):
             ctx.progress(number, len(todo), f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}")
             for made in part_of(params.method, values, number, len(todo), ctx).artifacts[:1]:
                 ctx.output(replace(made, origin={"pipeline": params.method, "params": values}))
                 with Image.open(io.BytesIO(made.data)) as file:
-                    pictures.append(file.convert("RGB"))
+                    pictures.append(shrunk(file.convert("RGB"), len(todo)))
             if len(pictures) <= number or ctx.stopping == "finish":
                 break
         if not pictures:
             return Result([], {"cells": 0, "of": len(todo)})
         pace = {"pace": {"cell": (time.monotonic() - started) / (len(pictures) - before)}} if len(pictures) > before else {}
-        sheet = draw_sheet(pictures, values_of(params))
+        ctx.progress(len(todo), len(todo), "Saving")
+        sheet = draw_sheet(dict(enumerate(pictures)), values_of(params), ctx.check)
         return Result([Artifact("image", png(sheet, ctx.check), ".png", "Grid", {"cells": len(pictures)})], {"cells": len(pictures), "of": len(todo)} | pace)
 
 
