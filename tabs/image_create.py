@@ -19,8 +19,9 @@ from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_promp
 from tabs.image_form import EXTEND, Form
 from tabs.image_page import PicturePage
 from tabs.image_tasks import examples, ideas, task
+from tabs.image_verdict import verdict
 from tabs.image_view import stage
-from tabs.job_follow import Run, duration
+from tabs.job_follow import Run
 from tabs.job_page import STREAMING
 
 PIPELINE = advice.PIPELINE
@@ -203,22 +204,12 @@ class CreatePage(PicturePage):
 
     def on_measure(self, request: gr.Request, **given: Any) -> str:
         """Whether it fits, and how long it will take by the pace of the last pictures, beside Generate."""
-        lang, say = ui.lang(request), self.studio.words.say
+        lang = ui.lang(request)
         try:
             values = ui.read_values(self.form.Params, {name: given[name] for name in MEASURED[2:]}) | {"model": given["model"] or "", "count": given["count"] or 1}
-            pipeline = self.studio.pipelines[PIPELINE]
-            need = self.studio.jobs.verdict(pipeline, pipeline.Params.parse(values))
+            return verdict(self.studio, PIPELINE, values, lang)
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))
-        if need.missing:
-            return html.escape(say(lang, need.missing))
-        used, budget = need.weight_bytes + need.working_bytes, self.studio.jobs.worker_status()["budget_bytes"]
-        told = [say(lang, "Fits: {used} of {all}" if used <= budget else "Too large: {used} of {all}", used=size(used), all=size(budget))]
-        told += [say(lang, word) for word in need.facts.get("placement", [])]
-        if need.seconds >= 0:
-            key, number = duration(need.seconds)
-            told.append(say(lang, key, n=number))
-        return html.escape(" · ".join(told + [say(lang, note) for note in need.notes]))
 
     # -- results ---------------------------------------------------------------------------------------------
 
@@ -250,7 +241,3 @@ class CreatePage(PicturePage):
     def on_begin(self, chosen: str, request: gr.Request) -> list[Any]:
         key = kept_output(self.studio, own_output(self.studio, chosen, request), request)
         return [self.form.picture.shown(key), gr.update(open=True), advice.AS_PICTURE]
-
-
-def size(number: int) -> str:
-    return f"{number / 2**30:.1f} GB" if number >= 2**30 else f"{number / 2**20:.0f} MB"

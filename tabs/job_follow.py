@@ -63,6 +63,13 @@ class Follower:
         except StudioError:
             return {}
 
+    def pipeline(self, job_id: str) -> str:
+        """By what a job is made; "" where it is gone."""
+        try:
+            return str(self.studio.jobs.get(job_id).pipeline.id)
+        except StudioError:
+            return ""
+
     def stop(self, request: Any, mode: str) -> None:
         """What a person's click ends: also a job that was asked but is not queued yet."""
         self.stops.press(ui.owner(request), request, mode)
