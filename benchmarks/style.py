@@ -7,13 +7,12 @@ strokes are in moving pictures.
 from __future__ import annotations
 
 import io
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFilter
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from quiet import refuse_busy_machine  # noqa: E402
+from quiet import memory_of, refuse_busy_machine  # noqa: E402
 
 from pipelines.image.style.any import AnyParams, AnyStyle  # noqa: E402
 from pipelines.image.style.blend import THUMBS, Blend, BlendParams  # noqa: E402
@@ -50,7 +49,6 @@ class Context:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.models, self.catalog = folder, LeasedModels(8 * 2**30), Catalog([])
-        self.moments: list[float] = []
 
     def input(self, key: str) -> Path:
         return self.folder / key
@@ -61,8 +59,7 @@ class Context:
     def loading(self, *args: Any) -> None:
         self.check()
 
-    def check(self) -> None:
-        self.moments.append(time.process_time())
+    def check(self) -> None: ...
 
 
 def told(what: str, good: bool) -> bool:
@@ -182,28 +179,32 @@ def served() -> bool:
 
 
 def large() -> bool:
-    """Each in a process of its own, whose peak is its own."""
-    good = True
-    for number in range(len(methods())):
-        words = [sys.executable, __file__, f"child{number}", *(word for word in sys.argv[1:] if word.startswith("--"))]
-        good &= subprocess.run(words, check=False).returncode == 0
-    return good
+    """Through the whole studio with --memory-limit 2: what its worker takes, all of it, while 24 megapixels are painted; and the seams of what came."""
+    import psutil
+    from image import given, run
 
+    from tests.running import running
 
-def child(number: int) -> bool:
-    ctx = Context(folder_with(photograph().resize((6000, 4000), Image.Resampling.BICUBIC)))
-    method, params = methods()[number]
-    started = CLOCK()
-    result = method.run(params, ctx)
-    seconds, peak = CLOCK() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    with Image.open(io.BytesIO(result.artifacts[0].data)) as file:
-        made = np.asarray(file.convert("RGB")).astype(np.int16)
-    over = {factor: over_borders(made, factor * max(4, STRIP["cpu"] // (made.shape[1] * factor))) for factor in (1, 2, FACTOR)}  # layers at full, half and a quarter of the size
-    gap = float(np.diff(ctx.moments).max())
-    good = told(f"{method.id}: 24 megapixels in {seconds:.0f} s, peak {peak / 2**20:.0f} MB; at most {CAP / 2**20:.0f}", peak <= CAP and made.shape == (4000, 6000, 3))
-    sentence = ", ".join(f"{ratio:.3f} × (strips of layers at 1/{factor})" for factor, ratio in over.items())
-    good &= told(f"{method.id}: steps over borders against those inside: {sentence}; at most {SEAM}", max(over.values()) <= SEAM)
-    print(f"     longest stretch without a look at Stop: {gap * 1000:.0f} ms of processor time")
+    buffer, good = io.BytesIO(), True
+    photograph().resize((6000, 4000), Image.Resampling.BICUBIC).save(buffer, "PNG", compress_level=1)
+    with running(Path(tempfile.mkdtemp(prefix="seisei-style-")), "--memory-limit", "2") as studio:
+        style = given(studio, (THUMBS / "19.webp").read_bytes())
+        keys = {"image": given(studio, buffer.getvalue()), "style": style}
+        for method, _ in methods():
+            values = {name: key for name, key in keys.items() if name in method.Params.model_fields}
+            run(studio, method.id, **values | {"image": style})
+            worker = psutil.Process(studio.workers()[0])
+            before = sum(worker.cpu_times()[:2])
+            with memory_of(worker.pid) as memory:
+                job = studio.post(f"/api/v1/pipelines/{method.id}", **values)["id"]
+                state = studio.wait(job, 3600)
+            seconds = sum(worker.cpu_times()[:2]) - before
+            with urllib.request.urlopen(f"{studio.url}/api/v1/outputs/{state['outputs'][0]}/file", timeout=120) as answer, Image.open(io.BytesIO(answer.read())) as file:
+                made = np.asarray(file.convert("RGB")).astype(np.int16)
+            over = {factor: over_borders(made, factor * max(4, STRIP["cpu"] // (made.shape[1] * factor))) for factor in (1, 2, FACTOR)}  # layers at full, half and a quarter of the size
+            good &= told(f"{method.id}: 24 megapixels in {seconds:.0f} s of processor time, the worker {memory[1] / 2**20:.0f} MB; at most {CAP / 2**20:.0f}", memory[1] <= CAP and made.shape == (4000, 6000, 3))
+            sentence = ", ".join(f"{ratio:.3f} × (strips of layers at 1/{factor})" for factor, ratio in over.items())
+            good &= told(f"{method.id}: steps over borders against those inside: {sentence}; at most {SEAM}", max(over.values()) <= SEAM)
     return good
 
 
@@ -294,8 +295,6 @@ def warped(painted: list[Any], frames: list[tuple[Image.Image, Any]], shift: tup
 
 def main() -> None:
     asked = [word for word in sys.argv[1:] if not word.startswith("--")]
-    if asked and asked[0].startswith("child"):
-        raise SystemExit(0 if child(int(asked[0][5:])) else 1)
     refuse_busy_machine()
     parts = {"speed": speed, "files": files, "served": served, "large": large, "colours": colours, "moving": moving}
     missed = [name for name in asked or parts if not parts[name]()]

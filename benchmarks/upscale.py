@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
-from quiet import refuse_busy_machine  # noqa: E402
+from quiet import memory_of, refuse_busy_machine  # noqa: E402
 
 from pipelines.image.upscalers import PICTURE_BYTES, enlarging, networks  # noqa: E402
 from studio.catalog import Catalog  # noqa: E402
@@ -112,21 +111,11 @@ def large() -> bool:
         small = {**values, "image": _small(studio)}
         studio.wait(studio.post("/api/v1/pipelines/image.upscale", **small)["id"], 600)
         worker = psutil.Process(studio.workers()[0])
-        base = peak = worker.memory_info().rss
         need = studio.post("/api/v1/pipelines/image.upscale/need", **values)
-        job, done = studio.post("/api/v1/pipelines/image.upscale", **values)["id"], threading.Event()
-        started = time.monotonic()
-
-        def watch() -> None:
-            nonlocal peak
-            while not done.wait(0.05):
-                peak = max(peak, worker.memory_info().rss)
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        state = studio.wait(job, 4 * 3600)
-        done.set()
-        thread.join()
+        with memory_of(worker.pid) as memory:
+            job, started = studio.post("/api/v1/pipelines/image.upscale", **values)["id"], time.monotonic()
+            state = studio.wait(job, 4 * 3600)
+        base, peak = memory
         stopped = _stopped(studio, worker, values) if state["state"] == "done" else False
         foretold = need["working_bytes"]
         return told(

@@ -54,7 +54,7 @@ class ImageTab:
         if style:
             style[0].listen(style[1], create, upscale)
         if lab:
-            lab[0].listen(lab[1], create)
+            lab[0].listen(lab[1], create, upscale)
 
     def _style(self, studio: Studio) -> tuple[StylePage, Any] | None:
         """Where the pipelines that paint are there."""

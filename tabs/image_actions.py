@@ -55,7 +55,7 @@ class Actions:
         seed = form.controls["seed"]
         self.again.click(self.on_seed, [create.chosen], [seed], **ui.QUICK).success(None, [seed], [], js="(seed) => { window.seisei.image.seeded(seed); return []; }")
         self.ideas.click(lambda: ["", True, gr.update(visible=False), ""], [], [create.chosen, create.blank, self.row, self.about], **ui.QUICK).then(create.on_ideas, [form.model, create.blank], [create.view], **ui.QUICK)
-        self.enlarge.click(upscale.on_take, [create.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
+        self.enlarge.click(upscale.on_take, [create.chosen], upscale.taken, **ui.QUICK).success(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
 
     @property
     def told(self) -> list[Any]:

@@ -19,8 +19,9 @@ from tabs.image_earlier import BEFORE, EarlierPanel, keep_before, remember_promp
 from tabs.image_form import EXTEND, Form
 from tabs.image_page import PicturePage
 from tabs.image_tasks import examples, ideas, task
+from tabs.image_verdict import verdict
 from tabs.image_view import stage
-from tabs.job_follow import Run, verdict_html
+from tabs.job_follow import Run
 from tabs.job_page import STREAMING
 
 PIPELINE = advice.PIPELINE
@@ -204,11 +205,9 @@ class CreatePage(PicturePage):
         """Whether it fits, and how long it will take by the pace of the last pictures, beside Generate."""
         lang = ui.lang(request)
         try:
-            pipeline = self.studio.pipelines[PIPELINE]
-            need = self.studio.jobs.verdict(pipeline, pipeline.Params.parse(self.form.read_measured(given)))
+            return verdict(self.studio, PIPELINE, self.form.read_measured(given), lang)
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))
-        return verdict_html(self.studio, need, lang)
 
     # -- results ---------------------------------------------------------------------------------------------
 

@@ -38,23 +38,23 @@ def holds_pictures(field: FieldInfo) -> bool:
     return any(isinstance(about, FieldInfo) and holds_picture(about) for item in get_args(field.annotation) for about in get_args(item))
 
 
-def kept_picture(inputs: Inputs, field: FieldInfo, value: Any) -> Any:
-    """A picture control's file, or files, as keys among the inputs; other controls' values as they are. Raises BadInput for what is no picture."""
+def kept_picture(inputs: Inputs, field: FieldInfo, value: Any, name: str = "image") -> Any:
+    """A picture control's file, or files, as keys among the inputs; other controls' values as they are. Raises BadInput, at the field's `name`, for what is no picture."""
     if holds_pictures(field):
         return [inputs.keep(Path(path).read_bytes()) for path, _ in value or []]
     if not holds_picture(field):
         return value
-    return keep_data(inputs, Path(value).read_bytes()) if value else ""
+    return keep_data(inputs, Path(value).read_bytes(), name) if value else ""
 
 
-def keep_data(inputs: Inputs, data: bytes) -> str:
-    """The key of a file's content among the inputs. Raises BadInput for what is no picture."""
+def keep_data(inputs: Inputs, data: bytes, name: str = "image") -> str:
+    """The key of a file's content among the inputs. Raises BadInput, at the field of that name, for what is no picture."""
     try:
         key = inputs.keep(data)
     except BadInput:
         key = inputs.keep(converted) if (converted := as_png(data)) else ""
     if not key.endswith(KINDS):  # nothing, or a sound
-        raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field="image")
+        raise BadInput("This is no picture that can be read.", hint="Give a PNG, JPEG, WebP or GIF file.", field=name)
     return key
 
 

@@ -38,7 +38,9 @@ function draw() {
 }
 element.addEventListener('click', (event) => {
   const gone = event.target.closest('[data-delete]'), card = event.target.closest('.card');
-  if (gone) {
+  if (event.target.closest('[data-none]')) {
+    send([]);
+  } else if (gone) {
     const id = gone.dataset.delete;
     trigger('delete', { value: id });
     tell(say('The style was deleted.'), { label: say('Undo'), act: () => trigger('undo', { value: id }) });

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 from collections.abc import Iterator
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,18 +13,21 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from studio import ui
-from studio.api import Studio, StudioError
+from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import kept_output, own_output
+from tabs.image_box import picture_box
+from tabs.image_many import gathered
 from tabs.image_page import PicturePage
 from tabs.image_picture import keep_data
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
-from tabs.image_style_mix import ANY, BATCH, MODEL, Mix, mix_of, read_mix, single
+from tabs.image_style_mix import ANY, BATCH, FINE, QUICK, Mix, mix_of, read_mix, single
 from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import Strip, told
-from tabs.image_view import compared, slider
-from tabs.job_follow import Run, duration
+from tabs.image_verdict import verdict
+from tabs.image_view import slider
+from tabs.job_follow import Run
 from tabs.job_page import STREAMING
 
 FORM = "image.style.form"
@@ -42,6 +45,7 @@ class StylePage(PicturePage):
 
     pipeline: ClassVar[str] = ANY
     slot: ClassVar[str] = "image.style.job"
+    finishing: ClassVar[tuple[str, ...]] = (FINE, BATCH, SHEET)
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(studio)
@@ -53,7 +57,7 @@ class StylePage(PicturePage):
 
     def build(self) -> None:
         words = self.studio.words
-        self.chosen = gr.State("")
+        self.chosen, self.opened = gr.State(""), gr.State(False)
         with gr.Row(elem_classes=["studio-two", "style-three"]):
             with gr.Column(scale=1, min_width=280, elem_classes="studio-left"):
                 self.form.build(self.sheet.build)
@@ -67,10 +71,7 @@ class StylePage(PicturePage):
                 self._build_actions(words)
                 ui.last_results("image.")
             with gr.Column(scale=1, min_width=250, elem_classes="style-side"):
-                self.own_style = gr.Image(
-                    type="filepath", image_mode=None, label=words("Your own painting"), sources=["upload", "clipboard"], buttons=[], height=120, placeholder=words("Drop any picture as the style."),
-                    elem_id="image-style-own",
-                )  # fmt: skip
+                self.own_style = picture_box(self.studio, "Your own painting", height=120, placeholder=words("Drop any picture as the style."), elem_id="image-style-own")
                 self.cards.build()
                 self.strip_view = gr.HTML("", js_on_load=STRIP, padding=False, elem_classes="seisei-unseen", elem_id="image-style-strip")
 
@@ -82,19 +83,23 @@ class StylePage(PicturePage):
             self.again = gr.Button(words("Paint over it"), size="sm", min_width=100)
             self.copy = gr.Button(words("Copy settings"), size="sm", min_width=100)
             self.gallery = gr.Button(words("Show in the gallery"), size="sm", min_width=120)
+        self.build_working("image-style-working")
 
     @property
     def more(self) -> list[Any]:
-        return [self.actions, self.chosen]
+        return [self.actions, self.chosen, self.working]
 
     def shown(self, run: Run, request: gr.Request) -> list[Any]:
-        return [gr.update(visible=bool(run.outputs) and not run.running and not run.problem), run.outputs[-1] if run.outputs else ""]
+        done = bool(run.outputs) and not run.running and not run.problem
+        return [gr.update(visible=done), run.outputs[-1] if run.outputs else "", self.at_work(run)]
 
     # -- events ----------------------------------------------------------------------------------------------
 
     def listen(self, tab: Any, create: Any, upscale: Any) -> None:
         form, given = self.form, self.form.given
-        self._thumbs(self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files} | self.sheet.axes))
+        started = self.listen_job([self.go.click], given, fields={"image": form.picture, "style": self.own_style, "mask": form.editor, "images": form.files} | self.sheet.axes)
+        self._ended(started)
+        self.listen_working()
         self._paints(self.cards.view.select(self.on_choose, [], [form.mix], **ui.EACH)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         self._paints(self.own_style.upload(self.on_own, [self.own_style], [form.mix], **ui.QUICK)).then(self.on_cards, [form.mix, form.picture, form.source], [self.cards.view], **ui.QUICK)
         gr.on([form.controls["strength"].release, form.controls["colours"].input], self.on_tweak, inputs_kwargs=given, outputs=self.streamed, **STREAMING)
@@ -104,22 +109,27 @@ class StylePage(PicturePage):
         form.picture.clear(self.on_upload, [], form.pictured, **ui.QUICK)
         form.brush.expand(self.on_brush, [form.picture, form.source, form.editor], [form.editor], **ui.QUICK)
         form.method.change(form.on_method, [form.method], form.switched, **ui.QUICK)
-        gr.on([form.method.change, form.mix.change, form.picture.change], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
+        measured = [form.method, form.mix, form.picture, *form.controls.values()]
+        gr.on([component.change for component in measured], self.on_measure, inputs_kwargs=given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         form.folder.upload(lambda files: files, [form.folder], [form.files], **ui.QUICK)
         form.batch.click(self.on_batch, inputs_kwargs=given | {"files": form.files}, outputs=self.streamed, **STREAMING)
         self.sheet.go.click(self.on_sheet, inputs_kwargs=given | self.sheet.axes, outputs=self.streamed, **STREAMING)
         self.sheet.listen(form)
         self.cards.listen(form.mix, form.source)
         self._listen_actions(create, upscale)
-        self._thumbs(tab.select(self.on_open, [form.mix], [*form.filled, self.cards.view], **ui.QUICK))
+        self._thumbs(tab.select(self.on_open, [self.opened], [self.opened, *form.filled, self.cards.view], **ui.QUICK))
         for pipeline in (*form.kinds, BATCH, SHEET):
-            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [*form.filled, self.cards.view, *self.sheet.axes.values()])
+            ui.on_restore(self.studio, pipeline, ["image", "style"], self._restorer(pipeline), [self.opened, *form.filled, self.cards.view, *self.sheet.axes.values()])
 
     def _paints(self, event: Any) -> Any:
-        """Then it is painted; then the thumbnails that waited are made."""
-        painted = event.then(self.on_go, inputs_kwargs=self.form.given, outputs=self.streamed, **STREAMING)
-        self._thumbs(painted)
+        """Then it is painted, where a style is chosen; then the thumbnails that waited are made."""
+        painted = event.success(self.on_paint, inputs_kwargs=self.form.given, outputs=self.streamed, **STREAMING)
+        self._ended(painted)
         return painted
+
+    def _ended(self, event: Any) -> None:
+        """What took some time is known: the next one's is told by it."""
+        self._thumbs(event.then(self.on_measure, inputs_kwargs=self.form.given, outputs=[self.verdict], **ui.QUICK))
 
     def _thumbs(self, event: Any) -> None:
         event.then(self.on_strip, [self.form.picture, self.form.source], [self.strip_view], **STREAMING)
@@ -131,25 +141,37 @@ class StylePage(PicturePage):
         self.gallery.click(None, [], [], js="() => { document.querySelector('[role=tab][data-tab-id=gallery]')?.click(); return []; }")
         self.view.select(self.on_pick, [], [self.chosen], **ui.EACH)
         self._thumbs(self.again.click(self.on_again, [self.chosen], self.form.pictured, **ui.QUICK))
-        self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).then(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
+        self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).success(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
         self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).success(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
 
     # -- a job -----------------------------------------------------------------------------------------------
 
-    def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        return self.form.values(owner, given), {}
-
     def accepted(self, owner: str, given: dict[str, Any]) -> None:
-        """The newer job takes the older one's place; thumbnails wait."""
-        self.follower.end(owner, "cancel")
+        """Thumbnails wait."""
         self.strip.stop(owner)
         if mix := read_mix(given["mix"]):
             remember_used(self.studio, owner, mix)
+        with contextlib.suppress(StudioError):  # a batch needs no picture in the box
+            self._keep(owner, given)
+
+    def _keep(self, owner: str, given: dict[str, Any]) -> None:
+        """As it is when the page is opened again. Raises BadInput."""
         image = self.form.image(owner, given["picture"], given["source"])
-        self.studio.store.remember(owner, FORM, {"pipeline": self.form.pipeline(given), "values": {"image": image}, "mix": mix})
+        held = {name: given[name] for name in self.form.controls}
+        kept = {"pipeline": self.form.pipeline(given), "values": {"image": image, "mask": self.form.mask(owner, given)}, "mix": read_mix(given["mix"]), "method": given["method"], "held": held}
+        self.studio.store.remember(owner, FORM, kept)
 
     def on_go(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
-        yield from self.submit(request, given, pipeline=self.form.pipeline(given))
+        pipeline, owner = self.form.pipeline(given), ui.owner(request)
+        yield from self.run(request, given, lambda: self.studio.submit(pipeline, self.form.values(owner, given), owner=owner))
+
+    def makes_way(self, job: Any) -> bool:
+        """What takes a moment, and a painting that was not begun; neither a batch nor a sheet."""
+        return job.pipeline.id in QUICK or (job.state == "queued" and job.pipeline.id in self.form.kinds)
+
+    def on_paint(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
+        """After a painting or a picture was chosen; one that was let go of paints nothing."""
+        yield from self.on_go(request, **given) if given["mix"] else iter([ui.as_it_is(len(self.streamed))])
 
     def on_tweak(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         """What is painted in a moment follows the controls by itself."""
@@ -160,37 +182,19 @@ class StylePage(PicturePage):
 
     def on_batch(self, request: gr.Request, files: list[str] | None, **given: Any) -> Iterator[list[Any]]:
         """All of them with what is chosen; the others wait."""
-        pipeline = self.form.pipeline(given)
-        gatherer: Any = self.studio.pipelines[BATCH]
-        try:
-            keys, names, refused = gatherer.gather([Path(file) for file in files or []], partial(keep_data, self.studio.inputs(ui.owner(request))))
-            values = {"method": pipeline, "settings": self.form.settings(pipeline, given), "images": keys, "names": names}
-            job = self.studio.submit(BATCH, values, owner=ui.owner(request))
-        except StudioError as error:
-            yield [gr.skip(), self.told(error, given, ui.lang(request)), gr.skip(), gr.skip()]
-            return
-        self.accepted(ui.owner(request), given)
-        for drawn in self.follow(job, request):
-            left_out = [*refused, *job.summary.get("refused", [])]  # those that only reading them in full found out come at the end
-            yield [drawn[0], self._refused(left_out, ui.lang(request)), *drawn[2:]]
+        owner, pipeline = ui.owner(request), self.form.pipeline(given)
+
+        def values() -> dict[str, Any]:
+            if self.form.mask(owner, given):
+                raise BadInput("The brush is for one picture.", hint="Take what was painted with it away, or paint one picture.", field="mask")
+            return {"method": pipeline, "settings": self.form.settings(pipeline, given)}
+
+        yield from gathered(self, request, given, files, values)
 
     def on_sheet(self, request: gr.Request, **given: Any) -> Iterator[list[Any]]:
         """The picture once for each value of what is compared."""
         owner = ui.owner(request)
-        try:
-            job = self.studio.submit(SHEET, self.sheet.values(owner, given), owner=owner)
-        except StudioError as error:
-            yield [gr.skip(), self.told(error, given, ui.lang(request)), gr.skip(), gr.skip()]
-            return
-        self.accepted(owner, given)
-        yield from self.follow(job, request)
-
-    def _refused(self, refused: list[dict[str, str]], lang: str) -> str:
-        """The files that are no pictures, each with its reason."""
-        say = self.studio.words.say
-        reasons = [(one["name"], one["why"]) for one in refused]
-        lines = "".join(f"<li>{html.escape(name)}: {html.escape(say(lang, why))}</li>" for name, why in reasons)
-        return f"<div class='studio-note' role='status'>{html.escape(say(lang, 'Left out:'))}<ul>{lines}</ul></div>" if lines else ""
+        yield from self.run(request, given, lambda: self.studio.submit(SHEET, self.sheet.values(owner, given), owner=owner))
 
     def follow(self, job: Any, request: gr.Request) -> Iterator[list[Any]]:
         """Until it ends, or a newer one has taken its place."""
@@ -204,13 +208,13 @@ class StylePage(PicturePage):
         """Finished: the picture and what was painted under one slider; a batch is a sheet."""
         before = str(self.follower.asked(run.job).get("image", ""))
         if len(run.outputs) == 1 and before and not run.running and not run.problem:
-            return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang)
+            return self.beside(before, run, lang)
         return super().stage(run, owner, lang)
 
     def hello(self, owner: str, lang: str) -> str:
         """A first visit sees a photo that was painted beforehand, by the same method."""
         about = self.studio.words.say(lang, "Click a painting: the photo is painted at once. Or drop a picture of your own on the left.")
-        if self.studio.store.recall(owner, FORM):
+        if self.studio.store.recall(owner, self.slot):
             return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(about)}</div>'
         first = photo(FIRST)
         both = slider(first.address if first else "", f"{ADDRESS}/styled/{FIRST}.webp", self.studio.words, lang)
@@ -259,17 +263,17 @@ class StylePage(PicturePage):
         except StudioError:
             return ""
 
-    def on_open(self, mix: Mix, request: gr.Request) -> list[Any]:
-        """At the first look: the picture and the style as they were left, or the sample photo."""
-        if mix:
-            return [gr.skip()] * (len(self.form.filled) + 1)
+    def on_open(self, opened: bool, request: gr.Request) -> list[Any]:
+        """At the first look: the form as it was left, or the sample photo and a painting."""
+        if opened:
+            return ui.as_it_is(len(self.form.filled) + 2)
         owner = ui.owner(request)
         kept = self.studio.store.recall(owner, FORM) or {"pipeline": ANY, "values": {"image": samples("photos")[0].key}, "mix": paintings()[0].mix}
-        return self._filled(owner, kept["pipeline"], kept["values"], kept["mix"], ui.lang(request))
+        return self._filled(owner, kept, ui.lang(request))
 
-    def _filled(self, owner: str, pipeline: str, values: dict[str, Any], mix: Mix, lang: str) -> list[Any]:
-        shown = self.form.shown(pipeline, values, mix, lang)
-        return [*shown, self.cards.drawn(owner, mix, str(values.get("image", "")), lang)]
+    def _filled(self, owner: str, kept: dict[str, Any], lang: str) -> list[Any]:
+        shown = self.form.shown(kept["pipeline"], kept["values"], kept["mix"], lang, kept.get("method", ""), kept.get("held", {}))
+        return [True, *shown, self.cards.drawn(owner, kept["mix"], str(kept["values"].get("image", "")), lang)]
 
     def on_strip(self, picture: str | None, source: str, request: gr.Request) -> Iterator[str]:
         """Thumbnails in every style, as they get ready."""
@@ -288,22 +292,18 @@ class StylePage(PicturePage):
                 method, first = str(values.get("method", "")), next(iter(values.get("images") or []), "")
                 method = method if method in self.form.kinds else ANY  # a dream, over HTTP
                 values = dict(values.get("settings") or {}) | ({"image": first} if pipeline == BATCH else {})
-            return [*self._filled(owner, method, values, mix_of(values), ui.lang(request)), *compared]
+            kept = {"pipeline": method, "values": values, "mix": mix_of(values)}
+            store.remember(owner, FORM, kept)  # the page may be opened for the first time by this
+            return [*self._filled(owner, kept, ui.lang(request)), *compared]
 
         return restore
 
     def on_measure(self, request: gr.Request, **given: Any) -> str:
-        """How long it will take, where that is known."""
-        lang, say = ui.lang(request), self.studio.words.say
-        pipeline = self.form.pipeline(given)
+        """Whether it fits and how long it will take. What can be read is kept, for when the page is opened again."""
+        owner = ui.owner(request)
         try:
-            need = self.studio.jobs.verdict(self.studio.pipelines[pipeline], self.studio.pipelines[pipeline].Params.parse(self.form.values(ui.owner(request), given)))
+            told = verdict(self.studio, self.form.pipeline(given), self.form.values(owner, given), ui.lang(request), self.form.notes(given))
+            self._keep(owner, given)
         except StudioError:
-            return ""
-        if need.missing:
-            return html.escape(say(lang, need.missing))
-        key, number = duration(need.seconds)
-        parts = [say(lang, key, n=number)] if need.seconds >= 0 else []
-        if pipeline == MODEL and given["mix"] and not self.form.adapted():
-            parts.append(say(lang, "There is no IP-Adapter here: words tell the manner, under Advanced, not the painting."))
-        return html.escape(" · ".join(parts + [say(lang, note) for note in need.notes]))
+            return ""  # what is wrong is told when it is asked for
+        return told

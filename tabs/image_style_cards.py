@@ -137,7 +137,8 @@ class StyleCards:
         blend = html.escape(say(lang, "Blend several"))
         chosen = html.escape(json.dumps(mix))
         switch = f"<label class='blend'><input type='checkbox' data-blend{' checked' if len(mix) > 1 else ''}> {blend}</label>"
-        return f"<div class='style-cards' data-mix=\"{chosen}\">{switch}<div class='weights' data-weights></div>{''.join(folds)}</div>"
+        none = f"<button type='button' class='none' data-none title='{html.escape(say(lang, 'The image model can paint by words alone.'))}'>{html.escape(say(lang, 'No painting'))}</button>"
+        return f"<div class='style-cards' data-mix=\"{chosen}\">{switch}{none}<div class='weights' data-weights></div>{''.join(folds)}</div>"
 
     def _card(self, card: Card, source: str, ready: set[str], lang: str) -> str:
         say, name = self.studio.words.say, tile(card.mix)

@@ -10,15 +10,16 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Studio
+from tabs.image_box import picture_box
 from tabs.image_editor import PictureEditor
 from tabs.image_picture import holds_picture, keep_data, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo_strip, samples
-from tabs.image_style_mix import ANY, BATCH, METHODS, MODEL, method_of, read_mix, style_values
+from tabs.image_style_mix import ANY, BATCH, BLEND, FINE, METHODS, MODEL, method_of, pictures, read_mix, style_values
 
 SEEN = ("strength", "colours")
 BRUSH = ("mask_blur",)
 GIVEN = {"image", "mask", "styles", "style", "style2", "style3", "style_weight", "style2_weight", "style3_weight"}
-REFERENCE = ("style", "reference_weight")  # of the image model, which follows a picture by an IP-Adapter only
+REFERENCE = ("style", "reference_model", "reference_weight")  # of the image model, which follows a picture by an IP-Adapter only
 SAMPLES = """
 // A sample photo is taken by a click.
 element.addEventListener('click', (event) => {
@@ -51,9 +52,7 @@ class StyleForm:
         """`more` draws what stands between the pictures and Advanced."""
         words = self.studio.words
         self.mix, self.source = gr.State([]), gr.State("")
-        self.picture = gr.Image(
-            type="filepath", image_mode=None, label=words("Picture"), sources=["upload", "clipboard"], buttons=[], height=230, placeholder=words("Drop a picture here."), elem_id="image-style-picture",
-        )  # fmt: skip
+        self.picture = picture_box(self.studio, "Picture", height=230, placeholder=words("Drop a picture here."), elem_id="image-style-picture")
         self.samples = gr.HTML("", js_on_load=SAMPLES, padding=False, elem_id="image-style-samples")
         self.method = gr.Dropdown([(words(title), title) for title in self.methods], value=self.methods[0], label=words("Method"), elem_id="image-style-method")
         self._shared(SEEN)
@@ -105,13 +104,26 @@ class StyleForm:
         title = next(title for title, ids in METHODS.items() if pipeline in ids)
         held = {name: given[key] for name in self._fields(pipeline) for key in (name, f"{title}:{name}") if key in self.controls}
         keep_samples(self.studio.jobs.desk.inputs, [part["style"] for part in mix])
-        if pipeline == MODEL and not self.adapted():
+        if pipeline == MODEL and not (pictures(mix) and self.adapted(given)):
             return ui.read_values(kind, held) | {name: kind.model_fields[name].default for name in REFERENCE}
         return ui.read_values(kind, held) | style_values(mix, kind.model_fields)
 
-    def adapted(self) -> bool:
-        """Whether an image model can follow a style picture here; else words alone tell it the manner."""
-        return any(not entry.problem for entry in self.studio.catalog.entries("ip_adapter"))
+    def adapted(self, given: dict[str, Any]) -> bool:
+        """Whether the chosen image model can follow a style picture here; else words alone tell it the manner."""
+        pipeline: Any = self.studio.pipelines[MODEL]
+        title = next(title for title, ids in METHODS.items() if MODEL in ids)
+        return bool(pipeline.adapters(given.get(f"{title}:model") or "", self.studio.catalog))
+
+    def notes(self, given: dict[str, Any]) -> list[str]:
+        """What the chosen method makes of the chosen style, where that is not what one would think."""
+        mix, pipeline = given["mix"] or [], self.pipeline(given)
+        if pipeline == BLEND and FINE in METHODS[given["method"]]:
+            return ["The 26 styles have a network of their own, which paints it quickly."]
+        if pipeline != MODEL or not mix:
+            return []
+        if not pictures(mix):
+            return ["The 26 styles have no picture to follow: words tell the manner, under Advanced."]
+        return [] if self.adapted(given) else ["There is no IP-Adapter for this model: words tell the manner, under Advanced, not the painting."]
 
     @property
     def switched(self) -> list[Any]:
@@ -130,7 +142,11 @@ class StyleForm:
         image = self.image(owner, given["picture"], given["source"])
         if not image:
             raise BadInput("There is no picture to paint.", hint="Drop one, or click a sample photo.", field="image")
-        return self.settings(self.pipeline(given), given) | {"image": image, "mask": self.painter.keys(owner, given["editor"])[1]}
+        return self.settings(self.pipeline(given), given) | {"image": image, "mask": self.mask(owner, given)}
+
+    def mask(self, owner: str, given: dict[str, Any]) -> str:
+        """The painted mask's key; "" where nothing is painted. Raises BadInput."""
+        return self.painter.keys(owner, given["editor"])[1]
 
     # -- filling ---------------------------------------------------------------------------------------------
 
@@ -154,12 +170,11 @@ class StyleForm:
         """What `shown` gives values for."""
         return [*self.pictured, self.mix, self.method, *self.controls.values()]
 
-    def shown(self, pipeline: str, values: dict[str, Any], mix: list[dict[str, Any]], lang: str) -> list[Any]:
-        """A job's parameters as the form shows them."""
-        title = next((title for title, ids in METHODS.items() if pipeline in ids), self.methods[0])
-        kind = self.kinds[pipeline]
-        held = ui.show_values(kind, values)
-        updates = [held.get(key if ":" not in key else key.split(":", 1)[1], gr.skip()) if ":" not in key or key.startswith(f"{title}:") else gr.skip() for key in self.controls]
+    def shown(self, pipeline: str, values: dict[str, Any], mix: list[dict[str, Any]], lang: str, method: str = "", left: dict[str, Any] | None = None) -> list[Any]:
+        """A job's parameters as the form shows them; or how a person `left` the controls, by their names."""
+        title = method if method in self.methods else next((title for title, ids in METHODS.items() if pipeline in ids), self.methods[0])
+        held = {key: value for name, value in ui.show_values(self.kinds[pipeline], values).items() for key in (name, f"{title}:{name}")} | (left or {})
+        updates = [held.get(key, gr.skip()) for key in self.controls]
         pictured = self.with_picture(str(values.get("image", "")), lang)
         if values.get("mask"):
             pictured[2:4] = [self.painter.shown(str(values.get("image", "")), str(values["mask"])), gr.update(open=True)]

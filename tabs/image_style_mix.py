@@ -14,6 +14,7 @@ from studio.api import BadInput
 
 BLEND, ANY, FINE, MODEL, BATCH = "image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse", "image.style_batch"
 METHODS = {"Quick": (BLEND, ANY), "Fine": (FINE,), "With the image model": (MODEL,)}
+QUICK = METHODS["Quick"]  # what is painted in a moment
 MOST = 3
 NAME = "n:"
 SLOTS = ("style", "style2", "style3")
@@ -29,11 +30,15 @@ def read_mix(given: Any) -> Mix:
     """What a page sent. Raises BadInput for what is no mix."""
     try:
         parts = json.loads(given) if isinstance(given, str) else given
-        mix: Mix = [{"style": str(part["style"]), "weight": min(1.0, max(0.0, float(part["weight"])))} for part in parts]
+        mix: Mix = [{"style": str(part["style"]), "weight": float(part["weight"])} for part in parts]
     except (ValueError, TypeError, KeyError) as error:
         raise BadInput("This is no style.", hint="Choose a painting.", field="style") from error
-    if len(mix) > MOST or len({is_named(part) for part in mix}) > 1 or not all(is_named(part) or KEY.fullmatch(part["style"]) for part in mix):
+    if len({is_named(part) for part in mix}) > 1 or not all(is_named(part) or KEY.fullmatch(part["style"]) for part in mix):
         raise BadInput("This is no style.", hint="Choose a painting.", field="style")
+    if len(mix) > MOST:
+        raise BadInput(f"These are {len(mix)} styles; up to {MOST} are blended here.", hint="Take some out.", field="style")
+    if not all(0 <= part["weight"] <= 1 for part in mix):
+        raise BadInput("A weight is from 0 to 1.", hint="Move its slider.", field="style")
     return mix
 
 
@@ -49,10 +54,14 @@ def tile(mix: Mix) -> str:
 
 
 def method_of(mix: Mix, method: str) -> str:
-    """The pipeline that paints it: the 26 have a network of their own, whatever was chosen for pictures."""
-    if mix and is_named(mix[0]):
-        return BLEND
-    return METHODS.get(method, METHODS["Quick"])[-1]
+    """The pipeline that paints it: the 26 have a network of their own and no picture that could be painted after; with the image model words tell the manner."""
+    chosen = METHODS.get(method, QUICK)[-1]
+    return BLEND if mix and is_named(mix[0]) and chosen != MODEL else chosen
+
+
+def pictures(mix: Mix) -> Mix:
+    """Those of its styles that are pictures."""
+    return [part for part in mix if not is_named(part)]
 
 
 def named_text(mix: Mix) -> str:
@@ -79,7 +88,9 @@ def style_values(mix: Mix, fields: Any) -> dict[str, Any]:
 def mix_of(values: dict[str, Any]) -> Mix:
     """The reverse: from a job's parameters."""
     if text := str(values.get("styles") or ""):
-        return [_named(part) for part in text.split(",") if part.strip()][:MOST]
+        named = [_named(part) for part in text.split(",") if part.strip()]
+        largest = max([1.0, *(part["weight"] for part in named)])  # weights are shares: a slider ends at 1
+        return [part | {"weight": part["weight"] / largest} for part in named]
     return [{"style": str(values[slot]), "weight": float(values.get(f"{slot}_weight", 1.0))} for slot in SLOTS if values.get(slot)]
 
 

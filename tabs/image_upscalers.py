@@ -32,9 +32,9 @@ def line(entry: ModelEntry) -> str:
     return FETCHED.get(entry.title.lower(), CLEANS if entry.details["scale"] == 1 else OTHER)
 
 
-def pictures_given(inputs: Inputs, picture: str | None, others: list[str] | None) -> dict[str, Any]:
-    """{image, more}: the keys of all the files. Raises BadInput, of several pictures with the file's name."""
-    keys = [kept(inputs, Path(picture))] if picture else []
+def pictures_given(inputs: Inputs, picture: str | None, others: list[str] | None, source: str = "") -> dict[str, Any]:
+    """{image, more}: the keys of all the files; `source` is that of the first one where it is known. Raises BadInput, of several pictures with the file's name."""
+    keys = [source or kept(inputs, Path(picture))] if picture else []
     for path in others or []:
         try:
             keys.append(kept(inputs, Path(path)))

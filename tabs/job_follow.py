@@ -63,6 +63,13 @@ class Follower:
         except StudioError:
             return {}
 
+    def pipeline(self, job_id: str) -> str:
+        """By what a job is made; "" where it is gone."""
+        try:
+            return str(self.studio.jobs.get(job_id).pipeline.id)
+        except StudioError:
+            return ""
+
     def stop(self, request: Any, mode: str) -> None:
         """What a person's click ends: also a job that was asked but is not queued yet."""
         self.stops.press(ui.owner(request), request, mode)
@@ -155,8 +162,8 @@ def memory_words(studio: Studio, need: Need, lang: str) -> list[str]:
     return [told, *(say(lang, word) for word in need.facts.get("placement", []))]
 
 
-def verdict_html(studio: Studio, need: Need, lang: str) -> str:
-    """What stands beside the button of a job that takes a large model: memory, time, warnings."""
+def verdict_html(studio: Studio, need: Need, lang: str, notes: Sequence[str] = ()) -> str:
+    """What stands beside the button of a job that takes memory: how much of it, time, warnings; `notes` are the page's own."""
     say = studio.words.say
     if need.missing:
         return html.escape(say(lang, need.missing))
@@ -164,4 +171,4 @@ def verdict_html(studio: Studio, need: Need, lang: str) -> str:
     if need.seconds >= 0:
         key, number = duration(need.seconds)
         told.append(say(lang, key, n=number))
-    return html.escape(" · ".join(told + [say(lang, note) for note in need.notes]))
+    return html.escape(" · ".join(told + [say(lang, note) for note in (*notes, *need.notes)]))

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
@@ -217,6 +218,13 @@ def test_enlarging_to_a_size_and_blending_two_upscalers(ann: TestClient, studio:
         for how in ({"upscaler_1": "Lanczos"}, {"upscaler_1": "R-ESRGAN 4x+"}, {"upscaler_1": "Lanczos", "upscaler_2": "Real-ESRGAN", "extras_upscaler_2_visibility": 0.5})
     )
     assert both.tobytes() == Image.blend(plain, drawn, 0.5).tobytes() and plain.tobytes() != drawn.tobytes()
+    clear = ramp().convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    large = picture(asked(ann, "extra-single-image", image=sent(clear), upscaling_resize=2, upscaler_1="Nearest")["image"]).convert("RGBA")
+    assert large.tobytes() == clear.resize((64, 64), Image.Resampling.NEAREST).tobytes(), "what can be seen through stays so"
+    deep = Image.fromarray(np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16))
+    grey = picture(asked(ann, "extra-single-image", image=sent(deep), upscaling_resize=2, upscaler_1="Nearest")["image"]).convert("L")
+    assert abs(int(grey.getpixel((63, 31))) - 127) <= 2 and grey.getextrema() == (0, 255), "16 bits become 8, none is cut off"
     untouched = asked(ann, "extra-batch-images", imageList=[{"data": sent(ramp()), "name": "a"}], gfpgan_visibility=1)
     assert picture(untouched["images"][0]).tobytes() == ramp().tobytes() and "not restored" in untouched["html_info"]
     assert studio.store.count(owner="local") == before
@@ -226,7 +234,7 @@ def test_enlarging_to_a_size_and_blending_two_upscalers(ann: TestClient, studio:
     ("route", "values", "words"),
     [
         ("extra-single-image", {"image": sent(ramp()), "upscaling_resize": 9}, "from 1 to 4"), ("extra-single-image", {"image": sent(ramp()), "upscaler_1": "SwinIR 4x"}, "SwinIR"), ("extra-single-image", {"image": "x"}, "Invalid encoded image"),
-        ("extra-single-image", {"image": sent(ramp()), "resize_mode": 2}, "resize_mode"), ("extra-single-image", {"image": sent(ramp()), "resize_mode": 1, "upscaling_resize_w": 0}, "from 1 to 16384"), ("extra-batch-images", {"imageList": "x"}, "must be a list"),
+        ("extra-single-image", {"image": sent(ramp()), "resize_mode": 2}, "resize_mode"), ("extra-single-image", {"image": sent(ramp()), "resize_mode": 1, "upscaling_resize_w": 0}, "from 1 to 16384"), ("extra-single-image", {"image": sent(ramp()), "extras_upscaler_2_visibility": 1.5}, "from 0 to 1"), ("extra-batch-images", {"imageList": "x"}, "must be a list"),
         ("png-info", {}, "Invalid encoded image"), ("img2img", {"init_images": [sent(ramp())], "mask": "AAAA"}, "Invalid encoded image"), ("txt2img", {"prompt": "<lora:gone:1>"}, "gone"), ("txt2img", {"scheduler": "nothing"}, "nothing"),
     ],
 )  # fmt: skip

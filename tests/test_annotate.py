@@ -242,6 +242,44 @@ def test_half_precision_on_disk_counts_twice_in_memory(queue: JobQueue) -> None:
     assert bytes_of([Preparation("Depth", depth_model="half"), Preparation("Normal", depth_model="half"), Preparation("Depth", depth_model=entry.key)], catalog) == 3 * entry.bytes
 
 
+def test_the_picture_s_own_size_is_counted(queue: JobQueue) -> None:
+    small, large = (queue.verdict(queue.pipelines["image.annotate"], AnnotateParams(image=kept(queue, scene(80 * side, 64 * side)), method="Canny")) for side in (1, 10))
+    assert large.working_bytes - small.working_bytes == work_of("Canny", 800 * 640) - work_of("Canny", 80 * 64)
+    run(queue, method="Canny")
+    small, large = (queue.verdict(queue.pipelines["image.annotate"], AnnotateParams(image=kept(queue, scene(80 * side, 64 * side)), method="Canny")) for side in (1, 10))
+    assert large.seconds == pytest.approx(100 * small.seconds) and small.seconds > 0
+
+
+def test_too_little_memory_is_told_at_the_size(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue.executors["device"].worker.models, "budget", 1_000_000)  # type: ignore[attr-defined]
+    job = run(queue, method="Soft edges")
+    assert job.error and job.error.field == "width" and "smaller size" in job.error.hint and "quantised" not in job.error.hint
+
+
+def test_stop_acts_between_the_layers_of_a_depth_network(queue: JobQueue) -> None:
+    from pipelines.image.nets.seeing import depth
+
+    ctx, shares = context(queue), list[float]()
+    with ctx.models.use(seer_spec(queue.catalog.find("depth/anything"), "depth_model", ctx, [])) as seer:
+        depth(seer, scene(), shares.append)
+        assert len(shares) > 10 and min(shares) >= 0 and max(shares) < 1
+        with pytest.raises(InterruptedError):
+            depth(seer, scene(), stopping := Stopping(3))
+    assert stopping.heard == 3
+
+
+class Stopping:
+    """Raises at the so many-eth word."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.heard = at, 0
+
+    def __call__(self, share: float) -> None:
+        self.heard += 1
+        if self.heard == self.at:
+            raise InterruptedError
+
+
 def test_stop_ends_it_between_layers_and_nothing_is_kept(queue: JobQueue) -> None:
     job = queue.submit("image.annotate", {"image": kept(queue, scene(1200, 900)), "method": "Soft edges"}, owner="local")
     heard = 0

@@ -18,19 +18,30 @@ from studio.api import StudioError
 from studio.jobs import JobQueue
 from tests.house import finish
 from tests.image_models import image_queue, make_sd1
+from tests.trunks import trunk_file
 
 SIDE = 40
 CASES: dict[str, dict[str, Any]] = {  # how each pipeline is asked; its picture is "image"
     "image.generate": {"prompt": "a cat", "model": "sd1", "steps": 2, "width": 32, "height": 32, "denoising_strength": 0.6, "upscale": 1.0, "sampler": "Euler"},
     "image.upscale": {"scale": 2.0, "upscaler": "Lanczos"},
     "image.annotate": {"method": "Lines", "width": 32},
+    "image.style_blend": {"styles": "Dusk"},
+    "image.style_any": {"style": "a painting"},
+    "image.style_optimise": {"style": "a painting", "steps": 1},
+    "image.style_diffuse": {"prompt": "a cat", "model": "sd1", "steps": 2},
+    "image.style_strip": {"styles": ["Dusk"]},
+    "image.dream": {"steps": 1, "octaves": 1, "layer": "conv2_2"},
 }
+STYLED = ("image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse")  # which take no side below 16 pixels
+MOVING = ("image.style_blend", "image.style_any")  # which paint what moves frame by frame
 
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobQueue]:
     root = tmp_path_factory.mktemp("bad")
     make_sd1(root / "models" / "sd1")
+    (root / "models" / "vision").mkdir()
+    (root / "models" / "vision" / "vgg16-hed.h5").symlink_to(trunk_file().resolve())
     made = image_queue(root / "data", root / "models")
     made.start()
     yield made
@@ -93,23 +104,37 @@ def see_through_image() -> Image.Image:
     return Image.open(io.BytesIO(see_through()))
 
 
+def asked(queue: JobQueue, pipeline: str, data: bytes) -> dict[str, Any]:
+    given = CASES[pipeline] | {"image": queue.desk.inputs.keep(data)}
+    return given | ({"style": queue.desk.inputs.keep(saved(ramp(64, 48).rotate(180)))} if given.get("style") else {})
+
+
 def test_the_table_asks_every_image_pipeline_that_takes_a_picture(queue: JobQueue) -> None:
-    """image.grid draws with image.generate; others that need their own models are in their own tests."""
-    taking = {name for name, pipeline in queue.pipelines.items() if "image" in pipeline.Params.model_fields}
-    assert set(CASES) <= taking
+    """image.grid draws with image.generate."""
+    taking = {name for name, pipeline in queue.pipelines.items() if name.startswith("image.") and "image" in pipeline.Params.model_fields}
+    assert taking == {*CASES, "image.grid"}
 
 
 @pytest.mark.parametrize("kind", HANDLED)
 @pytest.mark.parametrize("pipeline", CASES)
 def test_odd_pictures_are_handled_and_stay_as_they_are(queue: JobQueue, pipeline: str, kind: str) -> None:
     data = HANDLED[kind]()
-    key = queue.desk.inputs.keep(data)
-    job = queue.submit(pipeline, CASES[pipeline] | {"image": key}, owner="local").wait()
+    values = asked(queue, pipeline, data)
+    given = open_picture(queue.desk.inputs.path(values["image"]))
+    if pipeline in (*STYLED, "image.dream") and min(given.size) < 16:
+        with pytest.raises(StudioError, match="at least 16") as told:
+            queue.submit(pipeline, values, owner="local")
+        assert told.value.field == "image"
+        return
+    job = queue.submit(pipeline, values, owner="local").wait()
     assert job.error is None, (job.error.message, job.error.traceback)
+    assert Path(queue.desk.inputs.path(values["image"])).read_bytes() == data
+    if pipeline == "image.style_strip":
+        assert job.summary["thumbnails"] == 1
+        return
     made = open_picture(Path(queue.store.output(job.outputs[0]).path))
-    given = open_picture(queue.desk.inputs.path(key))
     wanted = {"image.generate": (32, 32), "image.upscale": (2 * given.width, 2 * given.height), "image.annotate": (32, max(1, round(given.height * 32 / given.width)))}
-    assert made.size == wanted[pipeline] and Path(queue.desk.inputs.path(key)).read_bytes() == data
+    assert made.size == wanted.get(pipeline, given.size)
 
 
 @pytest.mark.filterwarnings("ignore:Image size:PIL.Image.DecompressionBombWarning")
@@ -117,8 +142,12 @@ def test_odd_pictures_are_handled_and_stay_as_they_are(queue: JobQueue, pipeline
 @pytest.mark.parametrize("pipeline", CASES)
 def test_what_is_no_still_picture_is_refused_in_a_sentence_at_its_field(queue: JobQueue, pipeline: str, kind: str) -> None:
     make, words = REFUSED[kind]
-    data = make()
+    if pipeline in MOVING and words == "moves":
+        job = queue.submit(pipeline, asked(queue, pipeline, make()), owner="local").wait()
+        with Image.open(queue.store.output(job.outputs[0]).path) as file:
+            assert getattr(file, "n_frames", 1) == 2
+        return
     with pytest.raises(StudioError) as told:
-        queue.submit(pipeline, CASES[pipeline] | {"image": queue.desk.inputs.keep(data)}, owner="local").wait()
+        queue.submit(pipeline, asked(queue, pipeline, make()), owner="local").wait()
     assert told.value.field == "image" and words in told.value.message and told.value.hint
     assert not list(queue.desk.inputs.folder.glob("*.part"))

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from pipelines.image import dream as module
 from pipelines.image.dream import Dream, DreamParams, octaves_of, share_of, work_of, working_bytes
 from studio.api import BadInput, Catalog, ModelMissing
 from studio.jobs import Job, JobQueue
+from studio.metadata import extract
 from tests.house import finish
 from tests.image_models import image_queue
 from tests.style_pictures import encoded, painting, pixels, waves
@@ -81,12 +83,25 @@ def test_the_three_aims_are_those_of_the_source() -> None:
     assert float(Aim("conv1_1", guide=torch.from_numpy(guide)).value(given)) == pytest.approx((flat @ guide.T).max(1).sum())
 
 
-def test_a_stopped_gradient_is_none_and_asks_before_each_tile() -> None:
+def test_a_stopped_gradient_is_none_and_asks_before_each_layer_on_both_ways() -> None:
     from pipelines.image.nets.dream import Aim, gradient_of
 
     asked: list[float] = []
-    assert gradient_of(small_trunk(), tensor(64, 96), Aim("conv1_2"), lambda share: asked.append(share) or len(asked) < 3, whole=1, tile=32) is None  # type: ignore[func-returns-value]
-    assert asked == [0, 1 / 6, 2 / 6]
+    assert gradient_of(small_trunk(), tensor(64, 96), Aim("conv2_1"), lambda share: asked.append(share) or True, whole=1, tile=64) is not None  # type: ignore[func-returns-value]
+    assert len(asked) == 2 * 6 and asked == sorted(asked) and asked[:2] == [0, 1 / 12] and asked[6] == 0.5, "three layers there and back, of two tiles"
+    for end in (2, 5, 8):
+        asked.clear()
+        assert gradient_of(small_trunk(), tensor(64, 96), Aim("conv2_1"), lambda share, end=end: asked.append(share) or len(asked) < end, whole=1, tile=64) is None  # type: ignore[func-returns-value,misc]
+        assert len(asked) == end
+
+
+def test_stop_is_heeded_between_the_bands_of_a_gradient() -> None:
+    from pipelines.image.nets.dream import Aim, Manner, dream
+
+    shares: list[float] = []
+    manner = Manner(1, [(32, 32)], 0.01, 0, 1.0, 0.5, 1)
+    made = dream(small_trunk(), tensor(32, 32), Aim("conv1_1"), manner, lambda x, share: shares.append(share) or len(shares) < 4)  # type: ignore[func-returns-value]
+    assert shares[-2:] == [0.999, 0.999] and (made == tensor(32, 32)).all(), "of a step that was not finished nothing is left"
 
 
 def test_bands_of_the_gradient_have_the_weights_that_were_asked_for() -> None:
@@ -152,7 +167,7 @@ def test_each_control_changes_the_picture_and_the_same_ones_give_it_again(queue:
     seen = [plain]
     for values in (
         {"layer": "conv2_2"}, {"channel": 7}, {"channel": 8}, {"guide": guide}, {"strength": 2.0}, {"steps": 2}, {"octaves": 2, "size": 120}, {"octaves": 2, "octave_scale": 1.2, "size": 120},
-        {"jitter": 0}, {"smooth": 2.0}, {"colour": 0.9}, {"size": 48}, {"seed": 2},
+        {"jitter": 0}, {"smooth": 2.0}, {"colour": 0.9}, {"size": 48}, {"seed": 2}, {"upscale": 2.0}, {"upscale": 2.0, "upscaler": "Nearest"},
     ):  # fmt: skip
         picture = dreamt(queue, **({"image": content} | values))
         assert not any(picture.shape == other.shape and (picture == other).all() for other in seen), values
@@ -169,6 +184,32 @@ def test_a_journey_is_a_moving_picture_that_comes_nearer(queue: JobQueue, conten
             file.seek(2)
             frames[zoom] = np.asarray(file.convert("RGB")).astype(int)
     assert np.abs(frames[1.0] - frames[1.2]).mean() > 4 and made[1.0].summary["frames"] == 3
+
+
+def test_what_can_be_seen_through_comes_nearer_with_a_journey(queue: JobQueue) -> None:
+    clear = painting(23).resize((WIDTH, HEIGHT))
+    clear.putalpha(Image.fromarray(np.uint8(np.arange(WIDTH)[None].repeat(HEIGHT, 0) < WIDTH // 4) * 255))
+    job = submitted(queue, image=queue.desk.inputs.keep(encoded(clear)), frames=3, zoom=1.5)
+    seen = []
+    with Image.open(queue.store.output(job.outputs[0]).path) as file:
+        for number in range(3):
+            file.seek(number)
+            seen.append(int((np.asarray(file.convert("RGBA"))[..., 3] > 128).sum()))
+    assert seen[0] == HEIGHT * (WIDTH // 4) and seen[0] > seen[1] > seen[2] == 0, "the left quarter goes out of sight"
+
+
+def test_the_colour_profile_stays(queue: JobQueue, content: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    key = queue.desk.inputs.keep(encoded(painting(23).resize((WIDTH, HEIGHT)), icc_profile=profile))
+    for more in ({}, {"frames": 2}):
+        with Image.open(queue.store.output(submitted(queue, image=key, **more).outputs[0]).path) as file:
+            assert file.info["icc_profile"] == profile
+
+
+def test_too_little_memory_is_told_at_the_size(queue: JobQueue, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue.executors["device"].worker.models, "budget", 100_000_000)  # type: ignore[attr-defined]
+    job = queue.submit(DREAM, {"image": content, "size": 640, "octaves": 1}, owner="local").wait()
+    assert job.error and job.error.field == "size" and "0.1 GB are free" in job.error.message and "smaller size" in job.error.hint
 
 
 def test_there_is_more_of_what_was_aimed_at(queue: JobQueue, content: str) -> None:
@@ -199,13 +240,13 @@ def test_what_can_be_seen_through_stays_so(queue: JobQueue) -> None:
     ("values", "field", "words"),
     [
         ({"image": ""}, "image", "no picture to dream"), ({"channel": 200, "layer": "conv2_2"}, "channel", "0 to 127"), ({"channel": 1, "guide": "content"}, "channel", "guide chooses"), ({"image": "moving"}, "image", "moves"),
-        ({"size": 9000}, "size", "megapixels"), ({"frames": 300, "size": 1000}, "frames", "megapixels in all"), ({"octave_scale": 2.0}, "octave_scale", "only one octave"), ({"zoom": 1.3}, "zoom", "only one frame"), ({"layer": "conv9"}, "layer", "Layer"),
+        ({"size": 9000}, "size", "megapixels"), ({"frames": 300, "size": 1000}, "frames", "megapixels in all"), ({"octave_scale": 2.0}, "octave_scale", "only one octave"), ({"zoom": 1.3}, "zoom", "only one frame"), ({"frames": 2, "upscale": 2.0}, "upscale", "not enlarged"), ({"size": 5000, "upscale": 4.0}, "upscale", "megapixels"), ({"upscale": 2.0, "upscaler": "nowhere"}, "upscaler", "no upscaler"), ({"layer": "conv9"}, "layer", "Layer"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_dreamt_is_refused_at_its_field(queue: JobQueue, content: str, values: dict[str, Any], field: str, words: str) -> None:
     known = {"content": content, "moving": queue.desk.inputs.keep(encoded(painting(1), "GIF", save_all=True, append_images=[painting(2)]))}
     told = {name: known.get(value, value) if isinstance(value, str) else value for name, value in values.items()}
-    with pytest.raises(BadInput, match=words) as refused:
+    with pytest.raises((BadInput, ModelMissing), match=words) as refused:
         queue.submit(DREAM, {"image": content, "octaves": 1} | told, owner="local")
     assert refused.value.field == field
 
@@ -241,3 +282,29 @@ def test_stop_keeps_what_is_dreamt_so_far(queue: JobQueue, content: str, mode: A
     job.wait()
     assert (job.state, len(job.outputs), job.error) == (state, 1, None)
     assert not (pixels(queue.store.output(job.outputs[0]).path) == pixels(queue.desk.inputs.path(content))).all()
+
+
+def stopped(queue: JobQueue, pipeline: str, **values: Any) -> Job:
+    """The job, stopped once it is at work."""
+    job = queue.submit(pipeline, values, owner="local")
+    for event in job.events():
+        if getattr(event, "step", 0) >= 1 or "frame" in getattr(event, "note", "").lower():
+            break
+    assert queue.cancel(job.id, by="local")
+    return job.wait()
+
+
+def test_of_a_long_journey_that_is_stopped_a_plain_picture_is_kept_first(queue: JobQueue, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", WIDTH * HEIGHT)
+    job = stopped(queue, DREAM, image=content, steps=4, octaves=1, frames=300, layer="conv2_2", seed=1)
+    outputs = [Path(queue.store.output(output).path) for output in job.outputs]
+    assert job.state == "cancelled" and outputs[0].suffix == ".png" and len(outputs) <= 2 and all(path.suffix == ".webp" for path in outputs[1:])
+
+
+def test_what_is_stopped_inside_a_batch_tells_its_own_settings(queue: JobQueue, content: str) -> None:
+    job = queue.submit("image.style_batch", {"method": DREAM, "settings": {"steps": 200, "octaves": 1, "layer": "conv3_1", "seed": 1}, "images": [content]}, owner="local")
+    for event in job.events():
+        if getattr(event, "note", "").startswith("Picture 1") and queue.cancel(job.id, by="local"):
+            break
+    job.wait()
+    assert job.state == "cancelled" and all(extract(Path(queue.store.output(output).path))["pipeline"] == DREAM for output in job.outputs)

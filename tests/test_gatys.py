@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from pipelines.image import enlarge
+from pipelines.image.style import optimise as module
 from pipelines.image.style.content import Facts
 from pipelines.image.style.optimise import Optimise
 from pipelines.image.style.optimise_params import OptimiseParams
@@ -410,3 +413,52 @@ def test_stop_keeps_the_best_picture_so_far(queue: JobQueue, content: str, style
     assert (job.state, len(job.outputs), job.error) == (state, 1, None) and getattr(job.latest(Progress), "step", 0) < 1000
     kept = pixels(queue.store.output(job.outputs[0]).path)
     assert kept.shape == (HEIGHT, WIDTH, 3) and not (kept == pixels(queue.desk.inputs.path(content))).all()
+
+
+def test_the_colour_profile_stays(queue: JobQueue, styles: list[str]) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    key = queue.desk.inputs.keep(encoded(painting(23).resize((WIDTH, HEIGHT)), icc_profile=profile))
+    job = queue.submit(OPTIMISE, {"image": key, "style": styles[0], "steps": 2}, owner="local").wait()
+    with Image.open(queue.store.output(job.outputs[0]).path) as file:
+        assert file.info["icc_profile"] == profile
+
+
+def test_a_painting_is_not_lost_where_enlarging_it_fails(queue: JobQueue, content: str, styles: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any, **more: Any) -> Any:
+        raise ModelTooLarge("There was not enough memory to enlarge this picture, also in small tiles.")
+
+    monkeypatch.setattr(enlarge, "enlarged", fails)
+    job = queue.submit(OPTIMISE, {"image": content, "style": styles[0], "steps": 2, "upscale": 2.0, "upscaler": "Lanczos"}, owner="local").wait()
+    assert job.state == "done" and pixels(queue.store.output(job.outputs[0]).path).shape == (HEIGHT, WIDTH, 3)
+    assert job.summary["notes"] == [enlarge.NOT_ENLARGED, "There was not enough memory to enlarge this picture, also in small tiles."]
+
+
+def test_stop_while_it_is_enlarged_keeps_it_as_large_as_it_was_painted(queue: JobQueue, content: str, styles: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, asked, whole = threading.Event(), threading.Event(), enlarge.resized
+
+    def slow(picture: Any, scale: float, how: str, tell: Any, check: Any) -> Any:
+        begun.set()
+        asked.wait(60)
+        check()
+        return whole(picture, scale, how, tell, check)
+
+    monkeypatch.setattr(enlarge, "resized", slow)
+    job = queue.submit(OPTIMISE, {"image": content, "style": styles[0], "steps": 2, "upscale": 2.0, "upscaler": "Lanczos"}, owner="local")
+    assert begun.wait(60) and queue.cancel(job.id, by="local")
+    asked.set()
+    job.wait()
+    assert (job.state, len(job.outputs)) == ("cancelled", 1) and pixels(queue.store.output(job.outputs[0]).path).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_of_a_large_painting_that_is_stopped_a_plain_picture_is_kept_before_its_colours_are_changed(queue: JobQueue, content: str, styles: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", WIDTH * HEIGHT - 1)
+    job = queue.submit(OPTIMISE, {"image": content, "style": styles[0], "steps": 2000, "scales": 1, "colours": "Matched"}, owner="local")
+    for event in job.events():
+        if getattr(event, "step", 0) >= 2:
+            break
+    assert queue.cancel(job.id, by="local")
+    job.wait()
+    plain, finished = (pixels(queue.store.output(output).path) for output in job.outputs)
+    assert job.state == "cancelled" and not (plain == finished).all()
+    before = pixels(queue.desk.inputs.path(content)).mean((0, 1))
+    assert np.abs(finished.mean((0, 1)) - before).mean() < np.abs(plain.mean((0, 1)) - before).mean()

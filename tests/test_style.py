@@ -194,7 +194,7 @@ def test_style_pictures_are_checked_at_their_own_fields(queue: JobQueue, content
     broken = queue.desk.inputs.keep(whole[: len(whole) // 2])
     for values, field, words in (
         ({"style": ""}, "style", "no style picture"), ({"style": broken}, "style", "no picture"), ({"style2": broken}, "style2", "no picture"), ({"style3_weight": 0.5}, "style3_weight", "no style picture"),
-        ({"style_weight": 0.0}, "style", "no style picture"), ({"style": moving(queue)}, "style", "moves"),
+        ({"style_weight": 0.0}, "style_weight", "every style picture has the weight 0"), ({"style": "", "style2": styles[1], "style2_weight": 0.0}, "style2_weight", "has the weight 0"), ({"style": moving(queue)}, "style", "moves"),
     ):  # fmt: skip
         with pytest.raises(StudioError) as told:
             queue.submit(ANY, {"image": content, "style": styles[0]} | values, owner="local")
@@ -410,6 +410,25 @@ def test_need_and_seconds_are_told_before_and_learned_from_the_last_picture(queu
     moves = queue.verdict(queue.pipelines[BLEND], BlendParams(image=moving(queue)))
     assert moves.seconds == pytest.approx(known.seconds * 3 * 48 * 32 / (WIDTH * HEIGHT), rel=0.01)
     assert queue.verdict(queue.pipelines[BLEND], BlendParams(image="0" * 64 + ".png")).seconds > 0, "a picture that is gone is told when it is painted"
+
+
+def test_the_frames_that_are_held_are_counted_beforehand_too(queue: JobQueue, content: str) -> None:
+    still, moves = (queue.verdict(queue.pipelines[BLEND], BlendParams(image=key)).working_bytes for key in (content, moving(queue)))
+    assert still == 334 * WIDTH * HEIGHT and moves == (330 + 3 * 4) * 48 * 32
+
+
+def test_too_little_memory_is_told_at_the_size(queue: JobQueue, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue.executors["device"].worker.models, "budget", 100_000_000)  # type: ignore[attr-defined]
+    job = queue.submit(BLEND, {"image": content, "size": 4000}, owner="local").wait()
+    assert job.error and job.error.field == "size" and "GB are free" in job.error.message and "smaller size" in job.error.hint
+
+
+def test_what_could_not_be_enlarged_is_told_at_the_field_that_is_there(queue: JobQueue, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.image.nets import upscale
+
+    monkeypatch.setattr(upscale, "enlarge", lambda *args, tile: (_ for _ in ()).throw(MemoryError))
+    job = queue.submit(BLEND, {"image": content, "upscale": 2.0, "upscaler": "Real-ESRGAN"}, owner="local").wait()
+    assert job.error and job.error.field == "upscale"
 
 
 def test_styles_are_read_in_every_way_they_can_be_written() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.image import register_models
+from pipelines.image import enlarge, register_models
 from pipelines.image.style.diffuse import Diffuse, DiffuseParams
 from pipelines.image.style.presets import PRESETS, worded
-from studio.api import Catalog, StudioError
+from studio.api import Catalog, ModelTooLarge, StudioError
 from studio.jobs import JobQueue
 from studio.metadata import extract
 from tests.house import finish
@@ -93,6 +93,27 @@ def test_the_file_carries_its_settings_and_they_make_it_again(queue: JobQueue, c
     params, refused = DiffuseParams.restore(extract(path)["params"], 1)
     assert not refused and params.seed >= 0 and params.model == "sd1" and params.preset == "Comic"
     assert (pixels(made(queue, **params.model_dump())) == pixels(path)).all()
+
+
+def test_the_adapter_is_the_first_that_fits_or_the_one_that_is_chosen(queue: JobQueue, content: str) -> None:
+    method: Any = queue.pipelines[DIFFUSE]
+    fitting = method.adapters("sd1", queue.catalog)
+    assert fitting and method.adapters("stickers", queue.catalog) == [] == method.adapters("gone", queue.catalog)
+    first = extract(made(queue, image=content, style=content))["params"]["reference_model"]
+    assert first == fitting[0] and extract(made(queue, image=content, style=content, reference_model=fitting[0]))["params"]["reference_model"] == first
+    for values, field in (({"reference_model": first}, "reference_model"), ({"reference_model": "nowhere", "style": content}, "reference_model")):
+        with pytest.raises(StudioError) as told:
+            queue.submit(DIFFUSE, {"image": content, "model": "sd1"} | values, owner="local")
+        assert told.value.field == field
+
+
+def test_a_drawn_picture_is_not_lost_where_enlarging_it_fails(queue: JobQueue, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*args: Any, **more: Any) -> Any:
+        raise ModelTooLarge("Too large.")
+
+    monkeypatch.setattr(enlarge, "enlarged", fails)
+    job = queue.submit(DIFFUSE, {"image": content, "model": "sd1", "steps": 2, "upscale": 2.0, "upscaler": "Nearest"}, owner="local").wait()
+    assert job.state == "done" and pixels(queue.store.output(job.outputs[0]).path).shape == (HEIGHT, WIDTH, 3) and job.summary["notes"][-2:] == [enlarge.NOT_ENLARGED, "Too large."]
 
 
 def test_a_preset_adds_its_words_and_keeps_others_out() -> None:

@@ -70,6 +70,22 @@ def test_bad_input_is_refused_at_its_field_before_the_first_cell(queue: JobQueue
     assert told.value.field == field and words in told.value.message and told.value.hint
 
 
+def test_enlarging_and_annotating_are_compared_and_done_for_many(queue: JobQueue, content: str) -> None:
+    for method, settings, axes, key in (
+        ("image.upscale", {"scale": 2.0}, {"x_axis": "Upscaler", "x_values": "Nearest, Lanczos", "y_axis": "Enlarge", "y_values": "2, 3"}, "scale"),
+        ("image.annotate", {}, {"x_axis": "Method", "x_values": "Lines, Canny", "y_axis": "Detail", "y_values": "0.2, 0.8"}, "method"),
+    ):  # fmt: skip
+        job = queue.submit(GRID, {"method": method, "settings": settings | {"image": content}} | axes, owner="local").wait()
+        assert job.error is None and len(job.outputs) == 5, job.error
+        told = [extract(Path(queue.store.output(one).path)) for one in job.outputs]
+        assert [one["pipeline"] for one in told] == [method] * 4 + [GRID] and len({one["params"][key] for one in told[:4]}) == 2
+        alone = queue.submit(method, told[1]["params"], owner="local").wait()
+        assert (pixels(queue.store.output(alone.outputs[0]).path) == pixels(queue.store.output(job.outputs[1]).path)).all()
+        many = queue.submit("image.style_batch", {"method": method, "settings": settings, "images": [content] * 2, "names": ["a.png", "b.png"]}, owner="local").wait()
+        assert many.error is None and [queue.store.output(one).title.partition(" ")[0] for one in many.outputs] == ["a", "b"]
+        assert not {"Picture", "More pictures"} & set(StyleGrid().axes(method))
+
+
 def test_axes_are_the_settings_of_the_method() -> None:
     grid = StyleGrid()
     assert "Stroke size" in grid.axes("image.style_blend") and "Change" in grid.axes("image.style_diffuse") and "Weight of style 2" in grid.axes("image.style_any")

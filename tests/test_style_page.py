@@ -11,7 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
+from gradio.data_classes import ImageData
 from PIL import Image
 
 from pipelines.image.style.names import STYLES
@@ -19,13 +21,20 @@ from studio.api import BadInput, Stats, Studio
 from studio.downloads import Downloads
 from studio.i18n import Words
 from studio.metadata import extract
+from tabs import image_box
+from tabs.image_box import picture_box
+from tabs.image_lab import LabView
 from tabs.image_picture import keep_data, known_size
 from tabs.image_samples import FIRST, FOLDER, keep_samples, painting, photo, photo_strip, samples
+from tabs.image_style import StylePage
 from tabs.image_style_cards import KIND, StyleCards, remember_used
 from tabs.image_style_form import StyleForm
-from tabs.image_style_mix import ANY, BLEND, FINE, METHODS, MODEL, Mix, method_of, mix_of, read_mix, single, style_values, tile
+from tabs.image_style_mix import ANY, BATCH, BLEND, FINE, METHODS, MODEL, Mix, method_of, mix_of, read_mix, single, style_values, tile
 from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import SHIPPED, STRIP, Strip
+from tabs.image_verdict import verdict
+from tabs.job_follow import Run
+from tabs.job_page import JobPage
 from tests.house import finish
 from tests.image_models import image_queue
 
@@ -94,14 +103,25 @@ def test_a_mix_becomes_parameters_and_comes_back_from_them(studio: Studio, mix: 
 
 
 def test_the_method_follows_the_style_where_only_one_can_paint_it() -> None:
-    assert [method_of(single("n:Dusk"), method) for method in ("Quick", "Fine", "With the image model")] == [BLEND] * 3
+    assert [method_of(single("n:Dusk"), method) for method in ("Quick", "Fine", "With the image model")] == [BLEND, BLEND, MODEL]
+    assert [method_of([], method) for method in ("Quick", "With the image model")] == [ANY, MODEL]
     assert [method_of(single(ONE), method) for method in ("Quick", "Fine", "With the image model")] == [ANY, FINE, MODEL]
 
 
-@pytest.mark.parametrize("given", ["", "{", "[1]", '[{"style": "n:Dusk"}]', json.dumps([{"style": "../secret", "weight": 1}]), json.dumps([*single(ONE), *single("n:Dusk")]), json.dumps(single(ONE) * 4)])
+@pytest.mark.parametrize("given", ["", "{", "[1]", '[{"style": "n:Dusk"}]', json.dumps([{"style": "../secret", "weight": 1}]), json.dumps([*single(ONE), *single("n:Dusk")])])
 def test_what_is_no_mix_is_refused(given: str) -> None:
     with pytest.raises(BadInput, match="no style"):
         read_mix(given)
+
+
+def test_more_styles_or_other_weights_than_can_be_blended_are_refused_not_changed() -> None:
+    for given, words in ((single(ONE) * 4, "These are 4 styles; up to 3"), ([{"style": ONE, "weight": 1.5}], "from 0 to 1"), ([{"style": ONE, "weight": -0.1}], "from 0 to 1"), ([{"style": ONE, "weight": float("nan")}], "from 0 to 1")):
+        with pytest.raises(BadInput, match=words) as refused:
+            read_mix(given)
+        assert refused.value.field == "style"
+    four = mix_of({"styles": "Dusk, Red glow, Cut paper, Night dots"})
+    assert len(four) == 4, "a job's own styles are all told"
+    assert [part["weight"] for part in mix_of({"styles": "Dusk: 6, Red glow: 3"})] == [1.0, 0.5], "shares, as far as a slider goes"
 
 
 def test_one_style_picture_is_all_that_the_image_model_takes(studio: Studio) -> None:
@@ -197,8 +217,15 @@ def test_the_form_reads_what_its_controls_hold_for_each_method(studio: Studio) -
     assert values["styles"] == "Dusk" and values["image"] == source and (values["stroke"], values["strength"], values["mask"]) == (2.0, 0.5, "")
     studio.submit(BLEND, values, owner="me")
     assert form.values("me", given | {"mix": BLENDED})["style2_weight"] == 0.25
-    words = form.values("me", given | {"method": "With the image model", "mix": single(ONE), "With the image model:preset": "Watercolour"})
-    assert words["preset"] == "Watercolour" and words["style"] == "", "without an IP-Adapter words tell the manner"
+    words = given | {"method": "With the image model", "With the image model:preset": "Watercolour"}
+    for mix, note in ((single(ONE), "no IP-Adapter"), (single("n:Dusk"), "no picture to follow"), ([], "")):
+        values = form.values("me", words | {"mix": mix})
+        assert (values["preset"], values["style"]) == ("Watercolour", ""), "without an IP-Adapter, a picture or a painting words tell the manner"
+        assert (note in form.notes(words | {"mix": mix})[0]) if note else form.notes(words | {"mix": mix}) == []
+    adapted: Any = studio.pipelines[MODEL]
+    adapted.adapters = lambda model, catalog: ["ip"]
+    assert form.values("me", words | {"mix": single(ONE)})["style"] == ONE and form.values("me", words | {"mix": []})["style"] == "" and form.notes(words | {"mix": single(ONE)}) == []
+    assert "network of their own" in form.notes(given | {"method": "Fine"})[0] and form.notes(given) == []
     for lacking, field in (({"picture": None}, "image"), ({"mix": []}, "style")):
         with pytest.raises(BadInput) as refused:
             form.values("me", given | lacking)
@@ -250,3 +277,171 @@ def test_a_job_s_settings_fill_the_form_again(studio: Studio) -> None:
     shown = dict(zip(map(id, form.filled), form.shown(BLEND, {"image": source, "strength": 0.25, "stroke": 3.0}, single("n:Dusk"), "en"), strict=True))
     assert shown[id(form.picture)].size == (640, 480) and shown[id(form.source)] == source and shown[id(form.method)] == "Quick"
     assert shown[id(form.controls["strength"])] == 0.25 and shown[id(form.controls["Quick:stroke"])] == 3.0 and shown[id(form.mix)] == single("n:Dusk")
+
+
+# -- the pages -----------------------------------------------------------------------------------------------
+
+
+def request(owner: str = "me") -> Any:
+    return SimpleNamespace(headers={"x-seisei-owner": owner, "x-seisei-arrived": "1", "accept-language": "en"}, session_hash="page", cookies={}, query_params={})
+
+
+@pytest.fixture
+def page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> StylePage:
+    """Not drawn; a job's events are one picture of it."""
+
+    def follow(self: JobPage, job: Any, request: Any) -> Iterator[list[Any]]:
+        self.follower.begin(job, request)
+        return iter([["shown", ""]])
+
+    monkeypatch.setattr(JobPage, "follow", follow)
+    monkeypatch.setattr(JobPage, "streamed", [None] * 2)
+    monkeypatch.setattr(StylePage, "more", [])
+    made = StylePage(studio)
+    made.form = drawn(studio)
+    made.sheet.form, made.sheet.axes = made.form, {}
+    return made
+
+
+def given_to(page: StylePage, **values: Any) -> dict[str, Any]:
+    held = {name: component.value for name, component in page.form.controls.items()}
+    return held | {"picture": "shown.png", "source": samples("photos")[0].key, "editor": "", "method": "Quick", "mix": single("n:Dusk")} | values
+
+
+def test_a_file_that_is_no_picture_reaches_the_page_which_refuses_it_at_its_field(studio: Studio, tmp_path: Path) -> None:
+    """Gradio's own box would read it first, and tell its path."""
+    text = tmp_path / "photo.png"
+    text.write_text("no picture")
+    for box in (picture_box(studio, "Picture"), picture_box(studio, "Picture", format="png")):
+        assert box.preprocess(ImageData(path=str(text))) == str(text) and box.preprocess(None) is None and box.get_block_name() == "image"
+    assert not (Path(image_box.__file__).with_suffix(".pyi")).exists()
+    form = drawn(studio)
+    given = {name: component.value for name, component in form.controls.items()} | {"picture": str(text), "source": "", "editor": "", "method": "Quick", "mix": single("n:Dusk")}
+    with pytest.raises(BadInput, match="no picture that can be read") as refused:
+        form.values("me", given)
+    assert refused.value.field == "image"
+    view = LabView(studio, "image.dream")
+    view.controls = {name: SimpleNamespace() for name in view.Params.model_fields if name not in ("image", "upscaler")}
+    values = {name: view.Params.model_fields[name].default for name in view.controls} | {"picture": "shown.png", "source": samples("photos")[0].key, "guide": str(text)}
+    with pytest.raises(BadInput, match="no picture that can be read") as refused:
+        view.asked("me", values)
+    assert refused.value.field == "guide"
+    with pytest.raises(BadInput) as refused:
+        view.asked("me", values | {"source": "", "picture": str(text), "guide": None})
+    assert refused.value.field == "image"
+
+
+def test_a_newer_click_ends_a_quick_job_and_nothing_that_takes_long(studio: Studio, page: StylePage) -> None:
+    source = samples("photos")[0].key
+    keep_samples(studio.jobs.desk.inputs, [source])
+    list(page.on_go(request(), **given_to(page)))
+    quick = page.follower.job("me")
+    assert quick.state == "queued"
+    (drawn_now,) = page.on_go(request(), **given_to(page, mix=single("n:Red glow")))
+    assert (quick.state, drawn_now[1]) == ("cancelled", "")
+    batch = studio.submit(BATCH, {"images": [source], "settings": {"styles": "Dusk"}}, owner="me")
+    studio.store.remember("me", page.slot, batch.id)
+    (drawn_now,) = page.on_go(request(), **given_to(page))
+    assert batch.state == "queued" and "goes on" in drawn_now[1] and page.follower.job("me").pipeline.id == BLEND
+    list(page.on_tweak(request(), **given_to(page, strength=0.5)))
+    assert batch.state == "queued"
+    for state, ends in (("queued", True), ("running", False)):
+        long = SimpleNamespace(state=state, pipeline=studio.pipelines[MODEL])
+        assert page.makes_way(long) == ends, "what has begun to take minutes goes on"
+
+
+def test_an_older_click_never_ends_a_newer_job(studio: Studio, page: StylePage) -> None:
+    """Two clicks at once: the older one's job is queued last."""
+    asked: list[Any] = []
+
+    def submit() -> Any:
+        list(page.on_go(request(), **given_to(page, mix=single("n:Red glow"))))
+        asked.append(page.follower.job("me"))
+        return studio.submit(BLEND, page.form.values("me", given_to(page)), owner="me")
+
+    list(page.run(request(), given_to(page), submit))
+    assert asked[0].state == "queued"
+
+
+def test_a_painted_mask_is_not_left_out_of_a_batch_without_a_word(studio: Studio, page: StylePage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page.form, "mask", lambda owner, given: ONE)
+    (refused,) = page.on_batch(request(), [str(samples("photos")[0].path)], **given_to(page))
+    assert "for one picture" in refused[1] and "data-field='mask'" in refused[1] and page.follower.job("me") is None
+
+
+def test_what_was_left_of_a_batch_is_told_while_it_is_followed(studio: Studio, page: StylePage, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    (followed,) = page.on_batch(request(), [str(samples("photos")[0].path), str(tmp_path / "notes.txt")], **given_to(page))
+    assert "notes.txt" in followed[1] and page.follower.job("me").pipeline.id == BATCH
+    (followed,) = page.on_batch(request(), [str(samples("photos")[0].path)], **given_to(page, picture=str(tmp_path / "notes.txt"), source=""))
+    assert followed[0] == "shown", "whatever stands in the box for one picture"
+
+
+def test_the_form_stands_as_it_was_left_and_a_restored_job_is_not_overwritten(studio: Studio, page: StylePage) -> None:
+    keep_samples(studio.jobs.desk.inputs, [photo.key for photo in samples("photos")])
+    page.cards = SimpleNamespace(drawn=lambda *args: "cards")  # type: ignore[assignment]
+
+    def opened() -> dict[int, Any]:
+        return dict(zip(map(id, (None, *page.form.filled)), page.on_open(False, request()), strict=False))
+
+    first = opened()
+    assert first[id(page.form.source)] == samples("photos")[0].key and first[id(page.form.method)] == "Quick"
+    told = page.on_measure(request(), **given_to(page, method="Fine", mix=single(samples("paintings")[0].key), strength=0.4) | {"Fine:steps": 77, "source": samples("photos")[1].key})
+    assert told.startswith(("Fits: ", "Too large: ", "The VGG16"))
+    left = opened()
+    assert (left[id(page.form.source)], left[id(page.form.method)], left[id(page.form.controls["strength"])], left[id(page.form.controls["Fine:steps"])]) == (samples("photos")[1].key, "Fine", 0.4, 77)
+    studio.store.remember("me", f"restore:{MODEL}", {"image": samples("photos")[2].key, "prompt": "a sea", "preset": "Watercolour", "change": 0.9})
+    restored = page._restorer(MODEL)(request())
+    assert restored[0] is True and page.on_open(True, request()) == [gr.skip()] * len(page.on_open(False, request())), "what was opened is left alone"
+    again = opened()
+    assert (again[id(page.form.source)], again[id(page.form.mix)], again[id(page.form.method)]) == (samples("photos")[2].key, [], "With the image model")
+    assert (again[id(page.form.controls["With the image model:prompt"])], again[id(page.form.controls["With the image model:change"])]) == ("a sea", 0.9)
+
+
+def test_the_lab_stands_as_it_was_left(studio: Studio) -> None:
+    view = LabView(studio, "image.annotate")
+    view.controls = {name: SimpleNamespace() for name in ("method", "detail", "on_white")}
+    values = {"picture": "shown.png", "source": samples("photos")[1].key, "method": "Canny", "detail": 0.7, "on_white": True}
+    told, *_ = view.on_measure(request(), **values)
+    assert told.startswith("Fits: ")
+    opened, picture, source, _, method, detail, on_white = view.on_open(False, request())
+    assert (opened, source, method, detail, on_white) == (True, samples("photos")[1].key, "Canny", 0.7, True) and picture.size
+    view.picture, view.source, view.samples, view.opened = (SimpleNamespace() for _ in range(4))
+    assert view.on_open(True, request()) == [gr.skip()] * 7
+
+
+def test_a_verdict_says_whether_it_fits_and_what_the_page_has_to_add(studio: Studio) -> None:
+    keep_samples(studio.jobs.desk.inputs, [samples("photos")[0].key])
+    values = {"image": samples("photos")[0].key, "styles": "Dusk"}
+    assert re.fullmatch(r"Fits: \d+ MB of [\d.]+ [GM]B · words", verdict(studio, BLEND, values, "en", ["words"]))
+    studio.jobs.worker_status = lambda: {"budget_bytes": 1000}  # type: ignore[method-assign,assignment,return-value]
+    assert verdict(studio, BLEND, values, "en").startswith("Too large: ")
+    assert "no picture" in verdict(studio, BLEND, {"styles": "Dusk"}, "en")
+    assert verdict(studio, "image.upscale", {"image": values["image"]}, "ja").startswith("大きすぎます")
+
+
+def test_finish_stands_there_for_what_can_end_early(studio: Studio, page: StylePage) -> None:
+    keep_samples(studio.jobs.desk.inputs, [samples("photos")[0].key])
+    shown = {}
+    for pipeline, values in ((BATCH, {"images": [samples("photos")[0].key], "settings": {"styles": "Dusk"}}), (BLEND, {"image": samples("photos")[0].key, "styles": "Dusk"})):
+        job = studio.submit(pipeline, values, owner="me")
+        shown[pipeline] = [page.at_work(Run(job.id, running=running))["visible"] for running in (True, False)]
+    assert shown == {BATCH: [True, False], BLEND: [False, False]} and FINE in page.finishing and "image.dream" in LabView(studio, "image.dream").finishing
+
+
+def test_a_page_with_one_method_compares_its_settings_and_does_many(studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(JobPage, "follow", lambda self, job, request: (self.follower.begin(job, request), iter([["shown", ""]]))[1])
+    monkeypatch.setattr(LabView, "more", [])
+    view = LabView(studio, "image.annotate")
+    view.controls = {name: SimpleNamespace() for name in ("method", "detail", "on_white")}
+    given: dict[str, Any] = {"picture": "shown.png", "source": samples("photos")[1].key, "method": "Canny", "detail": 0.5, "on_white": False}
+    several, compare = view.folds
+    compare.axes = {"x_axis": None, "x_values": None}
+    list(compare.on_sheet(request(), **given, x_axis="Detail", x_values="0.2, 0.8"))
+    asked = view.follower.asked(view.follower.job("me").id)
+    assert view.follower.job("me").pipeline.id == SHEET and (asked["method"], asked["x_values"], asked["settings"]["method"]) == ("image.annotate", "0.2, 0.8", "Canny")
+    list(several.on_all(request(), [str(photo.path) for photo in samples("photos")], **given))
+    asked = view.follower.asked(view.follower.job("me").id)
+    assert view.follower.job("me").pipeline.id == BATCH and len(asked["images"]) == len(samples("photos")) and "image" not in asked["settings"]
+    (refused,) = compare.on_sheet(request(), **given, x_axis="Nothing of it", x_values="1")
+    assert "no axis" in refused[1]

@@ -6,16 +6,19 @@ import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipelines.image.upscalers import SHIPPED, WEIGHTS, automatic, enlarging, find, settled, shipped
-from studio.api import BadInput, ModelBroken, ModelEntry, ModelMissing, Progress
+from studio.api import BadInput, ModelBroken, ModelEntry, ModelMissing, ModelTooLarge, Progress, parameters_text
 from studio.catalog import Catalog
 from studio.convert import convert
+from studio.i18n import Words
 from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
@@ -191,6 +194,25 @@ def test_such_a_network_is_given_the_whole_picture_where_memory_is_enough(models
     assert enlarging(entry, 24_000_000, 2, "cpu", 2**33).working < 2**33
 
 
+def test_networks_that_pool_over_all_they_are_given_get_the_whole_picture(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """spandrel says of some that tiles do not suit them, and what pools over everything says it itself; of the forms that are measured here it is known better."""
+    from pipelines.image.nets import upscale
+
+    assert network(save(tmp_path / "models" / "upscale_models", "RCAN_x2")).whole
+    assert not any(network(models / "upscale_models" / f"{name}.safetensors").whole for name in ("SwinIR_x2", "HAT_x2", "SPAN_x2")) and not network().whole
+    tiles, whole = [], upscale.enlarge
+    monkeypatch.setattr(upscale, "enlarge", lambda *args, tile: (tiles.append(tile), whole(*args, tile=tile))[1])
+    queue = image_queue(tmp_path / "data", tmp_path / "models")
+    queue.start()
+    try:
+        job = enlarge(queue, detailed(40, 30), upscaler="RCAN_x2")
+        assert (job.state, tiles) == ("done", [1024]), job.error
+    finally:
+        finish(queue)
+    entry = find("RCAN_x2", queue.catalog)
+    assert [enlarging(entry, 24e6, 2, "cpu", room, undivided=True).tile <= 256 for room in (2**34, 2**30)] == [False, True], "where memory allows"
+
+
 def test_tiles_that_differ_go_softly_from_one_into_the_next() -> None:
     """A network that gives every tile a grey of its own: from one to the other no step is larger than the way divided by the columns that are mixed."""
     import torch
@@ -298,6 +320,48 @@ def test_a_drawn_picture_is_enlarged_as_the_page_would(drawing: JobQueue) -> Non
     assert weights[1] - weights[0] == 4 * find("SwinIR_x2", drawing.catalog).details["numbers"]
 
 
+def test_an_enlarged_picture_keeps_what_it_was_drawn_with(drawing: JobQueue) -> None:
+    job = drawing.submit("image.generate", BASE | {"upscale": 1.0}, owner="local").wait()
+    path = Path(drawing.store.output(job.outputs[0]).path)
+    text = parameters_text(path)
+    large = drawing.submit("image.upscale", {"image": drawing.desk.inputs.keep(path.read_bytes()), "scale": 2.0, "upscaler": "Lanczos"}, owner="local").wait()
+    told = parameters_text(Path(drawing.store.output(large.outputs[0]).path))
+    assert told == text + ", Postprocess upscale by: 2, Postprocess upscaler: Lanczos"
+    pipeline: Any = drawing.pipelines["image.generate"]
+    values = pipeline.read_parameters(told, drawing.catalog)
+    assert (values["prompt"], values["seed"], values["upscale"], values["upscaler"]) == ("a red cat", 5, 2.0, "Lanczos")
+    assert not parameters_text(Path(drawing.store.output(enlarge(drawing, detailed(8, 8)).outputs[0]).path)), "nothing where there was nothing"
+
+
+def test_a_drawn_picture_is_kept_where_enlarging_it_fails_or_is_stopped(drawing: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.image import enlarge as module
+    from pipelines.image import generate
+
+    plain = result(drawing, drawing.submit("image.generate", BASE | {"upscale": 1.0}, owner="local").wait())
+    begun, asked = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> Any:
+        begun.set()
+        asked.wait(60)
+        args[4]()
+        raise AssertionError("Stop was pressed")
+
+    monkeypatch.setattr(module, "resized", slow)
+    job = drawing.submit("image.generate", BASE | {"upscale": 2.0, "upscaler": "Lanczos", "count": 2}, owner="local")
+    assert begun.wait(60) and drawing.cancel(job.id, by="local")
+    asked.set()
+    job.wait()
+    with Image.open(drawing.store.output(job.outputs[0]).path) as kept:
+        assert (job.state, len(job.outputs)) == ("cancelled", 1) and kept.tobytes() == plain.tobytes()
+
+    def fails(*args: Any, **more: Any) -> Any:
+        raise ModelTooLarge("Too large.")
+
+    monkeypatch.setattr(module, "enlarged", fails)
+    job = drawing.submit("image.generate", BASE | {"upscale": 2.0, "upscaler": "Lanczos"}, owner="local").wait()
+    assert result(drawing, job).tobytes() == plain.tobytes() and job.summary["notes"][-1] == "Too large." and generate.enlarged is not fails
+
+
 def test_upscalers_are_an_axis(drawing: JobQueue) -> None:
     values = BASE | {"upscale": 2.0, "x_axis": "Upscaler", "x_values": "Nearest, SwinIR_x2, Real-ESRGAN"}
     job = drawing.submit("image.grid", values, owner="local").wait()
@@ -387,6 +451,26 @@ def test_the_page_takes_several_files_of_many_kinds_and_names_what_is_none(queue
     offered = {value: label for label, value in upscaler_choices(studio, "ja")}
     assert list(offered)[:4] == ["Automatic", "Real-ESRGAN", "Lanczos", "Nearest"] and offered["upscale_models/SwinIR_x2"] == "SwinIR_x2 – 2 倍" and offered["Nearest"].startswith("最近傍")
     assert "upscale_models/4x_pickled" not in offered
+
+
+def test_the_page_enlarges_one_s_own_picture_with_its_key_and_refuses_what_moves(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tabs import image_upscale
+    from tabs.image_upscalers import pictures_given
+
+    assert pictures_given(queue.desk.inputs, "shown.png", None, "its key") == {"image": "its key", "more": []}
+    page = object.__new__(image_upscale.UpscalePage)
+    page.studio = SimpleNamespace(inputs=lambda owner: queue.desk.inputs, words=Words())  # type: ignore[assignment]
+    request: Any = SimpleNamespace(headers={"x-seisei-owner": "local", "accept-language": "en"}, cookies={}, query_params={})
+    still = enlarge(queue, detailed(8, 6)).outputs[0]
+    monkeypatch.setattr(image_upscale, "own_output", lambda studio, chosen, request: queue.store.output(chosen))
+    monkeypatch.setattr(image_upscale, "kept_output", lambda studio, output, request: queue.desk.inputs.keep(Path(output.path).read_bytes()))
+    shown, key, others = page.on_take(still, request)
+    assert shown.size == (16, 12) and queue.desk.inputs.path(key).read_bytes() == Path(queue.store.output(still).path).read_bytes() and others is None
+    film = io.BytesIO()
+    detailed(16, 16).save(film, "GIF", save_all=True, append_images=[detailed(16, 16, 2)])
+    job = queue.submit("image.style_blend", {"image": queue.desk.inputs.keep(film.getvalue())}, owner="local").wait()
+    with pytest.raises(gr.Error, match="moves"):
+        page.on_take(job.outputs[0], request)
 
 
 def test_the_colour_profile_stays(queue: JobQueue) -> None:

@@ -94,7 +94,9 @@ class Extras:
 
     def _how(self, asked: Asked, who: str) -> Enlarging:
         here = look(self.studio, who)
-        share = min(1.0, max(0.0, number(asked, "extras_upscaler_2_visibility")))
+        share = number(asked, "extras_upscaler_2_visibility")
+        if not 0 <= share <= 1:
+            raise BadInput("extras_upscaler_2_visibility is from 0 to 1.", field="extras_upscaler_2_visibility")
         named = [text(asked, "upscaler_1"), *([text(asked, "upscaler_2")] if share else [])]
         mode, factor = whole(asked, "resize_mode"), number(asked, "upscaling_resize")
         size = (whole(asked, "upscaling_resize_w"), whole(asked, "upscaling_resize_h")) if mode == 1 else None
@@ -113,7 +115,7 @@ class Extras:
         for place, job in zip(owned, task.jobs if task else [], strict=False):
             for output in self.studio.store.outputs_of(job.id):
                 if data := read(output.path):
-                    parts.setdefault(place, []).append(Image.open(io.BytesIO(data)).convert("RGB"))
+                    parts.setdefault(place, []).append(as_sent(Image.open(io.BytesIO(data))))
         if task:
             self.tasks.forget(task)
         made = []

@@ -70,7 +70,9 @@ def png(picture: Image.Image) -> bytes:
 
 
 def as_sent(picture: Image.Image) -> Image.Image:
-    """In a mode that PNG has."""
+    """In a mode that PNG has; of 16 bits the upper 8."""
+    if picture.mode.startswith("I"):
+        picture = picture.point(lambda value: value / 256).convert("L")
     return picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB")
 
 

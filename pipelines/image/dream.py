@@ -9,12 +9,16 @@ import time
 from typing import Any, ClassVar, Literal
 
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from pipelines.image.params import PICTURE
+from pipelines.image.enlarge import enlarged_last
+from pipelines.image.memory import check_fits
+from pipelines.image.params import PICTURE, never_smaller
 from pipelines.image.settle import check_picture
-from pipelines.image.style.content import Facts, Moving, facts_of, moved, opened, png, resized, result_size
+from pipelines.image.style.content import MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size
 from pipelines.image.style.optimise import picture_of, tensor_of, thumbnail
+from pipelines.image.style.params import upscale_field, upscaler_field
+from pipelines.image.upscalers import settled, upscaler_bytes
 from pipelines.image.vision import trunk_bytes, trunk_entry, trunk_spec
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Result, RunContext, StudioError, ui
 
@@ -29,6 +33,7 @@ STRENGTH = 0.008  # what 1 means in the form
 LEAST = 64  # the shorter side of the smallest octave
 FRAME_MILLISECONDS = 80
 PARTS = 1000  # that progress is told in
+AT_ONCE = 8_000_000  # pixels: of a longer journey that is stopped the last frame is kept first, for writing the film may take longer than is waited
 
 
 class DreamParams(Params):
@@ -48,7 +53,11 @@ class DreamParams(Params):
     size: int = Field(0, ge=0, le=16384, title="Longer side", description=f"Of the result in pixels; 0 is the picture's own, up to {USUAL_SIDE}.", json_schema_extra=ui(group="Size", widget="number"))
     frames: int = Field(1, ge=1, le=300, title="Frames", description="Of a journey into the dream, a moving picture; 1 is a still one.", json_schema_extra=ui(group="Journey"))
     zoom: float = Field(1.04, ge=1.0, le=1.5, title="Zoom", description="How much nearer each frame is; only with more than one.", json_schema_extra=ui(group="Journey", step=0.01))
+    upscale: float = upscale_field()
+    upscaler: str = upscaler_field()
     seed: int = Field(-1, ge=-1, le=2**31 - 1, title="Seed", description="Of the jitter; the same seed gives the same picture, -1 is random.", json_schema_extra=ui(widget="number", advanced=True))
+
+    _enlarges = field_validator("upscale")(never_smaller)
 
 
 class Dream:
@@ -63,13 +72,14 @@ class Dream:
         return self.place(params, catalog, "cpu", 2**62)
 
     def place(self, params: DreamParams, catalog: Catalog, device: str, room: int) -> Need:
-        missing = "" if params.image else "There is no picture to dream about."
+        missing, weights = "" if params.image else "There is no picture to dream about.", trunk_bytes(device)
         try:
             trunk_entry(catalog)
+            weights += upscaler_bytes(params.upscaler, (params.upscale,), catalog, device)
         except StudioError as error:
             missing = missing or error.message
         side = params.size or USUAL_SIDE
-        return Need(trunk_bytes(device), working_bytes(round(side * side * 0.75), device), missing=missing)
+        return Need(weights, working_bytes(round(side * side * 0.75), device), missing=missing)
 
     def pace_key(self, params: DreamParams, catalog: Catalog) -> str:
         return f"{self.id} {params.layer[:5]}"
@@ -93,22 +103,24 @@ class Dream:
         for one, other, told in (("octaves", "octave_scale", "There is only one octave."), ("frames", "zoom", "There is only one frame.")):
             if getattr(params, one) == 1 and getattr(params, other) != DreamParams.model_fields[other].default:
                 raise BadInput(told, hint=f"Leave this at {DreamParams.model_fields[other].default:g}, or ask for more.", field=other)
-        return params
+        return params.model_copy(update={"upscaler": settled(params.upscaler, params.upscale, desk.catalog)}) if params.upscale > 1 else params
 
     def run(self, params: DreamParams, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts, _, frames = opened(path)
+        facts, about, frames = opened(path)
         check(params, facts)
         frame, size = next(frames), dreamt_size(params, facts)
-        alpha = resized(frame.alpha, size) if frame.alpha and params.frames == 1 else None
-        with ctx.models.use(trunk_spec(ctx), working=working_bytes(size[0] * size[1], ctx.device)) as trunk:
+        alpha, working, notes = resized(frame.alpha, size) if frame.alpha else None, working_bytes(size[0] * size[1], ctx.device), list[str]()
+        check_fits(trunk_bytes(ctx.device) + working, ctx.models.room, "size")
+        with ctx.models.use(trunk_spec(ctx), working=working) as trunk:
             sleeper = Sleeper(trunk, params, ctx, size)
             pictures = sleeper.dream(resized(frame.picture, size))
-        made = artifact_of(pictures, alpha, params)
-        if ctx.stopping == "cancel":
-            ctx.output(made)
-            ctx.check()
-        return Result([made], {"frames": len(pictures), "pace": sleeper.pace})
+        if params.upscale > 1:
+            pictures = [enlarged_last(pictures[0], params.upscaler, params.upscale, ctx, lambda share: ctx.progress(PARTS - 1, PARTS, "Enlarging"), notes)]
+        pictures = seen_through(pictures, alpha, params.zoom) if alpha else pictures
+        if ctx.stopping == "cancel" and len(pictures) * size[0] * size[1] > AT_ONCE:
+            ctx.output(artifact_of(pictures[-1:], about.profile))
+        return Result([artifact_of(pictures, about.profile)], {"frames": len(pictures), "pace": sleeper.pace, "notes": notes})
 
 
 class Sleeper:
@@ -152,7 +164,7 @@ class Sleeper:
         return dream(self.trunk, x, aim, manner, self._going)
 
     def _going(self, x: Any, share: float) -> bool:
-        """Before each tile and after each step. False ends the dream with `x`."""
+        """Before each layer and after each step. False ends the dream with `x`."""
         pixels = float(x.shape[2] * x.shape[3])
         if share >= 1:
             self._done += pixels
@@ -178,9 +190,13 @@ def check(params: DreamParams, facts: Facts) -> None:
     """Raises BadInput."""
     if facts.frames > 1:
         raise BadInput("This picture moves.", hint="Give a still picture.", field="image")
+    if params.upscale > 1 and params.frames > 1:
+        raise BadInput("Moving pictures are not enlarged.", hint="Set it to 1, or give a longer side.", field="upscale")
     width, height = dreamt_size(params, facts)
     if width * height > MOST_DREAMT:
         raise BadInput(f"The result would have {width * height / 1e6:.0f} megapixels; {MOST_DREAMT / 1e6:.0f} can be dreamt.", hint="Choose a smaller size.", field="size")
+    if (pixels := width * height * max(1.0, params.upscale) ** 2) > MOST_STYLED:
+        raise BadInput(f"The result would have {pixels / 1e6:.0f} megapixels; {MOST_STYLED / 1e6:.0f} can be painted.", hint="Choose a smaller size.", field="upscale")
     if width * height * params.frames > MOST_FRAMES:
         raise BadInput(f"The frames would have {width * height * params.frames / 1e6:.0f} megapixels in all; {MOST_FRAMES / 1e6:.0f} can be dreamt.", hint="Choose fewer frames, or a smaller size.", field="frames")
 
@@ -207,22 +223,36 @@ def working_bytes(pixels: int, device: str) -> int:
     return min(pixels, AROUND) * (BYTES_A_PIXEL if device != "cuda" else BYTES_A_PIXEL // 2) + pixels * BYTES_KEPT
 
 
+def middle(width: int, height: int, zoom: float) -> tuple[int, int, int, int]:
+    """The box that a zoom shows: left, top, right, bottom."""
+    wide, high = max(2, round(width / zoom)), max(2, round(height / zoom))
+    left, top = (width - wide) // 2, (height - high) // 2
+    return left, top, left + wide, top + high
+
+
 def nearer(x: Any, zoom: float) -> Any:
     """The middle of [1, 3, h, w], as large as the whole was."""
     from torch.nn.functional import interpolate
 
     height, width = x.shape[2:]
-    high, wide = max(2, round(height / zoom)), max(2, round(width / zoom))
-    top, left = (height - high) // 2, (width - wide) // 2
-    return interpolate(x[:, :, top : top + high, left : left + wide], size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
+    left, top, right, bottom = middle(width, height, zoom)
+    return interpolate(x[:, :, top:bottom, left:right], size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
 
 
-def artifact_of(pictures: list[Image.Image], alpha: Image.Image | None, params: DreamParams) -> Artifact:
+def seen_through(pictures: list[Image.Image], alpha: Image.Image, zoom: float) -> list[Image.Image]:
+    """Frames with what can be seen through, which comes nearer as they do."""
+    made = []
+    for picture in pictures:
+        made.append(picture.copy())
+        made[-1].putalpha(resized(alpha, picture.size))
+        alpha = alpha.resize(alpha.size, Image.Resampling.BICUBIC, box=middle(*alpha.size, zoom))
+    return made
+
+
+def artifact_of(pictures: list[Image.Image], profile: bytes | None) -> Artifact:
     """A PNG, or a moving WebP."""
     last = pictures[-1]
     facts: dict[str, Any] = {"width": last.width, "height": last.height}
     if len(pictures) > 1:
-        return Artifact("image", moved(pictures, Moving(len(pictures), [FRAME_MILLISECONDS] * len(pictures), 0), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
-    if alpha is not None:
-        last.putalpha(alpha)
-    return Artifact("image", png(last, lambda: None), ".png", "Dream", facts)
+        return Artifact("image", moved(pictures, Moving(len(pictures), [FRAME_MILLISECONDS] * len(pictures), 0, profile), ".webp"), ".webp", "Dream", facts | {"frames": len(pictures)})
+    return Artifact("image", png(last, lambda: None, profile), ".png", "Dream", facts)

@@ -12,18 +12,19 @@ from PIL import Image
 
 from pipelines.image.memory import ran_out
 from pipelines.image.upscalers import PLAIN, Enlarging, does_nothing, enlarging, find
-from studio.api import ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, RunContext, StudioError, give_back
+from studio.api import ModelBroken, ModelEntry, ModelSpec, ModelTooLarge, RunContext, Stopped, StudioError, give_back
 
 FILTERS = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
 BAND = 2_000_000  # pixels that are resized between two looks at Stop
 SUPPORT = 4  # pixels that resizing looks at around each
 TELL_SECONDS = 0.2
+NOT_ENLARGED = "The picture was kept as large as it was made: it was not enlarged."
 IN_SMALLER_TILES = "There was not enough memory for the quickest way: it was enlarged in smaller tiles."
 Told = Callable[[float], None]
 
 
-def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Told | None = None, notes: list[str] | None = None) -> Image.Image:
-    """RGB or RGBA to the same, `scale` times as wide and high. `upscaler` is a name as `upscalers.settled` gives it.
+def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Told | None = None, notes: list[str] | None = None, at: str = "upscale") -> Image.Image:
+    """RGB or RGBA to the same, `scale` times as wide and high. `upscaler` is a name as `upscalers.settled` gives it; `at` is the field of the scale.
 
     Stop acts between layers. `told` hears the share that is done, else the job is told of a loading; `notes` gets a sentence where memory ran out once.
     Raises Stopped, ModelMissing, ModelBroken, ModelTooLarge.
@@ -38,21 +39,59 @@ def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext,
     pixels = picture.width * picture.height
     for smaller in (False, True):
         plan = enlarging(entry, pixels, scale, ctx.device, ctx.models.room, smaller=smaller)
-        made = _tried(picture, entry, scale, plan, tell, ctx)
+        made = _tried(picture, entry, scale, plan, tell, ctx, smaller)
         if made is not None:
             if smaller and notes is not None:
                 notes.append(IN_SMALLER_TILES)
             return made
         give_back()
-    raise ModelTooLarge("There was not enough memory to enlarge this picture, also in small tiles.", hint="Choose a smaller size or another upscaler.", field="scale")
+    raise ModelTooLarge("There was not enough memory to enlarge this picture, also in small tiles.", hint="Choose a smaller size or another upscaler.", field=at)
 
 
-def _tried(picture: Image.Image, entry: ModelEntry, scale: float, plan: Enlarging, tell: Told, ctx: RunContext) -> Image.Image | None:
+class Enough(Exception):
+    """Stop was pressed in the last stage of a picture that is kept without it."""
+
+
+class Finishing:
+    """A context for the last stages of a picture that is kept even though Stop was pressed: they take a moment, and must not be broken off."""
+
+    def __init__(self, ctx: RunContext) -> None:
+        self._ctx = ctx
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda *_, **__: None) if name in ("check", "progress", "loading") else getattr(self._ctx, name)
+
+
+class Leaving(Finishing):
+    """The same for a stage that a finished picture can do without: Stop ends it, and Skip where the context heeds it."""
+
+    def check(self) -> None:
+        if self._ctx.stopping == "cancel":
+            raise Enough
+        self._ctx.check()
+
+
+def enlarged_last(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Told | None, notes: list[str]) -> Image.Image:
+    """As `enlarged`, for a picture that took long: where that fails, or once Stop was pressed, it comes back as it is, and `notes` say why."""
+    leaving: Any = Leaving(ctx)
+    try:
+        leaving.check()
+        return enlarged(picture, upscaler, scale, leaving, told or (lambda share: ctx.loading("Enlarging", share)), notes)
+    except (Enough, Stopped):
+        notes.append(NOT_ENLARGED)
+    except StudioError as error:
+        notes += [NOT_ENLARGED, error.message]
+    return picture
+
+
+def _tried(picture: Image.Image, entry: ModelEntry, scale: float, plan: Enlarging, tell: Told, ctx: RunContext, smaller: bool) -> Image.Image | None:
     """None where memory ran out; the error and the frames that it held are gone then."""
     from pipelines.image.nets.upscale import enlarge
 
     try:
         with ctx.models.use(upscaler_spec(entry, plan, ctx), working=plan.working) as network:
+            if network.whole and not smaller:
+                plan = enlarging(entry, picture.width * picture.height, scale, ctx.device, ctx.models.room + plan.weights, undivided=True)
             return enlarge(network, picture, scale, tell, ctx.check, tile=plan.tile)
     except Exception as error:
         if isinstance(error, StudioError) or not ran_out(error):

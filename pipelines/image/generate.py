@@ -18,7 +18,7 @@ from pipelines.image.apart import FAMILIES, SPREAD
 from pipelines.image.control import control_bytes
 from pipelines.image.credits import write_credits
 from pipelines.image.embeddings import Vocabulary
-from pipelines.image.enlarge import enlarged
+from pipelines.image.enlarge import Finishing, enlarged, enlarged_last
 from pipelines.image.families import Family, family_of
 from pipelines.image.footprint import footprint
 from pipelines.image.infotext import write
@@ -202,12 +202,13 @@ class Generate:
                 with contextlib.suppress(Skipped):
                     dress(model, told, ctx.catalog)
                     pictures = self._pictures(model, told, seeds, going, track, one)
-                    ctx.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
+                    saving: Any = Finishing(ctx) if ctx.stopping == "cancel" else one  # Stop came while it was enlarged: it is kept as it was drawn
+                    saving.progress(plan.each * (going.made + len(seeds)), plan.total, "Saving", track.share(1.0))
                     words = written("".join(going.said))
                     for number, picture in enumerate(pictures[going.there :], going.there):
                         own = params.of_picture(going.made + number // each)
                         own = own.model_copy(update={"prompt": words}) if words else own
-                        keep(self._artifact(params, own, seeds[number // each], picture, entry, one, number % each + 1 if params.layers else 0))
+                        keep(self._artifact(params, own, seeds[number // each], picture, entry, saving, number % each + 1 if params.layers else 0))
                 ctx.skipped()  # also where it came too late for this picture: it was not meant for the next
                 going.made, going.there = going.made + len(seeds), 0
                 if ctx.stopping == "finish":
@@ -236,7 +237,7 @@ class Generate:
             pictures = [set_back(ground, picture) for picture in pictures]
         if params.hires_scale > 1 and ctx.stopping != "finish":
             pictures = self._again(model, params, list(zip(seeds, pictures, strict=True)), begun, going, ctx)
-        return [self._enlarged(picture, params, params.upscale, begun, begun.first + plan.each, ctx) for picture in pictures]
+        return [self._enlarged(picture, params, params.upscale, begun, begun.first + plan.each, ctx, enlarged_last) for picture in pictures]
 
     def _again(self, model: ImageModel, params: ImageParams, drawn: list[tuple[int, Image.Image]], begun: Any, going: Going, ctx: RunContext) -> list[Image.Image]:
         """The second pass: each finished picture, larger, drawn again from part of the way, by its own model where one is named."""
@@ -261,13 +262,14 @@ class Generate:
         loops, strength = passes(steps, params.hires_strength, second=True) if params.conventions == "AUTOMATIC1111" else (steps, params.hires_strength)
         return [kept(begun.ground, large, one, resize) for one in draw(model, params, Drawing((seed,), width, height, loops, strength, large, **more), ctx)]
 
-    def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext) -> Image.Image:
-        """By the upscaler, as part of the job's progress; `step` are done."""
+    def _enlarged(self, picture: Image.Image, params: ImageParams, scale: float, begun: Any, step: int, ctx: RunContext, how: Callable[..., Image.Image] = enlarged) -> Image.Image:
+        """By the upscaler, as part of the job's progress; `step` are done. A finished picture is not lost by it: `how` is `enlarged_last` then."""
         if scale <= 1:
             return picture
         begun.track.begin("enlarge")
-        made = enlarged(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)), begun.notes)
-        begun.track.learn()
+        made = how(picture, params.upscaler, scale, ctx, lambda share: ctx.progress(step, begun.total, "Enlarging", begun.track.share(share)), begun.notes)
+        if made is not picture:
+            begun.track.learn()
         return made
 
     def _ground(self, params: ImageParams, seed: int, ctx: RunContext) -> Ground | None:

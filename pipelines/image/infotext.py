@@ -92,6 +92,11 @@ def write(
     return _joined(params.prompt, params.negative_prompt, pairs)
 
 
+def enlarged_later(text: str, scale: float, upscaler: str) -> str:
+    """A picture's text once it was enlarged by itself, as AUTOMATIC1111's last stage is written; nothing where it has none."""
+    return f"{text}, Postprocess upscale by: {scale:g}, Postprocess upscaler: {_quoted(upscaler)}" if text else ""
+
+
 def _joined(prompt: str, negative: str, pairs: dict[str, Any]) -> str:
     """The text; where it would be read back differently, with the prompt's length."""
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pipelines.image.families import Family
 from pipelines.image.footprint import Parts
+from studio.api import ModelTooLarge
 
 Held = Literal["all", "parts", "blocks", "layers"]
 UNET_NUMBERS, DECODER_NUMBERS = 500, 1150  # a pixel, guidance pair; measured at 512² in fp32: 506 MB and 990 to 1,210 MB
@@ -107,6 +108,12 @@ def below(rungs: list[Placement], placement: Placement) -> Placement | None:
     """The next rung, after memory ran out on this one."""
     at = next(place for place, rung in enumerate(rungs) if (rung.held, rung.tiled, rung.sliced) == (placement.held, placement.tiled, placement.sliced))
     return rungs[at + 1] if at + 1 < len(rungs) else None
+
+
+def check_fits(need: int, room: int, field: str) -> None:
+    """Raises ModelTooLarge at the field of the size, before the worker refuses it in words that are meant for a model."""
+    if need > room:
+        raise ModelTooLarge(f"This takes {need / 2**30:.1f} GB; {max(0, room) / 2**30:.1f} GB are free.", hint="Choose a smaller size, or raise the memory limit in Settings.", field=field)
 
 
 def ran_out(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from pipelines.image.pictures import open_picture
 from pipelines.image.settle import check_picture
 from pipelines.image.style.any import AnyParams, AnyStyle
 from pipelines.image.style.blend import Blend, BlendParams
+from pipelines.image.style.content import LEAST_SIDE, resized
 from pipelines.image.style.flow import Model
 from studio.api import BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, ui
 
@@ -61,6 +62,7 @@ class StyleStrip:
     def run(self, params: StripParams, ctx: RunContext) -> Result:
         picture = open_picture(ctx.input(params.image))
         picture.thumbnail((PAINTED, PAINTED), Image.Resampling.LANCZOS)
+        picture = resized(picture, (max(LEAST_SIDE, picture.width), max(LEAST_SIDE, picture.height)))  # a slim one is stretched to what the network can see
         for number, (text, small) in enumerate(painted(np.asarray(picture), params.styles, ctx), 1):
             ctx.stats(style=text, picture=base64.b64encode(webp(small)).decode())
             ctx.progress(number, len(params.styles), "Thumbnails")

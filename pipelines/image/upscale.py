@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PIL import Image
 from pydantic import Field, PrivateAttr
 
 from pipelines.image.enlarge import enlarged
+from pipelines.image.infotext import enlarged_later
 from pipelines.image.params import PICTURE, UPSCALER_TOLD
 from pipelines.image.pictures import open_whole, png
 from pipelines.image.settle import check_file, check_picture
 from pipelines.image.upscalers import AUTOMATIC, CHOICES, PICTURE_BYTES, PLAIN, does_nothing, enlarging, find, settled
-from studio.api import Artifact, BadInput, Catalog, Desk, Fix, Lane, Need, Params, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Fix, Lane, Need, Params, Result, RunContext, StudioError, parameters_text, ui
 
 MOST_PIXELS = 178_000_000  # of a finished picture: larger ones are refused by what shows them
 USUAL_PIXELS = 1_000_000  # of a picture that was not looked at
@@ -129,12 +130,15 @@ class Upscale:
     def _one(self, params: UpscaleParams, told: Callable[..., None], spent: Spent, notes: list[str], ctx: RunContext) -> Artifact:
         picture = open_whole(ctx.input(params.image))
         told(0.0)
-        large = enlarged(picture, params.upscaler, params.scale, ctx, spent.heard(told), notes)
+        large = enlarged(picture, params.upscaler, params.scale, ctx, spent.heard(told), notes, at="scale")
         spent.drawn(picture.width * picture.height)
         told(1.0, "Saving")
         data = png(large, ctx.check, picture.info.get("icc_profile"))
         spent.saved(large.width * large.height)
-        return Artifact("image", data, ".png", "Enlarged", {"width": large.width, "height": large.height}, {"pipeline": self.id, "params": params.model_dump()})
+        facts: dict[str, Any] = {"width": large.width, "height": large.height}
+        if text := enlarged_later(parameters_text(ctx.input(params.image)), params.scale, params.upscaler):
+            facts["parameters"] = text
+        return Artifact("image", data, ".png", "Enlarged", facts, {"pipeline": self.id, "params": params.model_dump()})
 
 
 class Spent:

@@ -98,14 +98,14 @@ def does_nothing(name: str, scale: float, catalog: Catalog) -> bool:
     return scale <= 1 and (name in PLAIN or int(find(name, catalog).details.get("scale", 0)) != 1)
 
 
-def enlarging(entry: ModelEntry, pixels: float, scale: float, device: str, room: int, *, smaller: bool = False) -> Enlarging:
-    """For a picture of so many pixels: the largest tile that fits into `room` bytes; `smaller` after that one did not."""
+def enlarging(entry: ModelEntry, pixels: float, scale: float, device: str, room: int, *, smaller: bool = False, undivided: bool = False) -> Enlarging:
+    """For a picture of so many pixels: the largest tile that fits into `room` bytes; `smaller` after that one did not. Networks that were loaded say that they are better `undivided`."""
     size = 2 if device == "cuda" else 4
     weights = int(entry.details.get("numbers", entry.bytes / 2)) * size
     held = int(pixels * (1 + scale * scale) * PICTURE_BYTES)
     each, around = tile_bytes(entry, size), AROUND.get(entry.architecture, MOST_AROUND) * int(entry.details.get("folded", 1))
     fitting = [tile for tile in TILES if tile <= MOST_TILE.get(device, TILES[0])]
-    if entry.architecture in UNDIVIDED:
+    if undivided or entry.architecture in UNDIVIDED:
         fitting = [*UNDIVIDED_TILES, *fitting]
     tile = next((tile for tile in fitting if weights + held + each * min((tile + 2 * around) ** 2, max(pixels, 1)) <= room), TILES[-1])
     if smaller:

@@ -190,6 +190,10 @@ def test_many_files_are_painted_and_what_is_no_picture_is_named(opened: Any, stu
     opened.click("#image-style-batch > button")
     opened.set_input_files("#image-style-files input[type=file]", files)
     opened.locator("#image-style-files").get_by_text("notes").first.wait_for()
+    opened.click("#image-style-all")
+    opened.locator("#tab-image", has_text="The brush is for one picture.").wait_for()
+    opened.get_by_role("button", name="Clear the mask").locator("visible=true").first.click()
+    settled(opened)
     last = painted(studio, lambda: opened.click("#image-style-all"), more=2)
     assert last["pipeline"] == "image.style_blend" and last["metadata"]["params"]["styles"] == "Red glow"
     opened.locator("#image-style-problem").get_by_text("notes.png").wait_for()  # in sight
@@ -234,6 +238,27 @@ def test_nothing_chosen_is_refused_at_its_field(opened: Any) -> None:
     opened.locator("#image-style-picture img").wait_for(state="detached")
     opened.click("#image-style-go")
     opened.locator("#tab-image", has_text="There is no picture to paint.").wait_for()
+
+
+def test_a_file_that_is_no_picture_is_refused_in_a_sentence(opened: Any, studio: Running, tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_text("no picture")
+    opened.set_input_files("#image-style-picture input[type=file]", tmp_path / "photo.png")
+    opened.locator("#tab-image", has_text="This is no picture that can be read.").wait_for()
+    assert str(studio.data) not in opened.inner_text("body")
+
+
+def test_no_painting_paints_nothing_by_itself_and_the_verdict_follows(opened: Any, studio: Running) -> None:
+    opened.locator("#image-style-samples [data-sample=castle]").click()
+    opened.locator("#image-style-verdict", has_text="Fits: ").wait_for()
+    settled(opened)
+    before = newest(studio)[0]["id"]
+    opened.click(f"{CARDS} [data-none]")
+    opened.locator(f"{CARDS} .card[aria-pressed=true]").first.wait_for(state="detached")
+    settled(opened)
+    assert newest(studio)[0]["id"] == before
+    opened.click("#image-style-go")
+    opened.locator("#tab-image", has_text="There is no style.").wait_for()
+    painted(studio, lambda: card(opened, "Dusk").click())
 
 
 def test_stop_ends_a_long_painting_and_says_so(opened: Any, studio: Running) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import ClassVar
 
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from pipelines.image.annotate.methods import LINES, USUAL, Method, Preparation, fields_of
 from pipelines.image.annotate.models import KINDS, bytes_of, check_detail, settle_models, work_of
@@ -15,6 +15,7 @@ from pipelines.image.memory import ran_out
 from pipelines.image.params import MOST_PIXELS, PICTURE, Resize, model_field
 from pipelines.image.pictures import open_picture, png, to_size
 from pipelines.image.settle import check_picture
+from pipelines.image.style.content import size_of as seen_size
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelTooLarge, Need, Params, Result, RunContext, StudioError, ui
 
 MOST = 2 * MOST_PIXELS  # of a finished picture
@@ -37,6 +38,7 @@ class AnnotateParams(Params):
     depth_model: str = model_field("depth_model")
     pose_model: str = model_field("pose_model")
     person_model: str = model_field("person_model")
+    _own: tuple[int, ...] = PrivateAttr((0, 0))  # width and height of the picture, once it was looked at
 
     @property
     def preparation(self) -> Preparation:
@@ -60,7 +62,7 @@ class Annotate:
         except StudioError as error:
             return Need(missing=error.message, facts=facts)
         weights = bytes_of([wanted.preparation], catalog)
-        return Need(weights, work_of(params.method, params.width * params.height or USUAL_PIXELS, weights), facts=facts)
+        return Need(weights, work_of(params.method, pixels_of(params), weights), facts=facts)
 
     def place(self, params: AnnotateParams, catalog: Catalog, device: str, room: int) -> Need:
         """The same everywhere: what is large goes through in tiles or strips."""
@@ -70,7 +72,13 @@ class Annotate:
         return " ".join([self.id, params.method, *(getattr(params, name) for name in KINDS)])
 
     def seconds(self, params: AnnotateParams, catalog: Catalog, pace: dict[str, float]) -> float:
-        return (params.width * params.height or USUAL_PIXELS) * pace["pixel"]
+        return pixels_of(params) * pace["pixel"]
+
+    def look(self, params: AnnotateParams, desk: Desk) -> AnnotateParams:
+        """The size of the picture, for what a job takes and how long; what can't be read has none."""
+        looked = params.model_copy()
+        looked._own = (seen_size(params.image, desk) or (0, 0))[:2]
+        return looked
 
     def settle(self, params: AnnotateParams, desk: Desk) -> AnnotateParams:
         own = check_picture(params.image, "image", desk)
@@ -96,7 +104,17 @@ class Annotate:
         except (MemoryError, RuntimeError) as error:
             if not ran_out(error):
                 raise
+        except ModelTooLarge as error:  # in the words for a model that a person chose
+            raise ModelTooLarge(error.message, hint="Choose a smaller size, or raise the memory limit in Settings.", field="width") from error
         raise ModelTooLarge("There was not enough memory for this picture.", hint="Choose a smaller size.", field="width")
+
+
+def pixels_of(params: AnnotateParams) -> int:
+    """Of the finished picture; of a usual one where it was not looked at."""
+    if not any(params._own):
+        return params.width * params.height or USUAL_PIXELS
+    width, height = size_of(params, (params._own[0], params._own[1]))
+    return width * height
 
 
 def size_of(params: AnnotateParams, own: tuple[int, int]) -> tuple[int, int]:

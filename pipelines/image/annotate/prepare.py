@@ -89,7 +89,7 @@ def _depth(picture: Image.Image, wanted: Preparation, ctx: RunContext, each: Eac
     each(0.0)
     spec = seer_spec(ctx.model(wanted.depth_model), "depth_model", ctx, loads)
     with ctx.models.use(spec, working=work_of(wanted.method, picture.width * picture.height, spec.bytes)) as seer:
-        near = nearness(depth(seer, picture))
+        near = nearness(depth(seer, picture, each))
     return grey_of(near) if wanted.method == "Depth" else normals(near, RELIEF * wanted.turned(4), lambda: each(NEARLY))
 
 

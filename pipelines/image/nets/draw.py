@@ -163,7 +163,7 @@ class Watch:
 
     def looks(self, words: str) -> None:
         """The model says what it sees in a picture: its words so far."""
-        self.check()
+        self.ctx.check()
         self.ctx.progress(self.drawing.first, self.drawing.total, f"Looking at the picture: {shortened(words)}" if words.strip() else "Looking at the picture", self.drawing.track.share())
 
     def says(self, words: str) -> None:

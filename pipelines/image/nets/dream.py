@@ -6,18 +6,21 @@ the guide: each place follows the guide's feature that fits it best); Simonyan a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from pipelines.image.nets.trunk import BLOCKS, Trunk
+from pipelines.image.nets.descent import Ended
+from pipelines.image.nets.trunk import BLOCKS, LAYERS, Trunk
 
 UNIT = 16  # pixels of a place after four poolings: tiles begin at multiples of it
 WHOLE = 1_100_000  # pixels whose gradient is computed in one go
 TILE = 768
+NEARLY = 0.999  # of a tile, of a step
 BLURS = (1.0, 2.0, 4.0, 8.0)  # in pixels: between them lie the gradient's bands; what is broader only shifts colours
 
 
@@ -86,7 +89,7 @@ class Manner:
 
 
 def dream(trunk: Trunk, picture: Any, aim: Aim, manner: Manner, going: Callable[[Any, float], bool]) -> Any:
-    """[1, 3, h, w] to the same. `going(picture so far, share of this step)` is asked before every tile and, with 1, after every step; False ends it with what is there.
+    """[1, 3, h, w] to the same. `going(picture so far, share of this step)` is asked before every layer and, with 1, after every step; False ends it with what is there.
 
     Each octave begins with the picture at its size and what was dreamt into the smaller one.
     """
@@ -110,7 +113,10 @@ def _step(trunk: Trunk, x: Any, aim: Aim, manner: Manner, mixing: Any, generator
     gradient = gradient_of(trunk, torch.roll(x, shifts, (2, 3)), aim, lambda share: going(x, share))
     if gradient is None:
         return None
-    gradient = balanced(torch.roll(gradient, [-shift for shift in shifts], (2, 3)), manner.smooth)
+    try:
+        gradient = balanced(torch.roll(gradient, [-shift for shift in shifts], (2, 3)), manner.smooth, _watched(lambda share: going(x, share), itertools.repeat(NEARLY)))
+    except Ended:
+        return None
     gradient = torch.einsum("ij,bjhw->bihw", mixing, gradient)
     return (x + manner.size * gradient / gradient.abs().mean().clamp(min=1e-20)).clamp(0, 1)
 
@@ -122,10 +128,27 @@ def mixing_of(picture: Any, colour: float) -> Any:
     return ((1 - colour) * spread + colour * torch.eye(3, dtype=torch.float64)).to(picture)
 
 
-def balanced(gradient: Any, smooth: float) -> Any:
-    """Bands of the gradient from fine to broad, each brought to the same strength, then weighted: alone, the finest would be all one sees."""
+def _watched(going: Callable[[float], bool], shares: Iterator[float]) -> Callable[[], None]:
+    """Raises Ended where it should not go on."""
+
+    def each() -> None:
+        if not going(next(shares)):
+            raise Ended
+
+    return each
+
+
+def _shares(tile: int, tiles: int, layer: str) -> Iterator[float]:
+    """What is done before each layer of a tile, to the aim and back."""
+    for passed in itertools.count():
+        yield (tile + min(passed / (2 * LAYERS.index(layer) + 2), NEARLY)) / tiles
+
+
+def balanced(gradient: Any, smooth: float, each: Callable[[], None] = lambda: None) -> Any:
+    """Bands of the gradient from fine to broad, each brought to the same strength, then weighted: alone, the finest would be all one sees. `each` is called before every band."""
     found, before = 0, gradient
     for number, blur in enumerate(BLURS):
+        each()
         after = _blurred(gradient, blur)
         band = before - after
         found = found + smooth**number * band / band.square().mean().sqrt().clamp(min=1e-20)
@@ -134,26 +157,27 @@ def balanced(gradient: Any, smooth: float) -> Any:
 
 
 def gradient_of(trunk: Trunk, picture: Any, aim: Aim, going: Callable[[float], bool] = lambda share: True, *, whole: int = WHOLE, tile: int = TILE) -> Any:
-    """Of the aim by the picture; None where `going` ended it. A large one is taken in tiles with as much around each as its pixels are seen with: the same numbers, no seams."""
+    """Of the aim by the picture; None where `going`, asked before every layer, ended it. A large one is taken in tiles with as much around each as its pixels are seen with: the same numbers, no seams."""
     height, width = picture.shape[2:]
     tile = max(height, width) if height * width <= whole else tile
     around = -(-reach(aim.layer) // UNIT) * UNIT
     places = [(top, left) for top in range(0, height, tile) for left in range(0, width, tile)]
     found = torch.empty_like(picture)
     for number, (top, left) in enumerate(places):
-        if not going(number / len(places)):
-            return None
         above, before = max(0, top - around), max(0, left - around)
-        part = _gradient(trunk, picture[:, :, above : top + tile + around, before : left + tile + around], aim)
+        try:
+            part = _gradient(trunk, picture[:, :, above : top + tile + around, before : left + tile + around], aim, _watched(going, _shares(number, len(places), aim.layer)))
+        except Ended:
+            return None
         below, behind = min(height, top + tile), min(width, left + tile)
         found[:, :, top:below, left:behind] = part[:, :, top - above : below - above, left - before : behind - before]
     return found
 
 
-def _gradient(trunk: Trunk, picture: Any, aim: Aim) -> Any:
+def _gradient(trunk: Trunk, picture: Any, aim: Aim, each: Callable[[], None]) -> Any:
     with torch.enable_grad():
         picture = picture.detach().clone().requires_grad_(True)
-        (found,) = torch.autograd.grad(aim.value(trunk(picture, {aim.layer}, edges=False)[aim.layer]), picture)
+        (found,) = torch.autograd.grad(aim.value(trunk(picture, {aim.layer}, edges=False, each=each)[aim.layer]), picture)
     return found.contiguous()
 
 

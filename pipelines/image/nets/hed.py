@@ -61,7 +61,7 @@ def soft_edges(network: Edges, picture: Image.Image, shift: float, each: Callabl
         bottom, right = (height, width) if len(places) == 1 else (min(height, top + tile), min(width, left + tile))
         above, before = max(0, top - AROUND), max(0, left - AROUND)
         part = torch.from_numpy(pixels[above : bottom + AROUND, before : right + AROUND].copy()).to(network.fuse.weight.device)
-        with heard(network, each, number / len(places), 1 / len(places)):
+        with heard(network.trunk, each, number / len(places), 1 / len(places)):
             told = network(part.permute(2, 0, 1)[None].float() / 255)[0, 0]
         made[top:bottom, left:right] = torch.sigmoid(told + shift)[top - above : bottom - above, left - before : right - before].cpu().numpy()
     return made[: picture.height, : picture.width]
@@ -81,14 +81,14 @@ def _to_unit(pixels: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def heard(network: Edges, each: Callable[[float], None], begun: float, share: float) -> Iterator[None]:
-    """While open, `each` is told before every convolution of the trunk how far the whole is: it began at `begun` and is `share` of it."""
-    convolutions = [module for module in network.trunk.children() if isinstance(module, nn.Conv2d)]
+def heard(network: nn.Module, each: Callable[[float], None], begun: float = 0.0, share: float = 1.0) -> Iterator[None]:
+    """While open, `each` is told before every layer of the network how far the whole is: it began at `begun` and is `share` of it."""
+    layers = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
 
     def hook(number: int) -> Callable[..., None]:
-        return lambda *_: each(begun + share * number / len(convolutions))
+        return lambda *_: each(begun + share * number / len(layers))
 
-    hooks = [module.register_forward_pre_hook(hook(number)) for number, module in enumerate(convolutions)]
+    hooks = [module.register_forward_pre_hook(hook(number)) for number, module in enumerate(layers)]
     try:
         yield
     finally:

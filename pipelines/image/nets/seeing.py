@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pipelines.image.nets.hed import heard
+
 LONGEST, SHORTEST, SLIM = 1536, 64, 4  # sides of what is shown to them; and how many times as long as wide at most
 NEAREST = 1e-3  # of the largest distance: what is less is none
 METRIC = ("ZoeDepthForDepthEstimation", "GLPNForDepthEstimation")  # they tell distances, the others what is large where it is near
@@ -65,11 +67,15 @@ def tells_distance(net: Any) -> bool:
 
 
 @torch.inference_mode()
-def depth(seer: Seer, picture: Image.Image) -> np.ndarray:
-    """[H, W], large where it is near, at the picture's size: distances are turned into their inverse first, which is what the other networks tell."""
+def depth(seer: Seer, picture: Image.Image, each: Callable[[float], None] = lambda share: None) -> np.ndarray:
+    """[H, W], large where it is near, at the picture's size: distances are turned into their inverse first, which is what the other networks tell.
+
+    `each` hears the share that is done before every layer, and may raise to stop.
+    """
     image = shown(picture)
     given = seer.processor(images=image, return_tensors="pt")
-    told = seer.net(pixel_values=given["pixel_values"].to(seer.device)).predicted_depth
+    with heard(seer.net, each):
+        told = seer.net(pixel_values=given["pixel_values"].to(seer.device)).predicted_depth
     told = told.float().reshape(1, 1, *told.shape[-2:])
     if tells_distance(seer.net):
         told = 1 / told.clamp(min=NEAREST * max(float(told.max()), NEAREST))

@@ -24,6 +24,7 @@ from torch import nn
 
 EXACT, SOFT = 2, 16
 DEEP, DEEPER, DEEPER_FROM = 40, 62, 200
+NEAR = ("SwinIR", "Swin2SR", "HAT", "DAT")  # their tiles and the whole are one picture, whatever is said of them: measured, tests/test_upscale.py
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
 LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
@@ -59,6 +60,7 @@ class Upscaler:
     channels: int = 3
     blend: int = EXACT
     unit: int = 1
+    whole: bool = False  # whether all it is given counts at every pixel: the more of the picture that is, the better
     half: bool = True  # whether it keeps its colours in half precision
 
     @property
@@ -120,9 +122,11 @@ def _known(tensors: dict[str, Any]) -> Upscaler:
         raise ValueError("it is not made to enlarge pictures")
     if found.input_channels not in (1, 3) or found.output_channels != found.input_channels:
         raise ValueError(f"it takes pictures of {found.input_channels} channels and gives {found.output_channels}")
-    convolves = type(found.model).__name__ in CONVOLVING
+    form = type(found.model).__name__
+    convolves = form in CONVOLVING
+    pools = found.tiling is spandrel.ModelTiling.DISCOURAGED or any(isinstance(part, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)) for part in found.model.modules())
     seen, unit = (seen_by(found.model), 1) if convolves else (LOOKED, WINDOW)
-    return Upscaler(found.model, found, found.scale, seen, found.input_channels, SOFT, math.lcm(unit, max(1, found.size_requirements.multiple_of)), found.supports_half)
+    return Upscaler(found.model, found, found.scale, seen, found.input_channels, SOFT, math.lcm(unit, max(1, found.size_requirements.multiple_of)), pools and form not in NEAR, found.supports_half)
 
 
 def seen_by(module: nn.Module) -> int:

@@ -33,9 +33,10 @@ class AnyStyle(Painting[AnyParams]):
     read_weights: ClassVar[str] = "arbitrary-read"
 
     def missing(self, params: AnyParams) -> str:
-        return super().missing(params) or ("" if params.pairs() else "There is no style picture.")
+        return super().missing(params) or missing_styles(params)
 
     def check_style(self, params: AnyParams, desk: Desk) -> None:
+        check_styles(params)
         check_style_pictures(params, desk)
 
     def style(self, model: Model, params: AnyParams, ctx: RunContext) -> Any:
@@ -60,6 +61,19 @@ class AnyStyle(Painting[AnyParams]):
                 model.read.pop(next(iter(model.read)))
             model.read[key] = model.reader.read(told)
         return model.read[key]
+
+
+def missing_styles(params: PictureStyleParams) -> str:
+    if params.pairs():
+        return ""
+    return "Every style picture has the weight 0." if params.style or params.style2 or params.style3 else "There is no style picture."
+
+
+def check_styles(params: PictureStyleParams) -> None:
+    """Raises BadInput where no style counts."""
+    if missing := missing_styles(params):
+        given = next((name for name in ("style", "style2", "style3") if getattr(params, name)), "")
+        raise BadInput(missing, hint="Give one of them a weight above 0." if given else "Give one.", field=f"{given}_weight" if given else "style")
 
 
 def check_style_pictures(params: PictureStyleParams, desk: Desk) -> None:

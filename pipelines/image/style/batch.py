@@ -19,10 +19,10 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelTooLarge, N
 
 MOST_FILES = 2000
 MOST_BYTES = 200 * 2**20  # of a file: a film among the pictures is not read
-Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse", "image.dream"]
+Method = Literal["image.style_blend", "image.style_any", "image.style_optimise", "image.style_diffuse", "image.dream", "image.annotate", "image.upscale"]
 OF_THE_SYSTEM = ("Thumbs.db", "desktop.ini")  # as all that begins with a point, nobody means them when giving a folder
 OWN = ("image", "mask")  # settings of a method that belong to one picture
-OF_A_PICTURE = ("image", "size", "stroke", "upscale", "paint_size", "scales")  # fields where it may be the picture that does not fit
+OF_A_PICTURE = ("image", "size", "stroke", "upscale", "paint_size", "scales", "scale", "width")  # fields where it may be the picture that does not fit
 
 
 class BatchParams(Params):
@@ -144,10 +144,24 @@ def method_of(name: str) -> Pipeline:
     return found
 
 
+class Gathering(Part):
+    """What the method keeps at once is gathered: whoever asked for the part tells where it is from. The files of an earlier run are the whole job's."""
+
+    kept: tuple[Path, ...] = ()
+
+    def __init__(self, ctx: RunContext, number: int, of: int) -> None:
+        super().__init__(ctx, number, of, f"Picture {number + 1} of {of}")
+        self.made: list[Artifact] = []
+
+    def output(self, artifact: Artifact) -> None:
+        self.made.append(artifact)
+
+
 def part_of(method: str, values: dict[str, Any], number: int, of: int, ctx: RunContext) -> Result:
     """One picture of many, by a method."""
-    pipeline = method_of(method)
-    return pipeline.run(pipeline.Params.parse(values), cast(RunContext, Part(ctx, number, of, f"Picture {number + 1} of {of}")))
+    pipeline, part = method_of(method), Gathering(ctx, number, of)
+    result = pipeline.run(pipeline.Params.parse(values), cast(RunContext, part))
+    return replace(result, artifacts=[*part.made, *result.artifacts])
 
 
 def values_of(params: BatchParams, number: int) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from pipelines.image.generate import Generate
 from pipelines.image.params import PICTURE, ImageParams
 from pipelines.image.settle import check_picture, image_model
 from pipelines.image.style.content import Facts, facts_of, opened, png, resized, result_size
-from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
+from pipelines.image.style.finish import enlarging_bytes, last_touches, with_upscaler
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.params import StyleParams
 from pipelines.image.style.presets import PRESETS, worded
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelEntry, Need, Params, Result, RunContext, StudioError, ui
 
+ADAPTER_TOLD = "The IP-Adapter that follows the style picture; empty takes the first that fits the model."
 CFG_TOLD = str(ImageParams.model_fields["cfg_scale"].description)
 
 
@@ -32,6 +33,7 @@ class DiffuseParams(StyleParams):
     prompt: str = Field("", max_length=20_000, title="Prompt", description="What is in the picture; may be empty.", json_schema_extra=ui(group="Style", widget="textarea", lines=2))
     preset: str = Field("", max_length=60, title="Manner", description="Words for a manner of painting, added to the prompt.", json_schema_extra=ui(group="Style", choices=("", *PRESETS)))
     style: str = Field("", pattern=PICTURE, title="Style picture", description="A picture whose manner is taken; needs an IP-Adapter for the model.", json_schema_extra=ui(group="Style", widget="hidden"))
+    reference_model: str = Field("", title="Reference model", description=ADAPTER_TOLD, json_schema_extra=ui(group="Style", widget="model", model_kind="ip_adapter", advanced=True))
     reference_weight: float = Field(0.6, ge=0.0, le=2.0, title="Reference weight", description="How closely the style picture is followed.", json_schema_extra=ui(group="Style", step=0.05, advanced=True))
     change: float = Field(0.5, ge=0.05, le=1.0, title="Change", description="How much of the picture is drawn anew: little keeps its shapes.", json_schema_extra=ui(group="Style", step=0.05))
     model: str = Field("", title="Model", description="The image model; empty takes the first of yours, else the one that comes with the studio.", json_schema_extra=ui(group="Style", widget="model", model_kind="image"))
@@ -50,6 +52,14 @@ class Diffuse:
 
     def presets(self) -> list[str]:
         return list(PRESETS)
+
+    def adapters(self, model: str, catalog: Catalog) -> list[str]:
+        """Keys of those that can follow a style picture with a model, for the page."""
+        try:
+            entry = image_model(model, catalog)
+        except StudioError:
+            return []
+        return [one.key for one in fitting(entry, family_of(entry), catalog)]
 
     def expand_prompts(self, params: DiffuseParams, expand: Callable[[str, int], str]) -> DiffuseParams:
         """Wildcards and styles of one's own, by the extensions that bring them."""
@@ -82,17 +92,20 @@ class Diffuse:
             raise BadInput(f"The mask is {mask[0]} × {mask[1]} pixels, the picture {facts.width} × {facts.height}.", hint="Draw the mask on this picture.", field="mask")
         if params.style:
             check_picture(params.style, "style", desk)
+        elif params.reference_model:
+            raise BadInput("There is no style picture.", hint="Give one, or leave the reference model empty.", field="reference_model")
         elif params.reference_weight != DiffuseParams.model_fields["reference_weight"].default:
             raise BadInput("There is no style picture.", hint="Give one, or leave the reference weight as it is.", field="reference_weight")
         settled = self._settled(params, desk)
-        return with_upscaler(params.model_copy(update={"model": settled.model, "steps": settled.steps, "cfg_scale": settled.cfg_scale}), desk.catalog)
+        return with_upscaler(params.model_copy(update={name: getattr(settled, name) for name in ("model", "steps", "cfg_scale", "reference_model")}), desk.catalog)
 
     def _settled(self, params: DiffuseParams, desk: Desk) -> ImageParams:
         """image.generate's own parameters, checked. Raises StudioErrors at the fields of this form."""
         try:
             return Generate().settle(self._drawing(params, desk.catalog), desk)
         except StudioError as error:
-            error.field = {"denoising_strength": "change", "reference_model": "style", "reference_image": "style", "negative_prompt": "preset"}.get(error.field, error.field)
+            adapter = "reference_model" if params.reference_model else "style"
+            error.field = {"denoising_strength": "change", "reference_model": adapter, "reference_image": "style", "negative_prompt": "preset"}.get(error.field, error.field)
             raise
 
     def _drawing(self, params: DiffuseParams, catalog: Catalog) -> ImageParams:
@@ -106,7 +119,7 @@ class Diffuse:
             "steps": params.steps, "cfg_scale": params.cfg_scale, "seed": params.seed, "resize": "Stretch",
         }  # fmt: skip
         if params.style:
-            values |= {"reference_model": adapter_for(entry, family, catalog).key, "reference_image": params.style, "reference_weight": params.reference_weight}
+            values |= {"reference_model": params.reference_model or adapter_for(entry, family, catalog).key, "reference_image": params.style, "reference_weight": params.reference_weight}
         return ImageParams.parse(values)
 
     def run(self, params: DiffuseParams, ctx: RunContext) -> Result:
@@ -121,9 +134,11 @@ class Diffuse:
             return Result([], told)
         with Image.open(io.BytesIO(made[0].data)) as file:
             drawn = resized(file.convert("RGB"), size)
-        picture = finished(frame, drawn, params, where_of(params, size, ctx), ctx)
+        notes: list[str] = []
+        picture = last_touches(frame, drawn, params, ctx, notes)
         facts_told = {"width": picture.width, "height": picture.height, "seed": params.seed, "prompt": drawing.prompt}
-        return Result([Artifact("image", png(picture, ctx.check, about.profile), ".png", params.preset or params.prompt[:60] or "Styled", facts_told)], told)
+        artifact = Artifact("image", png(picture, lambda: None, about.profile), ".png", params.preset or params.prompt[:60] or "Styled", facts_told)
+        return Result([artifact], told | {"notes": [*told.get("notes", []), *notes]})
 
 
 def check_still(params: DiffuseParams, facts: Facts) -> None:
@@ -154,13 +169,18 @@ def check_family(params: DiffuseParams, entry: ModelEntry, family: Family) -> No
         raise BadInput(f"“{entry.title}” knows one manner only, its own.", hint="Leave the manner empty, or choose another model.", field="preset")
 
 
-def adapter_for(entry: ModelEntry, family: Family, catalog: Catalog) -> ModelEntry:
-    """The first IP-Adapter that reads what this model reads. Raises BadInput at "style" where there is none."""
+def fitting(entry: ModelEntry, family: Family, catalog: Catalog) -> list[ModelEntry]:
+    """The IP-Adapters that read what this model reads."""
     from pipelines.image.control import REFERENCED
     from pipelines.image.widths import widths_of
 
-    reads = widths_of(entry).context
-    fitting = [one for one in catalog.entries("ip_adapter") if not one.problem and int(one.details.get("context", 0)) in (0, reads)] if family.key in REFERENCED else []
-    if not fitting:
+    adapters = [one for one in catalog.entries("ip_adapter") if not one.problem] if family.key in REFERENCED else []
+    return [one for one in adapters if int(one.details.get("context", 0)) in (0, widths_of(entry).context)]
+
+
+def adapter_for(entry: ModelEntry, family: Family, catalog: Catalog) -> ModelEntry:
+    """The first of them. Raises BadInput at "style" where there is none."""
+    found = fitting(entry, family, catalog)
+    if not found:
         raise BadInput(f"There is no IP-Adapter for “{entry.title}” ({family.title}) on this computer.", hint="Take the style picture away, or use “Style from a picture”, which needs none.", field="style")
-    return fitting[0]
+    return found[0]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pipelines.image.enlarge import enlarged
+from pipelines.image.enlarge import Finishing, enlarged, enlarged_last
 from pipelines.image.pictures import open_picture
 from pipelines.image.style.colours import kept
 from pipelines.image.style.content import Frame, resized
@@ -53,16 +53,29 @@ def where_of(params: StyleParams, size: tuple[int, int], ctx: RunContext) -> Whe
     return Where(resized(mask, size, ctx.check))
 
 
-def finished(frame: Frame, styled: Image.Image, params: StyleParams, where: Where, ctx: RunContext, told: Callable[[float], None] | None = None) -> Image.Image:
+def finished(frame: Frame, styled: Image.Image, params: StyleParams, where: Where, ctx: RunContext) -> Image.Image:
     """RGB, or RGBA where the picture has something to see through. `frame` and `styled` have the result's size. Raises Stopped."""
+    made = _laid(frame, styled, params, where, ctx)
+    return _clear(enlarged(made, params.upscaler, params.upscale, ctx) if params.upscale > 1 else made, frame, ctx)
+
+
+def last_touches(frame: Frame, styled: Image.Image, params: StyleParams, ctx: RunContext, notes: list[str], told: Callable[[float], None] | None = None) -> Image.Image:
+    """The same for a picture that took long: Stop breaks nothing off but its enlarging, and where that fails it is kept without, which `notes` say."""
+    quiet: Any = Finishing(ctx)
+    made = _laid(frame, styled, params, where_of(params, styled.size, quiet), quiet)
+    return _clear(enlarged_last(made, params.upscaler, params.upscale, ctx, told, notes) if params.upscale > 1 else made, frame, quiet)
+
+
+def _laid(frame: Frame, styled: Image.Image, params: StyleParams, where: Where, ctx: RunContext) -> Image.Image:
     if params.colours != "Style":
         styled = Image.fromarray(kept(np.asarray(frame.picture), np.asarray(styled), params.colours, ctx.check))
-    made = where.laid(frame.picture, styled, params.strength)
-    alpha = frame.alpha
-    if params.upscale > 1:
-        made = enlarged(made, params.upscaler, params.upscale, ctx, told)
-        alpha = resized(alpha, made.size, ctx.check) if alpha else None
-    if alpha is not None:
-        made = made.copy()  # the next frame may begin from it
-        made.putalpha(alpha)
+    return where.laid(frame.picture, styled, params.strength)
+
+
+def _clear(made: Image.Image, frame: Frame, ctx: RunContext) -> Image.Image:
+    """With what can be seen through."""
+    if frame.alpha is None:
+        return made
+    made = made.copy()  # the next frame may begin from it
+    made.putalpha(resized(frame.alpha, made.size, ctx.check))
     return made

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
+from pipelines.image.memory import check_fits
 from pipelines.image.settle import check_picture
 from pipelines.image.style.content import LEAST_SIDE, MOST_MOVING, MOST_STYLED, Facts, Moving, facts_of, moved, opened, png, resized, result_size, size_of
 from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
@@ -23,6 +24,7 @@ from pipelines.image.style.tiles import way_of
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, StudioError, ui
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "style"
+FRAME_BYTES = 4  # a pixel, of each frame until all are saved
 USUAL_PIXELS = 1_500_000  # of a picture whose size is not known yet
 REMEMBERED = 64  # styles that were read from pictures
 P = TypeVar("P", bound=StyleParams)
@@ -103,12 +105,13 @@ class Painting(Generic[P]):
         return self.place(params, catalog, "cpu", sys.maxsize)
 
     def place(self, params: P, catalog: Catalog, device: str, room: int) -> Need:
-        pixels = pixels_of(params, USUAL_PIXELS) / stroke_of(params) ** 2
+        pixels = pixels_of(params, USUAL_PIXELS)
         try:
             weights = self._bytes() + enlarging_bytes(params, catalog, device)
         except StudioError as error:
             return Need(missing=error.message)
-        return Need(weights, way_of(round(pixels), device, room - weights).working, missing=self.missing(params))
+        held = round(FRAME_BYTES * pixels * (params._seen[2] if params._seen else 1))
+        return Need(weights, way_of(round(pixels / stroke_of(params) ** 2), device, room - weights).working + held, missing=self.missing(params))
 
     def pace_key(self, params: P, catalog: Catalog) -> str:
         return self.id
@@ -119,13 +122,13 @@ class Painting(Generic[P]):
         return pace["pixel"] * frames * pixels_of(params, pace["pixels"]) / stroke_of(params) ** 2
 
     def settle(self, params: P, desk: Desk) -> P:
-        if missing := self.missing(params):
-            raise BadInput(missing, hint="Give one.", field="style" if params.image else "image")
+        if not params.image:
+            raise BadInput(self.missing(params), hint="Give one.", field="image")
         facts = facts_of(params.image, "image", desk)
+        self.check_style(params, desk)
         check_size(params, facts)
         if params.mask and (mask := check_picture(params.mask, "mask", desk)) != (facts.width, facts.height):
             raise BadInput(f"The mask is {mask[0]} × {mask[1]} pixels, the picture {facts.width} × {facts.height}.", hint="Draw the mask on this picture.", field="mask")
-        self.check_style(params, desk)
         return with_upscaler(params, desk.catalog)
 
     def run(self, params: P, ctx: RunContext) -> Result:
@@ -134,7 +137,9 @@ class Painting(Generic[P]):
         check_size(params, facts)
         size, seen = result_size(facts, params.size), network_size(facts, params)
         way = way_of(seen[0] * seen[1], ctx.device, ctx.models.room - self._bytes())
-        with ctx.models.use(self._spec(ctx), working=way.working + 4 * size[0] * size[1] * facts.frames) as model:
+        working = way.working + FRAME_BYTES * size[0] * size[1] * facts.frames
+        check_fits(self._bytes() + working, ctx.models.room, "size")
+        with ctx.models.use(self._spec(ctx), working=working) as model:
             brush, where = Brush(model, self.style(model, params, ctx), seen, way.strip), where_of(params, size, ctx)
             pictures, started, steady = [], time.monotonic(), Steady(steady_of(params))
             for number, frame in enumerate(frames):

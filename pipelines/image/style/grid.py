@@ -19,7 +19,7 @@ from pipelines.image.style.batch import Method, method_of, part_of
 from pipelines.image.style.content import png
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Places, Result, RunContext, StudioError, ui
 
-NO_AXIS = ("image", "mask", "style", "style2", "style3")
+NO_AXIS = ("image", "mask", "more", "guide", "style", "style2", "style3")
 AXIS_TOLD = "What changes along it: the title of one of the method's settings."
 VALUES_TOLD = "With commas between, and quotes around what has commas in it; numbers also as 1-5, 1-10 (+3) or 1-10 [4]."
 

@@ -14,9 +14,9 @@ from PIL import Image
 
 from pipelines.image.pictures import open_picture
 from pipelines.image.settle import check_picture
-from pipelines.image.style.any import check_style_pictures
+from pipelines.image.style.any import check_style_pictures, check_styles, missing_styles
 from pipelines.image.style.content import LEAST_SIDE, MOST_STYLED, Facts, Frame, facts_of, opened, png, resized, result_size, size_of
-from pipelines.image.style.finish import enlarging_bytes, finished, where_of, with_upscaler
+from pipelines.image.style.finish import enlarging_bytes, last_touches, with_upscaler
 from pipelines.image.style.flow import check_size
 from pipelines.image.style.optimise_params import OptimiseParams
 from pipelines.image.style.scales import BEFORE, USUAL_STEPS, Scale, Way, check_room, most_scales, painted_size, plan_of, remembered, way_of
@@ -26,6 +26,7 @@ from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Re
 CONTENT, SMOOTH = 0.05, 1.0  # what 1 means in the form
 PREVIEW_SIDE = 768
 USUAL = Facts(640, 480)  # a picture whose size is not known yet
+AT_ONCE = 4_000_000  # pixels: where Stop leaves a larger picture, it is kept before its colours are changed, for that may take longer than is waited
 SHARPEST = 2  # times its own size, as large as a style picture is made where nobody says how large
 
 
@@ -66,8 +67,9 @@ class Optimise:
         return pace["look"] * way_of(plan, 0, "cpu", 2**62).work(plan)
 
     def settle(self, params: OptimiseParams, desk: Desk) -> OptimiseParams:
-        if missing := missing_of(params):
-            raise BadInput(missing, hint="Give one.", field="style" if params.image else "image")
+        if not params.image:
+            raise BadInput(missing_of(params), hint="Give one.", field="image")
+        check_styles(params)
         trunk_entry(desk.catalog)
         facts = facts_of(params.image, "image", desk)
         check_still(params, facts)
@@ -85,7 +87,7 @@ class Optimise:
 
     def run(self, params: OptimiseParams, ctx: RunContext) -> Result:
         path = ctx.input(params.image)
-        facts, _, frames = opened(path)
+        facts, about, frames = opened(path)
         check_still(params, facts)
         frame, size = next(frames), result_size(facts, params.size)
         frame = Frame(resized(frame.picture, size), resized(frame.alpha, size) if frame.alpha else None)
@@ -99,13 +101,17 @@ class Optimise:
         job = Painter(plan, way, ctx)
         with ctx.models.use(trunk_spec(ctx), working=way.working) as trunk:
             best = job.paint(trunk, resized(frame.picture, (width, height), ctx.check), styles, fast, params)
-        picture = last_touches(frame, resized(best, size), params, ctx)
-        facts_told = {"width": picture.width, "height": picture.height, "style_loss": job.told["style"], "content_loss": job.told["content"]}
-        made = Artifact("image", png(picture, lambda: None), ".png", "Painted", facts_told)
-        if ctx.stopping == "cancel":
-            ctx.output(made)
-            ctx.check()
-        return Result([made], {"losses": job.told, "pace": job.pace})
+        best = resized(best, size)
+
+        def artifact(picture: Image.Image) -> Artifact:
+            losses = {"style_loss": job.told["style"], "content_loss": job.told["content"]}
+            return Artifact("image", png(picture, lambda: None, about.profile), ".png", "Painted", {"width": picture.width, "height": picture.height} | losses)
+
+        if ctx.stopping == "cancel" and params.colours != "Style" and size[0] * size[1] > AT_ONCE:
+            ctx.output(artifact(best))
+        notes: list[str] = []
+        picture = last_touches(frame, best, params, ctx, notes, lambda share: ctx.progress(99, 100, "Enlarging", 0.9 + share / 10))
+        return Result([artifact(picture)], {"losses": job.told, "pace": job.pace, "notes": notes})
 
     def _fast(self, params: OptimiseParams, ctx: RunContext) -> Image.Image:
         """What the feed-forward network makes of it."""
@@ -113,16 +119,6 @@ class Optimise:
         made = ctx.call("image.style_any", {name: getattr(params, name) for name in shared}).artifacts[0]
         with Image.open(io.BytesIO(made.data)) as file:
             return file.convert("RGB")
-
-
-class Untouchable:
-    """A context for the last touches to a picture that is kept even though Stop was pressed: they take a moment, and must not be broken off."""
-
-    def __init__(self, ctx: RunContext) -> None:
-        self._ctx = ctx
-
-    def __getattr__(self, name: str) -> Any:
-        return (lambda *_, **__: None) if name in ("check", "progress", "loading") else getattr(self._ctx, name)
 
 
 class Painter:
@@ -206,31 +202,8 @@ class Painter:
         return sum(scale.steps for scale in self.plan)
 
 
-class Enough(Exception):
-    """Stop was pressed while the painted picture was being enlarged."""
-
-
-def last_touches(frame: Frame, painted: Image.Image, params: OptimiseParams, ctx: RunContext) -> Image.Image:
-    """Colours, strength and mask; enlarged, unless Stop was pressed: the picture is kept without."""
-
-    def told(share: float) -> None:
-        if ctx.stopping == "cancel":
-            raise Enough
-        ctx.progress(99, 100, "Enlarging", 0.9 + share / 10)
-
-    where = where_of(params, painted.size, ctx)
-    try:
-        if ctx.stopping == "cancel":
-            raise Enough
-        return finished(frame, painted, params, where, Untouchable(ctx), told)
-    except Enough:
-        return finished(frame, painted, params.model_copy(update={"upscale": 1.0}), where, Untouchable(ctx))
-
-
 def missing_of(params: OptimiseParams) -> str:
-    if not params.image:
-        return "There is no picture to paint anew."
-    return "" if params.pairs() else "There is no style picture."
+    return missing_styles(params) if params.image else "There is no picture to paint anew."
 
 
 def check_still(params: OptimiseParams, facts: Facts) -> None:

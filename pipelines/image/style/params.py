@@ -14,6 +14,14 @@ Colours = Literal["Style", "Lightness only", "Matched"]
 MOST_SIDE = 16384
 
 
+def upscale_field() -> Any:
+    return Field(1.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger; 1 is off.", json_schema_extra=ui(group="Size", step=0.5, advanced=True))
+
+
+def upscaler_field() -> Any:
+    return Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="Size", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
+
+
 class StyleParams(Params):
     """The picture that is painted anew, and how much of it."""
 
@@ -24,8 +32,8 @@ class StyleParams(Params):
     mask: str = Field("", pattern=PICTURE, title="Mask", description="White is painted, black stays as it was; none paints everything.", json_schema_extra=ui(group="Mask", widget="hidden"))
     mask_blur: int = Field(8, ge=0, le=256, title="Mask blur", description="Softens the mask's edge by this many pixels.", json_schema_extra=ui(group="Mask", advanced=True))
     size: int = Field(0, ge=0, le=MOST_SIDE, title="Longer side", description="Of the result in pixels; 0 keeps the picture's own size.", json_schema_extra=ui(group="Size", widget="number"))
-    upscale: float = Field(1.0, ge=0.0, le=4.0, title="Enlarge", description="The finished picture this much larger; 1 is off.", json_schema_extra=ui(group="Size", step=0.5, advanced=True))
-    upscaler: str = Field(UPSCALERS[0], max_length=200, title="Upscaler", description=UPSCALER_TOLD, json_schema_extra=ui(group="Size", widget="model", model_kind="upscaler", choices=UPSCALERS, advanced=True))
+    upscale: float = upscale_field()
+    upscaler: str = upscaler_field()
 
     _enlarges = field_validator("upscale")(never_smaller)
 
