@@ -49,7 +49,7 @@ def test_facts_in_a_file_that_no_page_can_show_are_left_out(tmp_path: Path, fact
     path.write_bytes(file_with(facts))
     piece = Compose().piece(path)
     json.dumps(piece, allow_nan=False, ensure_ascii=False).encode()
-    assert piece["facts"] == {} and len(piece["voices"][0]["notes"]) == 1
+    assert piece["facts"] == {"chords": "found"} and len(piece["voices"][0]["notes"]) == 1  # the page names chords itself
 
 
 def test_facts_that_can_be_shown_stay() -> None:
