@@ -50,7 +50,7 @@ from studio.memory.devices import has_bfloat16
 from studio.memory.manager import give_back
 from studio.metadata import extract, parameters_text
 from studio.params import ExtensionParams, Params, ui
-from studio.pipeline import ChangeText, Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping, WarmsUp
+from studio.pipeline import ChangeText, Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
 from studio.settings import Settings
 from studio.simulation import (
     POKE,
@@ -145,7 +145,6 @@ __all__ = [
     "Tab",
     "Taken",
     "Text",
-    "WarmsUp",
     "WorkerDied",
     "body",
     "caption",

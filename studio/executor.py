@@ -36,9 +36,6 @@ class Executor(Protocol):
 
     def configure(self, values: dict[str, Any]) -> None: ...
 
-    def warm(self, pipeline_id: str) -> None:
-        """What the pipeline's first job waits for is imported now, where a worker stays for the next job. Raises WorkerDied."""
-
     def close(self) -> None: ...
 
 
@@ -130,10 +127,6 @@ class ProcessExecutor:
     def configure(self, values: dict[str, Any]) -> None:
         self.config |= values
         self._tell(op="configure", values=values)
-
-    def warm(self, pipeline_id: str) -> None:
-        self.start()
-        self._tell(op="warm", pipeline=pipeline_id)
 
     def kill(self) -> None:
         with self._lock:
@@ -241,9 +234,6 @@ class PoolExecutor:
         for worker in self._all():
             worker.configure(values)
 
-    def warm(self, pipeline_id: str) -> None:
-        pass  # its workers come and go
-
     def close(self) -> None:
         for worker in self._all():
             worker.close()
@@ -312,9 +302,6 @@ class InlineExecutor:
 
     def configure(self, values: dict[str, Any]) -> None:
         self.worker.control({"op": "configure", "values": values})
-
-    def warm(self, pipeline_id: str) -> None:
-        pass  # it imports in the caller's process
 
     def close(self) -> None:
         self.worker.models.unload()

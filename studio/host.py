@@ -61,7 +61,7 @@ class Taken:
 
 
 class Tab(Protocol):
-    """A thin view; tabs are drawn in the order of `order`. One with `warms`, ids of pipelines, has their workers warmed up when it is opened."""
+    """A thin view. `icon` is one character; tabs are drawn in the order of `order`."""
 
     id: ClassVar[str]
     title: ClassVar[str]

@@ -5,7 +5,6 @@ Closing the page does not end a job; coming back finds it. Only its owner's Stop
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import threading
@@ -20,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import studio
 from studio.artifacts import Artifact
 from studio.catalog import Catalog
-from studio.errors import BadInput, InternalError, NotFound, QueueFull, StudioError, WorkerDied
+from studio.errors import BadInput, InternalError, NotFound, QueueFull, StudioError
 from studio.events import FINAL, LOSSY, Cancelled, Done, Event, Failed, Loading, Progress, Queued, Saved, Text, event_from_wire
 from studio.executor import Executor
 from studio.inputs import Inputs
 from studio.params import ExtensionParams, Params, resolve_seed
-from studio.pipeline import Desk, ExpandsPrompts, Looks, Need, Paced, Pipeline, Places, ReadsText, Settles, WarmsUp
+from studio.pipeline import Desk, ExpandsPrompts, Looks, Need, Paced, Pipeline, Places, ReadsText, Settles
 from studio.seam import temporary_folder
 from studio.settings import Settings
 from studio.storage import Storage
@@ -285,16 +284,6 @@ class JobQueue:
         values = {"roots": [str(root) for root in self.catalog.roots], "budget": self._budget(settings), "keep_loaded": settings.keep_loaded}
         for executor in self.executors.values():
             executor.configure(values)
-
-    def warm_up(self, pipeline_id: str) -> None:
-        """Somebody looks at the pipeline's page: what its first job waits for is imported meanwhile. Returns at once."""
-        pipeline = self.pipelines.get(pipeline_id)
-        if isinstance(pipeline, WarmsUp) and not self._closing:
-            threading.Thread(target=self._warm, args=(pipeline.lane, pipeline_id), daemon=True, name="warm-up").start()
-
-    def _warm(self, lane: str, pipeline_id: str) -> None:
-        with contextlib.suppress(WorkerDied):  # the next job tells it
-            self.executors[lane].warm(pipeline_id)
 
     def close(self) -> None:
         with self._changed:

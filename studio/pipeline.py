@@ -203,14 +203,6 @@ class Paced(Protocol):
 
 
 @runtime_checkable
-class WarmsUp(Protocol):
-    """A pipeline whose first job waits for large libraries: its tab's opening has them imported beforehand, in the worker."""
-
-    def warm_up(self) -> None:
-        """Imports them. What fails here fails again in the job, which tells it."""
-
-
-@runtime_checkable
 class ReadsTexts(Protocol):
     """A pipeline that reads settings which other programs write into pictures."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import html
 import json
 import traceback
-from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from studio.errors import StudioError
 from studio.host import Studio, Tab
-from studio.pipeline import WarmsUp
-from studio.ui import QUICK, RESTORE
+from studio.ui import RESTORE
 
 HEADER = """<header id="seisei-head"><h1 class="name"><b lang="ja">生成</b>Seisei<span class="wide">&nbsp;Studio</span></h1><span class="space"></span>
 <button id="seisei-share" type="button">Share</button>
@@ -47,17 +45,10 @@ def build_page(studio: Studio, tabs: list[Tab]) -> gr.Blocks:
         unseen = gr.Button("", elem_id=RESTORE, elem_classes="seisei-unseen")
         with gr.Tabs(elem_id="seisei-tabs"):
             for tab in tabs:
-                with gr.Tab(studio.words(tab.title), id=tab.id, elem_id=f"tab-{tab.id}") as opened:
+                with gr.Tab(studio.words(tab.title), id=tab.id, elem_id=f"tab-{tab.id}"):
                     _build(studio, tab)
-                if warms := [name for name in getattr(tab, "warms", ()) if isinstance(studio.pipelines.get(name), WarmsUp)]:
-                    opened.select(partial(_warm_up, studio, warms), [], [], **QUICK)
     _show_no_progress(page, unseen)
     return page
-
-
-def _warm_up(studio: Studio, pipelines: list[str]) -> None:
-    for name in pipelines:
-        studio.jobs.warm_up(name)
 
 
 def _show_no_progress(page: gr.Blocks, unseen: gr.Button) -> None:

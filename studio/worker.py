@@ -6,7 +6,6 @@ control messages on another, from a thread, while a job runs. It ends itself whe
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -28,7 +27,7 @@ from studio.hashes import HashBook
 from studio.inputs import Inputs
 from studio.memory.manager import LeasedModels
 from studio.params import Params
-from studio.pipeline import Pipeline, Stopping, WarmsUp
+from studio.pipeline import Pipeline, Stopping
 from studio.plugins import Hooks
 from studio.runcontext import Eta, RateLimit, Share
 from studio.seam import Line, call_back, temporary_folder
@@ -200,7 +199,6 @@ class Worker:
         self.pipelines: dict[str, Pipeline] = {}
         self.context: WorkerContext | None = None
         self._early_stop: dict[str, Stopping] = {}
-        self._warming: threading.Thread | None = None
         self._stop_lock = threading.Lock()  # a Stop comes to the job that runs or to the next, never between them
         self.load_pipelines()
 
@@ -236,8 +234,6 @@ class Worker:
             self.run_job(message)
 
     def run_job(self, message: dict[str, Any]) -> None:
-        if self._warming is not None:  # two threads importing the same libraries get in each other's way
-            self._warming.join()
         self.remote = [ModelEntry(**entry) for entry in message.get("entries", [])]
         self._look_again(message.get("catalog", 0))
         context = WorkerContext(self, message)
@@ -317,18 +313,7 @@ class Worker:
                 return {"unloaded": self.models.unload(message["key"])}
             case "status":
                 return {"loaded": self.models.status(), "torch": "torch" in sys.modules}
-            case "warm":
-                with self._stop_lock:
-                    if self._warming is None or not self._warming.is_alive():
-                        self._warming = threading.Thread(target=self._warm_up, args=(message["pipeline"],), daemon=True, name="warm-up")
-                        self._warming.start()
         return None
-
-    def _warm_up(self, pipeline_id: str) -> None:
-        with contextlib.suppress(Exception):  # the job meets it again, and tells it
-            pipeline = self.pipeline(pipeline_id)
-            if isinstance(pipeline, WarmsUp):
-                pipeline.warm_up()
 
     def _stop(self, job_id: str, mode: Stopping) -> None:
         """Of the job that runs, or of the one that comes next."""

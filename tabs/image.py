@@ -30,7 +30,6 @@ class ImageTab:
     id: ClassVar[str] = "image"
     title: ClassVar[str] = "Image"
     order: ClassVar[int] = 20
-    warms: ClassVar[tuple[str, ...]] = (PIPELINE,)
 
     def build(self, studio: Studio) -> None:
         words = studio.words

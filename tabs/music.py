@@ -20,7 +20,6 @@ class MusicTab:
     id: ClassVar[str] = "music"
     title: ClassVar[str] = "Music"
     order: ClassVar[int] = 30
-    warms: ClassVar[tuple[str, ...]] = (COMPOSE,)
 
     def build(self, studio: Studio) -> None:
         words = studio.words

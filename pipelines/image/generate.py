@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -144,11 +143,6 @@ class Generate:
 
     def settle(self, params: ImageParams, desk: Desk) -> ImageParams:
         return settle(params, desk)
-
-    def warm_up(self) -> None:
-        import_module("pipelines.image.nets.draw")
-        for library, name in (("diffusers", "StableDiffusionPipeline"), ("transformers", "CLIPTextModel")):  # the first of many: they bring what all need
-            getattr(import_module(library), name)
 
     def run(self, params: ImageParams, ctx: RunContext) -> Result:
         told = self.draw(params, ctx, ctx.output, done=len(ctx.kept))

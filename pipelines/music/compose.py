@@ -98,10 +98,6 @@ class Compose:
         sounds = self.sound(params, written.data, notes, ctx)
         return Result(sounds, {"piece": written.facts, "notes": notes, "pace": {"bar": (time.monotonic() - started) / len(plan.bars)}})
 
-    def warm_up(self) -> None:
-        for name in ("pipelines.music.writing", "pipelines.music.nets.composer", "tinysoundfont"):
-            importlib.import_module(name)
-
     def write(self, params: ComposeParams, ctx: RunContext) -> tuple[Artifact, Plan]:
         """The MIDI file with its facts, and the plan that it was written after."""
         given = _read(ctx.input(params.piece)) if params.piece else None
