@@ -191,7 +191,8 @@ class LearnPage(JobPage):
         spreads = [f"spread: {link['column']}" for link in links if link["noise"] not in ("none", "Poisson")]
         free = [field.name for field in numbers_of(model) if not field.advanced and not field.whole][:FREE_AT_FIRST] + spreads
         priors = {name: given.first_prior(model, state["values"], name, links) for name in free}
-        return state | {"links": {link["column"]: link for link in links}, "free": free, "priors": priors}
+        seen = {"seen": given.seen(data, model)} if data else {}  # another model may take more of its rows
+        return state | seen | {"links": {link["column"]: link for link in links}, "free": free, "priors": priors}
 
     def _data(self, state: dict[str, Any]) -> bytes:
         if not state["table"] and not state["sample"]:
@@ -239,7 +240,7 @@ class LearnPage(JobPage):
         except NotFound:
             data, state["table"] = b"", ""
         if data:
-            state["seen"] = self.learn.given.seen(data)
+            state["seen"] = self.learn.given.seen(data, self.desk.find(model, own))
             state["columns"] = _numbers(state["seen"], given["time"])
         state |= {"links": {link["column"] or link["series"]: link for link in given["links"]}, "free": [prior["name"] for prior in given["free"]], "priors": {prior["name"]: prior for prior in given["free"]}}
         return [model, own, values, *self._fill(state, lang, (given["time"], given["unit"], given["begin"], given["together"]))]
@@ -249,7 +250,7 @@ class LearnPage(JobPage):
         try:
             key = self.studio.inputs(ui.owner(request)).keep_table(Path(path).read_bytes(), "table")
             state = EMPTY | {"table": key, "model": model, "own": own, "values": values, "desk": values}
-            state["seen"] = self.learn.given.seen(self._data(state))
+            state["seen"] = self.learn.given.seen(self._data(state), self.desk.find(model, own))
             state["columns"] = _numbers(state["seen"], state["seen"]["time"])
             state = self._guessed(state, self._data(state))
         except StudioError as error:
@@ -312,7 +313,6 @@ class LearnPage(JobPage):
         shared = ui.read_values(self.Params, shared)
         shared |= {"links": list(state["links"].values()), "free": [state["priors"][name] for name in state["free"]]}
         if given["method"] == KALMAN:
-            shared["free"] = [prior for prior in shared["free"] if not prior["name"].startswith(("spread: ", "rate: "))]
             own = ui.read_values(self.FilterParams, {name.partition(":")[2]: value for name, value in given.items() if name.startswith("filter:")})
             return shared | own | {"seed": given["seed"]}, {}
         return shared | ui.read_values(self.Params, {name: given[name] for name in self.controls}) | {"method": given["method"]}, {}

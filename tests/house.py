@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from studio.api import Artifact, Catalog, Need, Params, Result, RunContext, StudioError, hookimpl
+from studio.api import Artifact, Catalog, Need, Params, Progress, Result, RunContext, StudioError, hookimpl
 from studio.executor import Executor, InlineExecutor, ProcessExecutor
 from studio.host import Studio
 from studio.jobs import JobQueue
@@ -112,3 +112,16 @@ def make_studio(data: Path) -> Iterator[Studio]:
     downloads = Downloads(lambda: queue.settings, queue.catalog.refresh)
     yield Studio(queue.settings, queue.hooks, queue.pipelines, queue.catalog, queue, queue.store, Words(), downloads)
     finish(queue)
+
+
+def progress_of(queue: JobQueue, monkeypatch: Any) -> list[Progress]:
+    """All that the queue's jobs tell of their progress from now on; it grows."""
+    told: list[Progress] = []
+    notify = queue.hooks.notify
+
+    def hear(name: str, **args: Any) -> None:
+        told.extend([args["event"]] if isinstance(args.get("event"), Progress) else [])
+        notify(name, **args)
+
+    monkeypatch.setattr(queue.hooks, "notify", hear)
+    return told

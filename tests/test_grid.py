@@ -19,8 +19,9 @@ from pipelines.image.generate import Generate
 from pipelines.image.grid import MISSING, GridParams, cells, draw_sheet
 from pipelines.image.legend import label, wrapped
 from pipelines.image.pictures import open_picture, png
-from studio.api import BadInput, Progress, StudioError, font_for
+from studio.api import BadInput, StudioError, font_for
 from studio.jobs import Job, JobQueue
+from tests.house import progress_of
 from tests.image_models import drawing, make_sd1
 
 SIDE = 32
@@ -218,14 +219,7 @@ def test_skip_leaves_one_cell_out_and_it_can_be_drawn_later(queue: JobQueue, mon
 
 
 def test_progress_is_that_of_the_whole_grid(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Progress] = []
-    notify = queue.hooks.notify
-
-    def hear(name: str, **args: Any) -> None:
-        told.extend([args["event"]] if isinstance(args.get("event"), Progress) else [])
-        notify(name, **args)
-
-    monkeypatch.setattr(queue.hooks, "notify", hear)
+    told = progress_of(queue, monkeypatch)
     run(queue, x_axis="Steps", x_values="2, 4, 3", prompt="a new blue dog")
     assert list(dict.fromkeys(event.note for event in told)) == ["Cell 1 of 3: Steps: 2", "Cell 2 of 3: Steps: 4", "Cell 3 of 3: Steps: 3", "Saving"]
     done = [event.step / event.total for event in told]

@@ -16,11 +16,11 @@ from pipelines.image import generate
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.track import Pace, Piece, Track, pieces, seconds_of
-from studio.api import BadInput, Preview, Progress
+from studio.api import BadInput, Preview
 from studio.jobs import Job, JobQueue
 from studio.runcontext import Eta, Share
 from studio.worker import WorkerContext
-from tests.house import finish
+from tests.house import finish, progress_of
 from tests.image_models import image_queue, make_flux, make_sd1
 
 SIDE = 32
@@ -191,14 +191,7 @@ def test_what_is_left_out_counts_as_done() -> None:
 
 
 def test_steps_are_told_with_their_phase_in_order(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Progress] = []
-    notify = queue.hooks.notify
-
-    def hear(name: str, **args: Any) -> None:
-        told.extend([args["event"]] if isinstance(args.get("event"), Progress) else [])
-        notify(name, **args)
-
-    monkeypatch.setattr(queue.hooks, "notify", hear)
+    told = progress_of(queue, monkeypatch)
     drawn(queue, steps=6, upscale=2.0, prompt="something new again")
     notes = list(dict.fromkeys(event.note for event in told))
     assert notes == ["Reading the prompt", "", "Decoding", "Enlarging", "Saving"]

@@ -451,10 +451,12 @@ def test_samples_have_sources_and_can_be_read() -> None:
 
 def test_a_page_gets_its_first_guesses() -> None:
     given = Learn(SIMULATIONS).given
-    seen = given.seen(b"day,value,who\n2020-01-01,1.5,a\n2020-01-02,,b\n2020-01-03,3.5,c\n")
+    seen = given.seen(b"day,value,who\n2020-01-01,1.5,a\n2020-01-02,,b\n2020-01-03,3.5,c\n", Line())
     assert seen["time"] == "day" and [column["kind"] for column in seen["columns"]] == ["date", "number", "text"] and seen["columns"][1]["gaps"] == 1
     links = given.first_links(Line(), b"day,value\n0,1.5\n1,2.5\n2,3.5\n")
     assert [(link["column"], link["series"], link["measure"], link["noise"]) for link in links] == [("value", "value", "level", "normal")]
+    long = rows_of("t,y", list(range(6000)), [1.0] * 6000)
+    assert any("6,000" in note for note in given.seen(long, Line())["notes"]) and not given.seen(long, Garch())["notes"], "a likelihood of its own takes all"
     prior = given.first_prior(Line(), {"slope": 1.0}, "slope", links)
     assert (prior["low"], prior["high"], prior["middle"]) == (-10, 10, 1.0)
 

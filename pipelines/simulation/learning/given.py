@@ -70,9 +70,9 @@ class Given:
         there = {model.id for model in self.simulations.all()}
         return {name: sample for name, sample in samples().items() if sample["settings"]["model"] in there}
 
-    def seen(self, data: bytes) -> dict[str, Any]:
-        """A table as a page shows it: {"columns": [{name, kind, gaps, low, high, wrong}], "rows", "shown", "notes", "time", "read"}."""
-        table = self.table(data)
+    def seen(self, data: bytes, model: Simulation) -> dict[str, Any]:
+        """A table as a page shows it, with the rows that the model takes: {"columns": [{name, kind, gaps, low, high, wrong}], "rows", "shown", "notes", "time", "read"}."""
+        table = self.table(data, most=most_rows(model))
         columns = [_about(column) for column in table.columns]
         first = zip(*(column.values[:SHOWN] for column in table.columns), strict=True)
         rows = [["" if value != value else _cell(column, value) for column, value in zip(table.columns, row, strict=True)] for row in first]
