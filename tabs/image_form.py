@@ -12,6 +12,7 @@ import gradio as gr
 from studio import ui
 from studio.api import Studio
 from tabs import image_advice as advice
+from tabs.image_box import picture_box
 from tabs.image_cards import CardsPanel
 from tabs.image_control import ANNOTATE, ControlPreview
 from tabs.image_editor import PictureEditor
@@ -129,7 +130,7 @@ class Form:
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
             if holds_picture(self.fields[name]):
-                self.controls[name] = gr.Image(type="filepath", format="png", label=self.studio.words(self.fields[name].title), sources=["upload", "clipboard"], buttons=[], height=180)
+                self.controls[name] = picture_box(self.studio, self.fields[name].title or name, height=180)
             elif holds_pictures(self.fields[name]):
                 about: dict[str, Any] = {"label": self.studio.words(self.fields[name].title), "columns": 3, "height": 200, "buttons": [], "sources": ["upload", "clipboard"]}
                 self.controls[name] = gr.Gallery(type="filepath", format="png", file_types=["image"], interactive=True, elem_id="image-more", **about)
