@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from pipelines.image.params import ImageParams
 from pipelines.image.pictures import open_picture, png
 from pipelines.image.track import Pace, Piece, Track, pieces, seconds_of
 from studio.api import BadInput, Preview
+from studio.executor import worker_environment
 from studio.jobs import Job, JobQueue
 from studio.runcontext import Eta, Share
 from studio.worker import WorkerContext
@@ -274,3 +277,15 @@ def test_skip_leaves_out_the_picture_that_it_was_pressed_for_and_no_other(queue:
 def test_the_preview_of_a_step_comes_without_a_pause(queue: JobQueue) -> None:
     job = submit(queue, steps=30, width=64, height=64)
     assert [event for event in job.events() if isinstance(event, Preview)]
+
+
+PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+TAKEN = "import re, torch; held = torch.ones(32 * 2**20); print(re.search(r'AnonHugePages: +([0-9]+)', open('/proc/self/smaps_rollup').read()).group(1))"
+
+
+@pytest.mark.skipif(not PAGES.is_file() or "[madvise]" not in PAGES.read_text(), reason="here the system alone chooses the size of pages")
+def test_a_workers_tensors_lie_in_large_pages() -> None:
+    def kilobytes(**more: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", TAKEN], env=worker_environment() | more, capture_output=True, text=True, check=True).stdout)
+
+    assert kilobytes() > 100_000 > kilobytes(THP_MEM_ALLOC_ENABLE="0")
