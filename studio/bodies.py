@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 MOST_BYTES = 24 * 2**20  # a piece of 100,000 notes has room
 
 
-async def body(request: Request, limit: int = MOST_BYTES) -> dict[str, Any]:
-    """A JSON object of at most `limit` bytes. Raises BadInput."""
+async def body(request: Request, limit: int = MOST_BYTES, *, optional: bool = False) -> dict[str, Any]:
+    """A JSON object of at most `limit` bytes; an `optional` one may be left out. Raises BadInput."""
     data = await raw(request, limit)
+    if optional and not data:
+        return {}
     try:
         found = json.loads(data)
         # what can't be said again could be neither kept nor shown: no number, half a letter, nested without end

@@ -16,7 +16,7 @@ from studio.api import NotFound, Simulation, Studio, StudioError, read_model_val
 
 OWN = "own"  # stands for a model of one's own, whose declaration is `desk.own`
 RUN, LIVE, SONIFY = "simulation.run", "simulation.live", "simulation.sonify"
-SCRIPTS = ("simulation_plot.js", "simulation_live.js", "simulation_page.js")
+SCRIPTS = ("simulation_plot.js", "simulation_live.js", "simulation_music.js", "simulation_page.js")
 SCRIPT = "import('/api/v1/simulation/page.js?{version}').then((page) => page.start(element, trigger, watch));"
 FIRST = ("gray_scott", "lorenz63")  # what runs when nobody chose yet: the first that is there
 

@@ -16,10 +16,7 @@ const acts = {
     const link = document.createElement('a'); link.href = `/api/v1/outputs/${id}/file?download=1`; link.download = ''; document.body.append(link); link.click(); link.remove();
     return say('The report is in the gallery as well.');
   },
-  async music(button) {
-    const [id] = await ended((await post(`/api/v1/simulation/jobs/${button.dataset.job}/music`)).job);
-    if (id) await window.seisei.piece(id);
-  },
+  music(button) { document.dispatchEvent(new CustomEvent('seisei-sonify', { detail: { job: button.dataset.job, row: button.parentElement, told: (text) => { button.parentElement.querySelector('.experiment-told').textContent = text; } } })); },
   async picture(button) { await window.seisei.use(`/api/v1/simulation/outputs/${button.dataset.output}/picture`); },
 };
 element.addEventListener('click', async (event) => {

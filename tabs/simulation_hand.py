@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from studio.api import BadInput, NotFound, Output, Route, Studio, language
+from studio.bodies import body
 
 AT = "/api/v1/simulation/"
-REPORT, SONIFY, GENERATE = "simulation.report", "simulation.sonify", "image.generate"
+REPORT, SONIFY, GENERATE, RUN = "simulation.report", "simulation.sonify", "image.generate", "simulation.run"
+WISHES = ("voices", "scale", "tempo", "notes", "lowest", "octaves")  # of music
 MOST_PARTS = 60
 SCRIPT = (Path(__file__).parent / "simulation_hand.js").read_text(encoding="utf-8")
 
@@ -59,10 +63,24 @@ class Hand:
                 found.append({"key": keep[path.suffix](path.read_bytes()), "title": output.title})
         return found
 
-    def music(self, owner: str, job_id: str) -> str:
-        """The job's model, values and seed as music; its job."""
+    def music_form(self, owner: str, job_id: str, lang: str) -> dict[str, Any]:
+        """What can be chosen before the job's model becomes music: its series, and fields with their limits and what they begin with."""
         settings = self.job(owner, job_id).params.model_dump(mode="json")
-        return str(self.studio.submit(SONIFY, {name: settings[name] for name in ("model", "own", "values", "seed", "duration") if name in settings}, owner=owner).id)
+        run: Any = self.studio.pipelines[RUN]
+        model, fields = run.model(settings["model"], settings.get("own", "")), self.studio.pipelines[SONIFY].Params.model_json_schema()["properties"]
+        say = partial(self.studio.words.say, lang)
+        return {
+            "series": [{"name": one.name, "title": say(one.title)} for one in model.series], "most": fields["voices"]["maxItems"],
+            "scales": [{"name": name, "title": say(name)} for name in fields["scale"]["enum"]],
+            "numbers": {name: {key: fields[name][key] for key in ("default", "minimum", "maximum")} | {"title": say(fields[name]["title"])} for name in ("tempo", "notes")},
+        }  # fmt: skip
+
+    def music(self, owner: str, job_id: str, wished: dict[str, Any]) -> str:
+        """The job's model, values and seed as music, with what was `wished` of it; its job. Raises BadInput."""
+        settings = self.job(owner, job_id).params.model_dump(mode="json")
+        if other := next((name for name in wished if name not in WISHES), ""):
+            raise BadInput(f"“{other}” is nothing that can be chosen here.", hint=f"Choose among {', '.join(WISHES)}.", field=other)
+        return str(self.studio.submit(SONIFY, {name: settings[name] for name in ("model", "own", "values", "seed", "duration") if name in settings} | wished, owner=owner).id)
 
     def picture(self, owner: str, output_id: str) -> list[str]:
         """The picture becomes what the Image tab begins from; where that is."""
@@ -83,8 +101,11 @@ def routes(studio: Studio) -> list[Route]:
     def report(request: Request) -> Any:
         return {"job": hand.report(owner(request), request.path_params["job"], request.query_params.get("address", ""), language(request.headers, request.cookies))}
 
-    def music(request: Request) -> Any:
-        return {"job": hand.music(owner(request), request.path_params["job"])}
+    def music_form(request: Request) -> Any:
+        return hand.music_form(owner(request), request.path_params["job"], language(request.headers, request.cookies))
+
+    async def music(request: Request) -> Any:
+        return {"job": await run_in_threadpool(hand.music, owner(request), request.path_params["job"], await body(request, optional=True))}
 
     def picture(request: Request) -> Any:
         told = studio.words.say(language(request.headers, request.cookies), "The picture is in the Image tab.")
@@ -92,6 +113,7 @@ def routes(studio: Studio) -> list[Route]:
 
     return [
         Route(AT + "jobs/{job}/report", ["POST"], report, "A report of a finished run, experiment or calibration: ?address= of the studio for its link"),
-        Route(AT + "jobs/{job}/music", ["POST"], music, "Its model and values as music"),
+        Route(AT + "jobs/{job}/music", ["GET"], music_form, "What can be chosen of its music: series, scales, limits of the numbers"),
+        Route(AT + "jobs/{job}/music", ["POST"], music, 'Its model and values as music; what is left out of {"voices", "scale", "tempo", "notes", "lowest", "octaves"} is as usual'),
         Route(AT + "outputs/{id}/picture", ["POST"], picture, "A picture of yours to the Image tab"),
     ]

@@ -102,6 +102,7 @@ const desk = {
   },
 };
 export function start(element, trigger, watch) {
+  document.addEventListener('seisei-sonify', ({ detail }) => sonify(detail.job, detail.row).catch((error) => detail.told(`${say(error.told?.message || 'That did not work.')} ${say(error.told?.hint || '')}`)));  // other pages' buttons
   desk.element = element; desk.trigger = trigger; desk.stamp = desk.told()?.stamp; desk.linked = desk.link();
   watch('value', () => setTimeout(() => desk.heard()));
   if (desk.linked?.model) { const linked = { own: '', values: {}, ...desk.linked }; setTimeout(() => trigger('apply', { value: linked })); }  // the other pages don't wait for the live view

@@ -125,23 +125,15 @@ class Takeaway {
       await new Promise((done) => setTimeout(done, 300));
     }
   }
-  async ended(job) {  // what it made
-    for (let tries = 0; tries < 2000; tries++) {
-      const told = await (await fetch(`/api/v1/jobs/${job}`)).json();
-      if (!['queued', 'running'].includes(told.state)) { if (told.error) throw Object.assign(new Error(told.error.message), { told: told.error }); return told.outputs || []; }
-      await new Promise((done) => setTimeout(done, 300));
-    }
-    return [];
-  }
   hand(job, picture) {  // where a kept run can go on
     const note = make('span'), act = (label, go) => { const one = button(label, async () => { one.disabled = true; note.textContent = say('Working …'); try { note.textContent = (await go()) || ''; } catch (error) { note.textContent = `${say(error.told?.message || 'That did not work.')} ${say(error.told?.hint || '')}`; } one.disabled = false; }); return one; };
-    const report = async () => { const [id] = await this.ended((await asked(`jobs/${job}/report?address=${encodeURIComponent(location.origin)}`)).job); if (!id) return ''; const link = make('a', { href: `/api/v1/outputs/${id}/file?download=1`, download: '' }); document.body.append(link); link.click(); link.remove(); return say('The report is in the gallery as well.'); };
-    const music = async () => { const [id] = await this.ended((await asked(`jobs/${job}/music`)).job); if (id) await window.seisei.piece(id); };
-    return [act('Report (HTML)', report), act('As music', music), ...(picture ? [act('To the Image tab', () => window.seisei.use(`${AT}outputs/${picture.id}/picture`))] : []), note];
+    const report = async () => { const [id] = await finished((await asked(`jobs/${job}/report?address=${encodeURIComponent(location.origin)}`)).job); if (!id) return ''; const link = make('a', { href: `/api/v1/outputs/${id}/file?download=1`, download: '' }); document.body.append(link); link.click(); link.remove(); return say('The report is in the gallery as well.'); };
+    return [act('Report (HTML)', report), act('As music', () => sonify(job, this.made)), ...(picture ? [act('To the Image tab', () => window.seisei.use(`${AT}outputs/${picture.id}/picture`))] : []), note];
   }
   async links(ids, error, job) {
     const found = await Promise.all(ids.map(async (id) => (await fetch(`/api/v1/outputs/${id}`)).json())), names = { table: say('Table (CSV)'), video: say('Moving picture') };
     const picture = found.find((one) => one.kind === 'image'), links = found.map((one) => { const url = one.file, name = names[one.kind] || (one.metadata?.facts?.frames ? say('Moving picture') : say('Picture')); return make('a', { href: `${url}?download=1`, download: '' }, `${name} ↓`); });
+    this.view.querySelector('.sim-music')?.remove();
     this.made.replaceChildren(make('span', {}, error ? `${say(error.message)} ` : say('Kept in the gallery:')), ...links, ...(job && !error ? this.hand(job, picture) : []));
   }
   copy() {

@@ -36,6 +36,7 @@ from studio.restore import restore
 from studio.settings import Settings
 from studio.simulation import Simulations, observations
 from studio.store import Store
+from tabs import simulation_hand
 from tabs.gallery import first_rows
 from tabs.simulation_desk import FIRST, Desk
 from tabs.simulation_experiment import ExperimentPage
@@ -322,6 +323,29 @@ def test_the_gallery_shows_a_tables_first_rows_escaped(tmp_path: Path) -> None:
     path.write_bytes(embed(("a,<b>\n" + "1,2\n" * 500).encode(), ".csv", {"pipeline": "p", "params": {}}))
     shown = first_rows(path)
     assert "<th>&lt;b&gt;</th>" in shown and shown.count("<tr>") == 101 and "seisei" not in shown
+
+
+def test_what_is_heard_of_a_result_is_chosen(studio: Studio) -> None:
+    """Series, scale and pace; what is not chosen is as usual, and what can't be is told at its field before anything runs."""
+    client = TestClient(Starlette(routes=[mount(route, studio.words) for route in simulation_hand.routes(studio)]), headers={"x-seisei-owner": "ann"})
+    job = studio.submit("simulation.run", {"model": "lorenz63", "seed": 9, "duration": 2.0}, owner="ann").wait()
+    offered = client.get(f"{AT}jobs/{job.id}/music", headers={"accept-language": "ja"}).json()
+    assert [one["name"] for one in offered["series"]] == ["x", "y", "z"] and offered["most"] == 4 and offered["numbers"]["tempo"]["default"] == 120
+    assert {"name": "Whole tone", "title": "全音音階"} in offered["scales"]
+
+    def made(**wished: Any) -> dict[str, Any]:
+        answer = client.post(f"{AT}jobs/{job.id}/music", **({"json": wished} if wished else {}))
+        assert answer.status_code == 200, answer.text
+        return studio.jobs.get(answer.json()["job"]).wait().params.model_dump(mode="json")
+
+    usual, chosen = made(), made(voices=["z"], scale="Blues", tempo=90, notes=32)
+    assert (usual["voices"], usual["scale"], usual["tempo"]) == (["x", "y", "z"], "Major pentatonic", 120)
+    assert (chosen["voices"], chosen["scale"], chosen["tempo"], chosen["notes"]) == (["z"], "Blues", 90, 32)
+    assert chosen["values"] == usual["values"] == job.params.model_dump(mode="json")["values"] and chosen["seed"] == 9 and chosen["duration"] == 2.0
+    for wished, field in (({"voices": ["w"]}, "voices"), ({"tempo": 5}, "tempo"), ({"scale": "Odd"}, "scale"), ({"model": "walk"}, "model")):
+        answer = client.post(f"{AT}jobs/{job.id}/music", json=wished)
+        assert answer.status_code in (400, 422) and answer.json()["error"]["field"] == field, answer.text
+    assert client.get(f"{AT}jobs/{job.id}/music", headers={"x-seisei-owner": "bob"}).status_code == 404
 
 
 def test_a_live_recordings_settings_open_the_same_model(studio: Studio) -> None:

@@ -29,8 +29,8 @@ EIGHTH = TICKS // 2
 class SonifyParams(ModelParams):
     voices: list[str] = Field([], max_length=MOST_VOICES, title="Series", description="Names of those that are heard; none takes the first three.", json_schema_extra=ui())
     duration: float = Field(0.0, ge=0, le=1e9, title="How long", description="In the model's own time; 0 takes its usual length.", json_schema_extra=ui(widget="number"))
-    notes: int = Field(128, ge=8, le=2000, title="Notes", description="Eighths of each voice; values that stay become longer ones.", json_schema_extra=ui())
-    scale: Scale = Field("Major pentatonic", title="Scale", description="Only its notes are used.", json_schema_extra=ui())
+    notes: int = Field(128, ge=8, le=2000, title="Eighth notes", description="Of each voice; values that stay become longer notes.", json_schema_extra=ui())
+    scale: Scale = Field("Major pentatonic", title="Musical scale", description="Only its notes are used.", json_schema_extra=ui())
     lowest: int = Field(48, ge=12, le=100, title="Lowest note", description="As a MIDI number: 60 is middle C. The scale begins here.", json_schema_extra=ui(advanced=True))
     octaves: int = Field(3, ge=1, le=6, title="Octaves", description="From the smallest value to the largest.", json_schema_extra=ui(advanced=True))
     tempo: int = Field(120, ge=30, le=300, title="Tempo", description="Quarter notes a minute.", json_schema_extra=ui())

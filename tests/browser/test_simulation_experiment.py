@@ -78,6 +78,25 @@ def test_the_figure_goes_to_the_image_tab(opened: Any) -> None:
     tab(opened, "Simulation")
 
 
+def test_series_that_are_chosen_become_a_piece(opened: Any, studio: Running) -> None:
+    """Pressed again the form goes; the piece opens in the Music tab with the voices, and its file tells what was chosen."""
+    tab(opened, "Experiment")
+    form = opened.locator(".sim-music")
+    opened.locator("[data-act=music]:visible").click()
+    form.wait_for()
+    opened.locator("[data-act=music]:visible").click()
+    form.wait_for(state="detached")
+    opened.locator("[data-act=music]:visible").click()
+    form.get_by_label("Roll speed x").uncheck()
+    form.get_by_label("Musical scale").select_option("Blues")
+    form.get_by_label("Tempo").fill("90")
+    form.get_by_role("button", name="Make music").click()
+    opened.locator(".music-desk", has_text="Profile z").first.wait_for()
+    made = studio.get("/api/v1/outputs?kind=midi")[0]["metadata"]["params"]
+    assert (made["voices"], made["scale"], made["tempo"]) == (["y", "z"], "Blues", 90)
+    tab(opened, "Simulation")
+
+
 def test_other_experiments_show_their_fields(opened: Any) -> None:
     tab(opened, "Experiment")
     for kind, field in (("Repetitions", "#experiment-runs"), ("Compare", "#experiment-scenarios"), ("Sensitivity", "#experiment-names")):
