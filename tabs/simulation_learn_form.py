@@ -38,7 +38,7 @@ def _about(say: Say, column: dict[str, Any]) -> str:
 def map_html(say: Say, state: dict[str, Any], series: Iterable[Any], fields: list[ModelField], own: bool) -> str:
     """A card for each column, a line for each parameter. `own`: the model has a likelihood of its own, so there is no noise to choose."""
     cards = "".join(_column_card(say, number, name, state, list(series), own) for number, name in enumerate(state["columns"]))
-    cards = cards or f"<p class='learn-soft'>{html.escape(say('Give data first: step 1.'))}</p>"
+    cards = cards or f"<p class='learn-soft'>{html.escape(say('Give data first: step 1.'))}</p>" + _twin_lines(say, state, list(series))
     lines = "".join(_parameter_line(say, field, state) for field in fields)
     free = html.escape(say("Tick what the data should tell; the others stay at these values."))
     likelihood = f"<p class='learn-soft'>{html.escape(say('This model knows the likelihood of its data: no noise has to be chosen.'))}</p>" if own else ""
@@ -57,6 +57,17 @@ def _column_card(say: Say, number: int, name: str, state: dict[str, Any], series
         parts.append(_labelled(say("Spread"), number_input(f"link|{number}|spread", link["spread"]) + _tick(f"free|spread: {name}", say("free"), f"spread: {name}" in state["free"])))
     used = " data-used" if link["series"] else ""
     return f"<fieldset class='learn-card'{used}><legend>{html.escape(name)}</legend>{''.join(parts)}</fieldset>"
+
+
+def _twin_lines(say: Say, state: dict[str, Any], series: list[Any]) -> str:
+    """Without data: which observables of the model's own run are measured, each with the spread of its errors."""
+    lines = "".join(
+        f"<div class='learn-line'>{_tick(f'twin|{one.name}|on', say(one.title), one.name in state['links'])}"
+        f"{number_input(f'twin|{one.name}|spread', state['links'].get(one.name, {'spread': 1.0})['spread'], say('Spread of {column}', column=say(one.title)))}</div>"
+        for one in series
+    )
+    about = say("The model makes the data itself. Tick what is measured, and give the spread of its errors; then choose the Kalman filter and switch Twin experiment on.")
+    return f"<h4>{html.escape(say('Or a twin experiment'))}</h4><p class='learn-soft'>{html.escape(about)}</p>{lines}"
 
 
 def _parameter_line(say: Say, field: ModelField, state: dict[str, Any]) -> str:
@@ -113,6 +124,8 @@ def taken(state: dict[str, Any], given: dict[str, Any], prior: Callable[[str], d
             found["values"][rest] = number
         elif kind == "link":
             _take_link(found, rest, value)
+        elif kind == "twin":
+            _take_twin(found, *rest.split("|"), given)
         elif kind == "prior":
             at, _, part = rest.partition("|")
             _put(found["priors"].get(state["free"][int(at)], {}), part, value)
@@ -135,6 +148,15 @@ def _take_link(state: dict[str, Any], rest: str, value: Any) -> None:
     at, _, part = rest.partition("|")
     column = state["columns"][int(at)]
     _put(state["links"].setdefault(column, {"column": column, "series": "", "measure": "level", "rate": 1.0, "noise": "none", "spread": 1.0}), part, value)
+
+
+def _take_twin(state: dict[str, Any], series: str, part: str, given: dict[str, Any]) -> None:
+    """`given` holds the tick and the spread of the same line."""
+    if part == "on" and given[f"twin|{series}|on"]:
+        link = state["links"].setdefault(series, {"column": "", "series": series, "measure": "level", "rate": 1.0, "noise": "normal", "spread": 1.0})
+        _put(link, "spread", given[f"twin|{series}|spread"])
+    elif part == "on":
+        state["links"].pop(series, None)
 
 
 def _put(target: dict[str, Any], part: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipelines.simulation.models.lorenz63 import Lorenz63
 from pipelines.simulation.models.network_sir import NetworkSir
 from studio.api import BadInput, Result, Simulations, Stopped
 from studio.inputs import Inputs
+from tabs.simulation_learn_form import map_html, taken
 from tests.learning_models import Arrivals, Ctx, Line
 
 SIMULATIONS = Simulations([Lorenz63(), Line(), Arrivals(), NetworkSir(), GrayScott()])
@@ -50,6 +52,19 @@ def test_an_analysis_is_the_kalman_filters(how: str) -> None:
     exactly = 1e-9 if how == "transformed" else 0.05
     assert found.mean(axis=0) == pytest.approx(mean, abs=exactly)
     assert np.cov(found.T) == pytest.approx(covariance, abs=exactly)
+
+
+def test_without_a_table_a_twin_measures_what_is_ticked() -> None:
+    """The page's map: a line for each observable; a tick and its spread become a link without a column, which the filter follows."""
+    state: dict[str, Any] = {"columns": [], "links": {}, "free": [], "priors": {}, "values": {}}
+    form = {f"twin|{name}|{part}": value for name in "xyz" for part, value in (("on", False), ("spread", "1"))}
+    after = taken(state, form | {"twin|x|on": True, "twin|x|spread": "0.5"}, lambda name: {})
+    assert after["links"] == {"x": {"column": "", "series": "x", "measure": "level", "rate": 1.0, "noise": "normal", "spread": 0.5}}
+    drawn = map_html(lambda text, **more: text.format(**more), after, Lorenz63().series, [], False)
+    assert drawn.count("data-name='twin|") == 6 and re.findall(r"data-name='twin\|(.)\|on' checked", drawn) == ["x"]
+    assert taken(after, form, lambda name: {})["links"] == {}
+    found = filtered(whole=False, count=60, every=0.05, members=20, links=[Link(**after["links"]["x"])])
+    assert found.summary["rmse"] < 2.0, "one of three numbers, and the others are found"
 
 
 def test_rotation_keeps_mean_and_covariance_and_inflation_widens() -> None:
