@@ -125,7 +125,7 @@ def taken(state: dict[str, Any], given: dict[str, Any], prior: Callable[[str], d
         elif kind == "link":
             _take_link(found, rest, value)
         elif kind == "twin":
-            _take_twin(found, *rest.split("|"), given)
+            _take_twin(found, rest, given)
         elif kind == "prior":
             at, _, part = rest.partition("|")
             _put(found["priors"].get(state["free"][int(at)], {}), part, value)
@@ -150,8 +150,9 @@ def _take_link(state: dict[str, Any], rest: str, value: Any) -> None:
     _put(state["links"].setdefault(column, {"column": column, "series": "", "measure": "level", "rate": 1.0, "noise": "none", "spread": 1.0}), part, value)
 
 
-def _take_twin(state: dict[str, Any], series: str, part: str, given: dict[str, Any]) -> None:
+def _take_twin(state: dict[str, Any], rest: str, given: dict[str, Any]) -> None:
     """`given` holds the tick and the spread of the same line."""
+    series, part = rest.rsplit("|", 1)
     if part == "on" and given[f"twin|{series}|on"]:
         link = state["links"].setdefault(series, {"column": "", "series": series, "measure": "level", "rate": 1.0, "noise": "normal", "spread": 1.0})
         _put(link, "spread", given[f"twin|{series}|spread"])

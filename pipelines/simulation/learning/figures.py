@@ -7,14 +7,29 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.simulation.figures import COLOURS, INK, figure, named
+from pipelines.simulation.experiments.plan import title_of
+from pipelines.simulation.figures import COLOURS, INK, figure, named, short
 from pipelines.simulation.learning.evidence import Evidence
+from pipelines.simulation.learning.params import RATE, SPREAD
 from pipelines.simulation.learning.posterior import Posterior
 from pipelines.simulation.learning.surrogate import Surrogate
 from studio.api import Artifact, Numbers, Simulation, caption
 
 DATA = COLOURS[1]
 MOST_POINTS = 1500  # of a cloud
+
+
+LONGEST = 30  # letters beside an axis
+
+
+def called(model: Simulation, names: Sequence[str]) -> list[str]:
+    """Free parameters as axes say them: by their titles, a spread or scale with its column."""
+    words = {SPREAD: "Spread of {column}", RATE: "Scale of {column}"}
+    found = []
+    for name in names:
+        mark = next((mark for mark in words if name.startswith(mark)), "")
+        found.append(short(caption(words[mark], column=name.removeprefix(mark)) if mark else title_of(model, name), LONGEST))
+    return found
 
 
 def several(rows: int, columns: int, draw: Callable[[Any], None], title: str, size: tuple[float, float]) -> list[Artifact]:
@@ -45,9 +60,9 @@ def over_data(evidence: Evidence, ends: Sequence[Numbers], times: Numbers, unit:
     return several(len(ends), 1, draw, title, (5.6, 0.6 + 2.8 * len(ends)))
 
 
-def marginals(posterior: Posterior, before: Numbers, title: str) -> list[Artifact]:
+def marginals(model: Simulation, posterior: Posterior, before: Numbers, title: str) -> list[Artifact]:
     """Each parameter after the data, over its prior draws (n, free)."""
-    x, names = posterior.x, posterior.beliefs.names
+    x, names = posterior.x, called(model, posterior.beliefs.names)
     columns = min(2, len(names))
     rows = -(-len(names) // columns)
 
@@ -70,9 +85,9 @@ def marginals(posterior: Posterior, before: Numbers, title: str) -> list[Artifac
     return several(rows, columns, draw, title, (2.8 * columns, 2.2 * rows))
 
 
-def pairs(posterior: Posterior, title: str) -> list[Artifact]:
+def pairs(model: Simulation, posterior: Posterior, title: str) -> list[Artifact]:
     """Every two parameters against each other; [] where there is one only."""
-    names, count = posterior.beliefs.names, len(posterior.beliefs)
+    names, count = called(model, posterior.beliefs.names), len(posterior.beliefs)
     if count < 2:
         return []
     x = posterior.x[:: -(-len(posterior.x) // MOST_POINTS)]

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipelines.simulation.figures import named
 from pipelines.simulation.learning.ensemble import Ensemble, Filter, check_filter
 from pipelines.simulation.learning.evidence import evidence
-from pipelines.simulation.learning.figures import several
+from pipelines.simulation.learning.figures import called, several
 from pipelines.simulation.learning.given import Given, named_all
 from pipelines.simulation.learning.noise import variance
 from pipelines.simulation.learning.params import RATE, SPREAD, DataParams, LearnParams, Link, Prior
@@ -249,7 +249,7 @@ def _table(model: Simulation, names: list[str], course: Course) -> bytes:
 def _figure(params: FilterParams, model: Simulation, course: Course, measured: Measured) -> list[Artifact]:
     times, mean, spread = np.array(course.times), np.array(course.mean), np.array(course.spread)
     shown = list(measured.series)[:SHOWN_SERIES] or list(range(min(SHOWN_SERIES, len(model.series))))
-    names = [prior.name for prior in _free(params)]
+    names = called(model, [prior.name for prior in _free(params)])
 
     def draw(axes: Any) -> None:
         from pipelines.simulation.figures import COLOURS, INK

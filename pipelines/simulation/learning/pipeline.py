@@ -112,7 +112,7 @@ def _estimated(params: LearnParams, question: Question, ctx: RunContext) -> tupl
         _until_stopped(lambda: chain.walk(ctx), chain.posterior, question, ctx)
         found = chain.posterior()
         assert found is not None
-        return found, figures.walk(chain.trace(), question.beliefs.names, "Walkers")
+        return found, figures.walk(chain.trace(), figures.called(question.model, question.beliefs.names), "Walkers")
     particles = _particles(params, question)
     _until_stopped(lambda: particles.run(ctx), lambda: particles.posterior(ctx.seed), question, ctx)
     found = particles.posterior(ctx.seed)
@@ -187,7 +187,7 @@ def _told(params: LearnParams, question: Question, posterior: Posterior, more: l
         "best": _best_values(question, best), "draws": len(posterior.z),
     }  # fmt: skip
     settings = {"settings": params.model_dump(mode="json"), "seed": ctx.seed, **summary}
-    drawings = [*bands, *figures.marginals(posterior, before, "Parameters before and after"), *figures.pairs(posterior, "Pairs of parameters"), *more]
+    drawings = [*bands, *figures.marginals(question.model, posterior, before, "Parameters before and after"), *figures.pairs(question.model, posterior, "Pairs of parameters"), *more]
     draws = Artifact("table", posterior.csv(), ".csv", "Posterior", {"draws": len(posterior.z)})
     return Result([*drawings, draws, Artifact("json", json.dumps(settings, indent=1, ensure_ascii=False).encode(), ".json", "Calibration")], summary)
 
