@@ -175,6 +175,9 @@ def test_thumbnails_are_painted_once_and_kept(studio: Studio) -> None:
     small = [Image.open(strip.path(source, tile(mix))).convert("RGB") for mix in mixes[:3]]  # type: ignore[arg-type]
     assert {picture.size for picture in small} == {(216, 144)} and len({picture.tobytes() for picture in small}) == 3
     assert list(strip.make("me", source, mixes)) == [] and studio.store.outputs(owner="me") == []
+    buffer = io.BytesIO()
+    Image.new("RGB", (48, 32), "red").save(buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (48, 32), "blue")])
+    assert len(list(strip.make("me", inputs.keep(buffer.getvalue()), mixes[:1]))) == 1, "of a picture that moves its first frame"
 
 
 def test_the_strip_s_pipeline_tells_each_style_and_refuses_what_is_none(studio: Studio) -> None:
@@ -468,6 +471,11 @@ def test_the_lab_and_upscale_take_their_sheets_and_batches_back(studio: Studio) 
         *before, one, two, x, values, _, _, _, _ = page._restorer(BATCH)(request())
         assert (len(before), one, two, x, values) == (left, *settings.values(), "", "") and key in before, "about the first of its pictures"
         assert not studio.store.recall("me", f"restore:{SHEET}") and not studio.store.recall("me", f"restore:{BATCH}")
+
+
+def test_what_was_kept_when_it_was_stopped_says_so_beside_its_picture(studio: Studio) -> None:
+    shown = [StylePage(studio).beside(ONE, Run(outputs=["x"], notes=["Kept."], stopped=stopped), "en") for stopped in (False, True)]
+    assert [("Kept." in one, "Stopped." in one) for one in shown] == [(True, False), (True, True)]
 
 
 def test_a_verdict_says_whether_it_fits_and_what_the_page_has_to_add(studio: Studio) -> None:
