@@ -247,6 +247,18 @@ def test_a_file_that_is_no_picture_is_refused_in_a_sentence(opened: Any, studio:
     assert str(studio.data) not in opened.inner_text("body")
 
 
+def test_what_an_event_outside_gradio_s_queue_refuses_is_told(opened: Any, tmp_path: Path) -> None:
+    """Gradio shows nothing of it."""
+    opened.click("#image-style-keep")
+    opened.locator("#image-style-own-name :is(input, textarea)").fill("")
+    opened.click("#image-style-save")
+    opened.locator("#seisei-told").get_by_text("A style of one's own needs a name and a painting.").wait_for()
+    (tmp_path / "style.png").write_text("no picture")
+    opened.set_input_files("#image-style-own input[type=file]", tmp_path / "style.png")
+    opened.locator("#seisei-told").get_by_text("This is no picture that can be read.").wait_for()
+    opened.locator("#image-style-own button[aria-label='Clear'], #image-style-own button[aria-label='Remove Image']").first.click()
+
+
 def test_no_painting_paints_nothing_by_itself_and_the_verdict_follows(opened: Any, studio: Running) -> None:
     opened.locator("#image-style-samples [data-sample=castle]").click()
     opened.locator("#image-style-verdict", has_text="Fits: ").wait_for()
