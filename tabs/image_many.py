@@ -105,12 +105,16 @@ class Several:
 
 
 def restored(studio: Studio, owner: str, pipeline: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what the method was told, of a batch about its first picture; the job's own parameters) of what came back for a page, which takes it from there."""
+    """(what the method was told, of a batch about its first picture; the job's own parameters) of what came back for a page, which takes it from there.
+
+    Settings inside a job's are checked by nobody before: what is none of the method's is left at its default.
+    """
     given = dict(studio.store.recall(owner, f"restore:{pipeline}") or {})
     studio.store.remember(owner, f"restore:{pipeline}", None)
     if pipeline not in (BATCH, SHEET):
         return given, given
-    return dict(given.get("settings") or {}) | ({"image": next(iter(given.get("images") or []), "")} if pipeline == BATCH else {}), given
+    settings, kind = dict(given["settings"]) | ({"image": next(iter(given["images"]), "")} if pipeline == BATCH else {}), studio.pipelines[given["method"]].Params
+    return kind.restore(settings, kind.schema_version)[0].model_dump(mode="json"), given
 
 
 def gathered(page: Any, request: gr.Request, given: dict[str, Any], files: list[str] | None, values: Any) -> Iterator[list[Any]]:

@@ -471,6 +471,10 @@ def test_the_lab_and_upscale_take_their_sheets_and_batches_back(studio: Studio) 
         *before, one, two, x, values, _, _, _, _ = page._restorer(BATCH)(request())
         assert (len(before), one, two, x, values) == (left, *settings.values(), "", "") and key in before, "about the first of its pictures"
         assert not studio.store.recall("me", f"restore:{SHEET}") and not studio.store.recall("me", f"restore:{BATCH}")
+        studio.store.remember("me", f"restore:{SHEET}", {"method": method, "settings": dict.fromkeys(settings, {"x": 1}) | {"image": 5, "no": 1}} | compared)
+        *before, one, two, x, values, _, _, _, _ = page._restorer(SHEET)(request())
+        usual = studio.pipelines[method].Params.model_fields
+        assert [one, two] == [usual[name].default for name in settings] and key not in before, "a file that means harm"
 
 
 def test_what_was_kept_when_it_was_stopped_says_so_beside_its_picture(studio: Studio) -> None:
