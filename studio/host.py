@@ -87,7 +87,7 @@ class Studio:
     words: Words
     downloads: Downloads
     notices: list[str] = field(default_factory=list)
-    places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id: the tabs to open for it, outermost first
+    places: dict[str, list[str]] = field(default_factory=dict)  # pipeline id, followed by a space and a method where that has a page of its own: the tabs to open, outermost first
     takers: dict[str, Callable[[str, dict[str, Any], Path | None], Taken]] = field(default_factory=dict)  # pipeline id: (owner, parameters, dropped file) -> what its page takes in; may raise StudioErrors
     hasher: Hasher | None = None
     simulations: Simulations = field(default_factory=Simulations)
@@ -97,6 +97,10 @@ class Studio:
     def submit(self, pipeline_id: str, values: dict[str, Any], *, owner: str, source: str = "page", extras: dict[str, Any] | None = None) -> Job:
         """The only way to start a job: before_run, validation, seed, queue. Raises BadInput, NotFound, QueueFull, StorageFull."""
         return self.jobs.submit(pipeline_id, values, owner=owner, source=source, extras=extras or {})
+
+    def place(self, pipeline_id: str, values: dict[str, Any]) -> list[str]:
+        """The tabs to open for a job with these parameters, outermost first; none where no page shows it."""
+        return self.places.get(f"{pipeline_id} {values.get('method', '')}") or self.places.get(pipeline_id, [])
 
     def inputs(self, owner: str) -> Inputs:
         """Where a person's files are kept for jobs; what comes on top of a visitor's storage is refused. Raises StorageFull when a file is kept."""

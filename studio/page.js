@@ -229,6 +229,13 @@
         if (answer.ok) location.reload(); else wrong(await answer.json());
       }));
   });
+  // What an event outside Gradio's queue refuses: Gradio drops that it is to be seen (6.31), and shows nothing
+  const gradios = window.fetch;
+  window.fetch = async (...given) => {
+    const answer = await gradios(...given);
+    if (answer.status === 500 && answer.url.includes('/gradio_api/run/')) answer.clone().json().then(({ error, visible }) => { if (error && visible) tell(new DOMParser().parseFromString(error, 'text/html').body.textContent); }, () => {});
+    return answer;
+  };
   function wrong(told, more) { tell(say(told.error.message) + ' ' + say(told.error.hint), more); }
   // Settings go to their tab: the server keeps them, the unseen button makes the tabs look, then the tab is opened
   async function use(path, file) {

@@ -247,7 +247,7 @@ class Api:
         take = self.studio.takers.get(restored.pipeline_id)
         taken = take(owner(request), restored.params, file) if take else Taken()
         hand_over(restored, self.studio, owner(request))
-        refused, place = restored.refused | taken.left, self.studio.places.get(restored.pipeline_id, [])
+        refused, place = restored.refused | taken.left, self.studio.place(restored.pipeline_id, restored.params)
         told = [say(lang, "The settings are in their tab again.") if place else say(lang, "No page shows the settings of “{title}”.", title=say(lang, restored.title))]
         if refused:
             fields = self.studio.pipelines[restored.pipeline_id].Params.model_fields

@@ -139,15 +139,16 @@ def around(component: Any, kind: type) -> list[Any]:
     return found[::-1]
 
 
-def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any]) -> None:
-    """Fill a tab's controls when a file or an output gives its settings back; `place` names the tabs to open, outermost first.
+def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any], *, method: str = "") -> None:
+    """Fill a tab's controls when a file or an output gives its settings back; `place` names the tabs to open, outermost first. With a `method` only for jobs that use it.
 
     `fill(request)` finds the settings in `studio.store.recall(owner, "restore:" + pipeline_id)` and takes them from there.
     """
-    studio.places[pipeline_id] = place
+    studio.places[f"{pipeline_id} {method}".strip()] = place
 
     def wanted(request: gr.Request) -> list[Any]:
-        return fill(request) if studio.store.recall(owner(request), f"restore:{pipeline_id}") else [gr.skip()] * len(outputs)
+        values = studio.store.recall(owner(request), f"restore:{pipeline_id}")
+        return fill(request) if values and studio.place(pipeline_id, values) == place else as_it_is(len(outputs))
 
     page = gr.context.Context.root_block
     assert isinstance(page, gr.Blocks)

@@ -12,7 +12,7 @@ from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import own_output
 from tabs.image_box import picture_box
-from tabs.image_many import Compare, Several
+from tabs.image_many import Compare, Several, restored
 from tabs.image_page import PicturePage
 from tabs.image_picture import holds_picture, keep_data, kept_picture, picture_value, shown_picture
 from tabs.image_samples import keep_samples, photo, photo_strip, samples
@@ -40,7 +40,8 @@ class LabView(PicturePage):
         self.name = pipeline.rpartition(".")[2]
         self.title, self.label, self.seen, self.about = VIEWS[pipeline]
         self.controls: dict[str, Any] = {}
-        self.folds = [fold for fold in (Several(studio, self), Compare(studio, self)) if fold.there]
+        self.compare = Compare(studio, self)
+        self.folds = [fold for fold in (Several(studio, self), self.compare) if fold.there]
 
     def build(self) -> None:
         words = self.studio.words
@@ -123,7 +124,8 @@ class LabView(PicturePage):
         self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).success(None, [], [], js=go)
         opened = [form.advanced, form.groups["Control"], form.parts["Control 1"]]
         self.guide.click(self.on_guide, [self.chosen], [form.controls["control_image"], form.controls["control_process"], *opened], **ui.QUICK).then(None, [], [], js=GUIDE)
-        ui.on_restore(self.studio, self.pipeline, ["image", "lab", self.name], self.on_restore, self.filled)
+        for pipeline, method in ((self.pipeline, ""), (BATCH, self.pipeline), (SHEET, self.pipeline)):
+            ui.on_restore(self.studio, pipeline, ["image", "lab", self.name], self._restorer(pipeline), [*self.filled, *self.compare.axes.values()], method=method)
 
     # -- a job -----------------------------------------------------------------------------------------------
 
@@ -209,12 +211,14 @@ class LabView(PicturePage):
         self.studio.store.remember(owner, self.left, values)
         return told
 
-    def on_restore(self, request: gr.Request) -> list[Any]:
-        owner, store = ui.owner(request), self.studio.store
-        values = store.recall(owner, f"restore:{self.pipeline}") or {}
-        store.remember(owner, f"restore:{self.pipeline}", None)
-        store.remember(owner, self.left, values)  # the page may be opened for the first time by this
-        return self.with_values(values, ui.lang(request))
+    def _restorer(self, pipeline: str) -> Any:
+        def restore(request: gr.Request) -> list[Any]:
+            owner = ui.owner(request)
+            values, given = restored(self.studio, owner, pipeline)
+            self.studio.store.remember(owner, self.left, values)  # the page may be opened for the first time by this
+            return [*self.with_values(values, ui.lang(request)), *self.compare.shown(given if pipeline == SHEET else {})]
+
+        return restore
 
 
 class LabPage:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 
@@ -14,12 +14,16 @@ from studio.api import Studio
 from tabs.grid_axes import GridAxes
 from tabs.image_picture import keep_data
 from tabs.image_style_mix import BATCH
-from tabs.image_style_sheet import SHEET
+from tabs.image_style_sheet import EXAMPLES, SHEET
 from tabs.job_page import STREAMING
+
+SOME = "0" * 64 + ".png"  # a picture's key, for what is told without a look at it
 
 
 class Compare(GridAxes):
     """All settings but those of the axes are the page's: its `asked` tells them."""
+
+    examples: ClassVar[Mapping[str, str]] = EXAMPLES
 
     def __init__(self, studio: Studio, page: Any) -> None:
         self.studio, self.page = studio, page
@@ -51,10 +55,21 @@ class Compare(GridAxes):
         owner = ui.owner(request)
         yield from self.page.run(request, given, lambda: self.studio.submit(SHEET, self.values(owner, given), owner=owner))
 
+    def values_of(self, axis: str, model: str) -> list[str]:
+        """Without choices that need a model which is not here, where others do not."""
+        found = super().values_of(axis, model)
+        named, pipeline = [name for name, field in self.page.Params.model_fields.items() if field.title == axis], self.studio.pipelines[self.page.pipeline]
+        there = [value for value in found for name in named if not pipeline.need(pipeline.Params.parse({"image": SOME, name: value.strip('"')}), self.studio.catalog).missing]
+        return there or found
+
     def values(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
         """Of the job, about one picture. Raises BadInput."""
         settings = {name: value for name, value in self.page.asked(owner, given)[0].items() if name != "more"}
         return {"method": self.page.pipeline, "settings": settings} | {name: given[name] or "" for name in self.axes}
+
+    def shown(self, values: dict[str, Any]) -> list[Any]:
+        """For the axes: those of a job that was a sheet, none for another one's."""
+        return [str(values.get(name, "")) for name in self.axes]
 
 
 class Several:
@@ -87,6 +102,19 @@ class Several:
     def on_all(self, request: gr.Request, files: list[str] | None, **given: Any) -> Iterator[list[Any]]:
         owner = ui.owner(request)
         yield from gathered(self.page, request, given, files, lambda: {"method": self.page.pipeline, "settings": self.page.settings(owner, given)})
+
+
+def restored(studio: Studio, owner: str, pipeline: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what the method was told, of a batch about its first picture; the job's own parameters) of what came back for a page, which takes it from there.
+
+    Settings inside a job's are checked by nobody before: what is none of the method's is left at its default.
+    """
+    given = dict(studio.store.recall(owner, f"restore:{pipeline}") or {})
+    studio.store.remember(owner, f"restore:{pipeline}", None)
+    if pipeline not in (BATCH, SHEET):
+        return given, given
+    settings, kind = dict(given["settings"]) | ({"image": next(iter(given["images"]), "")} if pipeline == BATCH else {}), studio.pipelines[given["method"]].Params
+    return kind.restore(settings, kind.schema_version)[0].model_dump(mode="json"), given
 
 
 def gathered(page: Any, request: gr.Request, given: dict[str, Any], files: list[str] | None, values: Any) -> Iterator[list[Any]]:

@@ -11,7 +11,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import StudioError
-from tabs.image_view import compared, stage
+from tabs.image_view import compared, said, stage
 from tabs.job_follow import Run
 from tabs.job_page import JobPage
 
@@ -68,7 +68,7 @@ class PicturePage(JobPage):
 
     def beside(self, before: str, run: Run, lang: str) -> str:
         """A finished picture and the input it was made from under one slider, with what there is to say of it."""
-        notes = "".join(f"<p class='studio-note'>{html.escape(self.studio.words.say(lang, note))}</p>" for note in run.notes)
+        notes = "".join(f"<p class='studio-note'>{html.escape(note)}</p>" for note in said(run, self.studio.words, lang))
         return compared(f"/api/v1/image/inputs/{before}", run.outputs[-1], self.studio.words, lang) + notes
 
     def left_out(self, refused: list[dict[str, str]], lang: str) -> str:

@@ -16,13 +16,13 @@ from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import kept_output, own_output
 from tabs.image_box import picture_box
-from tabs.image_many import gathered
+from tabs.image_many import gathered, restored
 from tabs.image_page import PicturePage
 from tabs.image_picture import keep_data
 from tabs.image_samples import ADDRESS, FIRST, photo, samples
 from tabs.image_style_cards import StyleCards, paintings, remember_used
 from tabs.image_style_form import StyleForm
-from tabs.image_style_mix import ANY, BATCH, FINE, QUICK, Mix, mix_of, read_mix, single
+from tabs.image_style_mix import ANY, BATCH, FINE, QUICK, Mix, mix_of, read_mix, single, style_values
 from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import Strip, told
 from tabs.image_verdict import verdict
@@ -80,7 +80,7 @@ class StylePage(PicturePage):
             self.save = gr.Button(words("Download"), size="sm", min_width=90)
             self.enlarge = gr.Button(words("Enlarge"), size="sm", min_width=80)
             self.begin = gr.Button(words("Begin from it"), size="sm", min_width=100)
-            self.again = gr.Button(words("Paint over it"), size="sm", min_width=100)
+            self.over = gr.Button(words("Paint over it"), size="sm", min_width=100)
             self.copy = gr.Button(words("Copy settings"), size="sm", min_width=100)
             self.gallery = gr.Button(words("Show in the gallery"), size="sm", min_width=120)
         self.build_working("image-style-working")
@@ -140,7 +140,7 @@ class StylePage(PicturePage):
             button.click(None, [], [], js=f"() => {{ window.seisei.image.act('{act}', '#image-style-view'); return []; }}")
         self.gallery.click(None, [], [], js="() => { document.querySelector('[role=tab][data-tab-id=gallery]')?.click(); return []; }")
         self.view.select(self.on_pick, [], [self.chosen], **ui.EACH)
-        self._thumbs(self.again.click(self.on_again, [self.chosen], self.form.pictured, **ui.QUICK))
+        self._thumbs(self.over.click(self.on_over, [self.chosen], self.form.pictured, **ui.QUICK))
         self.enlarge.click(upscale.on_take, [self.chosen], upscale.taken, **ui.QUICK).success(None, [], [], js="() => { window.seisei.image.go('upscale'); return []; }")
         self.begin.click(create.on_begin, [self.chosen], [form.picture.view, form.from_picture, form.shape], **ui.QUICK).success(None, [], [], js="() => { window.seisei.image.go('create'); return []; }")
 
@@ -229,11 +229,16 @@ class StylePage(PicturePage):
             raise ui.toast(self.studio, error, request) from error
 
     def on_own(self, path: str | None, request: gr.Request) -> Mix:
-        """A picture of one's own as the style."""
+        """A picture of one's own as the style. One that no style can be read from is refused here: kept as one's own it would keep the thumbnails of all from being made."""
+        if not path:
+            return []
+        painter: Any = self.studio.pipelines[ANY]
         try:
-            return single(keep_data(self.studio.inputs(ui.owner(request)), Path(path).read_bytes())) if path else []
+            mix = single(keep_data(self.studio.inputs(ui.owner(request)), Path(path).read_bytes()))
+            painter.check_style(painter.Params.parse(style_values(mix, painter.Params.model_fields)), self.studio.jobs.desk)
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
+        return mix
 
     def on_cards(self, mix: Mix, picture: str | None, source: str, request: gr.Request) -> str:
         return self.cards.drawn(ui.owner(request), mix, self._key(ui.owner(request), picture, source), ui.lang(request))
@@ -245,7 +250,7 @@ class StylePage(PicturePage):
         found = photo(str(event._data["value"]))
         return self.form.with_picture(found.key if found else "", ui.lang(request))
 
-    def on_again(self, chosen: str, request: gr.Request) -> list[Any]:
+    def on_over(self, chosen: str, request: gr.Request) -> list[Any]:
         """The painted picture is the next one to be painted."""
         return self.form.with_picture(kept_output(self.studio, own_output(self.studio, chosen, request), request), ui.lang(request))
 
@@ -284,17 +289,12 @@ class StylePage(PicturePage):
 
     def _restorer(self, pipeline: str) -> Any:
         def restore(request: gr.Request) -> list[Any]:
-            owner, store = ui.owner(request), self.studio.store
-            values = dict(store.recall(owner, f"restore:{pipeline}") or {})
-            store.remember(owner, f"restore:{pipeline}", None)
-            compared, method = self.sheet.shown(values if pipeline == SHEET else {}), pipeline
-            if pipeline in (BATCH, SHEET):
-                method, first = str(values.get("method", "")), next(iter(values.get("images") or []), "")
-                method = method if method in self.form.kinds else ANY  # a dream, over HTTP
-                values = dict(values.get("settings") or {}) | ({"image": first} if pipeline == BATCH else {})
+            owner = ui.owner(request)
+            values, given = restored(self.studio, owner, pipeline)
+            method = str(given.get("method", "")) if pipeline in (BATCH, SHEET) else pipeline
             kept = {"pipeline": method, "values": values, "mix": mix_of(values)}
-            store.remember(owner, FORM, kept)  # the page may be opened for the first time by this
-            return [*self._filled(owner, kept, ui.lang(request)), *compared]
+            self.studio.store.remember(owner, FORM, kept)  # the page may be opened for the first time by this
+            return [*self._filled(owner, kept, ui.lang(request)), *self.sheet.shown(given if pipeline == SHEET else {})]
 
         return restore
 

@@ -18,7 +18,7 @@ QUICK = METHODS["Quick"]  # what is painted in a moment
 MOST = 3
 NAME = "n:"
 SLOTS = ("style", "style2", "style3")
-KEY = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp)")
+KEY = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif)")
 Mix = list[dict[str, Any]]
 
 

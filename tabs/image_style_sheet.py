@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import gradio as gr
 
@@ -14,10 +15,16 @@ from tabs.image_style_mix import BLEND, METHODS, method_of
 SHEET = "image.style_grid"
 STYLES = "styles"  # the parameter whose values are names
 MOST_FILLED = 6
+EXAMPLES = {  # of numbers whose whole range would be too much for a picture, or take hours
+    "Longer side": "256, 384, 512", "Painted at": "256, 384, 512", "Style size": "256, 512, 1024", "Width": "256, 384, 512", "Height": "256, 384, 512", "Enlarge": "2, 3, 4",
+    "Steps": "10, 20, 40", "Sizes": "1, 2", "Content": "0.2, 1, 5", "Smoothness": "0, 1, 2", "CFG scale": "2, 4, 7", "Seed": "1-4", "Channel": "-1, 0, 50, 100", "Frames": "1, 8", "Octaves": "1, 2, 4",
+}  # fmt: skip
 
 
 class StyleSheet(GridAxes):
     """Picture, style and all other settings are those of the form."""
+
+    examples: ClassVar[Mapping[str, str]] = EXAMPLES
 
     def __init__(self, studio: Studio, form: Any) -> None:
         self.studio, self.form = studio, form

@@ -13,11 +13,10 @@ from typing import Any
 
 from studio.api import Stats, Studio, StudioError
 from tabs.image_samples import FIRST, FOLDER, keep_samples, photo
-from tabs.image_style_mix import Mix, is_named, named_text, tile
+from tabs.image_style_mix import KEY, Mix, is_named, named_text, tile
 
 STRIP = "image.style_strip"
 SLOT = "image.style.strip"
-KEY = re.compile(r"[0-9a-f]{64}\.(png|jpg|webp|gif)")
 TILE = re.compile(r"[0-9a-f]{16}")
 MOST_PICTURES = 60  # whose thumbnails are kept
 SHIPPED = FOLDER / "strip"

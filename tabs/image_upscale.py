@@ -12,9 +12,10 @@ from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from tabs.image_actions import kept_output, own_output
 from tabs.image_box import picture_box
-from tabs.image_many import Compare
+from tabs.image_many import Compare, restored
 from tabs.image_page import PicturePage
 from tabs.image_picture import picture_value, shown_picture
+from tabs.image_style_mix import BATCH
 from tabs.image_style_sheet import SHEET
 from tabs.image_upscalers import moves, pictures_given, upscaler_choices
 from tabs.image_verdict import verdict
@@ -53,7 +54,7 @@ class UpscalePage(PicturePage):
                         self.build_go("Enlarge", "image-upscale-go")
             with gr.Column(scale=3, min_width=320, elem_classes="studio-right"):
                 self.build_view("image-upscale-view")
-                with gr.Row(visible=False, elem_classes="studio-quiet") as self.actions:
+                with gr.Row(visible=False, elem_classes=["studio-quiet", "image-actions"]) as self.actions:
                     self.save = gr.Button(words("Download"), size="sm", min_width=90)
                 self.build_working("image-upscale-working")
                 ui.last_results("image.")
@@ -82,7 +83,8 @@ class UpscalePage(PicturePage):
         assert isinstance(page, gr.Blocks)
         page.load(self.on_choices, [], [self.controls["upscaler"]], **ui.QUICK)
         self.save.click(None, [], [], js="() => { window.seisei.image.act('save', '#image-upscale-view'); return []; }")
-        ui.on_restore(self.studio, UPSCALE, ["image", "upscale"], self.on_restore, [self.picture, self.source, *self.controls.values()])
+        for pipeline, method in ((UPSCALE, ""), (BATCH, UPSCALE), (SHEET, UPSCALE)):
+            ui.on_restore(self.studio, pipeline, ["image", "upscale"], self._restorer(pipeline), [*self.taken, *self.controls.values(), *self.compare.axes.values()], method=method)
 
     def on_take(self, chosen: str, request: gr.Request) -> list[Any]:
         """That picture alone."""
@@ -119,10 +121,11 @@ class UpscalePage(PicturePage):
         told = self.studio.words.say(lang, "Give a picture, or choose “Enlarge” below one of yours.")
         return f'<div class="studio-empty"><b lang="ja">生成</b><br>{html.escape(told)}</div>'
 
-    def on_restore(self, request: gr.Request) -> list[Any]:
-        owner, store = ui.owner(request), self.studio.store
-        values = store.recall(owner, f"restore:{UPSCALE}") or {}
-        store.remember(owner, f"restore:{UPSCALE}", None)
-        key = str(values.get("image", ""))
-        path = shown_picture(self.studio, key)
-        return [picture_value(path), key if path else "", *(values.get(name, gr.skip()) for name in self.controls)]
+    def _restorer(self, pipeline: str) -> Any:
+        def restore(request: gr.Request) -> list[Any]:
+            values, given = restored(self.studio, ui.owner(request), pipeline)
+            key = str(values.get("image", ""))
+            path = shown_picture(self.studio, key)
+            return [picture_value(path), key if path else "", None, *(values.get(name, gr.skip()) for name in self.controls), *self.compare.shown(given if pipeline == SHEET else {})]
+
+        return restore

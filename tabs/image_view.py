@@ -20,12 +20,17 @@ def stage(run: Run, words: Words, lang: str, ideas: str = "") -> str:
         parts = (progress, sheet(run, words, lang)) if several else (_at_work(run), progress)
         return f'<div class="image-stage" aria-busy="true">{"".join(parts)}</div>'
     if run.outputs:
-        notes = [words.say(lang, note) for note in run.notes] + ([words.say(lang, "Stopped. What was finished is kept.")] if run.stopped else [])
-        told = f'<span class="told">{html.escape(" ".join(notes))}</span>' if notes else ""
-        return f'<div class="image-stage">{sheet(run, words, lang)}{told}</div>'
+        notes = " ".join(said(run, words, lang))
+        below = f'<span class="told">{html.escape(notes)}</span>' if notes else ""
+        return f'<div class="image-stage">{sheet(run, words, lang)}{below}</div>'
     if run.stopped:
         return f'<div class="image-stage"><span class="told">{html.escape(words.say(lang, "Stopped before a picture was finished."))}</span>{ideas}</div>'
     return f'<div class="image-stage">{ideas}</div>'
+
+
+def said(run: Run, words: Words, lang: str) -> list[str]:
+    """What there is to say of pictures of a job that has ended."""
+    return [words.say(lang, note) for note in run.notes] + ([words.say(lang, "Stopped. What was finished is kept.")] if run.stopped else [])
 
 
 def sheet(run: Run, words: Words, lang: str) -> str:

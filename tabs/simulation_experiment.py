@@ -152,7 +152,7 @@ class ExperimentPage(JobPage):
         planned = [component.change for name, component in given.items() if name not in ("own", "named", "seed")]
         gr.on(planned, self.on_plan, inputs_kwargs=given, outputs=[self.plan], trigger_mode="always_last", **ui.QUICK)
         self.add.click(self.on_add, [*self.desk.picked, self.name, self.named, self.scenarios], [self.named, self.scenarios, self.name], **ui.QUICK)
-        self.view.select(self.on_use, self.desk.picked, [*self.desk.picked, self.desk.bridge], **ui.QUICK)
+        self.view.select(self.on_use, self.desk.picked, [*self.desk.picked, self.desk.bridge], **ui.QUIET)  # in the queue: elsewhere Gradio shows no messages
         for name, pipeline in KINDS.items():
             ui.on_restore(self.studio, pipeline, ["simulation", "experiment"], self._restorer(name, pipeline), [*self.desk.picked, self.desk.bridge, *self.restored.values()])
 

@@ -143,7 +143,7 @@ class ChatPage:
         self.view.edit(self.on_edit, inputs_kwargs=given, outputs=page, **streaming)
         self.stop.click(self.on_stop, [self.chat_id], [], **ui.QUICK)
         for number, button in enumerate(self.ways_out):
-            button.click(self._way(number), [self.way_values], [self.model, self.ways, self.warning], **ui.QUICK)
+            button.click(self._way(number), [self.way_values], [self.model, self.ways, self.warning], **ui.QUIET)  # in the queue: elsewhere Gradio shows no messages
         gr.on([self.text.change, self.model.change, self.chat_id.change], self.on_measure, inputs_kwargs=given, outputs=[self.note], trigger_mode="always_last", **ui.QUICK)
         self.view.select(self.on_pick, [self.chat_id], [self.picked, self.note], **ui.QUICK)
         self.remove.click(self.on_remove, [self.chat_id, self.picked], [*page, self.picked, self.before, self.unremove], **ui.QUICK)

@@ -262,6 +262,7 @@ def test_its_routes_tell_modules_models_and_types(ann: TestClient) -> None:
 def test_a_module_prepares_pictures_alone(ann: TestClient, studio: Studio) -> None:
     sent = webuiapi.raw_b64_img(ramp())
     assert asked(ann, "/controlnet/detect", controlnet_module="none", controlnet_images=[sent]) == {"images": [sent], "info": "Success"}
+    assert asked(ann, "/controlnet/detect", controlnet_module="none", controlnet_input_images=[sent]) == {"images": [sent], "info": "Success"}, "the extension's own name of it"
     answer = ann.post("/controlnet/detect", json={"controlnet_module": "invert", "controlnet_images": [sent], "controlnet_processor_res": 64, "controlnet_threshold_a": 64, "controlnet_threshold_b": 64})
     if "image.annotate" in studio.pipelines:
         wanted = ImageOps.invert(ramp().resize((64, 64), Image.Resampling.LANCZOS))

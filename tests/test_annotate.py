@@ -120,6 +120,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     *(("detail", {"method": method, "detail": 0.9}) for method in METHODS if "detail" in fields_of(method) and method != "Pose"), ("detail", {"method": "Pose", "detail": 0.0}), ("low", {"method": "Canny", "low": 10}), ("high", {"method": "Canny", "high": 900}),
     *(("on_white", {"method": method, "on_white": True}) for method in METHODS if "on_white" in fields_of(method)), ("width", {"width": 40}), ("height", {"height": 30}), ("resize", {"width": 40, "height": 40, "resize": "Stretch"}), ("resize", {"width": 40, "height": 40, "resize": "Fit"}),
     ("depth_model", {"method": "Depth", "depth_model": "dpt"}), ("depth_model", {"method": "Normal", "depth_model": "dpt"}), ("pose_model", {"method": "Pose", "pose_model": "vitpose-plus"}),
+    ("upscale", {"upscale": 2.0}), ("upscaler", {"upscale": 2.0, "upscaler": "Nearest"}),
 ]  # fmt: skip
 
 
@@ -231,7 +232,7 @@ def test_need_counts_weights_exactly_and_work_by_the_picture(queue: JobQueue) ->
     assert need(method="Depth").weight_bytes == queue.catalog.find("depth/anything").bytes
     assert need(method="Pose").weight_bytes == queue.catalog.find("pose/vitpose").bytes + queue.catalog.find("detector/persons").bytes
     assert need(method="Canny").weight_bytes == 0 and need(width=4000, height=4000).working_bytes - need(width=2000, height=2000).working_bytes == work_of("Canny", 12e6)
-    assert need(method="Canny").facts["fields"] == ["detail", "low", "high", "on_white", "width", "height", "resize"]
+    assert need(method="Canny").facts["fields"] == ["detail", "low", "high", "on_white", "width", "height", "resize", "upscale", "upscaler"] and need(method="Canny", upscale=2.0).weight_bytes > 0
     assert queue.verdict(queue.pipelines["image.annotate"], AnnotateParams(image=image)).seconds >= 0, "once one was made"
 
 

@@ -86,6 +86,17 @@ def test_enlarging_and_annotating_are_compared_and_done_for_many(queue: JobQueue
         assert not {"Picture", "More pictures"} & set(StyleGrid().axes(method))
 
 
+@pytest.mark.parametrize(("method", "field"), [("image.style_blend", "upscale"), ("image.upscale", "scale")])
+def test_what_is_left_to_the_studio_is_settled_for_each_cell(queue: JobQueue, content: str, method: str, field: str) -> None:
+    """The upscaler that fits depends on the size, which an axis changes."""
+    axes = {"x_axis": "Enlarge", "x_values": "2, 3", "y_axis": "Upscaler", "y_values": "Automatic, Nearest"}
+    job = queue.submit(GRID, {"method": method, "settings": {"image": content}} | axes, owner="local").wait()
+    assert job.error is None and len(job.outputs) == 5, job.error
+    told = [extract(Path(queue.store.output(one).path))["params"] for one in job.outputs[:4]]
+    assert [(one[field], one["upscaler"]) for one in told] == [(2, "Real-ESRGAN"), (3, "Real-ESRGAN"), (2, "Nearest"), (3, "Nearest")]
+    assert [pixels(queue.store.output(one).path).shape[:2] for one in job.outputs[:2]] == [(64, 96), (96, 144)]
+
+
 def test_axes_are_the_settings_of_the_method() -> None:
     grid = StyleGrid()
     assert "Stroke size" in grid.axes("image.style_blend") and "Change" in grid.axes("image.style_diffuse") and "Weight of style 2" in grid.axes("image.style_any")

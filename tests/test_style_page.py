@@ -24,6 +24,7 @@ from studio.metadata import extract
 from tabs import image_box
 from tabs.image_box import picture_box
 from tabs.image_lab import LabView
+from tabs.image_many import Compare
 from tabs.image_picture import keep_data, known_size
 from tabs.image_samples import FIRST, FOLDER, keep_samples, painting, photo, photo_strip, samples
 from tabs.image_style import StylePage
@@ -32,6 +33,7 @@ from tabs.image_style_form import StyleForm
 from tabs.image_style_mix import ANY, BATCH, BLEND, FINE, METHODS, MODEL, Mix, method_of, mix_of, read_mix, single, style_values, tile
 from tabs.image_style_sheet import SHEET, StyleSheet
 from tabs.image_style_strip import SHIPPED, STRIP, Strip
+from tabs.image_upscale import UpscalePage
 from tabs.image_verdict import verdict
 from tabs.job_follow import Run
 from tabs.job_page import JobPage
@@ -173,6 +175,9 @@ def test_thumbnails_are_painted_once_and_kept(studio: Studio) -> None:
     small = [Image.open(strip.path(source, tile(mix))).convert("RGB") for mix in mixes[:3]]  # type: ignore[arg-type]
     assert {picture.size for picture in small} == {(216, 144)} and len({picture.tobytes() for picture in small}) == 3
     assert list(strip.make("me", source, mixes)) == [] and studio.store.outputs(owner="me") == []
+    buffer = io.BytesIO()
+    Image.new("RGB", (48, 32), "red").save(buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (48, 32), "blue")])
+    assert len(list(strip.make("me", inputs.keep(buffer.getvalue()), mixes[:1]))) == 1, "of a picture that moves its first frame"
 
 
 def test_the_strip_s_pipeline_tells_each_style_and_refuses_what_is_none(studio: Studio) -> None:
@@ -244,6 +249,27 @@ def test_what_is_filled_in_along_an_axis_of_a_sheet_is_painted(studio: Studio) -
     }  # fmt: skip
     values = sheet.values("me", given)
     assert studio.jobs.verdict(studio.pipelines[SHEET], studio.pipelines[SHEET].Params.parse(values)).facts["cells"] == 6 * 3 * 2
+
+
+NEED_ANOTHER = {"Zoom", "Octave scale", "Weak edges from", "Strong edges from", "Dark on white", "Noise seed", "Reference model", "Reference weight", "Weight of style 2", "Weight of style 3", "Mask blur", "Depth model", "Pose model", "Person detector", "Weight of style 1"}
+
+
+@pytest.mark.parametrize("method", [BLEND, ANY, FINE, "image.dream", "image.annotate", "image.upscale"])
+def test_what_is_filled_in_along_any_axis_can_be_made(studio: Studio, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for settings that only work beside another one."""
+    for module in ("style.optimise", "dream"):
+        monkeypatch.setattr(f"pipelines.image.{module}.trunk_entry", lambda catalog: None)
+    keep_samples(studio.jobs.desk.inputs, [one.key for kind in ("photos", "paintings") for one in samples(kind)])
+    kind, style = studio.pipelines[method].Params.model_fields, samples("paintings")[0].key
+    page = SimpleNamespace(Params=studio.pipelines[method].Params, pipeline=method)
+    axes = StyleSheet(studio, drawn(studio)) if method in (BLEND, ANY, FINE) else Compare(studio, page)
+    settings = {"image": samples("photos")[0].key} | ({"style": style} if "style" in kind else {"styles": "Dusk"} if "styles" in kind else {})
+    titles = [title for title in studio.pipelines[SHEET].axes(method) if title not in NEED_ANOTHER]  # type: ignore[attr-defined]
+    assert len(titles) >= 2
+    for title in titles:
+        values = axes.on_fill(title, "")
+        job = studio.submit(SHEET, {"method": method, "settings": settings, "x_axis": title, "x_values": values}, owner="me")
+        assert len(job.params.x_values.split(",")) >= 2 or "-" in values, (title, values)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "AVIF"])
@@ -331,6 +357,21 @@ def test_a_file_that_is_no_picture_reaches_the_page_which_refuses_it_at_its_fiel
     assert refused.value.field == "image"
 
 
+def test_one_s_own_painting_may_be_a_gif_and_one_that_moves_or_is_broken_is_refused_at_once(studio: Studio, page: StylePage, tmp_path: Path) -> None:
+    still, moving, broken = (tmp_path / name for name in ("still.gif", "moving.gif", "broken.png"))
+    grey = [Image.new("L", (32, 32), shade) for shade in (9, 200)]
+    grey[0].save(still)
+    grey[0].save(moving, save_all=True, append_images=grey[1:])
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 80).save(buffer, "PNG")
+    broken.write_bytes(buffer.getvalue()[:1500])
+    (one,) = page.on_own(str(still), request())
+    assert one["style"].endswith(".gif") and read_mix([one]) == [one] and page.on_own(None, request()) == []
+    for path, words in ((moving, "moves"), (broken, "no picture")):
+        with pytest.raises(gr.Error, match=words):
+            page.on_own(str(path), request())
+
+
 def test_a_newer_click_ends_a_quick_job_and_nothing_that_takes_long(studio: Studio, page: StylePage) -> None:
     source = samples("photos")[0].key
     keep_samples(studio.jobs.desk.inputs, [source])
@@ -408,6 +449,37 @@ def test_the_lab_stands_as_it_was_left(studio: Studio) -> None:
     assert (opened, source, method, detail, on_white) == (True, samples("photos")[1].key, "Canny", 0.7, True) and picture.size
     view.picture, view.source, view.samples, view.opened = (SimpleNamespace() for _ in range(4))
     assert view.on_open(True, request()) == [gr.skip()] * 7
+
+
+def test_a_job_goes_to_the_page_of_the_method_it_uses(studio: Studio) -> None:
+    studio.places |= {SHEET: ["image", "style"], f"{SHEET} image.dream": ["image", "lab", "dream"]}
+    assert [studio.place(SHEET, {"method": method}) for method in ("image.dream", BLEND)] == [["image", "lab", "dream"], ["image", "style"]] and studio.place(BLEND, {}) == []
+
+
+def test_the_lab_and_upscale_take_their_sheets_and_batches_back(studio: Studio) -> None:
+    keep_samples(studio.jobs.desk.inputs, [photo.key for photo in samples("photos")])
+    key, axes = samples("photos")[1].key, {f"{which}_{part}": SimpleNamespace() for which in "xyz" for part in ("axis", "values")}
+    lab, upscale = LabView(studio, "image.annotate"), UpscalePage(studio)
+    lab.controls, upscale.controls = ({name: SimpleNamespace() for name in names} for names in (("method", "detail"), ("scale", "upscaler")))
+    compared = {"x_axis": "Detail", "x_values": "0.2, 0.8", "y_axis": "", "y_values": "", "z_axis": "", "z_values": ""}
+    for page, method, settings, left in ((lab, "image.annotate", {"method": "Canny", "detail": 0.7}, 4), (upscale, "image.upscale", {"scale": 3.0, "upscaler": "Nearest"}, 3)):
+        page.compare.axes = axes
+        studio.store.remember("me", f"restore:{SHEET}", {"method": method, "settings": {"image": key, **settings}} | compared)
+        *before, one, two, x, values, _, _, _, _ = page._restorer(SHEET)(request())
+        assert (one, two, x, values) == (*settings.values(), "Detail", "0.2, 0.8") and key in before
+        studio.store.remember("me", f"restore:{BATCH}", {"method": method, "settings": settings, "images": [key, ONE]})
+        *before, one, two, x, values, _, _, _, _ = page._restorer(BATCH)(request())
+        assert (len(before), one, two, x, values) == (left, *settings.values(), "", "") and key in before, "about the first of its pictures"
+        assert not studio.store.recall("me", f"restore:{SHEET}") and not studio.store.recall("me", f"restore:{BATCH}")
+        studio.store.remember("me", f"restore:{SHEET}", {"method": method, "settings": dict.fromkeys(settings, {"x": 1}) | {"image": 5, "no": 1}} | compared)
+        *before, one, two, x, values, _, _, _, _ = page._restorer(SHEET)(request())
+        usual = studio.pipelines[method].Params.model_fields
+        assert [one, two] == [usual[name].default for name in settings] and key not in before, "a file that means harm"
+
+
+def test_what_was_kept_when_it_was_stopped_says_so_beside_its_picture(studio: Studio) -> None:
+    shown = [StylePage(studio).beside(ONE, Run(outputs=["x"], notes=["Kept."], stopped=stopped), "en") for stopped in (False, True)]
+    assert [("Kept." in one, "Stopped." in one) for one in shown] == [(True, False), (True, True)]
 
 
 def test_a_verdict_says_whether_it_fits_and_what_the_page_has_to_add(studio: Studio) -> None:

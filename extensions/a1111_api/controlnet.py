@@ -43,11 +43,12 @@ class ControlNet:
 
     async def detect(self, request: Request) -> Any:
         asked = await body(request, self.studio)
-        images = asked.get("controlnet_images")
+        field = "controlnet_images" if "controlnet_images" in asked else "controlnet_input_images"  # as Forge calls it, and the extension itself
+        images = asked.get(field)
         if not isinstance(images, list) or not images:
-            raise BadInput("controlnet_images must be a list of pictures.", field="controlnet_images")
+            raise BadInput(f"{field} must be a list of pictures.", field=field)
         if len(images) > MOST:
-            raise BadInput(f"{len(images)} pictures are too many for one request; it can have {MOST}.", field="controlnet_images")
+            raise BadInput(f"{len(images)} pictures are too many for one request; it can have {MOST}.", field=field)
         process = process_of(text(asked, "controlnet_module") or "none", look(self.studio, owner(request)))
         jobs = [await run_in_threadpool(self._job, owner(request), process, image, asked) for image in images]
         if process == "None":

@@ -13,10 +13,9 @@ from pydantic import Field
 
 from pipelines.image.params import PICTURE
 from pipelines.image.pictures import open_picture
-from pipelines.image.settle import check_picture
 from pipelines.image.style.any import AnyParams, AnyStyle
 from pipelines.image.style.blend import Blend, BlendParams
-from pipelines.image.style.content import LEAST_SIDE, resized
+from pipelines.image.style.content import LEAST_SIDE, facts_of, resized
 from pipelines.image.style.flow import Model
 from studio.api import BadInput, Catalog, Desk, Lane, ModelSpec, Need, Params, Result, RunContext, ui
 
@@ -41,7 +40,7 @@ class SmallAny(AnyStyle):
 
 
 class StyleStrip:
-    """Each thumbnail is an event Stats: "style" as it was asked, "picture" a WebP in base64. Stop acts between two of them."""
+    """Each thumbnail is an event Stats: "style" as it was asked, "picture" a WebP in base64; of a picture that moves its first frame. Stop acts between two of them."""
 
     id: ClassVar[str] = "image.style_strip"
     title: ClassVar[str] = "Style thumbnails"
@@ -53,7 +52,7 @@ class StyleStrip:
         return Need(11_000_000, 330 * PAINTED * PAINTED, missing=missing)
 
     def settle(self, params: StripParams, desk: Desk) -> StripParams:
-        check_picture(params.image, "image", desk)
+        facts_of(params.image, "image", desk)
         for text in params.styles:
             method, values = read(text)
             method.check_style(values, desk)

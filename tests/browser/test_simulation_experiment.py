@@ -57,6 +57,7 @@ def test_one_click_gives_a_figure_and_a_table(opened: Any) -> None:
 
 def test_values_of_a_row_come_on_the_desk(opened: Any) -> None:
     opened.locator("[data-use]").first.click()
+    opened.locator(".toast-body").get_by_text("These values are on the desk now.").wait_for()
     opened.wait_for_function("() => JSON.parse(document.querySelector('#simulation-desk [data-desk]').dataset.desk).values.sigma === 5")
 
 

@@ -247,6 +247,18 @@ def test_a_file_that_is_no_picture_is_refused_in_a_sentence(opened: Any, studio:
     assert str(studio.data) not in opened.inner_text("body")
 
 
+def test_what_an_event_outside_gradio_s_queue_refuses_is_told(opened: Any, tmp_path: Path) -> None:
+    """Gradio shows nothing of it."""
+    opened.click("#image-style-keep")
+    opened.locator("#image-style-own-name :is(input, textarea)").fill("")
+    opened.click("#image-style-save")
+    opened.locator("#seisei-told").get_by_text("A style of one's own needs a name and a painting.").wait_for()
+    (tmp_path / "style.png").write_text("no picture")
+    opened.set_input_files("#image-style-own input[type=file]", tmp_path / "style.png")
+    opened.locator("#seisei-told").get_by_text("This is no picture that can be read.").wait_for()
+    opened.locator("#image-style-own button[aria-label='Clear'], #image-style-own button[aria-label='Remove Image']").first.click()
+
+
 def test_no_painting_paints_nothing_by_itself_and_the_verdict_follows(opened: Any, studio: Running) -> None:
     opened.locator("#image-style-samples [data-sample=castle]").click()
     opened.locator("#image-style-verdict", has_text="Fits: ").wait_for()
@@ -303,3 +315,69 @@ def test_the_lab_dreams_into_a_photo(opened: Any, studio: Running) -> None:
     with Image.open(studio.data / "inputs" / made["metadata"]["params"]["image"]) as picture:
         before = np.asarray(picture.convert("RGB").resize((90, 60)), float)
     assert 2 < np.abs(pixels(studio, made) - before).mean() < 80
+
+
+def compare(page: Any, prefix: str, axis: str, values: str) -> None:
+    """Open the fold and say what changes along X."""
+    page.click(f"#{prefix}-sheet > button")
+    settled(page)
+    page.fill(f"#{prefix}-x-axis input", axis)
+    page.keyboard.press("Enter")
+    page.fill(f"#{prefix}-x-values textarea", values)
+    page.keyboard.press("Tab")
+    settled(page)
+
+
+def comes_back(page: Any, sheet: dict[str, Any], prefix: str, values: str) -> None:
+    """The sheet's settings, from another page, to the one it was made on."""
+    page.fill(f"#{prefix}-x-values textarea", "")
+    tab(page, "Style")
+    page.evaluate(f"window.seisei.use('/api/v1/outputs/{sheet['id']}/restore')")
+    page.locator(f"#{prefix}-x-values textarea").wait_for()
+    page.wait_for_function("([prefix, values]) => document.querySelector(`#${prefix}-x-values textarea`).value === values", arg=[prefix, values])
+
+
+def test_the_lab_compares_settings_and_a_sheet_comes_back_to_it(opened: Any, studio: Running, mine: Path) -> None:
+    tab(opened, "Lab")
+    tab(opened, "Annotate")
+    opened.locator("#image-annotate-samples [data-sample=castle]").click()
+    opened.locator("#image-annotate-samples [data-sample=castle][aria-pressed=true]").wait_for()
+    compare(opened, "image-annotate", "Method", "Lines, Canny")
+    opened.click("#image-annotate-sheet-go")
+    opened.wait_for_function("() => document.querySelectorAll('#image-annotate-view .image-sheet img').length === 3")
+    sheet = newest(studio, 1, "image.style_grid")[0]
+    assert {cell["metadata"]["params"]["method"] for cell in newest(studio, 2, "image.annotate")} == {"Lines", "Canny"}
+    comes_back(opened, sheet, "image-annotate", "Lines, Canny")
+    opened.click("#image-annotate-several > button")
+    files = [mine, mine.with_name("notes.png")]
+    files[1].write_text("this is no picture")
+    opened.set_input_files("#image-annotate-files input[type=file]", files)
+    opened.locator("#image-annotate-files").get_by_text("notes").first.wait_for()
+    before = len(newest(studio, 200, "image.annotate"))
+    opened.click("#image-annotate-all")
+    opened.locator("#image-annotate-problem").get_by_text("notes.png").wait_for()
+    until(lambda: len(newest(studio, 200, "image.annotate")) > before, "nothing was annotated")
+
+
+def test_an_annotated_picture_is_enlarged_and_sizes_are_compared(opened: Any, studio: Running) -> None:
+    opened.locator("#image-annotate-view button[data-output], #image-annotate-view [data-after]").first.wait_for()
+    opened.click("#image-annotate-enlarge")
+    opened.locator("#image-upscale-picture img").wait_for()
+    compare(opened, "image-upscale", "Upscaler", "Nearest, Lanczos")
+    opened.click("#image-upscale-sheet-go")
+    opened.wait_for_function("() => document.querySelectorAll('#image-upscale-view .image-sheet img').length === 3")
+    sheet = newest(studio, 1, "image.style_grid")[0]
+    assert {cell["metadata"]["params"]["upscaler"] for cell in newest(studio, 2, "image.upscale")} == {"Nearest", "Lanczos"}
+    comes_back(opened, sheet, "image-upscale", "Nearest, Lanczos")
+
+
+def test_a_sheet_of_dreams_is_finished_with_what_is_there(opened: Any, studio: Running) -> None:
+    tab(opened, "Lab")
+    tab(opened, "Dream")
+    compare(opened, "image-dream", "Strength", "0.5, 1, 1.5")
+    opened.click("#image-dream-sheet-go")
+    before = len(newest(studio, 200, "image.dream"))
+    until(lambda: len(newest(studio, 200, "image.dream")) > before, "no cell came", 4 * WAIT / 1000)
+    opened.click("#image-dream-working button")
+    until(lambda: newest(studio, 1, "image.style_grid")[0]["metadata"]["params"]["method"] == "image.dream", "no sheet came", 4 * WAIT / 1000)
+    assert newest(studio, 1, "image.style_grid")[0]["metadata"]["facts"]["cells"] in (1, 2)

@@ -65,4 +65,4 @@ class Preparation:
 def fields_of(method: str) -> list[str]:
     """The settings that do something with a method, for a form."""
     models = ["depth_model"] if method in DEPTHS else ["pose_model", "person_model"] if method == "Pose" else []
-    return [*(["detail"] if method in DETAILED else []), *(["low", "high"] if method == "Canny" else []), *(["on_white"] if method in LINES else []), *models, "width", "height", "resize"]
+    return [*(["detail"] if method in DETAILED else []), *(["low", "high"] if method == "Canny" else []), *(["on_white"] if method in LINES else []), *models, "width", "height", "resize", "upscale", "upscaler"]

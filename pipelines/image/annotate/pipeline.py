@@ -6,16 +6,19 @@ import time
 from typing import ClassVar
 
 from PIL import Image
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from pipelines.image.annotate.methods import LINES, USUAL, Method, Preparation, fields_of
 from pipelines.image.annotate.models import KINDS, bytes_of, check_detail, settle_models, work_of
 from pipelines.image.annotate.prepare import Annotated, annotated
+from pipelines.image.enlarge import enlarged
 from pipelines.image.memory import ran_out
-from pipelines.image.params import MOST_PIXELS, PICTURE, Resize, model_field
+from pipelines.image.params import MOST_PIXELS, PICTURE, Resize, model_field, never_smaller
 from pipelines.image.pictures import open_picture, png, to_size
 from pipelines.image.settle import check_picture
 from pipelines.image.style.content import size_of as seen_size
+from pipelines.image.style.params import upscale_field, upscaler_field
+from pipelines.image.upscalers import settled, upscaler_bytes
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, ModelTooLarge, Need, Params, Result, RunContext, StudioError, ui
 
 MOST = 2 * MOST_PIXELS  # of a finished picture
@@ -38,7 +41,11 @@ class AnnotateParams(Params):
     depth_model: str = model_field("depth_model")
     pose_model: str = model_field("pose_model")
     person_model: str = model_field("person_model")
+    upscale: float = upscale_field()
+    upscaler: str = upscaler_field()
     _own: tuple[int, ...] = PrivateAttr((0, 0))  # width and height of the picture, once it was looked at
+
+    _enlarges = field_validator("upscale")(never_smaller)
 
     @property
     def preparation(self) -> Preparation:
@@ -61,8 +68,8 @@ class Annotate:
             wanted = _with_models(params, catalog)
         except StudioError as error:
             return Need(missing=error.message, facts=facts)
-        weights = bytes_of([wanted.preparation], catalog)
-        return Need(weights, work_of(params.method, pixels_of(params), weights), facts=facts)
+        weights, enlarging = bytes_of([wanted.preparation], catalog), upscaler_bytes(wanted.upscaler, (wanted.upscale,), catalog, "cpu")
+        return Need(weights + enlarging, work_of(params.method, pixels_of(params), weights), facts=facts)
 
     def place(self, params: AnnotateParams, catalog: Catalog, device: str, room: int) -> Need:
         """The same everywhere: what is large goes through in tiles or strips."""
@@ -83,8 +90,9 @@ class Annotate:
     def settle(self, params: AnnotateParams, desk: Desk) -> AnnotateParams:
         own = check_picture(params.image, "image", desk)
         width, height = size_of(params, own)
-        if width * height > MOST:
-            raise BadInput(f"The finished picture would have {width * height / 1e6:.0f} megapixels; {MOST / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width")
+        for pixels, field in ((width * height, "width"), (width * height * max(1.0, params.upscale) ** 2, "upscale")):
+            if pixels > MOST:
+                raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST / 1e6:.0f} can be made.", hint="Choose a smaller size.", field=field)
         _check_fields(params)
         return _with_models(params, desk.catalog)
 
@@ -94,8 +102,8 @@ class Annotate:
         started = time.monotonic()
         made = self._made(picture, params, ctx)
         pace = {"pixel": max(0.0, time.monotonic() - started - made.loading) / (picture.width * picture.height)}
-        facts = {"width": picture.width, "height": picture.height} | made.facts
-        return Result([Artifact("image", png(made.image), ".png", params.method, facts)], {"notes": made.notes, "pace": pace})
+        large = enlarged(made.image, params.upscaler, params.upscale, ctx, notes=made.notes) if params.upscale > 1 else made.image
+        return Result([Artifact("image", png(large, ctx.check), ".png", params.method, {"width": large.width, "height": large.height} | made.facts)], {"notes": made.notes, "pace": pace})
 
     def _made(self, picture: Image.Image, params: AnnotateParams, ctx: RunContext) -> Annotated:
         """Raises ModelTooLarge where memory ends."""
@@ -127,7 +135,8 @@ def size_of(params: AnnotateParams, own: tuple[int, int]) -> tuple[int, int]:
 
 def _with_models(params: AnnotateParams, catalog: Catalog) -> AnnotateParams:
     """Raises ModelMissing, ModelBroken."""
-    return params.model_copy(update=settle_models({"method": params.method}, {name: getattr(params, name) for name in KINDS}, catalog))
+    found = settle_models({"method": params.method}, {name: getattr(params, name) for name in KINDS}, catalog)
+    return params.model_copy(update=found | ({"upscaler": settled(params.upscaler, params.upscale, catalog)} if params.upscale > 1 else {}))
 
 
 def _check_fields(params: AnnotateParams) -> None:

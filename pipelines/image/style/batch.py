@@ -62,7 +62,7 @@ class Batch:
 
     def place(self, params: BatchParams, catalog: Catalog, device: str, room: int) -> Need:
         if not params.images:
-            return Need(missing="There are no pictures to paint.")
+            return Need(missing="There are no pictures.")
         try:
             method = method_of(params.method)
             values = method.Params.parse(values_of(params, 0))
@@ -80,7 +80,7 @@ class Batch:
     def settle(self, params: BatchParams, desk: Desk) -> BatchParams:
         """Refuses what no picture could be painted with; pictures that can't be read are found out one by one, later."""
         if not params.images:
-            raise BadInput("There are no pictures to paint.", hint="Give some.", field="images")
+            raise BadInput("There are no pictures.", hint="Give some.", field="images")
         if params.names and len(params.names) != len(params.images):
             raise BadInput(f"There are {len(params.names)} names for {len(params.images)} pictures.", hint="Give one for each, or none.", field="names")
         if foreign := next((key for key in params.images if not key or not re.fullmatch(PICTURE, key)), None):
@@ -92,7 +92,7 @@ class Batch:
     def _settled(self, params: BatchParams, desk: Desk) -> dict[str, Any]:
         """The method's settings, by the first picture that can be painted with them. Raises what is wrong with them, or with the last picture where none can."""
         method = method_of(params.method)
-        told = BadInput("There are no pictures to paint.")
+        told = BadInput("There are no pictures.")
         for number in range(len(params.images)):
             try:
                 settled = method.settle(seeded(method.Params.parse(values_of(params, number))), desk)  # type: ignore[attr-defined]
@@ -123,7 +123,7 @@ class Batch:
             if ctx.stopping == "skip":
                 ctx.skipped()
         if not done and not skipped and refused:
-            raise BadInput(f"None of the pictures could be painted. {refused[0]['name']}: {refused[0]['why']}", hint="Give PNG, JPEG, WebP or GIF files.", field="images")
+            raise BadInput(f"None of the pictures could be used. {refused[0]['name']}: {refused[0]['why']}", hint="Give PNG, JPEG, WebP or GIF files.", field="images")
         pace = {"pace": {"picture": (time.monotonic() - started) / done}} if done else {}
         return Result([], {"painted": done + skipped, "refused": refused} | pace)
 

@@ -17,6 +17,7 @@ from pipelines.image.grid import draw_sheet, shrunk
 from pipelines.image.pictures import open_picture
 from pipelines.image.style.batch import Method, method_of, part_of
 from pipelines.image.style.content import png
+from pipelines.image.style.diffuse import Given
 from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Places, Result, RunContext, StudioError, ui
 
 NO_AXIS = ("image", "mask", "more", "guide", "style", "style2", "style3")
@@ -36,7 +37,7 @@ class StyleGridParams(Params):
 
 
 class StyleGrid:
-    """Each cell is kept as soon as it is painted, with its own settings; a grid that was broken off goes on after the last one."""
+    """Each cell is kept as soon as it is painted, with the settings it was painted with; a grid that was broken off goes on after the last one."""
 
     id: ClassVar[str] = "image.style_grid"
     title: ClassVar[str] = "Style grid"
@@ -88,13 +89,14 @@ class StyleGrid:
         return whole
 
     def run(self, params: StyleGridParams, ctx: RunContext) -> Result:
-        todo = list(cells(params))
+        todo, method, desk = list(cells(params)), method_of(params.method), Desk(ctx.catalog, Given(ctx))  # type: ignore[arg-type]
         pictures = [shrunk(open_picture(path), len(todo)) for path in ctx.kept]
         started, before = time.monotonic(), len(pictures)
         for number, (labels, values) in enumerate(todo[before:], before):
             ctx.progress(number, len(todo), f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}")
-            for made in part_of(params.method, values, number, len(todo), ctx).artifacts[:1]:
-                ctx.output(replace(made, origin={"pipeline": params.method, "params": values}))
+            settled = method.settle(method.Params.parse(values), desk).model_dump(mode="json")  # type: ignore[attr-defined]
+            for made in part_of(params.method, settled, number, len(todo), ctx).artifacts[:1]:
+                ctx.output(replace(made, origin={"pipeline": params.method, "params": settled}))
                 with Image.open(io.BytesIO(made.data)) as file:
                     pictures.append(shrunk(file.convert("RGB"), len(todo)))
             if len(pictures) <= number or ctx.stopping == "finish":
