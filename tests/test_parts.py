@@ -191,14 +191,15 @@ def _write_lora(queue: JobQueue, name: str, tensors: dict[str, np.ndarray]) -> N
 @pytest.mark.parametrize(("model", "folder"), [("unet/flux-q8", "flux-dev"), ("unet/sd35-q8", "sd35")])
 def test_a_low_rank_network_lies_beside_quantised_weights_and_one_that_changes_them_says_what_to_do(queue: JobQueue, model: str, folder: str) -> None:
     """As strong as on the spread-out weights: the picture moves as far as it does there, but for what quantising changes."""
-    pick, layer = np.random.default_rng(4), "transformer.transformer_blocks.0.attn.to_q"
+    pick, layer = np.random.default_rng(4), f"transformer.{'single_transformer_blocks' if folder == 'flux-dev' else 'transformer_blocks'}.0.attn.to_v"
     pipe = queue.catalog.roots[0].parent / "folders" / folder
     wide = json.loads((pipe / "transformer" / "config.json").read_text())
     side = wide["num_attention_heads"] * wide["attention_head_dim"]
     noise = [pick.standard_normal((2, side)).astype(np.float32) for _ in range(4)]
     _write_lora(queue, "beside", {f"{layer}.lora_A.weight": noise[0], f"{layer}.lora_B.weight": np.ascontiguousarray(noise[1].T)})
     _write_lora(queue, "into", {f"{layer}.hada_w{n}_{p}": np.ascontiguousarray(value.T) if p == "a" else value for (n, p), value in zip(((1, "a"), (1, "b"), (2, "a"), (2, "b")), noise, strict=True)})
-    plain, mine, full = drawn(queue, model), drawn(queue, model, prompt="a red cat <lora:beside:1>"), drawn(queue, f"checkpoints/{folder}", prompt="a red cat <lora:beside:1>")
+    plain = drawn(queue, model)
+    mine, full = (drawn(queue, name, prompt="a red cat <lora:beside:4>") for name in (model, f"checkpoints/{folder}"))
     far = [np.abs(one.astype(int) - other).mean() for one, other in ((mine, plain), (mine, full))]
     assert far[0] > 2 * far[1], far
     job = queue.submit("image.generate", {"prompt": "a red cat <lora:into:1>", "width": SIDE, "height": SIDE, "steps": 1, "upscale": 1.0, "model": model}, owner="local").wait()
