@@ -96,7 +96,9 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
-    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "tiling": False, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "tiling": False, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0} | {"reference_model": "", "reference_image": "", "reference_weight": 0.6}
+    shown = [dict(zip(("megapixels", "Variation", "High resolution", "FreeU", "Reference picture"), form._visible(advice.traits(studio, model)), strict=True))["Reference picture"]["visible"] for model in ("classic", "small", "flow")]
+    assert shown == [True, True, False], "reference pictures are followed by some families only"
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
