@@ -51,6 +51,7 @@ from studio.memory.manager import give_back
 from studio.metadata import extract, parameters_text
 from studio.params import ExtensionParams, Params, ui
 from studio.pipeline import ChangeText, Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
+from studio.prompt_styles import joined
 from studio.settings import Settings
 from studio.simulation import (
     POKE,
@@ -158,6 +159,7 @@ __all__ = [
     "has_bfloat16",
     "hookimpl",
     "is_latin",
+    "joined",
     "language",
     "look",
     "observations",

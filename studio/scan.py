@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from studio.entries import ModelEntry, ModelFormat, ModelKind
-from studio.scan_network import SIGNS, network_of
+from studio.scan_network import SIGNS, is_of_folder, network_of
 from studio.scan_soundfont import about_soundfont
 from studio.scan_upscaler import about_upscaler
 from studio.scan_upscaler import architecture as upscaler_of
@@ -40,6 +40,7 @@ FOLDER_KINDS: dict[str, ModelKind] = {
 DIFFUSERS_KINDS: dict[str, ModelKind] = {
     "ControlNetModel": "controlnet", "ControlNetUnionModel": "controlnet", "SD3ControlNetModel": "controlnet", "FluxControlNetModel": "controlnet", "T2IAdapter": "controlnet",
 }  # fmt: skip
+OF_FOLDER = "This is the network of a diffusers folder by itself, which does not say what it is. Get the whole folder, or the network as one file in the layout of its release."
 WEIGHT_CHANGES = ("hada_", "lokr_", "oft_", "on_input", ".diff", "_norm", "dora_", "lora_magnitude")  # forms of small networks that are no path beside a layer
 ENCODERS = ("clip_l", "clip_g", "t5xxl", "t5")  # the names by which an embedding for several encoders calls their parts
 EMBEDDING_FAMILIES = {(768,): "sd1", (1024,): "sd2", (768, 1280): "sdxl", (1280,): "sdxl_refiner", (768, 1280, 4096): "sd3", (768, 4096): "flux", (4096,): "t5"}
@@ -184,6 +185,8 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
     kind = folder_kind(root, path) or kind_of(set(tensors), family)
     details: dict[str, Any] = {"tensors": len(tensors)} | ({"channels": shapes[first][1]} if (first := first_layer(shapes)) else {}) | ({"factor": factor} if (factor := decoder_factor(shapes)) else {})
     kind = "ip_adapter" if kind in ("controlnet", "other") and any(name.startswith("image_proj.") for name in tensors) else kind
+    taken_out = kind in ("other", "image") and not family and is_of_folder(set(tensors))
+    kind = "image" if taken_out else kind
     kind = "upscaler" if kind == "other" and upscaler_of(shapes) else kind
     details |= _about(kind, shapes) if kind != "upscaler" else about_upscaler(shapes, path.stem)
     if kind == "upscaler":
@@ -192,6 +195,7 @@ def _safetensors(root: Path, key: str, path: Path, file: BinaryIO, size: int) ->
         family = (family or lora_family(shapes)) if kind == "lora" else encoder_of(shapes)
     family = family or EMBEDDING_FAMILIES.get(tuple(details.get("widths", ())), "")
     problem = small_weights(shapes, kind, family) or ("This is no embedding that can be read." if kind == "embedding" and "widths" not in details else "")
+    problem = problem or (OF_FOLDER if taken_out else "")
     if {"ahead.weight_hh_l0", "heads.3.outer.weight"} <= set(tensors):  # a style that music.learn made
         told = str(header.get("__metadata__", {}).get("title", ""))[:60] or path.stem
         return ModelEntry(key, str(path), "composer", "safetensors", size, told, dtype="F16", details=details)

@@ -24,6 +24,16 @@ SIGNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "krea2": (("txtmlp.1.weight", "tproj.1.weight", "blocks.0.attn.qknorm.qnorm.scale"), ()),
 }
 
+OF_FOLDERS = (  # the networks of diffusers' folders, whose names say too little of their family
+    ("conv_in.weight", "time_embedding.linear_1.weight", "conv_out.weight"), ("transformer_blocks.0.attn.to_q.weight", "proj_out.weight"), ("transformer_blocks.0.attn1.to_q.weight", "proj_out.weight"),
+    ("layers.0.attention.to_q.weight",), ("layers.0.attn.to_q.weight",), ("joint_transformer_blocks.0.attn.to_q.weight",),
+)  # fmt: skip
+
+
+def is_of_folder(names: Collection[str]) -> bool:
+    """Whether a file is the network of a diffusers folder, taken out of it."""
+    return not network_of(names) and any(all(name in names for name in signs) for signs in OF_FOLDERS)
+
 
 def network_of(names: Collection[str]) -> str:
     """The family of a network; "" for none of these."""

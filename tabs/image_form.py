@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "High resolution": ("hires_scale", "hires_steps", "hires_strength", "hires_prompt", "hires_negative_prompt", "hires_sampler", "hires_schedule", "hires_model", "hires_width", "hires_height"),
     "Enlarge": ("upscale", "upscaler"),
     "FreeU": ("freeu_b1", "freeu_b2", "freeu_s1", "freeu_s2"),
+    "Reference picture": ("reference_model", "reference_image", "reference_weight"),
 }
 PICTURE = ("more_images", "layers", "denoising_strength", "resize")
 MASK = ("invert_mask", "mask_blur", "fill", "only_masked", "padding")
@@ -43,7 +44,7 @@ MEASURED = (  # parameters that a verdict is told from, besides the pictures' ke
 COUNTS = [1, 2, 3, 4, 6, 9, 12, 16]
 SHOWN_BY = {  # trait: fields or groups that need it
     "encoder": ("clip_skip", "guidance_rescale"), "variation": ("Variation",), "again": ("High resolution",), "edit": ("image_cfg_scale",), "cache": ("step_cache",), "pag": ("pag_scale",), "freeu": ("FreeU",),
-    "several": ("more_images",), "layers": ("layers",), "seamless": ("tiling",), "begins": ("denoising_strength",),
+    "several": ("more_images",), "layers": ("layers",), "seamless": ("tiling",), "begins": ("denoising_strength",), "referenced": ("Reference picture",),
 }  # fmt: skip
 TRAITS = {name: trait for trait, shown in SHOWN_BY.items() for name in shown if name not in GROUPS}
 
@@ -169,7 +170,7 @@ class Form:
     @property
     def advised(self) -> list[Any]:
         """What a change of the model moves besides its values: what is visible."""
-        return [self.defaults, self.megapixels, *(self.groups[name] for name in ("Variation", "High resolution", "FreeU"))]
+        return [self.defaults, self.megapixels, *(self.groups[name] for name in ("Variation", "High resolution", "FreeU", "Reference picture"))]
 
     def values(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
         """As ImageParams want it. Raises BadInput."""
@@ -240,7 +241,7 @@ class Form:
 
     def _visible(self, traits: dict[str, Any]) -> list[Any]:
         """For the megapixels and the groups of `advised`."""
-        return [gr.update(visible=traits.get("family") != "tiny"), gr.update(visible=traits.get("variation", True)), gr.update(visible=traits.get("again", True)), gr.update(visible=traits.get("freeu", True))]
+        return [gr.update(visible=traits.get("family") != "tiny"), *(gr.update(visible=traits.get(trait, True)) for trait in ("variation", "again", "freeu", "referenced"))]
 
     # -- the model -------------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ import gradio as gr
 from studio import ui
 from studio.api import StorageFull, Studio, StudioError
 from tabs import image_advice as advice
-from tabs.grid_axes import WHICH, GridAxes
+from tabs.grid_axes import WHICH, GridAxes, quoted
 from tabs.image_actions import listen_scripted, scripted
 from tabs.image_page import PicturePage
+from tabs.image_styles import styles_of
 from tabs.image_view import stage
 from tabs.job_follow import Run, duration
 from tabs.job_page import STREAMING
@@ -29,8 +30,10 @@ HINTS = {
     "Prompt S/R": "The first is searched in the prompt, the others take its place.", "Prompts": "Whole prompts, one on each line.",
     "Prompt matrix": "Added to the prompt in all combinations, with commas between.", "Prompt matrix at the start": "The same, before the prompt.",
     "Prompt order": "Words of the prompt, with commas between: all their orders, in the places where they stand.", "Size": "Width and height as 512x768, with commas between.",
+    "Styles": "Names of your styles, with commas between; several in one pair of quotation marks are joined, None is none.",
     "Model": "Names of models, with commas between.",
 }  # fmt: skip
+STYLES = "Styles"
 SEEDS = {"": "The same in all cells", "x": "Others along X", "y": "Others along Y", "z": "Others along Z", "xyz": "Another in each cell"}
 KEPT = "image.grid.axes"
 CELLS, SHEET = "Show its pictures", "Show the sheet"
@@ -104,7 +107,14 @@ class GridPage(GridAxes, PicturePage):
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         form = self.create.form
-        return form.values(owner, given) | {name: given[name] or "" for name in self.axes} | {"count": 1}, form.read_extras(owner, given)
+        return form.values(owner, given) | self._axes(owner, given), form.read_extras(owner, given)
+
+    def _axes(self, owner: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The axes' values, with one's styles where an axis names some: the cells are made without a look at what is saved."""
+        axes = {name: given[name] or "" for name in self.axes}
+        named = STYLES in (axes[f"{which}_axis"] for which in WHICH)
+        words = " ".join(axes[f"{which}_values"] for which in WHICH)
+        return axes | {"count": 1} | ({"styles": [style.text() for style in styles_of(self.studio, owner) if style.name in words]} if named else {})
 
     def on_go_on(self, request: gr.Request) -> Iterator[list[Any]]:
         """The cells that are there go along as pictures, which tell their places; only the others are drawn."""
@@ -173,8 +183,10 @@ class GridPage(GridAxes, PicturePage):
         """Samplers and schedules are the model's."""
         return list(advice.traits(self.studio, model).get(f"{axis.lower()}s", [])) if axis in ("Sampler", "Schedule") else super().values_of(axis, model)
 
-    def on_fill(self, axis: str, model: str, prompt: str = "") -> str:
-        """What is searched for has to stand in the prompt: its last word, which mostly names what is shown; what is put in another order, its last three."""
+    def on_fill(self, axis: str, model: str, prompt: str = "", request: gr.Request | None = None) -> str:
+        """One's styles. What is searched for has to stand in the prompt: its last word, which mostly names what is shown; what is put in another order, its last three."""
+        if axis == STYLES:
+            return ", ".join(["None", *(quoted(style.name) for style in styles_of(self.studio, ui.owner(request)))] if request else [])
         found = WORD.findall(NETWORK.sub("", prompt or "")) if axis in ("Prompt S/R", "Prompt order") else []
         if not found:
             return super().on_fill(axis, model)
@@ -196,7 +208,7 @@ class GridPage(GridAxes, PicturePage):
         if not any(given[f"{which}_axis"] for which in WHICH):
             return ""
         try:
-            values = self.create.form.read_measured(given) | {name: given[name] or "" for name in self.axes} | {"count": 1}
+            values = self.create.form.read_measured(given) | self._axes(ui.owner(request), given)
             need = self.studio.jobs.verdict(self.studio.pipelines[advice.GRID], self.Params.parse(values))
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))

@@ -151,13 +151,15 @@ def test_a_plot_is_a_grid(api: SimpleNamespace, here: Any) -> None:
     assert script(api, here, "x/y/z plot", ["RNG source", "CPU, GPU", ""] + [""] * 6 + [False, True, True, False, True]).ignored == ("script_args.draw_legend", "script_args.include_sub_grids", "script_args.vary_seeds_x")
     seeded = script(api, replace(here, grid_fields=frozenset({"x_axis", "other_seeds"})), "x/y/z plot", [8, "a,b", "", "Size", "512x768", ""] + [""] * 3 + [True, True, False, False, "True", False, True])
     assert seeded.ignored == () and seeded.grid == {"count": 1, "x_axis": "Prompt order", "x_values": "a,b", "y_axis": "Size", "y_values": "512x768", "other_seeds": "xz"}
+    styled = script(api, replace(here, styles={"Ink": {"prompt": "ink, {prompt}"}, "Fog": {"prompt": "fog"}}), "x/y/z plot", ["Styles", "None, Ink", ""])
+    assert styled.grid is not None and styled.grid["x_axis"] == "Styles" and styled.grid["styles"] == [{"name": "Ink", "prompt": "ink, {prompt}", "negative_prompt": ""}]
     assert (set(api.scripts.AXES.values()) | {api.scripts.DENOISING_AGAIN}) <= set(AXES), "each is an axis of image.grid"
 
 
 @pytest.mark.parametrize(
     ("name", "args", "words"),
     [
-        ("loopback", [], "“loopback” is not here"), ("x/y/z plot", [12, "1", ""], "other things in other versions"), ("x/y/z plot", ["Styles", "a,b", ""], "“Styles” is not here"), ("x/y/z plot", "x", "is not here"),
+        ("loopback", [], "“loopback” is not here"), ("x/y/z plot", [12, "1", ""], "other things in other versions"), ("x/y/z plot", ["Face restore", "a,b", ""], "“Face restore” is not here"), ("x/y/z plot", "x", "is not here"),
         ("x/y/z plot", ["VAE", "soft, None", ""], "names each"), ("x/y/z plot", ["Checkpoint name", "gone", ""], "gone"), ("prompts from file or textbox", [], "no prompts"), ("prompts from file or textbox", [False, False, "start", "--tiling"], "can't be read"),
         ("prompts from file or textbox", [False, False, "start", "--steps many"], "can't be read"), ("prompt matrix", [], "128 pictures are too many"),
     ],

@@ -113,7 +113,8 @@ def test_no_field_of_the_original_is_forgotten(api: SimpleNamespace) -> None:
     [
         ({"restore_faces": True}, ["restore_faces"]), ({"s_churn": 2}, ["s_churn"]), ({"hr_prompt": "x"}, []), ({"hr_prompt": "x", "enable_hr": True}, ["hr_prompt"]), ({"s_noise": 1}, []), ({"eta": 0.5, "s_tmax": 9, "firstpass_image": "A"}, ["s_tmax", "eta", "firstpass_image"]), ({"eta": 1.0, "s_tmax": 0}, []),
         ({"alwayson_scripts": {"ADetailer": {"args": [1]}, "ControlNet": {"args": []}}}, ["alwayson_scripts.ADetailer"]), ({"override_settings": {"eta": 1, "sd_vae": "None"}}, ["override_settings.eta"]),
-        ({"no_such_field": [1]}, []),
+        ({"alwayson_scripts": {"soft inpainting": {"args": [True, 1, 0.5, 4, 0, 0.5, 2]}, "Soft Inpainting": {"args": [{"Soft inpainting": True}]}, "Refiner": {"args": [False]}}}, ["alwayson_scripts.soft inpainting", "alwayson_scripts.Soft Inpainting"]),
+        ({"pag_adaptive": 0.5}, ["pag_adaptive"]), ({"no_such_field": [1]}, []),
     ],
 )  # fmt: skip
 def test_what_has_no_effect_is_told(api: SimpleNamespace, here: Any, sent: dict[str, Any], told: list[str]) -> None:

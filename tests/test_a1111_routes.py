@@ -180,6 +180,13 @@ def test_variations_keep_the_seed_and_move_towards_the_next_one(ann: TestClient)
     assert picture(alone["images"][0]).tobytes() == picture(told["images"][1]).tobytes() != picture(told["images"][0]).tobytes()
 
 
+def test_variations_of_a_picture_that_is_begun_from_are_passed_over_and_told(ann: TestClient) -> None:
+    begun = {"init_images": [sent(ramp())], "denoising_strength": 0.5}
+    told = asked(ann, "img2img", **SMALL, **begun, subseed=4, subseed_strength=0.5, seed_resize_from_w=64)
+    assert json.loads(told["info"])["ignored"] == ["subseed_strength", "seed_resize_from_w"]
+    assert picture(told["images"][0]).tobytes() == picture(asked(ann, "img2img", **SMALL, **begun)["images"][0]).tobytes()
+
+
 def test_several_pictures_to_begin_from_give_one_each(ann: TestClient) -> None:
     told = asked(ann, "img2img", **SMALL, init_images=[sent(ramp()), sent(ramp().rotate(90))], denoising_strength=0.5, include_init_images=False)
     info = json.loads(told["info"])

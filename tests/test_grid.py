@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from pipelines.axes import NOTHING
 from pipelines.image import grid, settle
-from pipelines.image.axes import MATRIX, MATRIX_FIRST, ORDER, PROMPTS, REPLACE, SIZE, read
+from pipelines.image.axes import MATRIX, MATRIX_FIRST, ORDER, PROMPTS, REPLACE, SIZE, STYLES, read
 from pipelines.image.generate import Generate
 from pipelines.image.grid import MISSING, GridParams, cells, draw_sheet
 from pipelines.image.legend import label, wrapped
@@ -116,6 +116,20 @@ def test_long_labels_go_over_lines_so_that_those_that_begin_alike_stay_apart() -
 def test_words_are_put_before_the_prompt_or_in_every_order(values: dict[str, Any], prompts: list[str]) -> None:
     found = [made["prompt"] for _, made in cells(GridParams(**(BASE | values)))]
     assert found == prompts
+
+
+def test_an_axis_of_styles_joins_their_words_last_of_all(queue: JobQueue) -> None:
+    styles = [{"name": "Ink", "prompt": "ink drawing of {prompt}", "negative_prompt": "photo"}, {"name": "Dusk", "prompt": "at dusk, red light", "negative_prompt": ""}]
+    values = BASE | {"negative_prompt": "fog", "styles": styles, "x_axis": STYLES, "x_values": 'None, Ink, Dusk, "Dusk, Ink"', "y_axis": REPLACE, "y_values": "red, blue"}
+    found = [made for _, made in cells(GridParams.parse(values))]
+    assert [made["prompt"] for made in found[4:]] == ["a blue cat", "ink drawing of a blue cat", "a blue cat, at dusk, red light", "ink drawing of a blue cat, at dusk, red light"]
+    assert [made["negative_prompt"] for made in found[:4]] == ["fog", "fog, photo", "fog", "fog, photo"]
+    with pytest.raises(BadInput, match="There is no style “Oil”") as told:
+        queue.submit("image.grid", values | {"x_values": "Ink, Oil"}, owner="local")
+    assert told.value.field == "x_values"
+    job = run(queue, styles=styles, x_axis=STYLES, x_values="None, Ink")
+    plain, inked = (queue.store.output(key) for key in job.outputs[:2])
+    assert (plain.metadata["params"]["prompt"], inked.metadata["params"]["prompt"]) == ("a red cat", "ink drawing of a red cat")
 
 
 def test_a_size_is_both_sides_and_seeds_differ_along_the_axes_that_were_asked_for() -> None:

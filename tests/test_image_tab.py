@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pipelines.image.params import CONTROLS, FREEU, PER_PICTURE, PICTURE, ImageParams
 from pipelines.image.pictures import png
 from studio import ui
-from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio
+from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio, joined
 from studio.downloads import Downloads
 from studio.i18n import Words
 from studio.restore import restore_metadata
@@ -96,7 +96,9 @@ def test_a_form_takes_no_value_that_the_model_can_not_use(studio: Studio) -> Non
     assert form._unused("classic") == flow | other
     words = dict.fromkeys(("hires_prompt", "hires_negative_prompt", "hires_model"), "") | dict.fromkeys(("hires_sampler", "hires_schedule"), "Automatic")
     assert form._unused("small") == words | flow | other | {"hires_scale": 1.0, "hires_steps": 0, "hires_strength": 0.5, "hires_width": 0, "hires_height": 0}
-    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "tiling": False, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0}
+    assert form._unused("flow") == other | dict.fromkeys(FREEU, 1.0) | {"pag_scale": 0.0, "clip_skip": 1, "guidance_rescale": 0.0, "tiling": False, "variation_strength": 0.0, "variation_seed": 0, "seed_width": 0, "seed_height": 0} | {"reference_model": "", "reference_image": "", "reference_weight": 0.6}
+    shown = [dict(zip(("megapixels", "Variation", "High resolution", "FreeU", "Reference picture"), form._visible(advice.traits(studio, model)), strict=True))["Reference picture"]["visible"] for model in ("classic", "small", "flow")]
+    assert shown == [True, True, False], "reference pictures are followed by some families only"
     assert not advice.traits(studio, "flow")["negative"] and set(advice.traits(studio, "flow")["samplers"]) == {"Flow Euler", "Flow Heun", "Model's own"}
 
 
@@ -257,7 +259,7 @@ JOINED = [("a cat", "{prompt}, film grain"), ("a cat", "photo of {prompt} at dus
 
 @pytest.mark.parametrize(("text", "style"), JOINED)
 def test_a_style_is_joined_and_taken_off_again(text: str, style: str) -> None:
-    assert without(extension().joined(text, style), style) == text
+    assert without(joined(text, style), style) == text
 
 
 def test_a_style_that_was_not_joined_is_not_taken_off() -> None:
@@ -480,6 +482,13 @@ def test_the_small_model_gets_the_tasks_that_it_can_do(studio: Studio) -> None:
 
 def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> None:
     page = GridPage(studio, None)
+    asked: Any = SimpleNamespace(headers={"x-seisei-owner": "grid"}, cookies={})
+    for name in ("Ink", "Dusk, red"):
+        studio.store.put_document(kind="style", owner="grid", title=name, body={"prompt": f"{name} of {{prompt}}"})
+    assert page.on_fill("Styles", "small", "", asked) == 'None, "Dusk, red", Ink'
+    page.axes = dict.fromkeys(f"{which}_{part}" for which in "xyz" for part in ("axis", "values"))
+    chosen = page._axes("grid", dict.fromkeys(page.axes, "") | {"x_axis": "Styles", "x_values": 'None, "Dusk, red"'})
+    assert [style["name"] for style in chosen["styles"]] == ["Dusk, red"] and "styles" not in page._axes("grid", dict.fromkeys(page.axes, ""))
     assert page.on_fill("Sampler", "flow") == "Flow Euler, Model's own, Flow Heun" and "DPM++ 2M" in page.values_of("Sampler", "classic")
     assert page.values_of("Model", "classic") == ["small", "classic", "flow"] and page.values_of("Seamless", "classic") == ["off", "on"]
     assert page.values_of("Upscaler", "small") == ["Automatic", "Real-ESRGAN", "Lanczos", "Nearest"]
@@ -488,7 +497,7 @@ def test_a_grid_s_axis_is_filled_with_what_the_model_takes(studio: Studio) -> No
     for axis in [axis for axis in grid.Params.model_fields["x_axis"].json_schema_extra["ui"]["choices"] if axis]:
         text = page.on_fill(axis, "classic")
         kind = ui.hint(studio.pipelines["image.generate"].Params.model_fields[fields[axis]], "model_kind") if axis in fields else ""
-        assert text or kind or axis == "Negative prompt", f"{axis} has nothing to fill in"
+        assert text or kind or axis in ("Negative prompt", "Styles"), f"{axis} has nothing to fill in"
         if text and axis in fields:
             need = grid.need(grid.Params.parse({"prompt": "a cat", "model": "classic", "x_axis": axis, "x_values": text}), studio.catalog)
             assert need.facts["cells"] >= 2, (axis, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,3 +175,33 @@ def test_t5s_tokens_are_googles(tmp_path: Path) -> None:
     words = dit.t5_words(tmp_path)
     assert words("The <extra_id_0> walks in <extra_id_1> park").input_ids == [37, 32099, 10681, 16, 32098, 2447, 1]
     assert words("translate English to German: The house is wonderful.").input_ids == [13959, 1566, 12, 2968, 10, 37, 629, 19, 1627, 5, 1]
+
+
+def _write_lora(queue: JobQueue, name: str, tensors: dict[str, np.ndarray]) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    path = queue.catalog.roots[0] / "lora" / f"{name}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    save_file({key: torch.from_numpy(value) for key, value in tensors.items()}, path)
+    queue.catalog.refresh()
+    queue.executors["device"].worker.catalog.refresh()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("model", "folder"), [("unet/flux-q8", "flux-dev"), ("unet/sd35-q8", "sd35")])
+def test_a_low_rank_network_lies_beside_quantised_weights_and_one_that_changes_them_says_what_to_do(queue: JobQueue, model: str, folder: str) -> None:
+    """As strong as on the spread-out weights: the picture moves as far as it does there, but for what quantising changes."""
+    pick, layer = np.random.default_rng(4), f"transformer.{'single_transformer_blocks' if folder == 'flux-dev' else 'transformer_blocks'}.0.attn.to_v"
+    pipe = queue.catalog.roots[0].parent / "folders" / folder
+    wide = json.loads((pipe / "transformer" / "config.json").read_text())
+    side = wide["num_attention_heads"] * wide["attention_head_dim"]
+    noise = [pick.standard_normal((2, side)).astype(np.float32) for _ in range(4)]
+    _write_lora(queue, "beside", {f"{layer}.lora_A.weight": noise[0], f"{layer}.lora_B.weight": np.ascontiguousarray(noise[1].T)})
+    _write_lora(queue, "into", {f"{layer}.hada_w{n}_{p}": np.ascontiguousarray(value.T) if p == "a" else value for (n, p), value in zip(((1, "a"), (1, "b"), (2, "a"), (2, "b")), noise, strict=True)})
+    plain = drawn(queue, model)
+    mine, full = (drawn(queue, name, prompt="a red cat <lora:beside:4>") for name in (model, f"checkpoints/{folder}"))
+    far = [np.abs(one.astype(int) - other).mean() for one, other in ((mine, plain), (mine, full))]
+    assert far[0] > 2 * far[1], far
+    job = queue.submit("image.generate", {"prompt": "a red cat <lora:into:1>", "width": SIDE, "height": SIDE, "steps": 1, "upscale": 1.0, "model": model}, owner="local").wait()
+    assert job.error is not None and "are quantised" in job.error.message and job.error.field == "prompt"
+    assert (drawn(queue, model) == plain).all(), "and nothing of it stays on"

@@ -193,3 +193,23 @@ def test_every_kind_of_model_has_a_name_in_the_models_tab() -> None:
     from tabs.models import KINDS
 
     assert set(get_args(ModelKind)) == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("folder", "names"),
+    [
+        ("", ("conv_in.weight", "time_embedding.linear_1.weight", "down_blocks.0.resnets.0.conv1.weight", "conv_out.weight")), ("checkpoints", ("transformer_blocks.0.attn.to_q.weight", "x_embedder.weight", "proj_out.weight")),
+        ("diffusion_models", ("transformer_blocks.0.attn1.to_q.weight", "proj_out.weight")), ("unet", ("layers.0.attention.to_q.weight", "cap_embedder.1.weight")), ("", ("joint_transformer_blocks.0.attn.to_q.weight",)),
+    ],
+)  # fmt: skip
+def test_a_network_taken_out_of_its_folder_says_what_to_get(tmp_path: Path, folder: str, names: tuple[str, ...]) -> None:
+    write_safetensors(tmp_path / folder / "diffusion_pytorch_model.safetensors", {name: [2, 2] for name in names})
+    (found,) = scan(tmp_path)
+    assert found.kind == "image" and "Get the whole folder" in found.problem
+
+
+def test_what_only_looks_like_such_a_network_is_what_it_is(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "qwen.safetensors", {name: [2, 2] for name in ("transformer_blocks.0.img_mod.1.weight", "txt_norm.weight", "transformer_blocks.0.attn.to_q.weight", "proj_out.weight")})
+    write_safetensors(tmp_path / "vae" / "decoder.safetensors", {name: [2, 2] for name in ("encoder.down_blocks.0.resnets.0.conv1.weight", "decoder.conv_in.weight")})
+    write_safetensors(tmp_path / "controlnet" / "guide.safetensors", {name: [2, 2] for name in ("controlnet_blocks.0.weight", "transformer_blocks.0.attn.to_q.weight", "proj_out.weight")})
+    assert {entry.title: (entry.kind, entry.problem) for entry in scan(tmp_path)} == {"qwen": ("image", ""), "decoder": ("vae", ""), "guide": ("controlnet", "")}

@@ -54,14 +54,14 @@ OF_OTHERS = {"image_cfg_scale": ("image_cfg_scale",), "pag_scale": ("pag_scale",
 # Fields that change nothing here, with the values that ask for nothing; what else was asked for is told back as "ignored"
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "restore_faces": (False,), "s_min_uncond": (0,), "s_churn": (0,), "s_tmin": (0,), "s_tmax": (0,), "s_noise": (1,), "eta": (1,), "firstpass_image": ("",), "refiner_checkpoint": ("", "None"),
-    "initial_noise_multiplier": (1,), "latent_mask": ("",),
+    "initial_noise_multiplier": (1,), "latent_mask": ("",), "pag_adaptive": (0,),
     "hr_checkpoint_name": ("", "Use same checkpoint"), "hr_sampler_name": ("", "Use same sampler"), "hr_scheduler": ("", "Use same scheduler"), "hr_prompt": ("",), "hr_negative_prompt": ("",),
 }  # fmt: skip
 # Of these the ones that the image pipeline has a field for
 HIRES = {"hr_checkpoint_name": "hires_model", "hr_sampler_name": "hires_sampler", "hr_scheduler": "hires_schedule", "hr_prompt": "hires_prompt", "hr_negative_prompt": "hires_negative_prompt"}
 SETTINGS = ("sd_model_checkpoint", "sd_vae", "CLIP_stop_at_last_layers")
 # Fields that the original passes over where a model or sampler has no use for them; here they would be refused
-SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "guidance_rescale", "clip_skip", "tiling", "conventions", *FREEU)
+SOFT = ("image_cfg_scale", "eta_seed_delta", "discard_next_to_last_sigma", "emphasis", "pag_scale", "guidance_rescale", "clip_skip", "tiling", "conventions", "variation_strength", "seed_width", "seed_height", *FREEU)
 
 
 def complete(kind: Kind, sent: Asked, here: Here) -> Asked:
@@ -141,14 +141,14 @@ def ignored(asked: Asked, here: Here) -> list[str]:
 
 
 def fitting(values: dict[str, Any], settle: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], list[str]]:
-    """Without the fields of SOFT that the model or sampler refuses, and their names. What else is wrong is told when the job is submitted, with its prompt expanded."""
+    """Without the fields of SOFT that the model or sampler refuses, and their names as they were sent. What else is wrong is told when the job is submitted, with its prompt expanded."""
     left: list[str] = []
     while True:
         try:
             settle(values)
         except StudioError as error:
             if error.field in SOFT and error.field in values:
-                left.append(error.field)
+                left.append(FROM_TEXT.get(error.field, error.field))
                 values = {name: value for name, value in values.items() if name != error.field}
                 continue
         return values, left

@@ -25,7 +25,7 @@ SCRIPTS = (MATRIX, FROM_FILE, PLOT)
 AXES = {
     "nothing": "", "seed": "Seed", "var. seed": "Variation seed", "var. strength": "Variation", "steps": "Steps", "hires steps": "Its steps", "cfg scale": "CFG scale", "image cfg scale": "Image CFG scale",
     "prompt s/r": "Prompt S/R", "sampler": "Sampler", "hires sampler": "Its sampler", "checkpoint name": "Model", "schedule type": "Schedule", "clip skip": "CLIP skip", "denoising": "Denoising strength", "vae": "VAE",
-    "prompt order": "Prompt order", "size": "Size",
+    "prompt order": "Prompt order", "size": "Size", "styles": "Styles",
     "refiner checkpoint": "Second model", "refiner switch at": "Switch at", "rng source": "Noise source", "always discard next-to-last sigma": "Discard the next-to-last sigma",
 }  # fmt: skip
 NUMBERED = {
@@ -131,6 +131,9 @@ def plot(args: list[Any], values: dict[str, Any], kind: str, here: Here) -> Scri
         if axis:
             again = axis == "Denoising strength" and values.get("hires_scale", 1) > 1 and kind == "txt2img"
             grid |= {f"{which}_axis": DENOISING_AGAIN if again else axis, f"{which}_values": _values(axis, _argument(args, place + 1, ""), _argument(args, place + 2, ""), here)}
+    if "Styles" in grid.values():
+        named = " ".join(str(grid.get(f"{which}_values", "")) for which in "xyz")
+        grid["styles"] = [{"name": name, **{part: str(style.get(part, "")) for part in ("prompt", "negative_prompt")}} for name, style in here.styles.items() if name in named]
     rest = {name: _argument(args, 9 + place, usual[0]) for place, (name, usual) in enumerate(PLOTTED)}
     read = {name: int(value or 0) if name == "margin_size" and str(value or 0).isdigit() else _is_set(value) for name, value in rest.items()}
     seeded = {f"vary_seeds_{which}": which for which in "xyz"} if "other_seeds" in here.grid_fields else {}

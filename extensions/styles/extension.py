@@ -1,7 +1,4 @@
-"""Styles: saved prompts that are joined with the one that was written. They travel with the job, so a picture's metadata keeps both.
-
-Source: the convention of styles.csv as the ecosystem's users know it: {prompt} stands for one's own words; without it the style follows after a comma.
-"""
+"""Styles: saved prompts that are joined with the one that was written. They travel with the job, so a picture's metadata keeps both."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from studio.api import ExtensionParams, hookimpl, ui
+from studio.api import ExtensionParams, hookimpl, joined, ui
 
 MOST_STYLES = 20
 PROMPTED = ("image.generate", "image.grid")
@@ -37,10 +34,3 @@ def before_run(pipeline_id: str, values: dict[str, Any], extras: dict[str, Any])
     for style in extras.get("styles", {}).get("styles", []):
         values = values | {name: joined(str(values.get(name, "")), style.get(name, "")) for name in ("prompt", "negative_prompt")}
     return values
-
-
-def joined(text: str, style: str) -> str:
-    """The style with the text in the place of {prompt}, else after it."""
-    if "{prompt}" in style:
-        return style.replace("{prompt}", text)
-    return ", ".join(part for part in (text, style) if part.strip())

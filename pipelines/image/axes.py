@@ -1,21 +1,23 @@
-"""Axes of a grid: any field of image.generate, both sides at once, words searched and replaced or in another order, whole prompts, or all combinations of additions."""
+"""Axes of a grid: any field of image.generate, both sides at once, words searched and replaced or in another order, whole prompts, saved styles, or all combinations of additions."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.axes import MOST_CELLS, NOTHING, fields_of, no_values, spelt, split, typed
 from pipelines.image.params import PER_PICTURE, ImageParams
-from studio.api import BadInput, Fix
+from studio.api import BadInput, Fix, joined
 
-REPLACE, PROMPTS, ORDER, SIZE = "Prompt S/R", "Prompts", "Prompt order", "Size"
+REPLACE, PROMPTS, ORDER, SIZE, STYLES = "Prompt S/R", "Prompts", "Prompt order", "Size", "Styles"
 MATRIX, MATRIX_FIRST = "Prompt matrix", "Prompt matrix at the start"
 NO_AXIS = ("prompt", "hires_prompt", "hires_negative_prompt", *PER_PICTURE.values(), "image", "more_images", "mask", "count", "together", "layers", "control_image", "control2_image", "control3_image", "reference_image")
 FIELDS = fields_of(ImageParams, NO_AXIS)
-AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, MATRIX_FIRST, ORDER, SIZE, *FIELDS)
+AXES = (NOTHING, REPLACE, PROMPTS, MATRIX, MATRIX_FIRST, ORDER, SIZE, STYLES, *FIELDS)
+NO_STYLE = "none"
 _SIZE = re.compile(r"(\d{1,4}) ?[x×] ?(\d{1,4})", re.IGNORECASE)
 
 
@@ -39,8 +41,8 @@ def read(axis: str, text: str, which: str) -> list[str]:
     return found
 
 
-def change(axis: str, value: str, values: dict[str, Any], all_values: list[str], which: str) -> dict[str, Any]:
-    """The parameters with one value of an axis. Raises BadInput where the value is not of the field's kind."""
+def change(axis: str, value: str, values: dict[str, Any], all_values: list[str], which: str, styles: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """The parameters with one value of an axis; `styles` are those that an axis can name. Raises BadInput where the value is not of the field's kind."""
     if axis == NOTHING:
         return values
     if axis == PROMPTS:
@@ -50,6 +52,8 @@ def change(axis: str, value: str, values: dict[str, Any], all_values: list[str],
         return values | {"prompt": ", ".join(part for part in parts if part)}
     if axis == ORDER:
         return values | {"prompt": reordered(values["prompt"], split(value), which)}
+    if axis == STYLES:
+        return styled(values, value, styles, which)
     if axis == SIZE:
         if not (sides := _SIZE.fullmatch(value)):
             raise BadInput(f"“{value}” is no size.", hint="Write width and height as 512x768.", field=f"{which}_values")
@@ -61,6 +65,16 @@ def change(axis: str, value: str, values: dict[str, Any], all_values: list[str],
         return values | {name: values[name].replace(first, value) for name in ("prompt", "negative_prompt")}
     name = FIELDS[axis]
     return values | {name: typed(ImageParams.model_fields[name], value, which)}
+
+
+def styled(values: dict[str, Any], value: str, styles: Sequence[Mapping[str, str]], which: str) -> dict[str, Any]:
+    """Both prompts joined with a style, or with several whose names stand in one value; “None” is none. Raises BadInput."""
+    known = {style.get("name", ""): style for style in styles}
+    for name in [value] if value in known else split(value):
+        if name not in known and name.lower() != NO_STYLE:
+            raise BadInput(f"There is no style “{name}”.", hint="Write names of saved styles, or None.", field=f"{which}_values")
+        values = values | {part: joined(values[part], known.get(name, {}).get(part, "")) for part in ("prompt", "negative_prompt")}
+    return values
 
 
 def reordered(prompt: str, words: list[str], which: str) -> str:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipelines.image.again import larger_size, scaled, second_pass
 from pipelines.image.apart import FAMILIES, SPREAD
-from pipelines.image.control import control_bytes
+from pipelines.image.control import REFERENCED, control_bytes
 from pipelines.image.credits import write_credits
 from pipelines.image.embeddings import Vocabulary
 from pipelines.image.enlarge import Finishing, enlarged, enlarged_last
@@ -297,7 +297,7 @@ def traits(family: Family) -> dict[str, Any]:
     return {
         "family": family.key, "negative": family.negative, "encoder": family.weights, "variation": family.kind == "noise", "again": family.key != "tiny" and family.form != "refer",
         "edit": family.form == "edit", "cache": family.kind == "flow" and family.key != "sd3", "pag": bool(family.pag), "freeu": family.freeu, "layers": bool(family.layers), "several": family.pictures > 1,
-        "seamless": family.seamless,
+        "seamless": family.seamless, "referenced": family.key in REFERENCED and family.form != "edit",
         "begins": family.form == "" or family.form == "inpaint" or (family.form == "refer" and "inpaint" in family.modes),
         "samplers": [sampler.name for sampler in fitting], "schedules": [name for name in SCHEDULES if any(name in sampler.accepted for sampler in fitting)],
         "adaptive": [sampler.name for sampler in fitting if sampler.loop == ADAPTIVE],

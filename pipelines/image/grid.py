@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageOps
 from pydantic import Field
 
 from pipelines.axes import MOST_CELLS, NOTHING, WHICH, Part, axis, axis_values, check_axes
-from pipelines.image.axes import AXES, PROMPTS, REPLACE, change, read
+from pipelines.image.axes import AXES, PROMPTS, REPLACE, STYLES, change, read
 from pipelines.image.generate import SEEDS as MOST_SEEDS
 from pipelines.image.generate import Generate, expanded, plan_of
 from pipelines.image.legend import label, wrapped, write
@@ -42,6 +42,7 @@ class GridParams(ImageParams):
     z_axis: str = axis("z", AXIS_TOLD, AXES)
     z_values: str = axis_values("z", VALUES_TOLD)
     other_seeds: str = Field("", pattern="^x?y?z?$", title="Other seeds", description="Along these axes, x, y and z, each value has the next seed; empty: all cells have the same.", json_schema_extra=ui(group="Grid"))
+    styles: list[dict[str, str]] = Field([], max_length=MOST_CELLS, title="Styles of the axis", description="Each with name, prompt and negative_prompt.", json_schema_extra=ui(widget="hidden"))
     done: list[str] = Field([], max_length=MOST_CELLS, title="Finished cells", description="Pictures of the first cells, from a grid that was broken off: they are not drawn again.", json_schema_extra=ui(widget="hidden"))
 
 
@@ -216,7 +217,7 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
     axes = values_of(params)
     base = _base(params).model_dump() | {"count": 1, "together": False}
     found: list[tuple[tuple[str, str, str], dict[str, Any]]] = []
-    order = sorted(WHICH, key=lambda which: {PROMPTS: 0, REPLACE: 2}.get(axes[which][0], 1))  # whole prompts first, last what is replaced in them
+    order = sorted(WHICH, key=lambda which: {PROMPTS: 0, REPLACE: 2, STYLES: 3}.get(axes[which][0], 1))  # whole prompts first, then what is replaced in them, last what they are joined with
     for z in range(len(axes["z"][1])):
         for y in range(len(axes["y"][1])):
             for x in range(len(axes["x"][1])):
@@ -224,7 +225,7 @@ def cells(params: GridParams) -> list[tuple[tuple[str, str, str], dict[str, Any]
                 chosen = {which: axes[which][1][place] for which, place in places.items()}
                 values = base
                 for which in order:
-                    values = change(axes[which][0], chosen[which], values, axes[which][1], which)
+                    values = change(axes[which][0], chosen[which], values, axes[which][1], which, params.styles)
                 own = {name: [getattr(params, name)[len(found)]] for name in PER_PICTURE.values() if len(getattr(params, name)) > len(found)}
                 if params.other_seeds and values["seed"] >= 0:
                     own["seed"] = (values["seed"] + _seeds_on(params.other_seeds, places, axes)) % MOST_SEEDS

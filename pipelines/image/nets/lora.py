@@ -101,6 +101,8 @@ def _put_on(model: ImageModel, item: Wanted, fitting: Fitting) -> None:
             weighted = Branch(branch.down, branch.up, branch.mid, branch.scale * strength)
             fitting.paths.setdefault(id(part.layer), (part.layer, []))[1].append(weighted)
             continue
+        if changes_weight(part.slots) and not part.layer.weight.is_floating_point():
+            raise BadInput(f"The LoRA “{item.entry.title}” changes weights themselves, and those of this model are quantised.", hint="Use the model in fp16 or bf16 with it, or a LoRA of the plain form.", field="prompt")
         try:
             _change(model, part, strength, fitting.kept)
         except (KeyError, RuntimeError, AttributeError) as error:
@@ -157,7 +159,7 @@ def _change(model: ImageModel, part: Part, strength: float, kept: set[int]) -> N
 
 
 def _replace(model: ImageModel, parameter: Any, value: Any, kept: set[int]) -> None:
-    """In place, so that whatever else knows the parameter sees it too. Raises RuntimeError for one that is quantised or not in memory."""
+    """In place, so that whatever else knows the parameter sees it too. Raises RuntimeError for one that can't be changed or is not in memory."""
     if not parameter.is_floating_point() or parameter.is_meta or value.shape != parameter.shape:
         raise RuntimeError("this weight can't be changed")
     if id(parameter) not in kept:
