@@ -310,12 +310,18 @@ def encoder_of(shapes: Shapes) -> str:
     return "clip" if any(name.endswith("text_model.embeddings.token_embedding.weight") for name in shapes) else ""
 
 
+DOUBLE_WIDTH = 3072  # of what the double blocks of FLUX and Qwen-Image read; those of Stable Diffusion 3 have 1536 or 2432
+
+
 def lora_family(shapes: dict[str, list[int]]) -> str:
     """The family that a LoRA was made for: by the width of the text states its attention reads, or by its network's parts; "" where that is not told."""
     if any(word in name for name in shapes for word in ("double_blocks", "single_transformer_blocks", "single_blocks")):
         return "flux"
-    if any("joint_blocks" in name or "transformer.transformer_blocks" in name for name in shapes):
+    if any("joint_blocks" in name for name in shapes):
         return "sd3"
+    if any("transformer.transformer_blocks" in name for name in shapes):  # as FLUX and Qwen-Image name their double blocks too
+        wide = any(".attn.to_" in name and shape[-1:] == [DOUBLE_WIDTH] for name, shape in shapes.items())
+        return "" if wide else "sd3"
     if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in shapes):
         return "sdxl"
     return {768: "sd1", 1024: "sd2", 2048: "sdxl"}.get(context_width(shapes), "")

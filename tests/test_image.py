@@ -514,6 +514,8 @@ def test_a_loras_family_is_read_from_its_header() -> None:
     key = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight"
     assert lora_family({key: [4, 768]}) == "sd1" and lora_family({key: [4, 2048]}) == "sdxl" and lora_family({key: [4, 1024]}) == "sd2"
     assert lora_family({"lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": [4, 3072]}) == "flux" and lora_family({"lora_te2_x.alpha": []}) == "sdxl" and lora_family({}) == ""
+    double = "transformer.transformer_blocks.0.attn.to_q.lora_A.weight"  # one name, three families
+    assert lora_family({double: [4, 3072]}) == "" and lora_family({double: [4, 1536]}) == lora_family({double: [4, 2432]}) == "sd3"
 
 
 def test_pictures_of_other_studios_give_their_settings_back(queue: JobQueue, tmp_path: Path) -> None:
