@@ -117,6 +117,18 @@ def test_the_queue_stays_in_reach_of_a_phone_beside_stop_and_try_again(page: Any
     page.unroute_all(behavior="ignoreErrors")
 
 
+def test_no_label_lies_over_the_button_that_saves_the_settings(page: Any) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    tab(page, "Settings")
+    button = page.get_by_role("button", name="Save settings")
+    button.wait_for()
+    covered = """(button) => { const { left, top, height } = button.getBoundingClientRect(); const points = [...Array(Math.floor(height / 2)).keys()].map((i) => top + 1 + 2 * i);
+        return points.filter((y) => !button.contains(document.elementFromPoint(left + 60, y))).length; }"""
+    for down in range(0, 240, 24):  # labels pass beneath it
+        page.evaluate("(y) => window.scrollTo(0, y)", down)
+        assert button.evaluate(covered) == 0, down
+
+
 def test_every_tab_opens_and_the_keyboard_switches_them(page: Any) -> None:
     from playwright.sync_api import expect
 
