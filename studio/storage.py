@@ -54,10 +54,16 @@ class Storage:
         used, most = self.used(owner), self.limit() * 2**30
         return used + more <= most if more else used < most
 
-    def uploaded(self, owner: str, size: int) -> None:
-        """An upload to the page is about to come. Raises StorageFull."""
+    def uploaded(self, owner: str, size: int) -> str:
+        """An upload to the page is about to come: its key. Raises StorageFull."""
         self.admit(owner, size)
-        self.store.note_input(owner, f"{UPLOAD}{uuid.uuid4().hex}", size)
+        key = f"{UPLOAD}{uuid.uuid4().hex}"
+        self.store.note_input(owner, key, size)
+        return key
+
+    def broken_off(self, owner: str, key: str, came: int) -> None:
+        """Of an upload only so much came, which is all that lies on the disk."""
+        self.store.resize_input(owner, key, came)
 
     def inputs(self, owner: str) -> Inputs:
         """Inputs that a person gives: what is new of them is counted, or refused by a StorageFull."""

@@ -309,6 +309,10 @@ class Store:
         with self._transaction():
             self._db.execute("INSERT INTO inputs VALUES (?, ?, ?, ?) ON CONFLICT (owner, key) DO UPDATE SET created = excluded.created", (owner, key, size, time.time()))
 
+    def resize_input(self, owner: str, key: str, size: int) -> None:
+        with self._transaction():
+            self._db.execute("UPDATE inputs SET bytes = ? WHERE owner = ? AND key = ?", (size, owner, key))
+
     def forget_uploads(self, uploads: str, before: float) -> None:
         with self._transaction():
             self._db.execute("DELETE FROM inputs WHERE substr(key, 1, ?) = ? AND created <= ?", (len(uploads), uploads, before))

@@ -27,7 +27,10 @@ KEPT_SECONDS = 7 * 24 * 3600
 
 
 class UploadDoor:
-    """ASGI middleware behind the gate: a visitor whose storage has no room for an upload is told so before it is read."""
+    """ASGI middleware behind the gate: a visitor whose storage has no room for an upload is told so before it is read.
+
+    One that breaks off counts with what came of it, which Gradio leaves in its folder; one that is refused is taken away by Gradio.
+    """
 
     def __init__(self, app: Any, storage: Storage, words: Words) -> None:
         self.app, self.storage, self.words = app, storage, words
@@ -35,22 +38,46 @@ class UploadDoor:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         answer: Any = self.app
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].rstrip("/") == PATH:
+            headers = Headers(scope=scope)
+            owner = unquote(headers["x-seisei-owner"])
             try:
-                await run_in_threadpool(self._admit, Headers(scope=scope))
+                if key := await run_in_threadpool(self._admit, owner, headers):
+                    await self._watched(owner, key, scope, receive, send)
+                    return
             except StudioError as error:
-                lang = language(Headers(scope=scope), Request(scope).cookies)
+                lang = language(headers, Request(scope).cookies)
                 told = " ".join(self.words.say(lang, part) for part in (error.message, error.hint) if part)
                 answer = PlainTextResponse(told, status_code=error.status)
         await answer(scope, receive, send)
 
-    def _admit(self, headers: Headers) -> None:
-        """Raises StorageFull, BadInput."""
-        owner, size = unquote(headers["x-seisei-owner"]), headers.get("content-length", "")
+    def _admit(self, owner: str, headers: Headers) -> str:
+        """What the upload is counted by; "" where it need not be. Raises StorageFull, BadInput."""
+        size = headers.get("content-length", "")
         if not self.storage.limits(owner):
-            return
+            return ""
         if not size.isdecimal():
             raise BadInput("The upload does not say how large it is.", hint="Send it with its length.")
-        self.storage.uploaded(owner, int(size))
+        return self.storage.uploaded(owner, int(size))
+
+    async def _watched(self, owner: str, key: str, scope: Any, receive: Any, send: Any) -> None:
+        came, status = 0, 0
+
+        async def counted() -> Any:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            return message
+
+        async def answered(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self.app(scope, counted, answered)
+        finally:
+            if not 200 <= status < 300:
+                await run_in_threadpool(self.storage.broken_off, owner, key, 0 if 400 <= status < 500 else came)
 
 
 def sweep(folder: Path, kept: Iterable[str] = (), now: float = 0.0) -> int:

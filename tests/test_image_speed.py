@@ -26,6 +26,7 @@ from studio.worker import WorkerContext
 from tests.house import finish, progress_of
 from tests.image_models import image_queue, make_flux, make_sd1
 
+ROOT = Path(__file__).resolve().parent.parent
 SIDE = 32
 
 
@@ -289,3 +290,18 @@ def test_a_workers_tensors_lie_in_large_pages() -> None:
         return int(subprocess.run([sys.executable, "-c", TAKEN], env=worker_environment() | more, capture_output=True, text=True, check=True).stdout)
 
     assert kilobytes() > 100_000 > kilobytes(THP_MEM_ALLOC_ENABLE="0")
+
+
+def test_a_stable_diffusion_folder_brings_no_other_family_s_pipelines(tmp_path: Path) -> None:
+    """In a program of its own, as here others have brought them long ago: the first picture waits for each."""
+    code = f"""
+import sys
+from pathlib import Path
+import torch
+from pipelines.image.families import FAMILIES
+from pipelines.image.nets import draw, model
+loaded = model.load(Path({str(make_sd1(tmp_path / "sd1"))!r}), FAMILIES["sd1"], "sd1", device="cpu", dtype=torch.float32, report=lambda note, share: None)
+print(*sorted(name for name in sys.modules if name.startswith("diffusers.pipelines.") and any(word in name for word in ("flux", "prx", "wuerstchen"))))
+assert "Img2Img" in type(loaded.mode("image")).__name__
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip() == ""

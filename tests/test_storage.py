@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
 import os
 import re
@@ -13,11 +15,12 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -201,6 +204,33 @@ def test_an_upload_without_room_is_refused_in_the_visitor_s_language_before_it_i
     assert client.post(PATH, content=b"x" * 80_000, headers={"x-seisei-owner": "local"}).text == "[8000, 80000, 80000]"
     later(queue, UPLOAD_SECONDS + 1)
     assert queue.storage.used("ann") == 0 and client.post(PATH, content=b"x" * 8000, headers=ann).status_code == 200
+
+
+def sent(storage: Storage, app: Any, *messages: dict[str, Any]) -> int:
+    """The answer's status to an upload of ann's that says it has 8,000 bytes, 0 where none came; the rest of it is `messages`."""
+    coming, statuses = iter(messages), [0]
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": [(b"x-seisei-owner", b"ann"), (b"content-length", b"8000")]}
+
+    async def receive() -> dict[str, Any]:
+        return next(coming)
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status", statuses[-1]))
+
+    with contextlib.suppress(ClientDisconnect):
+        asyncio.run(UploadDoor(app, storage, Words())(scope, receive, send))
+    return statuses[-1]
+
+
+def test_an_upload_that_broke_off_counts_with_what_came_and_a_refused_one_not_at_all(queue: JobQueue) -> None:
+    async def upload(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("", status_code=400 if await request.body() == b"no form" else 200)
+
+    app = Starlette(routes=[Route(PATH, upload, methods=["POST"])])
+    part = {"type": "http.request", "body": b"x" * 300, "more_body": True}
+    assert sent(queue.storage, app, part, part, {"type": "http.disconnect"}) in (0, 500) and queue.storage.used("ann") == 600
+    assert sent(queue.storage, app, {"type": "http.request", "body": b"no form"}) == 400 and queue.storage.used("ann") == 600
+    assert sent(queue.storage, app, {"type": "http.request", "body": b"x" * 8000}) == 200 and queue.storage.used("ann") == 8600
 
 
 def test_the_api_refuses_a_file_without_room(studio: Studio) -> None:

@@ -104,6 +104,31 @@ def test_nothing_is_wider_than_the_screen_in_either_look(page: Any) -> None:
             page.locator(".primary-action >> visible=true").first.wait_for()
 
 
+def test_the_queue_stays_in_reach_of_a_phone_beside_stop_and_try_again(page: Any) -> None:
+    def busy(route: Any) -> None:
+        status = route.fetch().json()
+        job = {"id": "a", "title": "Chat", "state": "running", "mine": True, "note": "", "step": 0, "total": 0, "eta_seconds": 0, "position": 0}
+        route.fulfill(json=status | {"provision": [{"title": "Starter model", "state": "failed", "note": "no connection", "fraction": 0}], "jobs": [job]})
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.route("**/api/v1/status", busy)
+    page.wait_for_function("() => document.querySelectorAll('#seisei-line button').length === 3")
+    assert page.locator("#seisei-line button").last.evaluate("(button) => button.getBoundingClientRect().right") <= 390
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_no_label_lies_over_the_button_that_saves_the_settings(page: Any) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    tab(page, "Settings")
+    button = page.get_by_role("button", name="Save settings")
+    button.wait_for()
+    covered = """(button) => { const { left, top, height } = button.getBoundingClientRect(); const points = [...Array(Math.floor(height / 2)).keys()].map((i) => top + 1 + 2 * i);
+        return points.filter((y) => !button.contains(document.elementFromPoint(left + 60, y))).length; }"""
+    for down in range(0, 240, 24):  # labels pass beneath it
+        page.evaluate("(y) => window.scrollTo(0, y)", down)
+        assert button.evaluate(covered) == 0, down
+
+
 def test_every_tab_opens_and_the_keyboard_switches_them(page: Any) -> None:
     from playwright.sync_api import expect
 

@@ -24,7 +24,7 @@ from pipelines.image.samplers import ADAPTIVE, UNGUIDED, Sampler, scheduler_conf
 from pipelines.image.track import Pace
 
 REMEMBERED, MOST_BYTES = 32, 2**26  # answers of the encoders, and how large one may be that is kept
-MODES = {"text": diffusers.AutoPipelineForText2Image, "image": diffusers.AutoPipelineForImage2Image, "inpaint": diffusers.AutoPipelineForInpainting}
+MODES = {"text": "AutoPipelineForText2Image", "image": "AutoPipelineForImage2Image", "inpaint": "AutoPipelineForInpainting"}  # by name: each brings diffusers' pipelines of all families
 
 
 @dataclass
@@ -60,7 +60,7 @@ class ImageModel:
             return self.pipe
         name = f"{mode} perturbed" if perturbed else mode
         if name not in self.pipes:
-            self.pipes[name] = MODES[mode].from_pipe(self.pipe, **({"enable_pag": True} if perturbed else {}))
+            self.pipes[name] = getattr(diffusers, MODES[mode]).from_pipe(self.pipe, **({"enable_pag": True} if perturbed else {}))
             self.pipes[name].set_progress_bar_config(disable=True)
             share_hooks(self.pipe, self.pipes[name])
         return self.pipes[name]
@@ -141,14 +141,17 @@ def load(
     report("Reading the weights", 0.1)
     more: dict[str, Any] = {"vae": load_vae(vae, dtype, family)} if vae else {}
     if path.is_dir():
-        give_old_names()
-        give_plain_words()
-        if (path / "model_index.json").read_text(encoding="utf-8").find('"safety_checker"') >= 0:
+        index = (path / "model_index.json").read_text(encoding="utf-8")
+        if "wuerstchen" in index:
+            give_old_names()
+        if '"PRXPipeline"' in index:
+            give_plain_words()
+        if '"safety_checker"' in index:
             more |= {"safety_checker": None}
         pipe = loaded(diffusers.DiffusionPipeline, path, dtype=dtype, local_files_only=True, use_safetensors=True, variant=variant_of(path), **more)
         pipe = joined(pipe, prior, dtype) if prior else pipe
         if "PAG" in type(pipe).__name__:  # the same parts: guidance is perturbed where it is asked for
-            pipe = MODES["text"].from_pipe(pipe, enable_pag=False)
+            pipe = diffusers.AutoPipelineForText2Image.from_pipe(pipe, enable_pag=False)
     else:
         from pipelines.image.nets.single_file import load_parts, load_single
 
