@@ -12,7 +12,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, NotFound, Studio, StudioError
-from tabs.job_follow import Run, duration, progress_html
+from tabs.job_follow import Run, progress_html, verdict_html
 from tabs.job_page import STREAMING, JobPage
 from tabs.music_desk import COMPOSE, ENGINES, EXPORT, RENDER, Desk, version
 from tabs.music_form import MusicForm
@@ -134,15 +134,12 @@ class ComposePage(JobPage):
         return self.form.values(given), ui.read_extras(self.studio, COMPOSE, given)
 
     def on_measure(self, request: gr.Request, **given: Any) -> str:
-        """How long it will take, where that is known."""
-        lang, say = ui.lang(request), self.studio.words.say
+        """Whether it fits, and how long it will take where that is known."""
         try:
             need = self.studio.jobs.verdict(self.form.pipeline, self.form.Params.parse(self.form.values(given)))
         except StudioError:
             return ""
-        key, number = duration(need.seconds)
-        parts = [say(lang, need.missing)] if need.missing else [say(lang, key, n=number)] if need.seconds >= 0 else []
-        return html.escape(" · ".join(parts + [say(lang, note) for note in need.notes]))
+        return verdict_html(self.studio, need, ui.lang(request))
 
     def on_restore(self, request: gr.Request) -> list[Any]:
         owner, store = ui.owner(request), self.studio.store

@@ -88,6 +88,7 @@ class SpeechPage(SoundPage):
             self.verdict = gr.HTML("", elem_classes="studio-note", padding=False, elem_id="speech-verdict")
             with gr.Row(equal_height=True):
                 self.build_go("Generate", "speech-go")
+                self.go.interactive = False  # until the text is there: who presses it at once would be told that there is none
 
     def _build_right(self, words: Any) -> None:
         self.build_view("speech-view")
@@ -141,7 +142,7 @@ class SpeechPage(SoundPage):
         self.voice_note.apply(self.on_fetched, [*self.voices.values()], [*self.voices.values(), self.voice_note], **ui.QUICK)
         page = gr.context.Context.root_block
         assert isinstance(page, gr.Blocks)
-        page.load(self.on_load, [], self.restored, **ui.QUICK)
+        page.load(self.on_load, [], self.restored, **ui.QUICK).then(lambda: gr.update(interactive=True), [], [self.go], **ui.QUICK)
         ui.on_restore(self.studio, SPEECH, ["music", "speech"], self.on_restore, self.restored)
 
     # -- a job -----------------------------------------------------------------------------------------------

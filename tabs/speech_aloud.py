@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import gradio as gr
 
 from studio import ui
-from studio.api import FINAL, Cancelled, Failed, Saved, Studio, StudioError
+from studio.api import FINAL, Cancelled, Failed, NotFound, Saved, Studio, StudioError
 from tabs.sound_view import address
 from tabs.stops import Stops
 
@@ -66,10 +66,17 @@ class Aloud:
     """A button on each answer, drawn by the script; the newest reading of a person is the one that Stop ends."""
 
     slot: ClassVar[str] = "text.aloud.job"
+    untidied: ClassVar[str] = "text.aloud.untidied"  # owners by job, for the next start: a studio may end in the middle of a reading
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.stops = Stops(studio)
+        self._noting = threading.Lock()
+        for job_id, owner in dict(studio.store.recall("", self.untidied, {})).items():
+            try:
+                self._tidy_later(studio.jobs.get(job_id))
+            except NotFound:
+                self._put_away(job_id, owner)
 
     def build(self) -> None:
         self.view = gr.HTML("", js_on_load=SCRIPT, padding=False, elem_id="chat-aloud")
@@ -95,7 +102,8 @@ class Aloud:
             return
         self.studio.store.remember(ui.owner(request), self.slot, job.id)
         self.stops.admit(ui.owner(request), request, job.id)
-        threading.Thread(target=self._tidy, args=(job,), daemon=True, name="aloud-tidy").start()
+        self._note(job.id, job.owner)
+        self._tidy_later(job)
         yield from self._follow(job, turn, lang)
 
     def _voices(self, owner: str) -> dict[str, Any]:
@@ -132,13 +140,26 @@ class Aloud:
             there |= {"whole": address(output_id), "begins": facts.get("begins", [])}
         return True
 
+    def _note(self, job_id: str, owner: str = "") -> None:
+        """Whose sentences are still to be put away; without an owner they are."""
+        with self._noting:
+            open_ones = {**self.studio.store.recall("", self.untidied, {}), job_id: owner}
+            self.studio.store.remember("", self.untidied, {one: whose for one, whose in open_ones.items() if whose})
+
+    def _tidy_later(self, job: Any) -> None:
+        threading.Thread(target=self._tidy, args=(job,), daemon=True, name="aloud-tidy").start()
+
     def _tidy(self, job: Any) -> None:
-        """The sentences were for listening early; what is kept is the whole, as far as it was spoken."""
         job.wait()
+        self._put_away(job.id, job.owner)
+
+    def _put_away(self, job_id: str, owner: str) -> None:
+        """The sentences were for listening early; what is kept is the whole, as far as it was spoken."""
         store = self.studio.store
-        sentences = [output.id for output in store.outputs_of(job.id) if "part" in output.metadata["facts"]]
-        store.trash(sentences, owner=job.owner)
-        store.purge(sentences, owner=job.owner)
+        sentences = [output.id for output in store.outputs_of(job_id) if "part" in output.metadata["facts"]]
+        store.trash(sentences, owner=owner)
+        store.purge(sentences, owner=owner)
+        self._note(job_id)
 
     def on_stop(self, request: gr.Request) -> None:
         owner = ui.owner(request)

@@ -123,15 +123,15 @@ def test_an_opened_file_comes_with_its_names_and_with_what_was_left_out(studio: 
     assert found["notes"] == ["Bends of pitch were left out of this MIDI file."] and found["piece"]["chords"] and found["piece"]["facts"] == {"chords": "found"}
 
 
-def test_the_verdict_tells_how_long_a_piece_takes_once_one_was_made(studio: Studio) -> None:
+def test_the_verdict_tells_the_memory_and_how_long_a_piece_takes_once_one_was_made(studio: Studio) -> None:
     studio.jobs.start()
     page = ComposePage(studio)
     page.form = formed(studio)
     request: Any = SimpleNamespace(headers={"accept-language": "en"}, cookies={})
     given = {name: control.value for name, control in page.form.controls.items()} | {"preset": "Waltz", "bars": 2, "sound": "No sound"}
-    assert page.on_measure(request, **given) == ""
+    assert re.fullmatch(r"Fits: \d+ MB of 16.0 GB", page.on_measure(request, **given))
     assert studio.submit(COMPOSE, {"preset": "Waltz", "bars": 1, "sound": "No sound"}, owner="me").wait().state == "done"
-    assert re.fullmatch(r"about \d+ s", page.on_measure(request, **given))
+    assert re.fullmatch(r"Fits: \d+ MB of 16.0 GB · about \d+ s", page.on_measure(request, **given))
 
 
 @pytest.mark.parametrize("given", [None, [], "x", {}, {"voices": 3}, {"voices": [{"name": "x"}], "length": 4}, PIECE | {"voices": [{"name": "x", "notes": [{"start": 0, "pitch": 300, "length": 10, "velocity": 5}]}]}, PIECE | {"facts": {"a": float("nan")}}, PIECE | {"facts": {"a": "\ud800"}}, PIECE | {"facts": NESTED}, PIECE | {"facts": [1]}])

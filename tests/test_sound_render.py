@@ -103,7 +103,7 @@ LONG = write(Piece((Voice("One", (Note(0, 60, TICKS),)),), 480 * 4 * 700))
         ({}, "piece", "no piece to play"), ({"piece": "0" * 64 + ".mid"}, "piece", "not here any more"), ({"piece": "0" * 64 + ".png"}, "piece", "another kind"), ({"midi": "%%%"}, "midi", "no MIDI file"), ({"midi": "aGVsbG8="}, "midi", "damaged"),
         ({"midi": base64.b64encode(EMPTY).decode()}, "midi", "no notes"), ({"midi": base64.b64encode(SILENT).decode()}, "midi", "no notes"), ({"piece": "+", "mute": [True] * 5}, "mute", "Nothing"), ({"piece": "+", "solo": [False] * 5 + [True]}, "solo", "Nothing"),
         ({"midi": base64.b64encode(LONG).decode()}, "piece", "23:20 long; 20:00 can be played"), ({"piece": "+", "instruments": [129]}, "instruments", "from -1 to 128"), ({"piece": "+", "volume": [13.0]}, "volume", "from -60 to 12"), ({"piece": "+", "volume": [float("nan")]}, "volume", ""),
-        ({"piece": "+", "pan": [1.5]}, "pan", "from -1"), ({"piece": "+", "format": "FLAC", "bits": 32}, "bits", "no 32 bits"), ({"piece": "+", "reverb": 1.1}, "reverb", "at most 1"), ({"piece": "+", "engine": "SoundFont", "soundfont": "none"}, "model", "not on this computer"),
+        ({"piece": "+", "pan": [1.5]}, "pan", "from -1"), ({"piece": "+", "format": "FLAC", "bits": 32}, "bits", "no 32 bits"), ({"piece": "+", "reverb": 1.1}, "reverb", "at most 1"), ({"piece": "+", "engine": "SoundFont", "soundfont": "none"}, "soundfont", "“none” is not on this computer"),
         ({"piece": "+", "engine": "SoundFont", "soundfont": "broken.sf2"}, "soundfont", "can't be used"), ({"piece": "+", "engine": "Oboe"}, "engine", "one of"),
     ],
 )  # fmt: skip

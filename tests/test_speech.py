@@ -311,6 +311,15 @@ def test_letters_that_nobody_reads_are_told() -> None:
     assert result.artifacts[0].facts["skipped"] == "Привет😀" and "Привет😀" in result.summary["notes"][0]
 
 
+def test_a_speaker_s_voice_that_does_not_speak_the_language_is_told() -> None:
+    """A line of its own language lets it be heard, and nothing is told."""
+    told = ["The voice “mei” does not speak the language of its words; another one says them."]
+    script = "Anna: Good day.\nBen: Hello there."
+    notes = [Speech().need(SpeechParams(text=text, speakers=["Ben = mei"]), catalog()).notes for text in (script, f"{script}\nBen: こんにちは。", "Anna: Good day.\nBen: 今日は。")]
+    assert notes == [told, [], []]
+    assert Speech().need(SpeechParams(text='<speak><voice name="Mei">Hello there.</voice></speak>'), catalog()).notes == told
+
+
 def test_a_voice_without_a_sound_for_it_is_told(tones: Tones, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = tones.say
     monkeypatch.setattr(tones, "say", lambda phrase, voice, **more: np.zeros(0, np.float32) if "Two" in phrase.text else usual(phrase, voice, **more))

@@ -6,6 +6,7 @@ import html
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import pytest
 from pipelines.music.speech import voices
 from pipelines.music.speech.speech import Speech
 from studio import ui
-from studio.api import BadInput, Studio
+from studio.api import Artifact, BadInput, Studio
 from studio.catalog import Catalog
 from studio.downloads import Downloads
 from studio.executor import InlineExecutor
@@ -253,3 +254,20 @@ def test_stop_ends_a_reading_and_keeps_what_was_spoken(house: Studio, monkeypatc
     assert last == '<i data-turn="7" data-ended></i>' and reading.jobs[0].wait().state == "cancelled"
     Aloud._tidy(reading.aloud, reading.jobs[0])
     assert [output.metadata["facts"]["timing"][0][2] for output in house.store.outputs_of(reading.jobs[0].id)] == ["One here."]
+
+
+def test_sentences_of_a_reading_that_the_studio_ended_in_go_at_the_next_start(house: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the job is taken up again or is not known any more."""
+    reading = Reading(house, monkeypatch)
+    reading.gate.set()
+    assert list(reading.stream)
+    (job,) = reading.jobs
+    (gone,) = house.store.save(job_id="gone", owner="anna", pipeline_id="music.speech", artifacts=[Artifact("audio", b"RIFF\0\0\0\0WAVE", ".wav", facts={"part": 1})], metadata={"params": {}})
+    reading.aloud._note("gone", "anna")
+    assert len(house.store.outputs_of(job.id)) == 4 and Path(gone.path).is_file()
+    Aloud(house)
+    deadline = time.monotonic() + 60
+    while house.store.recall("", Aloud.untidied) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (whole,) = house.store.outputs_of(job.id)
+    assert "part" not in whole.metadata["facts"] and not house.store.outputs_of("gone") and not Path(gone.path).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ SPOKEN = """() => { const lines = [...document.querySelectorAll('#speech-view .w
 const look = () => { const at = lines.findIndex((line) => line.hasAttribute('aria-current')); if (at >= 0 && window.spoken.at(-1) !== at) window.spoken.push(at); };
 new MutationObserver(look).observe(document.querySelector('#speech-view'), { subtree: true, attributeFilter: ['aria-current'] }); }"""  # which lines were spoken: a busy machine looks too seldom to see each
 
+
+ASKED = re.compile("/gradio_api/(queue/join|run/)")  # what a page wants of the studio when it is loaded, and with each click
 
 HEARD = """() => { window.heard = []; const play = HTMLMediaElement.prototype.play;
 HTMLMediaElement.prototype.play = function () { window.heard.push(new URL(this.src).pathname + new URL(this.src).hash); this.playbackRate = 8; return play.call(this); }; }"""  # what sounds, and faster
@@ -103,6 +106,36 @@ def test_every_file_that_was_asked_for_can_be_taken(page: Any, studio: Running) 
     page.fill("#speech-text textarea", "")
     page.evaluate(f"window.seisei.use('/api/v1/outputs/{whole}/restore')")
     expect(page.locator("#speech-text textarea")).to_have_value("一つ目です。\n\n二つ目です。")
+
+
+def test_a_script_keeps_its_voices_and_sounds_again_at_once_after_a_reload(page: Any, studio: Running) -> None:
+    """Also for who presses Generate before the page has brought the text back."""
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    page.fill("#speech-text textarea", "Anna: Good day.\nBen: こんにちは。")
+    voice = page.get_by_label("Ben", exact=True)
+    voice.click()
+    page.get_by_role("option", name="Mei").locator("visible=true").first.click()
+    settled(page)
+    before = len(studio.get("/api/v1/outputs?pipeline=music.speech"))
+    page.locator("#speech-go").click()
+    eventually(page, lambda: len(studio.get("/api/v1/outputs?pipeline=music.speech")), lambda count: count == before + 1)
+    held: list[Any] = []
+    page.route(ASKED, lambda route: held.append(route))
+    page.reload()
+    tab(page, "Music")
+    page.locator("[role=tab][data-tab-id=speech]").first.click()
+    expect(page.locator("#speech-go")).to_be_disabled()
+    for one in held:
+        one.continue_()
+    page.unroute(ASKED)
+    page.locator("#speech-go").click()
+    eventually(page, lambda: len(studio.get("/api/v1/outputs?pipeline=music.speech")), lambda count: count == before + 2)
+    expect(voice).to_have_value(re.compile("Mei"))
+    second, first = studio.get("/api/v1/outputs?pipeline=music.speech")[:2]
+    assert second["job_id"] != first["job_id"] and second["metadata"]["params"]["speakers"] == first["metadata"]["params"]["speakers"] == ["Anna = automatic", "Ben = mei"]
+    assert not page.locator("#speech-problem").inner_text().strip()
 
 
 def test_a_wrong_mark_is_shown_at_its_place(page: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from pipelines.music.sound.files import RATE, Samples, loudest
 from pipelines.music.sound.playing import Check, Part
 from pipelines.music.sound.repeated import SILENT, repeated, worth_it
-from studio.api import Catalog, ModelBroken, ModelEntry, ModelSpec
+from studio.api import Catalog, ModelBroken, ModelEntry, ModelMissing, ModelSpec
 
 SHIPPED = Path(__file__).parent / "soundfonts" / "FluidR3Mono_GM.sf3"
 SHIPPED_KEY = "FluidR3Mono_GM"
@@ -28,7 +28,10 @@ ENDING = RATE // 20  # frames in which notes are surely gone that were ended at 
 
 def find(key: str, catalog: Catalog) -> ModelEntry:
     """ "" is the one that comes along. Raises ModelMissing, ModelBroken at the field."""
-    entry = catalog.find(key or SHIPPED_KEY)
+    try:
+        entry = catalog.find(key or SHIPPED_KEY)
+    except ModelMissing as error:
+        raise ModelMissing(f"The SoundFont “{key or SHIPPED_KEY}” is not on this computer.", hint="Choose another one, or add one in the Models tab.", field="soundfont") from error
     if entry.kind != "soundfont" or entry.problem:
         raise ModelBroken(f"The SoundFont “{entry.title}” can't be used: {entry.problem or 'it is none'}", hint="Choose another one.", field="soundfont")
     return entry

@@ -73,6 +73,12 @@ class Plan:
     def voices(self) -> list[Voice]:
         return list({one.voice.id: one.voice for one in self.utterances}.values())
 
+    @property
+    def unheard(self) -> list[str]:
+        """Voices that were named for some words, and speak the language of none of them."""
+        heard = {name.casefold() for voice in self.voices for name in (voice.id, voice.title)}
+        return [name for name in dict.fromkeys(one.style.voice for one in self.utterances) if name and name.strip().casefold() not in heard]
+
 
 def plan(items: list[Item], pauses: Pauses, find: FindVoice, entries: list[Entry], language: str = "") -> Plan:
     """`language` is the job's, "" where it is found by the text. Raises what `find` does."""

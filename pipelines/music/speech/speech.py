@@ -104,4 +104,4 @@ def _notes(plan: Plan) -> list[str]:
     """What is not said as it was asked."""
     skipped = [f"These letters can't be read aloud and were skipped: {plan.skipped[:60]}"] if plan.skipped else []
     written = [f"Said as written, for the voice knows no sounds: {', '.join(plan.as_written[:8])[:80]}"] if plan.as_written else []
-    return skipped + written
+    return skipped + written + [f"The voice “{name[:40]}” does not speak the language of its words; another one says them." for name in plan.unheard]
