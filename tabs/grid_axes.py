@@ -41,7 +41,9 @@ class GridAxes:
             if choices:
                 self.axes[f"{which}_axis"] = gr.Dropdown(list(choices), value="", allow_custom_value=True, label=words(str(field.title)), info=words(str(field.description)), elem_id=f"{prefix}-{which}-axis")
             else:
-                self.axes[f"{which}_axis"] = ui.control(field, self.studio)
+                listed: Any = ui.control(field, self.studio)
+                listed.choices = [(label or words("Nothing"), value) for label, value in listed.choices]
+                self.axes[f"{which}_axis"] = listed
             title = str(grid.model_fields[f"{which}_values"].title)
             self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=2, max_lines=6, elem_id=f"{prefix}-{which}-values")}
             with gr.Row():
