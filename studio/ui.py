@@ -139,8 +139,9 @@ def around(component: Any, kind: type) -> list[Any]:
     return found[::-1]
 
 
-def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any], *, method: str = "") -> None:
+def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callable[[gr.Request], list[Any]], outputs: list[Any], *, method: str = "", tells: bool = False) -> None:
     """Fill a tab's controls when a file or an output gives its settings back; `place` names the tabs to open, outermost first. With a `method` only for jobs that use it.
+    One that `tells` by gr.Warning or gr.Info waits its turn in Gradio's queue: elsewhere these are never shown.
 
     `fill(request)` finds the settings in `studio.store.recall(owner, "restore:" + pipeline_id)` and takes them from there.
     """
@@ -154,7 +155,7 @@ def on_restore(studio: Studio, pipeline_id: str, place: list[str], fill: Callabl
     assert isinstance(page, gr.Blocks)
     button = next(item for item in page.blocks.values() if getattr(item, "elem_id", "") == RESTORE)
     assert isinstance(button, gr.Button)
-    button.click(wanted, [], outputs, **QUICK)
+    button.click(wanted, [], outputs, **(QUIET if tells else QUICK))
 
 
 def last_results(pipeline: str) -> None:

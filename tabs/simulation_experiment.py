@@ -154,7 +154,7 @@ class ExperimentPage(JobPage):
         self.add.click(self.on_add, [*self.desk.picked, self.name, self.named, self.scenarios], [self.named, self.scenarios, self.name], **ui.QUICK)
         self.view.select(self.on_use, self.desk.picked, [*self.desk.picked, self.desk.bridge], **ui.QUIET)  # in the queue: elsewhere Gradio shows no messages
         for name, pipeline in KINDS.items():
-            ui.on_restore(self.studio, pipeline, ["simulation", "experiment"], self._restorer(name, pipeline), [*self.desk.picked, self.desk.bridge, *self.restored.values()])
+            ui.on_restore(self.studio, pipeline, ["simulation", "experiment"], self._restorer(name, pipeline), [*self.desk.picked, self.desk.bridge, *self.restored.values()], tells=True)
 
     def on_desk(self, fit: str, kind: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         """What comes on the desk."""
