@@ -75,9 +75,9 @@ class GalleryTab:
                 gr.HTML(f'<div id="gallery-picked" role="toolbar" aria-label="{html.escape(w("What is picked"))}"></div>', padding=False, elem_classes="gallery-bar")
                 self.grid = gr.HTML("", js_on_load=GRID, css_template=CSS, elem_id="gallery-grid")
                 with gr.Row():
-                    self.before = gr.Button("‹", min_width=44, scale=0)
+                    self.before = gr.Button("‹", min_width=44, scale=0, visible=False)
                     self.place = gr.HTML("", elem_classes="studio-note")
-                    self.after = gr.Button("›", min_width=44, scale=0)
+                    self.after = gr.Button("›", min_width=44, scale=0, visible=False)
             with gr.Column(scale=2, min_width=300, elem_classes="gallery-detail"):
                 self._build_detail(w)
         self._listen()
@@ -95,7 +95,7 @@ class GalleryTab:
         self.about = gr.HTML("", elem_id="gallery-about", js_on_load=COPY)
 
     def _listen(self) -> None:
-        view = [self.grid, self.place, self.offset]
+        view = [self.grid, self.place, self.offset, self.before, self.after]
         looked = [self.query, self.kind, self.shelf]
         for component in looked:
             component.change(self.on_look, looked, view, trigger_mode="always_last", **ui.QUICK)
@@ -123,11 +123,11 @@ class GalleryTab:
         found = self.studio.store.outputs(limit=PAGE, offset=offset, **wanted)
         say, lang = self.studio.words.say, ui.lang(request)
         if not found:
-            sentence = say(lang, "Nothing here matches.") if query or kind or shelf != "all" else say(lang, "What you make appears here. Ask something in the Text tab.")
-            return [f"<p class='studio-empty'>{html.escape(sentence)}</p>", "", 0]
+            sentence = say(lang, "Nothing here matches.") if query or kind or shelf != "all" else say(lang, "What you make appears here: answers, pictures, music, simulations. Ask or generate something in any tab.")
+            return [f"<p class='studio-empty'>{html.escape(sentence)}</p>", "", 0, *[gr.update(visible=False)] * 2]
         place = say(lang, "{first} to {last} of {all}", first=offset + 1, last=offset + len(found), all=count)
         where = " data-trash" if shelf == "trash" else ""
-        return [f"<div class='gallery-grid'{where}>{''.join(map(card, found))}</div>", place, offset]
+        return [f"<div class='gallery-grid'{where}>{''.join(map(card, found))}</div>", place, offset, gr.update(visible=offset > 0), gr.update(visible=offset + PAGE < count)]
 
     def on_look(self, query: str, kind: str, shelf: str, request: gr.Request) -> list[Any]:
         return self._page(request, query, kind, shelf, 0)
