@@ -108,41 +108,6 @@ def test_every_file_that_was_asked_for_can_be_taken(page: Any, studio: Running) 
     expect(page.locator("#speech-text textarea")).to_have_value("一つ目です。\n\n二つ目です。")
 
 
-def test_a_script_keeps_its_voices_and_sounds_again_at_once_after_a_reload(page: Any, studio: Running) -> None:
-    """Also for who presses Generate before the page has brought the text back."""
-    from playwright.sync_api import expect
-
-    open_speech(page)
-    page.fill("#speech-text textarea", "Anna: Good day.\nBen: こんにちは。")
-    voice = page.get_by_label("Ben", exact=True)
-    voice.click()
-    page.get_by_role("option", name="Mei").locator("visible=true").first.click()
-    settled(page)
-
-    def spoken() -> dict[str, Any]:
-        """The speakers of each job that has kept something, the newest first: a job may keep each line besides the whole."""
-        return {one["job_id"]: one["metadata"]["params"]["speakers"] for one in studio.get("/api/v1/outputs?pipeline=music.speech")}
-
-    before = len(spoken())
-    page.locator("#speech-go").click()
-    eventually(page, lambda: len(spoken()), lambda count: count == before + 1)
-    settled(page)
-    held: list[Any] = []
-    page.route(ASKED, lambda route: held.append(route))
-    page.reload()
-    tab(page, "Music")
-    page.locator("[role=tab][data-tab-id=speech]").first.click()
-    expect(page.locator("#speech-go")).to_be_disabled()
-    for one in held:
-        one.continue_()
-    page.unroute(ASKED)
-    page.locator("#speech-go").click()
-    eventually(page, lambda: len(spoken()), lambda count: count == before + 2)
-    expect(voice).to_have_value(re.compile("Mei"))
-    assert list(spoken().values())[:2] == [["Anna = automatic", "Ben = mei"]] * 2
-    assert not page.locator("#speech-problem").inner_text().strip()
-
-
 def test_a_wrong_mark_is_shown_at_its_place(page: Any) -> None:
     from playwright.sync_api import expect
 
@@ -190,3 +155,38 @@ def test_an_answer_sounds_sentence_by_sentence_and_is_kept_as_a_whole(page: Any,
     begins = studio.get(f"/api/v1/outputs/{whole['id']}")["metadata"]["facts"]["begins"]
     assert len(begins) > 2 and whole["id"] not in heard[0], "the first sentence sounded before the whole was there"
     assert all(whole["id"] not in one for one in heard[:-1]) and heard[-1] == f"/api/v1/outputs/{whole['id']}/file#t={begins[len(heard) - 1]:g}", "after it the rest, from where the next one begins"
+
+
+def test_a_script_keeps_its_voices_and_sounds_again_at_once_after_a_reload(page: Any, studio: Running) -> None:
+    """Also for who presses Generate before the page has brought the text back. The last here, for its speakers stay."""
+    from playwright.sync_api import expect
+
+    open_speech(page)
+    page.fill("#speech-text textarea", "Anna: Good day.\nBen: こんにちは。")
+    voice = page.get_by_label("Ben", exact=True)
+    voice.click()
+    page.get_by_role("option", name="Mei").locator("visible=true").first.click()
+    settled(page)
+
+    def spoken() -> dict[str, Any]:
+        """The speakers of each job that has kept something, the newest first: a job may keep each line besides the whole."""
+        return {one["job_id"]: one["metadata"]["params"]["speakers"] for one in studio.get("/api/v1/outputs?pipeline=music.speech")}
+
+    before = len(spoken())
+    page.locator("#speech-go").click()
+    eventually(page, lambda: len(spoken()), lambda count: count == before + 1)
+    settled(page)
+    held: list[Any] = []
+    page.route(ASKED, lambda route: held.append(route))
+    page.reload()
+    tab(page, "Music")
+    page.locator("[role=tab][data-tab-id=speech]").first.click()
+    expect(page.locator("#speech-go")).to_be_disabled()
+    for one in held:
+        one.continue_()
+    page.unroute(ASKED)
+    page.locator("#speech-go").click()
+    eventually(page, lambda: len(spoken()), lambda count: count == before + 2)
+    expect(voice).to_have_value(re.compile("Mei"))
+    assert list(spoken().values())[:2] == [["Anna = automatic", "Ben = mei"]] * 2
+    assert not page.locator("#speech-problem").inner_text().strip()
