@@ -24,9 +24,9 @@ from pipelines.image.settle import default_model, unit_of
 from pipelines.image.style.diffuse import DiffuseParams, check_family
 from pipelines.image.track import pieces
 from studio.api import BadInput
-from studio.events import Progress
 from studio.host import Output
 from studio.jobs import JobQueue
+from tests.house import progress_of
 from tests.image_models import drawing, make_sd1
 from tests.more_models import layered
 
@@ -127,9 +127,9 @@ def test_without_words_the_model_says_what_it_sees(queue: JobQueue, monkeypatch:
 
     monkeypatch.setattr(Qwen2_5_VLForConditionalGeneration, "generate", lambda encoder, **told: generate(encoder, **told | {"max_new_tokens": 12}))
     monkeypatch.setattr(QwenImageLayeredPipeline, "get_image_caption", heard)
-    job = queue.submit("image.generate", asked(queue, prompt=""), owner="local")
-    notes = [event.note for event in job.events() if isinstance(event, Progress)]
-    outputs = [queue.store.output(key) for key in job.wait().outputs]
+    told = progress_of(queue, monkeypatch)
+    job = queue.submit("image.generate", asked(queue, prompt=""), owner="local").wait()
+    notes, outputs = [event.note for event in told], [queue.store.output(key) for key in job.outputs]
     made = pixels(outputs)
     assert alike(made, bare(queue, monkeypatch, prompt=None)) and len(said) == 2 and said[0] == said[1]
     looking = [note for note in notes if note.startswith("Looking at the picture")]
