@@ -18,7 +18,7 @@ from pipelines.image.pictures import open_picture
 from pipelines.image.style.batch import Method, method_of, part_of
 from pipelines.image.style.content import png
 from pipelines.image.style.diffuse import Given
-from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Places, Result, RunContext, StudioError, ui
+from studio.api import Artifact, BadInput, Catalog, Desk, Lane, Need, Params, Pipeline, Places, Result, RunContext, StudioError, ui
 
 NO_AXIS = ("image", "mask", "more", "guide", "style", "style2", "style3")
 AXIS_TOLD = "What changes along it: the title of one of the method's settings."
@@ -83,18 +83,19 @@ class StyleGrid:
         whole = params.model_copy(update={"settings": first.model_dump(mode="json")})
         for _, values in cells(whole):
             try:
-                method.settle(method.Params.parse(values), desk)  # type: ignore[attr-defined]
+                _settled(method, values, desk)
             except StudioError as error:
                 raise at_axis(error, params, _fields(params), "settings") from error
         return whole
 
     def run(self, params: StyleGridParams, ctx: RunContext) -> Result:
-        todo, method, desk = list(cells(params)), method_of(params.method), Desk(ctx.catalog, Given(ctx))  # type: ignore[arg-type]
+        todo, method = list(cells(params)), method_of(params.method)
+        desk = Desk(ctx.catalog, Given(ctx))  # type: ignore[arg-type]  # inside a job, where inputs are only read
         pictures = [shrunk(open_picture(path), len(todo)) for path in ctx.kept]
         started, before = time.monotonic(), len(pictures)
         for number, (labels, values) in enumerate(todo[before:], before):
             ctx.progress(number, len(todo), f"Cell {number + 1} of {len(todo)}: {', '.join(label for label in labels if label)}")
-            settled = method.settle(method.Params.parse(values), desk).model_dump(mode="json")  # type: ignore[attr-defined]
+            settled = _settled(method, values, desk).model_dump(mode="json")
             for made in part_of(params.method, settled, number, len(todo), ctx).artifacts[:1]:
                 ctx.output(replace(made, origin={"pipeline": params.method, "params": settled}))
                 with Image.open(io.BytesIO(made.data)) as file:
@@ -107,6 +108,12 @@ class StyleGrid:
         ctx.progress(len(todo), len(todo), "Saving")
         sheet = draw_sheet(dict(enumerate(pictures)), values_of(params), ctx.check)
         return Result([Artifact("image", png(sheet, ctx.check), ".png", "Grid", {"cells": len(pictures)})], {"cells": len(pictures), "of": len(todo)} | pace)
+
+
+def _settled(method: Pipeline, values: dict[str, Any], desk: Desk) -> Params:
+    """One cell's. Raises StudioErrors at their fields."""
+    found: Params = method.settle(method.Params.parse(values), desk)  # type: ignore[attr-defined]  # all methods that a sheet can have do settle
+    return found
 
 
 def _fields(params: StyleGridParams) -> dict[str, str]:
