@@ -34,7 +34,7 @@ from studio.seam import Line, call_back, temporary_folder
 from studio.simulation import Simulation, Simulations
 
 WORDS_SECONDS = 0.02
-PREVIEW_SHARE, PREVIEW_SECONDS = 0.03, 0.1  # previews may take this share of the time, and come this far apart
+PREVIEW_SHARE, PREVIEW_SECONDS = 0.015, 0.1  # previews may take this share of the time, and come this far apart; what they push out of near memory, and the page that fetches them, cost as much again
 
 
 class Outbox(Protocol):
