@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from pipelines.simulation import figures, register_pipelines, register_simulatio
 from pipelines.simulation.experiments import plan
 from pipelines.simulation.experiments.compare import paired
 from pipelines.simulation.experiments.plan import Reference, measured
+from pipelines.simulation.spread import spread
 from studio.api import BadInput, Diverged, Need, Result, Series, Simulation, Simulations, Stopped, seeds_of
 from tabs.simulation_experiment import CERTAIN, KINDS, NOW, ExperimentPage
 from tabs.simulation_form import numbers_of
@@ -28,7 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     SWEEP: GROWTH | {"x_from": 0.25, "x_to": 0.75, "x_count": 5, "replicates": 4, "measure": "Mean"},
     REPLICATE: GROWTH | {"replicates": 8, "measure": "Mean"},
     COMPARE: GROWTH | {"replicates": 6, "measure": "Mean"},
-    SOBOL: {"model": "growth", "samples": 32, "names": ["rate", "start"], "measure": "Mean"},
+    SOBOL: {"model": "growth", "samples": 32, "names": ["rate", "start"], "measure": "Mean", "points": 20},
 }
 
 
@@ -255,6 +257,51 @@ def test_stop_keeps_what_is_finished_and_a_broken_job_goes_on_from_it(tmp_path: 
     again = Context(kept=[tmp_path / "0001.csv"])
     found, whole = done(SWEEP, again, **SMALL[SWEEP]), done(SWEEP, **SMALL[SWEEP])
     assert again.told[0][1] == 20 - part.facts["runs"] and [one.data for one in found.artifacts if one.kind == "table"] == [one.data for one in whole.artifacts if one.kind == "table"]
+
+
+@pytest.mark.parametrize("model", register_simulations(), ids=lambda model: model.id)
+def test_work_that_hears_stop_gives_the_same_courses(model: Simulation) -> None:
+    params, asked = model.Params(), []
+    times = np.linspace(0, 40 * model.time_step(params), 3)
+    batch = plan.Batch(Reference.to(model), (params.model_dump(),) * 2, (1, 2), tuple(times), 0, "")
+    heard = plan.make(batch, lambda: asked.append(0))
+    assert len(asked) >= 2 and np.array_equal(heard.values, plan.make(batch).values, equal_nan=True)
+
+
+def test_stop_is_heard_within_a_run() -> None:
+    model = next(model for model in register_simulations() if model.id == "gray_scott")
+    batch, asked = plan.Batch(Reference.to(model), ({"size": 64},), (1,), (0.0, 5000.0), 0, ""), []
+
+    def stopped() -> None:
+        asked.append(0)
+        if len(asked) == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        plan.make(batch, stopped)
+
+
+def test_finish_in_the_middle_of_a_task_ends_it() -> None:
+    def here(task: int, heed: Callable[[], None]) -> int:
+        if task == 2:
+            pressed.append(0)
+            heed()
+        return task
+
+    pressed: list[int] = []
+    assert list(spread(Context(), int, [0, 1, 2, 3], enough=lambda: bool(pressed), here=here)) == [(0, 0), (1, 1)]
+
+
+def test_slow_models_come_in_small_batches() -> None:
+    slow, quick = (next(model for model in register_simulations() if model.id == name) for name in ("gray_scott", "stochastic_sir"))
+    sizes = [len(plan.Runs(model, "", [{}] * 3000, [1] * 3000, np.array([0.0, model.duration]), 0).batches()[0].sets) for model in (slow, quick)]
+    assert sizes == [1, 47]
+
+
+def test_parts_of_other_batches_are_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "0001.csv").write_text('batch,values,failed,unfit\n0,"[1, 2, 3]","[]","[]"\n')
+    found, whole = (done(SWEEP, context, **SMALL[SWEEP]) for context in (Context(kept=[tmp_path / "0001.csv"]), Context()))
+    assert [one.data for one in found.artifacts if one.kind == "table"] == [one.data for one in whole.artifacts if one.kind == "table"]
 
 
 MEASURED = {"At the end": 1.0, "Mean": 2.0, "Largest": 4.0, "Smallest": 1.0, "Time of the largest": 2.0, "Total": 7.0}

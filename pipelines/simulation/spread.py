@@ -18,6 +18,7 @@ from studio.api import InternalError, RunContext, StudioError, WorkerDied
 
 T = TypeVar("T")
 R = TypeVar("R")
+Heed = Callable[[], None]
 START_SECONDS = 3.0  # until other processes work
 LONG_SECONDS = 10.0  # longer than a loop takes to compile
 LOOK_SECONDS = 0.1  # between two looks at Stop
@@ -25,19 +26,29 @@ NICE = 5  # the page goes first
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def spread(ctx: RunContext, work: Callable[[T], R], tasks: Sequence[T], note: str = "", enough: Callable[[], bool] = lambda: False) -> Iterator[tuple[int, R]]:
+def spread(ctx: RunContext, work: Callable[[T], R], tasks: Sequence[T], note: str = "", enough: Callable[[], bool] = lambda: False, here: Callable[[T, Heed], R] | None = None) -> Iterator[tuple[int, R]]:
     """(number of the task, work(task)) in the order in which they are ready; `work` is a function of a module, tasks and results can be pickled.
 
-    The first tasks are done here: they fill caches, and tell whether other processes are worth it. Leaving the loop ends the processes, and so does `enough`, which is asked all the while.
+    The first tasks are done here: they fill caches, and tell whether other processes are worth it. `here` is the same work, which asks within a task whether to go on.
+    Leaving the loop ends the processes, and so does `enough`, which is asked all the while.
     Raises Stopped, WorkerDied where a task ended two processes, and what `work` raises.
     """
+
+    def heed() -> None:
+        ctx.check()
+        if enough():
+            raise _Enough
+
     taken: list[float] = []
     while (done := len(taken)) < len(tasks) and not worthwhile(ctx.processes, len(tasks) - done, taken):
         ctx.progress(done, len(tasks), note)
         if enough():
             return
         started = time.monotonic()
-        result = work(tasks[done])
+        try:
+            result = here(tasks[done], heed) if here else work(tasks[done])
+        except _Enough:
+            return
         taken.append(time.monotonic() - started)
         yield done, result
     if done < len(tasks):
@@ -53,6 +64,10 @@ def worthwhile(processes: int, left: int, taken: Sequence[float]) -> bool:
         return False
     here = left * min(taken)
     return START_SECONDS + here / min(processes, left) < here
+
+
+class _Enough(Exception):
+    """In the middle of a task it was enough."""
 
 
 class Helpers:

@@ -23,12 +23,18 @@ SECONDS = {
 }  # fmt: skip
 
 
-def seconds_of(model: Simulation, steps: int) -> float:
-    """Of so many steps, spread over this computer's cores; -1 where nobody measured the model."""
+def seconds_of_run(model: Simulation, steps: int) -> float:
+    """Of so many steps on one core of the computer of the table; -1 where nobody measured the model."""
     if model.id not in SECONDS:
         return -1.0
     usual = int(steps_at(model, model.Params(), np.array([model.duration]))[0])
-    return SECONDS[model.id] * steps / max(usual, 1) / (os.cpu_count() or 1)
+    return SECONDS[model.id] * steps / max(usual, 1)
+
+
+def seconds_of(model: Simulation, steps: int) -> float:
+    """The same, spread over this computer's cores."""
+    alone = seconds_of_run(model, steps)
+    return alone / (os.cpu_count() or 1) if alone >= 0 else alone
 
 
 def stretch_of(model: Simulation, params: Any) -> int:

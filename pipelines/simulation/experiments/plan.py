@@ -18,14 +18,16 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from pipelines.simulation.experiments.effort import seconds_of_run, stretch_of
 from pipelines.simulation.figures import named
 from pipelines.simulation.params import DrawnParams
-from pipelines.simulation.spread import spread
-from studio.api import Artifact, BadInput, Diverged, Numbers, RunContext, Series, Simulation, seeds_of, steps_at, ui
+from pipelines.simulation.spread import Heed, spread
+from studio.api import Artifact, BadInput, Diverged, Numbers, RunContext, Series, Simulation, observations, seeds_of, steps_at, ui
 
 Measure = Literal["At the end", "Mean", "Largest", "Smallest", "Time of the largest", "Total"]
 BATCHES = 64  # at least, so that progress goes evenly; how many does not depend on the computer
 LARGEST_BATCH = 256
+BATCH_SECONDS = 0.5  # at most, by the table of how long models take: whoever presses Stop keeps all batches that are finished
 KEEP_SECONDS = 120.0  # a long experiment keeps what is finished this often
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -110,8 +112,8 @@ def fitting(model: Simulation, values: dict[str, Any]) -> Any:
     return params
 
 
-def make(batch: Batch) -> Made:
-    """In whichever process. One run that blows up, or whose values don't go together, does not take the others with it."""
+def make(batch: Batch, heed: Heed | None = None) -> Made:
+    """In whichever process. One run that blows up, or whose values don't go together, does not take the others with it. What `heed` raises, between runs and within long ones, ends the work."""
     model, times = batch.model.model(), np.array(batch.times)
     params: dict[int, Any] = {}
     failed: list[str] = []
@@ -123,13 +125,26 @@ def make(batch: Batch) -> Made:
             unfit.append(error.message)
     found = np.full((len(batch.sets), len(times)), np.nan)
     try:
-        found[list(params)] = model.observed([*params.values()], times, [batch.seeds[at] for at in params])[:, :, batch.series] if params else found[:0]
+        if heed is not None:
+            for at, one in params.items():
+                found[at] = _heeded(model, one, times, batch.seeds[at], heed)[:, batch.series]
+        elif params:
+            found[list(params)] = model.observed([*params.values()], times, [batch.seeds[at] for at in params])[:, :, batch.series]
     except Diverged:
         found[list(params)] = [_alone(model, one, times, batch.seeds[at], batch.series, failed) for at, one in params.items()]
     broken = sum(not np.isfinite(found[at]).all() for at in params)
     failed += ["A series is no number any more."] * (broken - len(failed))
     told = found if not batch.measure else np.array([measured(course, times, batch.measure, model.series[batch.series]) for course in found])
     return Made(told, tuple(failed), tuple(unfit))
+
+
+def _heeded(model: Simulation, params: Any, times: Numbers, seed: int, heed: Heed) -> Numbers:
+    """(times, series) of one run, the same that `observed` gives. Models with a way of their own to observe many are quick: they are asked between runs only."""
+    heed()
+    if type(model).observed is not Simulation.observed:
+        return np.array(model.observed([params], times, [seed])[0])
+    looks = observations(model, params, times, seed, heed=lambda _: heed(), stretch=stretch_of(model, params))
+    return np.array([list(seen.values.values()) for seen in looks])
 
 
 def _alone(model: Simulation, params: Any, times: Numbers, seed: int, series: int, failed: list[str]) -> Numbers:
@@ -204,7 +219,8 @@ class Runs:
     title: str = ""  # of what they are for
 
     def batches(self) -> list[Batch]:
-        size = min(LARGEST_BATCH, max(1, -(-len(self.sets) // BATCHES)))
+        run = seconds_of_run(self.model, int(steps_at(self.model, self.model.Params.parse(self.sets[0]), self.times)[-1]))
+        size = max(1, min(LARGEST_BATCH, -(-len(self.sets) // BATCHES), int(BATCH_SECONDS / run) if run > 0 else LARGEST_BATCH))
         reference = Reference.to(self.model, self.own)
         times = tuple(float(time) for time in self.times)
         return [Batch(reference, tuple(self.sets[at : at + size]), tuple(self.seeds[at : at + size]), times, self.series, self.measure) for at in range(0, len(self.sets), size)]
@@ -217,7 +233,7 @@ class Runs:
         todo = [number for number in range(len(batches)) if number not in kept.earlier]
         times: list[float] = []
         with kept:
-            for at, made in spread(ctx, make, [batches[number] for number in todo], note, lambda: ctx.stopping == "finish"):
+            for at, made in spread(ctx, make, [batches[number] for number in todo], note, lambda: ctx.stopping == "finish", make):
                 kept.take(todo[at], made)
                 times.append(time.monotonic())
         outcome = kept.outcome
@@ -271,9 +287,11 @@ class _Kept:
 
     def _read(self, text: str) -> None:
         for row in csv.DictReader(line for line in text.splitlines() if not line.startswith("#")):
-            values = np.array([np.nan if value is None else value for value in json.loads(row["values"])], dtype=np.float64)
-            self.earlier.add(int(row["batch"]))
-            self._put(int(row["batch"]), Made(values, tuple(json.loads(row["failed"])), tuple(json.loads(row.get("unfit") or "[]"))))
+            number, values = int(row["batch"]), np.array([np.nan if value is None else value for value in json.loads(row["values"])], dtype=np.float64)
+            if len(values) != len(self.runs.sets[number * self.size : (number + 1) * self.size]):  # of a studio that made other batches
+                continue
+            self.earlier.add(number)
+            self._put(number, Made(values, tuple(json.loads(row["failed"])), tuple(json.loads(row.get("unfit") or "[]"))))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
