@@ -137,6 +137,9 @@ def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected
         ("CFG scale: 6, FreeU: b1=1.2 b2=1.4 s1=0.9 s2=0.2, App: SD.Next", {"freeu_b1": 1.2, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}, {}),
         ("CFG scale: 6, CFG Rescale: 0.7, CLIP skip: 2, Variation seed: 5, Variation strength: 0.25, Sampler ENSD: 31337", {"guidance_rescale": 0.7, "clip_skip": 2, "variation_seed": 5, "variation_strength": 0.25, "eta_seed_delta": 31337}, {}),
         ("CFG scale: 6, Second pass: True, Hires force: False, Hires upscale: 2, Hires resize: 0x0, Hires size: 128x128, Denoising strength: 0.3, Refiner: big, Refiner start: 0.6", {"hires_scale": 2.0, "hires_strength": 0.3, "hires_width": None, "refiner": "big", "refiner_switch": 0.6}, {}),
+        ("CFG scale: 6, Refine: True, Hires scale: 1.5, Hires size: 96x144, Hires strength: 0.35, Hires steps: 9, Sampler sigma: karras, Sampler eta delta: 31337, Refiner: None, App: SD.Next", {"hires_scale": 1.5, "hires_strength": 0.35, "hires_steps": 9, "schedule": "Karras", "eta_seed_delta": 31337, "refiner": None}, {}),
+        ("CFG scale: 6, Hires fixed: 96x128, Hires strength: 0.4, App: SD.Next", {"hires_width": 96, "hires_height": 128, "hires_strength": 0.4}, {}),
+        ('CFG scale: 4, Scheduler: karras, VAE: Default (model), Raw prompt: fox, Lora hashes: "line_1.0: 4852686128", Lora weights: "line_1.0: 0.1, other: 0.5, b:r:oken: x", Version: Fooocus v2.5.5', {"prompt": "a fox <lora:line_1.0:0.1> <lora:other:0.5>", "schedule": "Karras", "conventions": None}, {}),
         ("CFG scale: 1, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 3.5}, {}), ("CFG scale: 2, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 2.0}, {"Distilled CFG Scale": "3.5"}),
     ],
 )
@@ -260,10 +263,10 @@ def test_invokeai_files_are_read_old_and_new() -> None:
 def test_fooocus_files_are_read() -> None:
     about = {
         "prompt": "a fox", "negative_prompt": "", "full_prompt": ["a fox", "sharp, detailed"], "full_negative_prompt": ["ice"], "styles": "['Fooocus V2']", "performance": "Speed", "steps": 30, "resolution": "(896, 1152)", "guidance_scale": 4.0, "sharpness": 2.0,
-        "base_model": "tiny", "base_model_hash": "0123456789", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "1234", "vae": "Default (model)", "lora_combined_1": "line.safetensors : 0.1", "version": "Fooocus v2.5.0", "metadata_scheme": "fooocus",
+        "base_model": "tiny", "base_model_hash": "0123456789", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "1234", "vae": "Default (model)", "lora_combined_1": "line.safetensors : 0.1", "lora_combined_2": "ink_1.0 : 0.5", "version": "Fooocus v2.5.0", "metadata_scheme": "fooocus",
     }  # fmt: skip
     values = read_texts({"parameters": json.dumps(about)}, NOWHERE)
-    assert (values["prompt"], values["negative_prompt"], values["width"], values["height"], values["seed"], values["sampler"], values["schedule"]) == ("a fox, sharp, detailed <lora:line:0.1>", "ice", 896, 1152, 1234, "DPM++ 2M SDE", "Karras")
+    assert (values["prompt"], values["negative_prompt"], values["width"], values["height"], values["seed"], values["sampler"], values["schedule"]) == ("a fox, sharp, detailed <lora:line:0.1> <lora:ink_1.0:0.5>", "ice", 896, 1152, 1234, "DPM++ 2M SDE", "Karras")
     assert {name for name in values if name not in ImageParams.model_fields} == {"styles", "performance", "sharpness"}
 
 
@@ -356,9 +359,19 @@ def saved_comfy_webp(graph: dict[str, Any], path: Path) -> Path:
     return path
 
 
+def saved_fooocus(text: str, path: Path) -> Path:
+    """Where Fooocus puts it: among the file's own tags."""
+    exif = Image.Exif()
+    exif[0x9286], exif[0x0131], exif[0x927C] = text, "Fooocus v2.5.5", "fooocus"
+    Image.new("RGB", (8, 8)).save(path, exif=exif)
+    return path
+
+
+FOOOCUS = json.dumps({"prompt": "a fox", "negative_prompt": "ice", "resolution": "(64, 96)", "guidance_scale": 4.0, "base_model": "tiny", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "1234", "steps": 12, "metadata_scheme": "fooocus"})
 MADE: dict[str, Callable[[Path], Path]] = {
     "text.png": lambda path: saved_png({"parameters": FORGE}, path, international=False), "itext.png": lambda path: saved_png({"parameters": FORGE}, path, international=True), "a.jpg": lambda path: saved_exif(FORGE, path), "a.webp": lambda path: saved_exif(FORGE, path),
     "comfy.png": lambda path: saved_png({"prompt": json.dumps(comfy())}, path, international=False), "comfy.webp": lambda path: saved_comfy_webp(comfy(), path), "invoke.png": lambda path: saved_png({"invokeai_metadata": json.dumps(INVOKE)}, path, international=True),
+    "fooocus.jpg": lambda path: saved_fooocus(FOOOCUS, path), "fooocus.webp": lambda path: saved_fooocus(FOOOCUS, path),
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipelines.image.params import FREEU
-from pipelines.image.reading.values import kept, number, text, whole
+from pipelines.image.reading.values import kept, number, stem, text, whole
 from pipelines.image.samplers import recognise
 
 Graph = dict[str, Any]
@@ -169,7 +169,7 @@ def _model(graph: Graph, name: str, values: dict[str, Any]) -> dict[str, Any]:
         kind, inputs = str(graph[here]["class_type"]), _inputs(graph, here)
         if "Lora" in kind and (lora := text(inputs.get("lora_name"))):
             strength = number(inputs.get("strength_model"))
-            loras.append(f"<lora:{_stem(lora)}:{1.0 if strength is None else strength:g}>")
+            loras.append(f"<lora:{stem(lora)}:{1.0 if strength is None else strength:g}>")
         if "model" not in found and ("Checkpoint" in kind or "UNET" in kind.upper()):
             found |= kept(model=next((text(inputs[field]) for field in MODELS if text(inputs.get(field))), ""))
         if kind == "CLIPSetLastLayer" and (last := whole(inputs.get("stop_at_clip_layer"))) is not None:
@@ -181,9 +181,3 @@ def _model(graph: Graph, name: str, values: dict[str, Any]) -> dict[str, Any]:
     if graph.get(vae, {}).get("class_type") == "VAELoader":
         found |= kept(vae=text(_inputs(graph, vae).get("vae_name")))
     return found
-
-
-def _stem(path: str) -> str:
-    """A file's name without folders and ending."""
-    last = path.replace("\\", "/").rpartition("/")[2]
-    return last.rpartition(".")[0] or last
