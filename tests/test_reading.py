@@ -184,6 +184,42 @@ def test_a_comfyui_graph_is_walked_back_from_what_is_saved() -> None:
     }  # fmt: skip
 
 
+def node(name: int, kind: str, values: Any, inputs: dict[str, tuple[str, int]], *, outputs: tuple[str, ...] = (), mode: int = 0, widgets: tuple[str, ...] = ()) -> dict[str, Any]:
+    """As ComfyUI's page keeps one; `widgets` only newer pages say."""
+    ins: list[dict[str, Any]] = [{"name": field, "type": sort, "link": link} for field, (sort, link) in inputs.items()]
+    return {"id": name, "type": kind, "mode": mode, "inputs": ins + [{"name": field, "type": "*", "widget": {"name": field}, "link": None} for field in widgets], "outputs": [{"name": sort, "type": sort} for sort in outputs], "widgets_values": values}
+
+
+def comfy_page(**changed: Any) -> dict[str, Any]:
+    """With a LoRA, one that is bypassed, one that is muted, a seed of a primitive node, and a link in the newer form."""
+    nodes = [
+        node(1, "CheckpointLoaderSimple", ["tiny.safetensors"], {}, outputs=("MODEL", "CLIP", "VAE")), node(2, "LoraLoader", ["in/line_1.0.safetensors", 0.7, 0.7], {"model": ("MODEL", 1), "clip": ("CLIP", 2)}, outputs=("MODEL", "CLIP")),
+        node(3, "LoraLoader", ["off.safetensors", 1, 1], {"model": ("MODEL", 3), "clip": ("CLIP", 4)}, outputs=("MODEL", "CLIP"), mode=4), node(4, "CLIPTextEncode", ["a fox, 狐"], {"clip": ("CLIP", 5)}, outputs=("CONDITIONING",)),
+        node(5, "CLIPTextEncode", ["ice"], {"clip": ("CLIP", 6)}, outputs=("CONDITIONING",)), node(6, "EmptyLatentImage", [64, 96, 2], {}, outputs=("LATENT",)), node(7, "PrimitiveNode", [99, "fixed"], {}, outputs=("INT",)),
+        node(8, "KSampler", [1, "randomize", 12, 6.5, "dpmpp_2m", "karras", 1], {"model": ("MODEL", 7), "positive": ("CONDITIONING", 8), "negative": ("CONDITIONING", 9), "latent_image": ("LATENT", 10), "seed": ("INT", 11)}, outputs=("LATENT",)),
+        node(9, "VAEDecode", [], {"samples": ("LATENT", 12), "vae": ("VAE", 13)}, outputs=("IMAGE",)), node(10, "SaveImage", {"filename_prefix": "x"}, {"images": ("IMAGE", 14)}), node(11, "KSampler", [5, "fixed", 50, 1, "euler", "normal", 1], {}, mode=2),
+    ]  # fmt: skip
+    links: list[Any] = [[1, 1, 0, 2, 0, "MODEL"], [2, 1, 1, 2, 1, "CLIP"], [3, 2, 0, 3, 0, "MODEL"], [4, 2, 1, 3, 1, "CLIP"], [5, 3, 1, 4, 0, "CLIP"], [6, 3, 1, 5, 0, "CLIP"], [7, 3, 0, 8, 0, "MODEL"], [8, 4, 0, 8, 1, "CONDITIONING"]]
+    links += [[9, 5, 0, 8, 2, "CONDITIONING"], [10, 6, 0, 8, 3, "LATENT"], [11, 7, 0, 8, 4, "INT"], [12, 8, 0, 9, 0, "LATENT"], [13, 1, 2, 9, 1, "VAE"], {"id": 14, "origin_id": 9, "origin_slot": 0, "target_id": 10, "target_slot": 0, "type": "IMAGE"}]
+    return {"nodes": nodes, "links": links, "version": 0.4} | changed
+
+
+def test_a_graph_as_comfyui_draws_it_is_read_where_there_is_no_other() -> None:
+    values = read_texts({"workflow": json.dumps(comfy_page())}, NOWHERE)
+    assert values == {
+        "prompt": "a fox, 狐 <lora:line_1.0:0.7>", "negative_prompt": "ice", "steps": 12, "cfg_scale": 6.5, "seed": 99, "sampler": "DPM++ 2M", "schedule": "Karras", "width": 64, "height": 96, "count": 2, "model": "tiny.safetensors", "upscale": 1.0,
+    }  # fmt: skip
+    both = {"workflow": json.dumps(comfy_page()), "prompt": json.dumps(comfy())}
+    assert read_texts(both, NOWHERE) == read_texts({"prompt": both["prompt"]}, NOWHERE), "what was run counts before what is drawn"
+    named = [node(1, "Newer sampler KSampler", [7, "randomize", 9], {}, widgets=("seed", "steps"))]
+    assert read_texts({"workflow": json.dumps({"nodes": named, "links": []})}, NOWHERE)["steps"] == 9, "newer pages name their widgets"
+
+
+@pytest.mark.parametrize("changed", [{"links": [None, 5, [1], [[], {}, [], 0, 0]]}, {"nodes": [{"id": [], "type": {}, "inputs": 5, "widgets_values": "x"}]}, {"links": [[7, 3, "x", 8, 0, "MODEL"]]}, {"links": [[3, 3, 0, 3, 0, "MODEL"], [7, 3, 0, 8, 0, "MODEL"]]}])
+def test_a_hostile_graph_of_the_page_breaks_nothing(changed: dict[str, Any]) -> None:
+    assert read_texts({"workflow": json.dumps(comfy_page(**changed))}, NOWHERE)["upscale"] == 1.0
+
+
 def test_other_nodes_of_comfyui_are_followed() -> None:
     advanced = comfy()
     advanced["3"] = {"class_type": "KSamplerAdvanced", "inputs": advanced["3"]["inputs"] | {"noise_seed": ["20", 0], "sampler_name": "euler_ancestral", "scheduler": "normal"}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.image import infotext, upscalers
-from pipelines.image.reading import comfy, fooocus, invoke
+from pipelines.image.reading import comfy, comfy_page, fooocus, invoke
 from pipelines.image.reading.values import as_json, stem
 from studio.api import BadInput, Catalog
 
@@ -32,6 +32,8 @@ def _values(texts: dict[str, str]) -> dict[str, Any]:
         graph = as_json(texts.get(name, ""))
         if graph and comfy.is_graph(graph):
             return comfy.read(graph)
+        if graph and comfy_page.is_page(graph):
+            return comfy.read(comfy_page.as_graph(graph))
     raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
 
 
