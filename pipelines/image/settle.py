@@ -395,6 +395,7 @@ def _looked_at(path: str, changed: int, size: int) -> tuple[int, int]:
 
 def _check_size(params: ImageParams, family: Family) -> None:
     _check_sides(params, ("width", "height"), family)
+    _check_added(params, family)
     scale = params.hires_scale * params.upscale
     pixels = (params.width + params.extend_left + params.extend_right) * (params.height + params.extend_top + params.extend_bottom) * scale * scale
     if pixels > MOST_PIXELS:
@@ -421,6 +422,19 @@ def _check_sides(params: ImageParams, fields: tuple[str, str], family: Family) -
             lower = max(unit, side // unit * unit)
             fix = Fix.use(field, lower if side - lower < unit / 2 else lower + unit)
             raise BadInput(f"The {name} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
+
+
+def _check_added(params: ImageParams, family: Family) -> None:
+    """Raises BadInput at the first part that is added and does not fit, both of an axis together."""
+    unit = unit_of(family)
+    for name, fields in (("width", ("extend_left", "extend_right")), ("height", ("extend_top", "extend_bottom"))):
+        added = {field: getattr(params, field) for field in fields}
+        if over := sum(added.values()) % unit:
+            field = next(field for field, pixels in added.items() if pixels % unit)
+            lower = added[field] - over + unit * (added[field] < over)
+            fix = Fix.use(field, lower if added[field] - lower < unit / 2 else lower + unit)
+            told = f"With what is added the {name} must be a multiple of {unit} for this model; {getattr(params, name) + sum(added.values())} is not."
+            raise BadInput(told, hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
 
 
 def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
