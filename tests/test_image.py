@@ -17,7 +17,7 @@ from pipelines.image.infotext import read
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import ON_WHITE, ground_of, open_picture, png
 from pipelines.image.prompt.grammar import networks, parse
-from studio.api import BadInput, ModelEntry, ModelMissing, Progress, Saved, StudioError
+from studio.api import BadInput, Catalog, ModelEntry, ModelMissing, Progress, Saved, StudioError
 from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
@@ -480,6 +480,27 @@ def test_of_two_loras_of_one_name_the_one_that_fits_the_model_is_meant() -> None
 def loaded(queue: JobQueue) -> Any:
     worker = queue.executors["device"].worker  # type: ignore[attr-defined]
     return next(lease.model for lease in worker.models._leases.values())
+
+
+def test_damaged_files_and_loras_of_transformers_are_told_before_anything_is_loaded() -> None:
+    """A file that can't be read is there, though nobody knows what it was."""
+    from pipelines.image.families import FAMILIES
+    from pipelines.image.settle import find_lora, image_model
+
+    entries = [
+        ModelEntry("lora/fluxy", "/x", "lora", "safetensors", 1, "fluxy", "flux"), ModelEntry("lora/plain", "/x", "lora", "safetensors", 1, "plain", "sd1"),
+        ModelEntry("lora/broken", "/x", "other", "safetensors", 1, "broken", problem="The file is damaged."), ModelEntry("image/notes", "/x", "other", "safetensors", 1, "notes"),
+    ]  # fmt: skip
+    catalog = Catalog([])
+    catalog._entries = {entry.key: entry for entry in entries}
+    for name, words in (("fluxy", "another family"), ("broken", "can't be used: The file is damaged"), ("gone", "no LoRA “gone”"), ("notes", "no LoRA “notes”")):
+        with pytest.raises(StudioError, match=words) as told:
+            find_lora(networks(parse(f"<lora:{name}:1>"))[0], FAMILIES["tiny"], catalog)
+        assert told.value.field == "prompt"
+    assert find_lora(networks(parse("<lora:plain:1>"))[0], FAMILIES["tiny"], catalog).entry.key == "lora/plain", "a UNet's may fit"
+    for key, words in (("lora/broken", "can't be used: The file is damaged"), ("image/notes", "no image model")):
+        with pytest.raises(StudioError, match=words):
+            image_model(key, catalog)
 
 
 def test_a_lora_moves_the_picture_by_its_weight_and_leaves_no_trace(queue: JobQueue) -> None:
