@@ -232,7 +232,8 @@ def test_other_nodes_of_comfyui_are_followed() -> None:
     image = comfy() | {"5": {"class_type": "VAEEncode", "inputs": {"pixels": ["30", 0], "vae": ["4", 2]}}, "30": {"class_type": "LoadImage", "inputs": {"image": "x.png"}}}
     image["3"]["inputs"] |= {"denoise": 0.6, "sampler_name": "heunpp2", "seed": 2**60}
     values = read_texts({"prompt": json.dumps(image)}, NOWHERE)
-    assert values["denoising_strength"] == 0.6 and values["sampler"] == "Automatic" and values["Sampler"] == "heunpp2" and values["Seed"] == 2**60 and "width" not in values
+    assert values["denoising_strength"] == 0.6 and values["sampler"] == "Automatic" and values["Sampler"] == "heunpp2" and values["seed"] == 2**60 and "width" not in values
+    assert ImageParams.restore(values, 1)[1]["seed"] == "Seed must be at most 4294967295.", "a seed of 64 bits has its reason"
     second = comfy() | {"40": {"class_type": "KSampler", "inputs": comfy()["3"]["inputs"] | {"latent_image": ["3", 0], "steps": 9, "denoise": 0.5}}}
     second["8"]["inputs"]["samples"] = ["40", 0]
     values = read_texts({"prompt": json.dumps(second)}, NOWHERE)

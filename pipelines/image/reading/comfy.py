@@ -103,8 +103,6 @@ def _sampling(graph: Graph, name: str) -> dict[str, Any]:
     seed = whole(_near(graph, name, "seed"))
     seed = whole(_near(graph, name, "noise_seed")) if seed is None else seed
     values = kept(steps=whole(_near(graph, name, "steps")), cfg_scale=number(_near(graph, name, "cfg")), seed=seed)
-    if seed is not None and seed >= 2**32:
-        values["Seed"] = values.pop("seed")  # larger than any seed here
     sampler, schedule, unknown = recognise(text(_near(graph, name, "sampler_name")) or "Automatic", text(_near(graph, name, "scheduler")))
     return values | {"sampler": sampler, "schedule": schedule} | unknown
 
