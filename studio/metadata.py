@@ -93,7 +93,7 @@ def texts_of(path: Path) -> dict[str, str]:
         with Image.open(path) as image:
             found = {str(name): str(text)[:MAX_METADATA_BYTES] for name, text in image.info.items() if isinstance(text, str)}
             exif = image.getexif()
-            comment = exif.get_ifd(EXIF_IFD).get(EXIF_USER_COMMENT, b"")
+            comment = exif.get_ifd(EXIF_IFD).get(EXIF_USER_COMMENT) or exif.get(EXIF_USER_COMMENT, b"")  # Fooocus writes it beside the folder where it belongs
             named = [str(exif.get(tag, "")).partition(":") for tag in EXIF_TEXTS]
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
         return found

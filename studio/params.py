@@ -60,7 +60,7 @@ class Params(BaseModel):
     def restore(cls, values: dict[str, Any], version: int) -> tuple[Self, dict[str, str]]:
         """Keep every value that validates; return the rest as {field: reason}."""
         values = cls.migrate(dict(values), version)
-        refused = {name: "unknown setting" for name in values if name not in cls.model_fields}
+        refused = {name: "not known here" for name in values if name not in cls.model_fields}
         kept = {name: value for name, value in values.items() if name in cls.model_fields}
         while True:
             try:

@@ -249,12 +249,12 @@ class Api:
         hand_over(restored, self.studio, owner(request))
         refused, place = restored.refused | taken.left, self.studio.place(restored.pipeline_id, restored.params)
         told = [say(lang, "The settings are in their tab again.") if place else say(lang, "No page shows the settings of “{title}”.", title=say(lang, restored.title))]
+        if restored.model_missing:
+            told.append(say(lang, "The model {key} is not on this computer.", key=restored.model_missing))
         if refused:
             fields = self.studio.pipelines[restored.pipeline_id].Params.model_fields
             names = {name: say(lang, fields[name].title or name) if name in fields else name for name in refused}
             told.append(say(lang, "Not taken: {names}", names=", ".join(f"{names[name]} ({say(lang, why)})" for name, why in refused.items())))
-        if restored.model_missing:
-            told.append(say(lang, "The model {key} is not on this computer.", key=restored.model_missing))
         about = {"pipeline": restored.pipeline_id, "title": restored.title, "refused": refused, "model_missing": restored.model_missing}
         return about | {"place": place, "told": " ".join(told), "changed": taken.changed}
 

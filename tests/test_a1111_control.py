@@ -154,6 +154,10 @@ def test_a_plot_is_a_grid(api: SimpleNamespace, here: Any) -> None:
     styled = script(api, replace(here, styles={"Ink": {"prompt": "ink, {prompt}"}, "Fog": {"prompt": "fog"}}), "x/y/z plot", ["Styles", "None, Ink", ""])
     assert styled.grid is not None and styled.grid["x_axis"] == "Styles" and styled.grid["styles"] == [{"name": "Ink", "prompt": "ink, {prompt}", "negative_prompt": ""}]
     assert (set(api.scripts.AXES.values()) | {api.scripts.DENOISING_AGAIN}) <= set(AXES), "each is an axis of image.grid"
+    many = {name: {"prompt": name} for name in ("Ink", "In", "k", "Fog, thin", "Fog")}
+    for values, names in (('Ink, "Fog,In"', ["Ink", "In", "Fog"]), ('"Fog, thin"', ["Fog, thin", "Fog"]), ("ink", [])):
+        found = script(api, replace(here, styles=many), "x/y/z plot", ["Styles", values, ""]).grid["styles"]
+        assert [style["name"] for style in found] == names, "whole names, not parts of them"
 
 
 @pytest.mark.parametrize(

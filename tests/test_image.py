@@ -17,7 +17,7 @@ from pipelines.image.infotext import read
 from pipelines.image.params import ImageParams
 from pipelines.image.pictures import ON_WHITE, ground_of, open_picture, png
 from pipelines.image.prompt.grammar import networks, parse
-from studio.api import BadInput, ModelEntry, ModelMissing, Progress, Saved, StudioError
+from studio.api import BadInput, Catalog, ModelEntry, ModelMissing, Progress, Saved, StudioError
 from studio.jobs import Job, JobQueue
 from studio.metadata import extract
 from tests.house import finish
@@ -88,6 +88,19 @@ def test_pictures_that_are_none_are_refused(queue: JobQueue, tmp_path: Path) -> 
     with pytest.raises(BadInput, match="16 × 16 pixels, the picture 32 × 32") as told:
         run(queue, image=picture, mask=kept(queue, Image.new("L", (16, 16), 255)))
     assert told.value.field == "mask"
+
+
+@pytest.mark.parametrize(
+    ("added", "field", "words", "instead"),
+    [({"extend_left": 13}, "extend_left", "the width must be a multiple of 8 for this model; 45 is not", 16), ({"extend_left": 8, "extend_right": 3}, "extend_right", "43 is not", 0), ({"extend_top": 3, "extend_bottom": 12}, "extend_top", "the height", 4), ({"extend_bottom": 9}, "extend_bottom", "41 is not", 8)],
+)  # fmt: skip
+def test_what_is_added_must_fit_the_model_too(queue: JobQueue, added: dict[str, int], field: str, words: str, instead: int) -> None:
+    with pytest.raises(BadInput) as told:
+        run(queue, image=kept(queue, ramp()), **added)
+    assert told.value.field == field and words in told.value.message and told.value.fix and told.value.fix.values == {field: instead}
+    mended = added | told.value.fix.values
+    wide, high = (SIDE + sum(mended.get(f"extend_{side}", 0) for side in sides) for sides in (("left", "right"), ("top", "bottom")))
+    assert drawn(queue, image=kept(queue, ramp()), **mended).shape[:2] == (high, wide)
 
 
 def test_a_key_can_not_leave_its_folder(queue: JobQueue, tmp_path: Path) -> None:
@@ -467,6 +480,27 @@ def test_of_two_loras_of_one_name_the_one_that_fits_the_model_is_meant() -> None
 def loaded(queue: JobQueue) -> Any:
     worker = queue.executors["device"].worker  # type: ignore[attr-defined]
     return next(lease.model for lease in worker.models._leases.values())
+
+
+def test_damaged_files_and_loras_of_transformers_are_told_before_anything_is_loaded() -> None:
+    """A file that can't be read is there, though nobody knows what it was."""
+    from pipelines.image.families import FAMILIES
+    from pipelines.image.settle import find_lora, image_model
+
+    entries = [
+        ModelEntry("lora/fluxy", "/x", "lora", "safetensors", 1, "fluxy", "flux"), ModelEntry("lora/plain", "/x", "lora", "safetensors", 1, "plain", "sd1"),
+        ModelEntry("lora/broken", "/x", "other", "safetensors", 1, "broken", problem="The file is damaged."), ModelEntry("image/notes", "/x", "other", "safetensors", 1, "notes"),
+    ]  # fmt: skip
+    catalog = Catalog([])
+    catalog._entries = {entry.key: entry for entry in entries}
+    for name, words in (("fluxy", "another family"), ("broken", "can't be used: The file is damaged"), ("gone", "no LoRA “gone”"), ("notes", "no LoRA “notes”")):
+        with pytest.raises(StudioError, match=words) as told:
+            find_lora(networks(parse(f"<lora:{name}:1>"))[0], FAMILIES["tiny"], catalog)
+        assert told.value.field == "prompt"
+    assert find_lora(networks(parse("<lora:plain:1>"))[0], FAMILIES["tiny"], catalog).entry.key == "lora/plain", "a UNet's may fit"
+    for key, words in (("lora/broken", "can't be used: The file is damaged"), ("image/notes", "no image model")):
+        with pytest.raises(StudioError, match=words):
+            image_model(key, catalog)
 
 
 def test_a_lora_moves_the_picture_by_its_weight_and_leaves_no_trace(queue: JobQueue) -> None:

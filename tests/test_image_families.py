@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,40 @@ def test_every_sampler_with_each_of_its_schedules_is_bare_diffusers(queue: JobQu
         assert (mine == bare(queue, "sd1", "text", name, schedule, width=SIDE, height=SIDE, guidance_scale=4.0)).all(), schedule
         seen.append(mine.tobytes())
     assert len(set(seen)) == len(seen), "each schedule gives another picture"
+
+
+@pytest.mark.parametrize("family", ["flux", "sd3"])
+def test_heuns_steps_take_the_levels_that_a_pipeline_hands_over(queue: JobQueue, family: str, ground: tuple[str, str]) -> None:
+    """With one step there is no second look: it is Euler's. From pictures and under masks too."""
+    image, mask = ground
+    for more in ({}, {"image": image, "denoising_strength": 0.5}, {"image": image, "mask": mask, "denoising_strength": 1.0}):
+        heun, euler = (generate(queue, model=family, sampler=sampler, **more)[0] for sampler in ("Flow Heun", "Flow Euler"))
+        assert (heun != euler).any() and np.abs(heun.astype(int) - euler).mean() < 40
+    one, other = (generate(queue, model=family, sampler=sampler, steps=1)[0] for sampler in ("Flow Heun", "Flow Euler"))
+    assert (one == other).all()
+
+
+def test_heuns_levels_are_eulers_twice_and_its_steps_are_of_second_order() -> None:
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler
+
+    from pipelines.image.nets.heun import FlowMatchHeunScheduler
+
+    shifted = {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}
+    heun, euler = FlowMatchHeunScheduler.from_config(shifted), FlowMatchEulerDiscreteScheduler.from_config(shifted)
+    for made in (heun, euler):
+        made.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25], mu=0.8)
+    assert heun.sigmas.tolist() == [level for place, level in enumerate(euler.sigmas.tolist()) for _ in range(1 if place in (0, 4) else 2)] and heun.num_inference_steps == 4
+    plain, own = FlowMatchHeunDiscreteScheduler(shift=3.0), FlowMatchHeunScheduler(shift=3.0)
+    for one in (plain, own):
+        one.set_timesteps(5)
+    assert torch.allclose(plain.sigmas, own.sigmas) and torch.allclose(plain.timesteps, own.timesteps), "diffusers' own where nothing is handed over"
+    heun.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25], mu=0.8)
+    sample = torch.ones(1)
+    for time in heun.timesteps:
+        sample = heun.step(sample, time, sample).prev_sample  # the flow is the sample itself: it falls by a power of e
+    *steps, last = (start - end for start, end in itertools.pairwise(euler.sigmas.tolist()))
+    assert float(sample) == pytest.approx(math.prod(1 - step + step * step / 2 for step in steps) * (1 - last), abs=1e-6)
 
 
 def test_picture_i_of_a_batch_is_the_single_picture_of_that_seed(queue: JobQueue) -> None:

@@ -138,6 +138,15 @@ def test_they_go_over_pictures_and_masks_where_diffusers_does(queue: JobQueue, m
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["zimage", "qwenimage", "sana", "lumina2", "cogview4"])
+def test_heuns_steps_take_the_levels_that_a_pipeline_hands_over(queue: JobQueue, model: str) -> None:
+    """At one step there is no second look: it is Euler's; with more the network looks again."""
+    one, other = (drawn(queue, model, sampler=sampler, steps=1) for sampler in ("Flow Euler", "Flow Heun"))
+    assert (one == other).all()
+    assert (drawn(queue, model, sampler="Flow Heun") != drawn(queue, model, sampler="Flow Euler")).any()
+
+
 @pytest.mark.parametrize("model", CHANGE)
 def test_they_change_a_picture_that_they_look_at(queue: JobQueue, model: str, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffusers import AutoencoderKL

@@ -235,6 +235,8 @@ def test_what_could_not_come_back_is_said(studio: Studio, api: Api, tmp_path: Pa
     told = back(api, EXPORT, piece=desk.key("me", PIECE), title="In print", scale=60)
     assert "Not taken: Size of the score (the desk has no control for it)" in told["told"] and desk.recall("me")["piece"]["title"] == "In print"
     del studio.places[EXPORT]
+    told = back(api, COMPOSE, model="gone", VAE="sharp")["told"]
+    assert told.startswith("The settings are in their tab again. The model gone is not on this computer. Not taken: VAE (not known here)"), "whole sentences first"
     assert back(api, EXPORT, piece=desk.key("me", PIECE))["told"].startswith("No page shows the settings of “Export”.")
 
 

@@ -137,6 +137,9 @@ def test_the_communitys_texts_are_read_and_the_rest_is_named(text: str, expected
         ("CFG scale: 6, FreeU: b1=1.2 b2=1.4 s1=0.9 s2=0.2, App: SD.Next", {"freeu_b1": 1.2, "freeu_b2": 1.4, "freeu_s1": 0.9, "freeu_s2": 0.2}, {}),
         ("CFG scale: 6, CFG Rescale: 0.7, CLIP skip: 2, Variation seed: 5, Variation strength: 0.25, Sampler ENSD: 31337", {"guidance_rescale": 0.7, "clip_skip": 2, "variation_seed": 5, "variation_strength": 0.25, "eta_seed_delta": 31337}, {}),
         ("CFG scale: 6, Second pass: True, Hires force: False, Hires upscale: 2, Hires resize: 0x0, Hires size: 128x128, Denoising strength: 0.3, Refiner: big, Refiner start: 0.6", {"hires_scale": 2.0, "hires_strength": 0.3, "hires_width": None, "refiner": "big", "refiner_switch": 0.6}, {}),
+        ("CFG scale: 6, Refine: True, Hires scale: 1.5, Hires size: 96x144, Hires strength: 0.35, Hires steps: 9, Sampler sigma: karras, Sampler eta delta: 31337, Refiner: None, App: SD.Next", {"hires_scale": 1.5, "hires_strength": 0.35, "hires_steps": 9, "schedule": "Karras", "eta_seed_delta": 31337, "refiner": None}, {}),
+        ("CFG scale: 6, Hires fixed: 96x128, Hires strength: 0.4, App: SD.Next", {"hires_width": 96, "hires_height": 128, "hires_strength": 0.4}, {}),
+        ('CFG scale: 4, Scheduler: karras, VAE: Default (model), Raw prompt: fox, Lora hashes: "line_1.0: 4852686128", Lora weights: "line_1.0: 0.1, other: 0.5, b:r:oken: x", Version: Fooocus v2.5.5', {"prompt": "a fox <lora:line_1.0:0.1> <lora:other:0.5>", "schedule": "Karras", "conventions": None}, {}),
         ("CFG scale: 1, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 3.5}, {}), ("CFG scale: 2, Distilled CFG Scale: 3.5, Version: f2.0.1", {"cfg_scale": 2.0}, {"Distilled CFG Scale": "3.5"}),
     ],
 )
@@ -181,6 +184,42 @@ def test_a_comfyui_graph_is_walked_back_from_what_is_saved() -> None:
     }  # fmt: skip
 
 
+def node(name: int, kind: str, values: Any, inputs: dict[str, tuple[str, int]], *, outputs: tuple[str, ...] = (), mode: int = 0, widgets: tuple[str, ...] = ()) -> dict[str, Any]:
+    """As ComfyUI's page keeps one; `widgets` only newer pages say."""
+    ins: list[dict[str, Any]] = [{"name": field, "type": sort, "link": link} for field, (sort, link) in inputs.items()]
+    return {"id": name, "type": kind, "mode": mode, "inputs": ins + [{"name": field, "type": "*", "widget": {"name": field}, "link": None} for field in widgets], "outputs": [{"name": sort, "type": sort} for sort in outputs], "widgets_values": values}
+
+
+def comfy_page(**changed: Any) -> dict[str, Any]:
+    """With a LoRA, one that is bypassed, one that is muted, a seed of a primitive node, and a link in the newer form."""
+    nodes = [
+        node(1, "CheckpointLoaderSimple", ["tiny.safetensors"], {}, outputs=("MODEL", "CLIP", "VAE")), node(2, "LoraLoader", ["in/line_1.0.safetensors", 0.7, 0.7], {"model": ("MODEL", 1), "clip": ("CLIP", 2)}, outputs=("MODEL", "CLIP")),
+        node(3, "LoraLoader", ["off.safetensors", 1, 1], {"model": ("MODEL", 3), "clip": ("CLIP", 4)}, outputs=("MODEL", "CLIP"), mode=4), node(4, "CLIPTextEncode", ["a fox, 狐"], {"clip": ("CLIP", 5)}, outputs=("CONDITIONING",)),
+        node(5, "CLIPTextEncode", ["ice"], {"clip": ("CLIP", 6)}, outputs=("CONDITIONING",)), node(6, "EmptyLatentImage", [64, 96, 2], {}, outputs=("LATENT",)), node(7, "PrimitiveNode", [99, "fixed"], {}, outputs=("INT",)),
+        node(8, "KSampler", [1, "randomize", 12, 6.5, "dpmpp_2m", "karras", 1], {"model": ("MODEL", 7), "positive": ("CONDITIONING", 8), "negative": ("CONDITIONING", 9), "latent_image": ("LATENT", 10), "seed": ("INT", 11)}, outputs=("LATENT",)),
+        node(9, "VAEDecode", [], {"samples": ("LATENT", 12), "vae": ("VAE", 13)}, outputs=("IMAGE",)), node(10, "SaveImage", {"filename_prefix": "x"}, {"images": ("IMAGE", 14)}), node(11, "KSampler", [5, "fixed", 50, 1, "euler", "normal", 1], {}, mode=2),
+    ]  # fmt: skip
+    links: list[Any] = [[1, 1, 0, 2, 0, "MODEL"], [2, 1, 1, 2, 1, "CLIP"], [3, 2, 0, 3, 0, "MODEL"], [4, 2, 1, 3, 1, "CLIP"], [5, 3, 1, 4, 0, "CLIP"], [6, 3, 1, 5, 0, "CLIP"], [7, 3, 0, 8, 0, "MODEL"], [8, 4, 0, 8, 1, "CONDITIONING"]]
+    links += [[9, 5, 0, 8, 2, "CONDITIONING"], [10, 6, 0, 8, 3, "LATENT"], [11, 7, 0, 8, 4, "INT"], [12, 8, 0, 9, 0, "LATENT"], [13, 1, 2, 9, 1, "VAE"], {"id": 14, "origin_id": 9, "origin_slot": 0, "target_id": 10, "target_slot": 0, "type": "IMAGE"}]
+    return {"nodes": nodes, "links": links, "version": 0.4} | changed
+
+
+def test_a_graph_as_comfyui_draws_it_is_read_where_there_is_no_other() -> None:
+    values = read_texts({"workflow": json.dumps(comfy_page())}, NOWHERE)
+    assert values == {
+        "prompt": "a fox, 狐 <lora:line_1.0:0.7>", "negative_prompt": "ice", "steps": 12, "cfg_scale": 6.5, "seed": 99, "sampler": "DPM++ 2M", "schedule": "Karras", "width": 64, "height": 96, "count": 2, "model": "tiny.safetensors", "upscale": 1.0,
+    }  # fmt: skip
+    both = {"workflow": json.dumps(comfy_page()), "prompt": json.dumps(comfy())}
+    assert read_texts(both, NOWHERE) == read_texts({"prompt": both["prompt"]}, NOWHERE), "what was run counts before what is drawn"
+    named = [node(1, "Newer sampler KSampler", [7, "randomize", 9], {}, widgets=("seed", "steps"))]
+    assert read_texts({"workflow": json.dumps({"nodes": named, "links": []})}, NOWHERE)["steps"] == 9, "newer pages name their widgets"
+
+
+@pytest.mark.parametrize("changed", [{"links": [None, 5, [1], [[], {}, [], 0, 0]]}, {"nodes": [{"id": [], "type": {}, "inputs": 5, "widgets_values": "x"}]}, {"links": [[7, 3, "x", 8, 0, "MODEL"]]}, {"links": [[3, 3, 0, 3, 0, "MODEL"], [7, 3, 0, 8, 0, "MODEL"]]}])
+def test_a_hostile_graph_of_the_page_breaks_nothing(changed: dict[str, Any]) -> None:
+    assert read_texts({"workflow": json.dumps(comfy_page(**changed))}, NOWHERE)["upscale"] == 1.0
+
+
 def test_other_nodes_of_comfyui_are_followed() -> None:
     advanced = comfy()
     advanced["3"] = {"class_type": "KSamplerAdvanced", "inputs": advanced["3"]["inputs"] | {"noise_seed": ["20", 0], "sampler_name": "euler_ancestral", "scheduler": "normal"}}
@@ -193,7 +232,8 @@ def test_other_nodes_of_comfyui_are_followed() -> None:
     image = comfy() | {"5": {"class_type": "VAEEncode", "inputs": {"pixels": ["30", 0], "vae": ["4", 2]}}, "30": {"class_type": "LoadImage", "inputs": {"image": "x.png"}}}
     image["3"]["inputs"] |= {"denoise": 0.6, "sampler_name": "heunpp2", "seed": 2**60}
     values = read_texts({"prompt": json.dumps(image)}, NOWHERE)
-    assert values["denoising_strength"] == 0.6 and values["sampler"] == "Automatic" and values["Sampler"] == "heunpp2" and values["Seed"] == 2**60 and "width" not in values
+    assert values["denoising_strength"] == 0.6 and values["sampler"] == "Automatic" and values["Sampler"] == "heunpp2" and values["seed"] == 2**60 and "width" not in values
+    assert ImageParams.restore(values, 1)[1]["seed"] == "Seed must be at most 4294967295.", "a seed of 64 bits has its reason"
     second = comfy() | {"40": {"class_type": "KSampler", "inputs": comfy()["3"]["inputs"] | {"latent_image": ["3", 0], "steps": 9, "denoise": 0.5}}}
     second["8"]["inputs"]["samples"] = ["40", 0]
     values = read_texts({"prompt": json.dumps(second)}, NOWHERE)
@@ -260,10 +300,10 @@ def test_invokeai_files_are_read_old_and_new() -> None:
 def test_fooocus_files_are_read() -> None:
     about = {
         "prompt": "a fox", "negative_prompt": "", "full_prompt": ["a fox", "sharp, detailed"], "full_negative_prompt": ["ice"], "styles": "['Fooocus V2']", "performance": "Speed", "steps": 30, "resolution": "(896, 1152)", "guidance_scale": 4.0, "sharpness": 2.0,
-        "base_model": "tiny", "base_model_hash": "0123456789", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "1234", "vae": "Default (model)", "lora_combined_1": "line.safetensors : 0.1", "version": "Fooocus v2.5.0", "metadata_scheme": "fooocus",
+        "base_model": "tiny", "base_model_hash": "0123456789", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "1234", "vae": "Default (model)", "lora_combined_1": "line.safetensors : 0.1", "lora_combined_2": "ink_1.0 : 0.5", "version": "Fooocus v2.5.0", "metadata_scheme": "fooocus",
     }  # fmt: skip
     values = read_texts({"parameters": json.dumps(about)}, NOWHERE)
-    assert (values["prompt"], values["negative_prompt"], values["width"], values["height"], values["seed"], values["sampler"], values["schedule"]) == ("a fox, sharp, detailed <lora:line:0.1>", "ice", 896, 1152, 1234, "DPM++ 2M SDE", "Karras")
+    assert (values["prompt"], values["negative_prompt"], values["width"], values["height"], values["seed"], values["sampler"], values["schedule"]) == ("a fox, sharp, detailed <lora:line:0.1> <lora:ink_1.0:0.5>", "ice", 896, 1152, 1234, "DPM++ 2M SDE", "Karras")
     assert {name for name in values if name not in ImageParams.model_fields} == {"styles", "performance", "sharpness"}
 
 
@@ -356,9 +396,19 @@ def saved_comfy_webp(graph: dict[str, Any], path: Path) -> Path:
     return path
 
 
+def saved_fooocus(text: str, path: Path) -> Path:
+    """Where Fooocus puts it: among the file's own tags."""
+    exif = Image.Exif()
+    exif[0x9286], exif[0x0131], exif[0x927C] = text, "Fooocus v2.5.5", "fooocus"
+    Image.new("RGB", (8, 8)).save(path, exif=exif)
+    return path
+
+
+FOOOCUS = json.dumps({"prompt": "a fox", "negative_prompt": "ice", "resolution": "(64, 96)", "guidance_scale": 4.0, "base_model": "tiny", "sampler": "dpmpp_2m_sde_gpu", "scheduler": "karras", "seed": "1234", "steps": 12, "metadata_scheme": "fooocus"})
 MADE: dict[str, Callable[[Path], Path]] = {
     "text.png": lambda path: saved_png({"parameters": FORGE}, path, international=False), "itext.png": lambda path: saved_png({"parameters": FORGE}, path, international=True), "a.jpg": lambda path: saved_exif(FORGE, path), "a.webp": lambda path: saved_exif(FORGE, path),
     "comfy.png": lambda path: saved_png({"prompt": json.dumps(comfy())}, path, international=False), "comfy.webp": lambda path: saved_comfy_webp(comfy(), path), "invoke.png": lambda path: saved_png({"invokeai_metadata": json.dumps(INVOKE)}, path, international=True),
+    "fooocus.jpg": lambda path: saved_fooocus(FOOOCUS, path), "fooocus.webp": lambda path: saved_fooocus(FOOOCUS, path),
 }  # fmt: skip
 
 

@@ -132,7 +132,8 @@ def plot(args: list[Any], values: dict[str, Any], kind: str, here: Here) -> Scri
             again = axis == "Denoising strength" and values.get("hires_scale", 1) > 1 and kind == "txt2img"
             grid |= {f"{which}_axis": DENOISING_AGAIN if again else axis, f"{which}_values": _values(axis, _argument(args, place + 1, ""), _argument(args, place + 2, ""), here)}
     if "Styles" in grid.values():
-        named = " ".join(str(grid.get(f"{which}_values", "")) for which in "xyz")
+        along = [next(csv.reader([grid[f"{which}_values"]])) for which in "xyz" if grid.get(f"{which}_axis") == "Styles"]
+        named = {name.strip() for value in itertools.chain.from_iterable(along) for name in (value, *value.split(","))}  # one value may name several
         grid["styles"] = [{"name": name, **{part: str(style.get(part, "")) for part in ("prompt", "negative_prompt")}} for name, style in here.styles.items() if name in named]
     rest = {name: _argument(args, 9 + place, usual[0]) for place, (name, usual) in enumerate(PLOTTED)}
     read = {name: int(value or 0) if name == "margin_size" and str(value or 0).isdigit() else _is_set(value) for name, value in rest.items()}

@@ -78,7 +78,7 @@ def _titled(entry: ModelEntry) -> str:
 def read_credits(pairs: dict[str, str]) -> dict[str, Any]:
     """Values of ImageParams; pictures are not in the text, so a unit comes back without its own."""
     values: dict[str, Any] = {}
-    if name := pairs.get("Refiner"):
+    if (name := pairs.get("Refiner", "")).lower() not in ("", "none"):
         values["refiner"] = _HASH.sub("", name)
         if (share := _number(pairs.get("Refiner switch at", ""), 0.0, 1.0)) is not None:
             values["refiner_switch"] = share

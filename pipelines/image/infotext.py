@@ -39,7 +39,10 @@ WITH_HIRES: Table = (
 WITH_MASK: Table = (("Mask blur", "mask_blur", int), ("Masked area padding", "padding", int))
 ALL: Table = (*ALWAYS, ("Seed", "seed", int), *WHERE_SET, *((name, name, float) for name in FREEU), *WITH_PICTURE, *WITH_MASK, ("Hires denoising strength", "hires_strength", float))
 # Other programs' names of the same fields, and how they say that they are off
-ALIASES = {"Variation strength": "Variation seed strength", "Sampler ENSD": "ENSD", "Refiner start": "Refiner switch at", "pagi_scale": "PAG scale"}
+ALIASES = {
+    "Variation strength": "Variation seed strength", "Sampler ENSD": "ENSD", "Sampler eta delta": "ENSD", "Sampler sigma": "Schedule type", "Scheduler": "Schedule type",
+    "Refiner start": "Refiner switch at", "pagi_scale": "PAG scale", "Hires scale": "Hires upscale", "Hires strength": "Hires denoising strength", "Hires fixed": "Hires resize",
+}  # fmt: skip
 SWITCHES: dict[tuple[str, ...], tuple[str, ...]] = {("PAG scale",): ("PAG Active", "pagi_enabled"), FREEU: ("freeu_enabled",)}
 FREEU_PAIR = re.compile(r"\b([bs][12])=([0-9.]+)")  # SD.Next: all four scales in one
 # What they say beside them where nothing is asked for that is not done here
@@ -58,7 +61,7 @@ OTHER_WORDS = {"Just resize": "Stretch", "Crop and resize": "Crop", "Resize and 
 # What needs no telling: it is used in another way, or says nothing about the picture
 PASSED_OVER = {
     "Sampler", "Schedule type", "Model", "Model hash", "VAE hash", "Version", "App", "Template", "Negative Template", "Lora hashes", "TI hashes", "Hashes", "Civitai resources", "Backend", "Pipeline", "Operations",
-    "Parser", "Created", "Batch", "Index", "Time", "RNG", "Second pass", "Hires size", LETTERS,
+    "Parser", "Created", "Batch", "Index", "Time", "RNG", "Second pass", "Refine", "Hires size", "Refiner hash", "Raw prompt", "Raw negative prompt", LETTERS,
 }  # fmt: skip
 
 
@@ -114,8 +117,8 @@ def read(text: str) -> dict[str, Any]:
     if not pairs:
         raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
     pairs = _renamed(pairs)
-    values: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
     left = {label: value for label, value in pairs.items() if label not in PASSED_OVER}
+    values: dict[str, Any] = {"prompt": " ".join([prompt, *_loras(left.pop("Lora weights", ""))]), "negative_prompt": negative}
     for label, field, kind in ALL:
         if label in pairs and (value := _read(kind, pairs[label])) is not None:
             values[field] = value
@@ -128,6 +131,11 @@ def read(text: str) -> dict[str, Any]:
     if {"hires_scale", "hires_width", "hires_height"} & set(values) and "hires_strength" not in values and "denoising_strength" in values:
         values["hires_strength"] = values.pop("denoising_strength")
     return values | {name: pairs[label] for name, label in (("model", "Model"), ("model_hash", "Model hash")) if label in pairs} | left
+
+
+def _loras(weights: str) -> list[str]:
+    """As the prompt language writes them: Fooocus names them beside its prompt, "one: 0.1, other: 0.5"."""
+    return [f"<lora:{name.strip()}:{weight.strip()}>" for name, _, weight in (part.rpartition(":") for part in weights.split(",")) if _read(float, weight) is not None and not set(":<>") & set(name)]
 
 
 def _renamed(pairs: dict[str, str]) -> dict[str, str]:

@@ -31,6 +31,7 @@ from pipelines.image.widths import widths_of
 from studio.api import BadInput, Catalog, Desk, Fix, ModelBroken, ModelEntry, ModelMissing, NotFound, StudioError
 
 LORA_KINDS = ("lora", "lyco")
+TRANSFORMERS = ("sd3", "flux")  # whose LoRAs name parts that no UNet has
 MOST_INPUT_PIXELS = 100_000_000
 
 
@@ -65,10 +66,10 @@ def image_model(key: str, catalog: Catalog) -> ModelEntry:
     if not key and not (key := default_model(catalog)):
         raise ModelMissing("There is no image model on this computer.", hint="Add one in the Models tab.", field="model")
     entry = catalog.find(key)
-    if entry.kind != "image":
-        raise BadInput(f"“{entry.title}” is no image model.", hint="Choose a checkpoint.", field="model")
     if entry.problem:
         raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or choose another model.", field="model")
+    if entry.kind != "image":
+        raise BadInput(f"“{entry.title}” is no image model.", hint="Choose a checkpoint.", field="model")
     return entry
 
 
@@ -395,6 +396,7 @@ def _looked_at(path: str, changed: int, size: int) -> tuple[int, int]:
 
 def _check_size(params: ImageParams, family: Family) -> None:
     _check_sides(params, ("width", "height"), family)
+    _check_added(params, family)
     scale = params.hires_scale * params.upscale
     pixels = (params.width + params.extend_left + params.extend_right) * (params.height + params.extend_top + params.extend_bottom) * scale * scale
     if pixels > MOST_PIXELS:
@@ -421,6 +423,19 @@ def _check_sides(params: ImageParams, fields: tuple[str, str], family: Family) -
             lower = max(unit, side // unit * unit)
             fix = Fix.use(field, lower if side - lower < unit / 2 else lower + unit)
             raise BadInput(f"The {name} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
+
+
+def _check_added(params: ImageParams, family: Family) -> None:
+    """Raises BadInput at the first part that is added and does not fit, both of an axis together."""
+    unit = unit_of(family)
+    for name, fields in (("width", ("extend_left", "extend_right")), ("height", ("extend_top", "extend_bottom"))):
+        added = {field: getattr(params, field) for field in fields}
+        if over := sum(added.values()) % unit:
+            field = next(field for field, pixels in added.items() if pixels % unit)
+            lower = added[field] - over + unit * (added[field] < over)
+            fix = Fix.use(field, lower if added[field] - lower < unit / 2 else lower + unit)
+            told = f"With what is added the {name} must be a multiple of {unit} for this model; {getattr(params, name) + sum(added.values())} is not."
+            raise BadInput(told, hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
 
 
 def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:
@@ -472,14 +487,15 @@ def find_lora(network: Network, family: Family, catalog: Catalog, field: str = "
     """The file and its weights. Raises ModelMissing with near names, BadInput for one of another family or a weight that is no number."""
     entries = sorted(catalog.entries("lora"), key=lambda entry: entry.architecture in ("", family.key) and not entry.problem)  # of one name, the one that fits stays
     known = {name: entry for entry in entries for name in (entry.key.rpartition("/")[2].lower(), entry.title.lower(), entry.key.lower())}
-    entry = known.get(network.name.lower())
+    unread = {entry.key.rpartition("/")[2].lower(): entry for entry in catalog.entries("other") if entry.problem}  # of a damaged file nobody knows what it was
+    entry = known.get(network.name.lower()) or unread.get(network.name.lower())
     if entry is None:
         near = near_loras(network.name, catalog)
         hint = f"Did you mean {', '.join(near)}?" if near else "Put it into the folder models/lora, or leave it out."
         raise ModelMissing(f"There is no LoRA “{network.name}”.", hint=hint, field=field)
     if entry.problem:
         raise ModelBroken(f"“{entry.title}” can't be used: {entry.problem}", hint="Download it again, or leave it out.", field=field)
-    if entry.architecture and family.key in ("sd1", "sd2", "sdxl", "sd3", "flux") and entry.architecture != family.key:
+    if entry.architecture and entry.architecture != family.key and (family.key in ("sd1", "sd2", "sdxl", "sd3", "flux") or family.key == "tiny" and entry.architecture in TRANSFORMERS):
         raise BadInput(f"The LoRA “{entry.title}” is for another family of models ({entry.architecture}) than this one ({family.title}).", hint="Leave it out, or choose a model of its family.", field=field)
     return Wanted(entry, *lora_weights(network, field))
 

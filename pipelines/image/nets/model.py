@@ -15,6 +15,7 @@ import torch
 
 from pipelines.image.families import Family
 from pipelines.image.memory import Held, Placement
+from pipelines.image.nets.heun import FlowMatchHeunScheduler
 from pipelines.image.nets.looped import AdaptiveScheduler, LoopedScheduler, UnguidedNoiseScheduler
 from pipelines.image.nets.placing import decoder_of, place_weights, set_slicing, set_tiling, share_hooks
 from pipelines.image.nets.processors import loaded
@@ -24,6 +25,7 @@ from pipelines.image.samplers import ADAPTIVE, UNGUIDED, Sampler, scheduler_conf
 from pipelines.image.track import Pace
 
 REMEMBERED, MOST_BYTES = 32, 2**26  # answers of the encoders, and how large one may be that is kept
+FLOW_HEUN = "FlowMatchHeunDiscreteScheduler"  # diffusers' own takes no noise levels from a pipeline
 MODES = {"text": "AutoPipelineForText2Image", "image": "AutoPipelineForImage2Image", "inpaint": "AutoPipelineForInpainting"}  # by name: each brings diffusers' pipelines of all families
 
 
@@ -75,7 +77,8 @@ class ImageModel:
     def set_sampler(self, pipe: Any, sampler: Sampler, schedule: str) -> Any:
         """A fresh scheduler for this job: nothing of an earlier one is left in it."""
         looped = {UNGUIDED: UnguidedNoiseScheduler, ADAPTIVE: AdaptiveScheduler}.get(sampler.loop, LoopedScheduler)
-        kind = looped if sampler.loop else getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
+        named = FlowMatchHeunScheduler if sampler.scheduler == FLOW_HEUN else getattr(diffusers, sampler.scheduler) if sampler.scheduler else self.scheduler_kind
+        kind = looped if sampler.loop else named
         pipe.scheduler = kind.from_config(scheduler_config(self.scheduler_base, sampler, schedule))
         if sampler.loop:
             pipe.scheduler.loop, pipe.scheduler.order = sampler.loop, sampler.evaluations

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipelines.image.params import FREEU
-from pipelines.image.reading.values import kept, number, text, whole
+from pipelines.image.reading.values import kept, number, stem, text, whole
 from pipelines.image.samplers import recognise
 
 Graph = dict[str, Any]
@@ -103,8 +103,6 @@ def _sampling(graph: Graph, name: str) -> dict[str, Any]:
     seed = whole(_near(graph, name, "seed"))
     seed = whole(_near(graph, name, "noise_seed")) if seed is None else seed
     values = kept(steps=whole(_near(graph, name, "steps")), cfg_scale=number(_near(graph, name, "cfg")), seed=seed)
-    if seed is not None and seed >= 2**32:
-        values["Seed"] = values.pop("seed")  # larger than any seed here
     sampler, schedule, unknown = recognise(text(_near(graph, name, "sampler_name")) or "Automatic", text(_near(graph, name, "scheduler")))
     return values | {"sampler": sampler, "schedule": schedule} | unknown
 
@@ -169,7 +167,7 @@ def _model(graph: Graph, name: str, values: dict[str, Any]) -> dict[str, Any]:
         kind, inputs = str(graph[here]["class_type"]), _inputs(graph, here)
         if "Lora" in kind and (lora := text(inputs.get("lora_name"))):
             strength = number(inputs.get("strength_model"))
-            loras.append(f"<lora:{_stem(lora)}:{1.0 if strength is None else strength:g}>")
+            loras.append(f"<lora:{stem(lora)}:{1.0 if strength is None else strength:g}>")
         if "model" not in found and ("Checkpoint" in kind or "UNET" in kind.upper()):
             found |= kept(model=next((text(inputs[field]) for field in MODELS if text(inputs.get(field))), ""))
         if kind == "CLIPSetLastLayer" and (last := whole(inputs.get("stop_at_clip_layer"))) is not None:
@@ -181,9 +179,3 @@ def _model(graph: Graph, name: str, values: dict[str, Any]) -> dict[str, Any]:
     if graph.get(vae, {}).get("class_type") == "VAELoader":
         found |= kept(vae=text(_inputs(graph, vae).get("vae_name")))
     return found
-
-
-def _stem(path: str) -> str:
-    """A file's name without folders and ending."""
-    last = path.replace("\\", "/").rpartition("/")[2]
-    return last.rpartition(".")[0] or last

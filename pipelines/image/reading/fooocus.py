@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipelines.image.reading.values import kept, number, text, whole
+from pipelines.image.reading.values import kept, number, stem, text, whole
 from pipelines.image.samplers import recognise
 
 TAKEN = {
@@ -25,7 +25,7 @@ def read(about: dict[str, Any]) -> dict[str, Any]:
     """The whole prompts, styles included; LoRAs behind them; what has no field here under its own name."""
     sides = re.findall(r"\d+", str(about.get("resolution", "")))[:2]
     loras = [value for name, value in about.items() if name.startswith("lora_combined_") and isinstance(value, str)]
-    tags = [f"<lora:{name.strip().rpartition('.')[0] or name.strip()}:{weight.strip()}>" for name, _, weight in (lora.rpartition(":") for lora in loras)]
+    tags = [f"<lora:{stem(name.strip())}:{weight.strip()}>" for name, _, weight in (lora.rpartition(":") for lora in loras)]
     values = kept(
         prompt=" ".join([_whole(about, "prompt"), *tags]).strip(), negative_prompt=_whole(about, "negative_prompt"),
         width=int(sides[0]) if len(sides) == 2 else None, height=int(sides[1]) if len(sides) == 2 else None, seed=whole(about.get("seed")), steps=whole(about.get("steps")), cfg_scale=number(about.get("guidance_scale")),

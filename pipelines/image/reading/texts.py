@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.image import infotext, upscalers
-from pipelines.image.reading import comfy, fooocus, invoke
-from pipelines.image.reading.values import as_json
+from pipelines.image.reading import comfy, comfy_page, fooocus, invoke
+from pipelines.image.reading.values import as_json, stem
 from studio.api import BadInput, Catalog
 
 
@@ -32,6 +32,8 @@ def _values(texts: dict[str, str]) -> dict[str, Any]:
         graph = as_json(texts.get(name, ""))
         if graph and comfy.is_graph(graph):
             return comfy.read(graph)
+        if graph and comfy_page.is_page(graph):
+            return comfy.read(comfy_page.as_graph(graph))
     raise BadInput("This text holds no settings.", hint="Give the text that a picture carries as “parameters”.")
 
 
@@ -49,7 +51,7 @@ def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         values |= {"hires_model": found} if found else {"Hires checkpoint": again}
     if vae := str(values.pop("vae", "")):
         found = _key(vae, "vae", catalog)
-        values |= {"vae": found} if found else {"VAE": vae} if vae.lower() not in ("automatic", "none") else {}
+        values |= {"vae": found} if found else {"VAE": vae} if vae.lower() not in ("automatic", "none", "default (model)") else {}
     if upscaler := str(values.pop("upscaler", "")):
         own = upscalers.named(upscaler, catalog)
         values |= {"upscaler": own} if own else {"Hires upscaler" if float(values.get("hires_scale", 1)) > 1 else "Postprocess upscaler": upscaler}
@@ -58,10 +60,4 @@ def matched(values: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
 
 def _key(name: str, kind: str, catalog: Catalog) -> str:
     """Of the model of that name; "" where there is none."""
-    return next((entry.key for entry in catalog.entries(kind) if _bare(name) in (entry.title.lower(), entry.key.lower(), _bare(entry.key))), "")
-
-
-def _bare(name: str) -> str:
-    """A file's name without folders and ending."""
-    last = name.replace("\\", "/").rpartition("/")[2].lower()
-    return next((last.removesuffix(ending) for ending in (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".bin") if last.endswith(ending)), last)
+    return next((entry.key for entry in catalog.entries(kind) if stem(name).lower() in (entry.title.lower(), entry.key.lower(), stem(entry.key).lower())), "")

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".gguf", ".bin")
+
 
 def as_json(text: str) -> dict[str, Any]:
     """{} for what is no JSON object."""
@@ -47,3 +49,9 @@ def entries(value: Any) -> list[dict[str, Any]]:
 def kept(**values: Any) -> dict[str, Any]:
     """Those that there are."""
     return {name: value for name, value in values.items() if value is not None and value != ""}
+
+
+def stem(path: str) -> str:
+    """A model file's name without folders and ending; a point in a name is no ending."""
+    last = path.replace("\\", "/").rpartition("/")[2]
+    return next((last[: -len(ending)] for ending in ENDINGS if last.lower().endswith(ending)), last)
