@@ -180,6 +180,21 @@ def test_a_script_that_is_given_back_has_its_voices_in_the_lists(page: SpeechPag
     assert studio.store.recall("anna", FORM)["cast"] == {"Anna": "heart"}
 
 
+def test_speakers_of_an_earlier_text_are_left_out_of_another_and_mistyped_ones_are_refused(page: SpeechPage, studio: Studio) -> None:
+    script = given(page, loaded(page)) | {"text": SCRIPT, "cast": ["Anna", "Ben"], "cast_0": "heart", "cast_1": "", "speakers": "Ben = automatic, speed 1.2"}
+    plain = script | {"text": "No script."}
+    assert page.asked("anna", plain)[0]["speakers"] == ["Ben = automatic, speed 1.2"], "never heard: for a refusal at its field"
+    page.accepted("anna", script)
+    assert page.asked("anna", plain)[0]["speakers"] == [] and studio.store.recall("anna", FORM)["speakers"] == ["Ben = automatic, speed 1.2"]
+    assert page.on_measure(request(), **plain).endswith("not in this text and left out: Ben")
+    page.accepted("anna", plain)
+    others = script | {"text": "Carl: Hello.", "speakers": "Ben = automatic, speed 1.2\nKarl = heart"}
+    assert page.asked("anna", others)[0]["speakers"] == ["Karl = heart"]
+    assert page.asked("anna", script)[0]["speakers"] == ["Ben = automatic, speed 1.2", "Anna = heart"]
+    studio.store.remember("anna", "restore:music.speech", {"text": SCRIPT, "speakers": ["Ben = automatic, volume -3"]})
+    assert page.asked("anna", given(page, loaded(page)) | {"text": "No script."})[0]["speakers"] == [], "a file's, too"
+
+
 def test_memory_stands_beside_the_time(page: SpeechPage) -> None:
     shown = given(page, loaded(page))
     assert "Fits: " in page.on_measure(request(), **shown | {"text": "Hello there."})
