@@ -14,7 +14,7 @@ from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from studio.starter import starter_models
 from tabs.job_follow import Run, duration, memory_words
-from tabs.music_speech_words import SPEECH, Words, imported, pairs_of
+from tabs.music_speech_words import SPEECH, Words, imported, pairs_of, text_of
 from tabs.sound_view import Sound, SoundPage, address
 
 SCRIPT = (Path(__file__).parent / "music_speech.js").read_text(encoding="utf-8")
@@ -352,7 +352,7 @@ class SpeechPage(SoundPage):
             data = Path(path).read_bytes()
             if len(data) > LARGEST_DICTIONARY:
                 raise BadInput("This file is too large for a dictionary.", hint="Give one with fewer words.", field="dictionary")
-            self.words.put(owner, [*pairs_of(self.words.lines(owner)), *imported(data.decode("utf-8", "replace"))])
+            self.words.put(owner, [*pairs_of(self.words.lines(owner)), *imported(text_of(data))])
 
         return self._kept(request, text, take)
 

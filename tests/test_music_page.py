@@ -457,6 +457,9 @@ def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, lea
     one, other = tmp_path / "one.mid", tmp_path / "holiday.png"
     one.write_bytes(Desk(studio).midi(PIECE))
     other.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    (tmp_path / "words.mid").write_bytes(b"no music")
+    with pytest.raises(BadInput, match="“words.mid” is no MIDI file"):
+        learn.asked("me", given | {"files": [str(one), str(tmp_path / "words.mid")]})
     values, _ = learn.asked("me", given | {"files": [str(one)]})
     assert values["pieces"] == [Desk(studio).key("me", PIECE)] and values["name"] == "Mine" and LearnParams.parse(values)
     with pytest.raises(BadInput, match="holiday.png"):

@@ -28,7 +28,7 @@ from studio.plugins import Hooks
 from studio.settings import Settings
 from studio.store import Store
 from tabs.music_speech import FORM, SPEAKERS, VOICES, SpeechPage, lines_of, marked_place
-from tabs.music_speech_words import Words, imported, pairs_of, same, words_of
+from tabs.music_speech_words import Words, imported, pairs_of, same, text_of, words_of
 from tabs.speech_aloud import LEFT_OUT, Aloud, language_of, speakable
 from tests.house import finish, make_studio, worker_config
 from tests.speaking import TonesMaker
@@ -67,6 +67,10 @@ def test_dictionaries_are_read_from_lines_and_tables() -> None:
     with pytest.raises(BadInput, match="no words"):
         imported("nothing here")
     assert pairs_of(["a = b", "c =", "# d = e"]) == [("a", "b")]
+    assert text_of("人間 = ジンカン".encode()) == "人間 = ジンカン"
+    for data in ("人間 = ジンカン".encode("shift_jis"), "SQL = sequel".encode("utf-16"), b"\0SQL = sequel"):
+        with pytest.raises(BadInput, match="no text in UTF-8"):
+            text_of(data)
 
 
 def test_every_word_can_be_clicked_and_nothing_of_the_text_is_lost() -> None:
