@@ -329,6 +329,7 @@
     const note = el('p', text, { role: 'alert' }), close = el('button', '×', { ariaLabel: say('Close') });
     if (more) { const act = el('button', more.label, { className: 'act' }); act.onclick = () => { note.remove(); more.act(); }; note.append(act); }
     close.onclick = () => note.remove(); note.append(close);
+    for (const older of document.querySelectorAll('#seisei-told p:not(:has(.act))')) if (older.firstChild.data === note.firstChild.data) older.remove();  // told once more, not twice
     document.getElementById('seisei-told').append(note); setTimeout(() => note.remove(), 15000);
   }
   // A tab that was opened a moment ago may still be drawing its search; the next key means something else

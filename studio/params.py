@@ -40,7 +40,7 @@ def ui(
 class Params(BaseModel):
     """Base of every pipeline's parameters. No field defaults to None; seed -1 means random."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     schema_version: ClassVar[int] = 1
 
     @classmethod

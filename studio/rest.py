@@ -148,7 +148,8 @@ class Api:
     async def keep_input(self, request: Request) -> Any:
         data = await raw(request, self.studio.settings.max_upload_mb * 2**20)
         inputs = self.studio.inputs(owner(request))
-        return {"key": await run_in_threadpool({"table": inputs.keep_table, "drawing": inputs.keep_drawing}.get(request.query_params.get("as", ""), inputs.keep), data)}
+        keep = {"table": inputs.keep_table, "drawing": inputs.keep_drawing}.get(request.query_params.get("as", ""), inputs.keep)
+        return {"key": await run_in_threadpool(keep, data, "")}  # which setting it is for is known to who sends it
 
     def cancel(self, request: Request) -> Any:
         self._job(request)

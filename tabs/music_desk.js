@@ -172,11 +172,15 @@ async function output(doing, begin, kind = '') {  // the job's outputs, or those
   const all = await Promise.all(done.outputs.map(async (id) => (await fetch('/api/v1/outputs/' + id)).json()));
   return all.filter((one) => !kind || one.kind === kind);
 }
+function silent() {
+  if (now.piece.voices.some((voice) => voice.notes.length)) return false;
+  tell(say('There are no notes yet. Draw some, or press Generate.')); return true;
+}
 // The piece as it is now has a sound; a changed one is sounded anew
 async function sounded() {
   const wanted = soundKey();
   if (desk.sound?.key === wanted) return true;
-  if (!now.piece.voices.some((voice) => voice.notes.length)) { tell(say('There are no notes yet. Draw some, or press Generate.')); return false; }
+  if (silent()) return false;
   play.setAttribute('aria-busy', 'true'); status_.textContent = '';
   try {
     const [found] = await output(say('Sounding …'), () => sent('sound', asked({ loop: deck.loop })), 'audio'); if (!found) return false;
@@ -187,7 +191,7 @@ async function sounded() {
 }
 const repeat = (on) => { looped(on); pressed(looping, on); };
 async function act(mode) {
-  if (!now.piece.voices.some((voice) => voice.notes.length)) return tell(say('There are no notes yet. Draw some, or press Generate.'));
+  if (silent()) return;
   const all = bars(now.piece).length, some = mode === 'Repaint' ? target() : { bars: mode === 'Loop' ? `${Math.max(1, all - 1)}-${all}` : '', voices: [] };
   dirty = true; if (!await save()) return;
   trigger('apply', { value: { mode, voice: now.voice, ...some } });
@@ -199,6 +203,7 @@ async function exported(what) {
     const answer = await sent('file', asked({})); if (!answer.ok) return answered(answer);
     const address = URL.createObjectURL(await answer.blob()); saved(address, (now.piece.title || 'piece').replace(/[^\p{L}\p{N} _-]/gu, '').slice(0, 60) + '.mid'); return setTimeout(() => URL.revokeObjectURL(address), 10_000);
   }
+  if (silent()) return;
   const found = await output(say('Writing the file …'), () => sent('export', asked({ what }))); if (!found.length) return;
   if (what === 'Score') return scored(found);
   const sounds = what === 'Stems' ? found.filter((one) => one.metadata?.facts?.stem) : found.slice(0, 1);

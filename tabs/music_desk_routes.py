@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 
 from studio.api import BadInput, NotFound, Route, Studio
 from studio.bodies import body, raw
+from studio.inputs import suffix_of
 from tabs.music_desk import FOLDER, Desk, script
 from tabs.music_picture import drawn
 
@@ -43,9 +44,10 @@ class DeskRoutes:
 
     async def read(self, request: Request) -> Any:
         inputs = self.studio.inputs(_owner(request))
-        key = await apart(inputs.keep, await raw(request, self.studio.settings.max_upload_mb * 2**20), "piece")
-        if not key.endswith(".mid"):
+        data = await raw(request, self.studio.settings.max_upload_mb * 2**20)
+        if suffix_of(data) != ".mid":
             raise BadInput("This is no MIDI file.", hint="Give a file that ends in .mid.", field="piece")
+        key = await apart(inputs.keep, data, "piece")
         return {"key": key, "ours": await apart(self.desk.ours, inputs.path(key))} | await apart(self.desk.opened, inputs.path(key))
 
     async def sound(self, request: Request) -> Any:

@@ -13,6 +13,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Event, Stats, Studio, StudioError, Taken
+from studio.inputs import suffix_of
 from tabs.job_follow import STEPS, Follower, Run, progress_html
 from tabs.job_page import STREAMING, JobPage
 from tabs.music_desk import GONE
@@ -112,10 +113,10 @@ class LearnPage(JobPage):
         files, kept = [Path(path) for path in given["files"] or []], list(given["kept"])
         if not files and not kept:
             raise BadInput("There are no pieces to learn from.", hint="Give some MIDI files, five or more work well.", field=FILES)
-        keys = [inputs.keep(path.read_bytes(), FILES) for path in files]
-        if wrong := next((path.name for path, key in zip(files, keys, strict=True) if not key.endswith(".mid")), ""):
+        pieces = [(path.name, path.read_bytes()) for path in files]
+        if wrong := next((name for name, data in pieces if suffix_of(data) != ".mid"), ""):
             raise BadInput(f"“{wrong}” is no MIDI file.", hint="Take it out of the list.", field=FILES)
-        return self._values(given) | {FILES: keys or kept}, {}
+        return self._values(given) | {FILES: [inputs.keep(data, FILES) for _, data in pieces] or kept}, {}
 
     def _values(self, given: dict[str, Any]) -> dict[str, Any]:
         """What the controls hold; no choice of a style is none. Raises BadInput."""

@@ -14,11 +14,12 @@ from studio import ui
 from studio.api import BadInput, Studio, StudioError
 from studio.starter import starter_models
 from tabs.job_follow import Run, duration, memory_words
-from tabs.music_speech_words import SPEECH, Words, imported, pairs_of
+from tabs.music_speech_words import SPEECH, Words, imported, pairs_of, text_of
 from tabs.sound_view import Sound, SoundPage, address
 
 SCRIPT = (Path(__file__).parent / "music_speech.js").read_text(encoding="utf-8")
 FORM = "speech.form"
+SERVED = "speech.speakers"  # lines under "Speakers" that an earlier text was spoken by
 VOICES = ("voice", "japanese_voice")
 SEEN = (*VOICES, "speed", "pitch")
 FILE = ("format", "bits", "subtitles", "word_times", "each_line", "each_sentence")
@@ -151,21 +152,24 @@ class SpeechPage(SoundPage):
         """The job with the person's dictionary. The draft keeps the voices of the lists apart from what stands under "Speakers"."""
         written = self._written(given)
         self.studio.store.remember(owner, FORM, written | {"cast": self._chosen(given)})
-        return self._joined(written, given) | {"dictionary": self.words.lines(owner)}, ui.read_extras(self.studio, SPEECH, given)
+        return self._values(owner, written, given), ui.read_extras(self.studio, SPEECH, given)
 
-    def _values(self, given: dict[str, Any]) -> dict[str, Any]:
-        """With the speakers that were given a voice in the lists, unless their line names another. Raises BadInput."""
-        return self._joined(self._written(given), given)
+    def accepted(self, owner: str, given: dict[str, Any]) -> None:
+        """Under "Speakers" stands what was spoken by: in another text it says nothing."""
+        self.studio.store.remember(owner, SERVED, self._written(given)["speakers"])
+
+    def _values(self, owner: str, written: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+        """With the person's dictionary and the speakers that were given a voice in the lists, unless their line names another; an earlier text's are left. Raises BadInput."""
+        names = self._cast(str(written["text"]), str(written["kind"]))
+        lines = self.method.serving(written["speakers"], self.studio.store.recall(owner, SERVED) or [], names)
+        return written | {"speakers": self.method.joined(lines, self._chosen(given, names)), "dictionary": self.words.lines(owner)}
 
     def _written(self, given: dict[str, Any]) -> dict[str, Any]:
         return ui.read_values(self.Params, given | {name: given[name] or "" for name in ("text", *VOICES)})
 
-    def _chosen(self, given: dict[str, Any]) -> dict[str, str]:
-        """The voices of the lists, by speaker."""
-        return {name: voice for number, name in enumerate(given["cast"]) if (voice := given.get(f"cast_{number}") or "")}
-
-    def _joined(self, written: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-        return written | {"speakers": self.method.joined(written["speakers"], self._chosen(given))}
+    def _chosen(self, given: dict[str, Any], names: list[str] | None = None) -> dict[str, str]:
+        """The voices of the lists, by speaker, where wanted only of those named: the lists follow the text a moment later."""
+        return {name: voice for number, name in enumerate(given["cast"]) if (voice := given.get(f"cast_{number}") or "") and (names is None or name in names)}
 
     def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
         """With the line where a mark is wrong and a sign below the place."""
@@ -177,7 +181,8 @@ class SpeechPage(SoundPage):
         if not str(given["text"] or "").strip():
             return ""
         try:
-            values = self._values(given) | {"dictionary": self.words.lines(ui.owner(request))}
+            written = self._written(given)
+            values = self._values(ui.owner(request), written, given)
             need = self.studio.jobs.verdict(self.method, self.Params.parse(values))
         except StudioError as error:
             return html.escape(ui.error_text(self.studio, error, lang))
@@ -190,7 +195,11 @@ class SpeechPage(SoundPage):
         if need.seconds >= 0:
             key, number = duration(need.seconds)
             told.append(say(lang, "ready in {time}", time=say(lang, key, n=number)))
-        return html.escape(" · ".join(told + [say(lang, note) for note in need.notes]))
+        told += [say(lang, note) for note in need.notes]
+        asked, named = ([line.partition("=")[0].strip() for line in lines] for lines in (written["speakers"], values["speakers"]))
+        if left := [name for name in asked if name not in named]:
+            told.append(say(lang, "not in this text and left out: {names}", names=", ".join(left)))
+        return html.escape(" · ".join(told))
 
     # -- what comes of it ------------------------------------------------------------------------------------
 
@@ -243,6 +252,8 @@ class SpeechPage(SoundPage):
         text = str(values.get("text") or SAMPLES[lang])
         cast = self._cast(text, str(values.get("kind") or "Automatic"))
         told, values["speakers"] = self._parted(cast, list(values.get("speakers") or []))
+        if restored:
+            store.remember(owner, SERVED, values["speakers"])
         voices = [gr.update(choices=self.choices(name, lang), value=str(values.get(name, ""))) for name in VOICES]
         shown = ui.show_values(self.Params, values)
         readings = self.words.readings(owner, text if restored else "", lang)
@@ -341,7 +352,7 @@ class SpeechPage(SoundPage):
             data = Path(path).read_bytes()
             if len(data) > LARGEST_DICTIONARY:
                 raise BadInput("This file is too large for a dictionary.", hint="Give one with fewer words.", field="dictionary")
-            self.words.put(owner, [*pairs_of(self.words.lines(owner)), *imported(data.decode("utf-8", "replace"))])
+            self.words.put(owner, [*pairs_of(self.words.lines(owner)), *imported(text_of(data))])
 
         return self._kept(request, text, take)
 

@@ -123,6 +123,14 @@ def pairs_of(lines: list[str]) -> list[tuple[str, str]]:
     return [(word, reading) for word, reading in found if word and reading]
 
 
+def text_of(data: bytes) -> str:
+    """Raises BadInput for what is no text, or in letters that would come out as others."""
+    found = data.decode("utf-8", "replace")
+    if "\0" in found or "\ufffd" in found:
+        raise BadInput("This file is no text in UTF-8.", hint="Save it as UTF-8 in the program that made it.", field="dictionary")
+    return found
+
+
 def imported(text: str) -> list[tuple[str, str]]:
     """From a file: lines "word = reading", or a table with a word and its reading a row, parted by commas or tabs. Raises BadInput where it holds none."""
     if pairs := pairs_of(text.lstrip("\ufeff").splitlines()):

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from pydantic import Field
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from pipelines.music.score import Note, Piece, Voice
 from pipelines.music.sound.soundfont import shipped
@@ -26,7 +28,7 @@ from studio.executor import InlineExecutor
 from studio.i18n import Words, read_catalogue
 from studio.jobs import JobQueue
 from studio.plugins import Hooks
-from studio.rest import Api
+from studio.rest import Api, mount
 from studio.restore import restore_metadata
 from studio.settings import Settings
 from studio.simulation import Simulations
@@ -34,6 +36,7 @@ from studio.store import Store
 from tabs.job_follow import Run
 from tabs.music_compose import ComposePage
 from tabs.music_desk import COMPOSE, EXPORT, FOLDER, GONE, RENDER, SCRIPTS, Desk, script
+from tabs.music_desk_routes import routes
 from tabs.music_form import MusicForm, picture
 from tabs.music_learn import LEARN, LearnPage
 from tabs.music_picture import drawn, loss_curve
@@ -71,6 +74,15 @@ def saved(studio: Studio, piece: dict[str, Any], owner: str = "me", job: str = "
 
 
 # -- the desk ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_opened_on_the_roll_and_is_no_midi_file_is_told_so_and_not_kept(studio: Studio) -> None:
+    client = TestClient(Starlette(routes=[mount(route, studio.words) for route in routes(studio)]), headers={"x-seisei-owner": "me", "x-seisei-host": "0"})
+    for data in (b"", b"hello", b"\x89PNG" + b"a" * 80):
+        told = client.post("/api/v1/music/read", content=data).json()["error"]
+        assert (told["message"], told["field"]) == ("This is no MIDI file.", "piece") and ".mid" in told["hint"]
+    assert not list(studio.inputs("me").folder.glob("*"))
+    assert client.post("/api/v1/music/read", content=(FOLDER / "first.mid").read_bytes()).json()["key"].endswith(".mid")
 
 
 def test_a_first_visit_has_a_piece_of_four_voices_and_sixteen_bars_with_its_sound(studio: Studio) -> None:
@@ -447,6 +459,9 @@ def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, lea
     one, other = tmp_path / "one.mid", tmp_path / "holiday.png"
     one.write_bytes(Desk(studio).midi(PIECE))
     other.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    (tmp_path / "words.mid").write_bytes(b"no music")
+    with pytest.raises(BadInput, match="“words.mid” is no MIDI file"):
+        learn.asked("me", given | {"files": [str(one), str(tmp_path / "words.mid")]})
     values, _ = learn.asked("me", given | {"files": [str(one)]})
     assert values["pieces"] == [Desk(studio).key("me", PIECE)] and values["name"] == "Mine" and LearnParams.parse(values)
     with pytest.raises(BadInput, match="holiday.png"):

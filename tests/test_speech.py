@@ -205,6 +205,10 @@ def test_readings_are_told_for_correction_in_place() -> None:
         Speech().readings("a" * 4001)
 
 
+def test_words_that_are_passed_over_have_no_reading() -> None:
+    assert [one["surface"] for one in Speech().readings("Yes Привет then 🙂.")] == ["Yes", "then"]
+
+
 # -- the pipeline ------------------------------------------------------------------------------------------------
 
 

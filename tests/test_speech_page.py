@@ -28,7 +28,7 @@ from studio.plugins import Hooks
 from studio.settings import Settings
 from studio.store import Store
 from tabs.music_speech import FORM, SPEAKERS, VOICES, SpeechPage, lines_of, marked_place
-from tabs.music_speech_words import Words, imported, pairs_of, same, words_of
+from tabs.music_speech_words import Words, imported, pairs_of, same, text_of, words_of
 from tabs.speech_aloud import LEFT_OUT, Aloud, language_of, speakable
 from tests.house import finish, make_studio, worker_config
 from tests.speaking import TonesMaker
@@ -67,6 +67,10 @@ def test_dictionaries_are_read_from_lines_and_tables() -> None:
     with pytest.raises(BadInput, match="no words"):
         imported("nothing here")
     assert pairs_of(["a = b", "c =", "# d = e"]) == [("a", "b")]
+    assert text_of("人間 = ジンカン".encode()) == "人間 = ジンカン"
+    for data in ("人間 = ジンカン".encode("shift_jis"), "SQL = sequel".encode("utf-16"), b"\0SQL = sequel"):
+        with pytest.raises(BadInput, match="no text in UTF-8"):
+            text_of(data)
 
 
 def test_every_word_can_be_clicked_and_nothing_of_the_text_is_lost() -> None:
@@ -178,6 +182,21 @@ def test_a_script_that_is_given_back_has_its_voices_in_the_lists(page: SpeechPag
     assert page.method.settle(page.Params.parse(page.asked("anna", shown)[0]), studio.jobs.desk).model_dump() == params
     assert page.asked("anna", shown | {"cast_0": "heart", "cast_1": ""})[0]["speakers"] == ["Ben = automatic, volume -3", "Anna = heart"]
     assert studio.store.recall("anna", FORM)["cast"] == {"Anna": "heart"}
+
+
+def test_speakers_of_an_earlier_text_are_left_out_of_another_and_mistyped_ones_are_refused(page: SpeechPage, studio: Studio) -> None:
+    script = given(page, loaded(page)) | {"text": SCRIPT, "cast": ["Anna", "Ben"], "cast_0": "heart", "cast_1": "", "speakers": "Ben = automatic, speed 1.2"}
+    plain = script | {"text": "No script."}
+    assert page.asked("anna", plain)[0]["speakers"] == ["Ben = automatic, speed 1.2"], "never heard: for a refusal at its field"
+    page.accepted("anna", script)
+    assert page.asked("anna", plain)[0]["speakers"] == [] and studio.store.recall("anna", FORM)["speakers"] == ["Ben = automatic, speed 1.2"]
+    assert page.on_measure(request(), **plain).endswith("not in this text and left out: Ben")
+    page.accepted("anna", plain)
+    others = script | {"text": "Carl: Hello.", "speakers": "Ben = automatic, speed 1.2\nKarl = heart"}
+    assert page.asked("anna", others)[0]["speakers"] == ["Karl = heart"]
+    assert page.asked("anna", script)[0]["speakers"] == ["Ben = automatic, speed 1.2", "Anna = heart"]
+    studio.store.remember("anna", "restore:music.speech", {"text": SCRIPT, "speakers": ["Ben = automatic, volume -3"]})
+    assert page.asked("anna", given(page, loaded(page)) | {"text": "No script."})[0]["speakers"] == [], "a file's, too"
 
 
 def test_memory_stands_beside_the_time(page: SpeechPage) -> None:

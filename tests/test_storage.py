@@ -241,6 +241,13 @@ def test_the_api_refuses_a_file_without_room(studio: Studio) -> None:
     assert refused.status_code == 507 and refused.json()["error"]["code"] == "storage_full"
 
 
+def test_a_file_of_no_known_kind_is_refused_at_no_setting(studio: Studio) -> None:
+    """What it is for is known only to who sends it."""
+    app = Starlette(routes=[mount(route, studio.words) for route in Api(studio, list, lambda name: None).routes()])
+    refused = TestClient(app, headers={"x-seisei-owner": "ann", "x-seisei-host": "0"}).post("/api/v1/inputs", content=b"MTrk")
+    assert refused.status_code == 422 and refused.json()["error"]["field"] == ""
+
+
 def test_an_upload_that_moves_while_old_ones_are_looked_for_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "old.png").write_bytes(PNG)
     monkeypatch.setattr(os, "walk", lambda folder, topdown: [(str(tmp_path), ["gone"], ["gone.png", "old.png"])])

@@ -169,6 +169,8 @@ def check(params: RenderParams, piece: Piece) -> None:
             raise BadInput(f"{title} must be from {low} to {high}.", hint="Change the value and try again.", field=field)
     if any(value != AUTOMATIC and not -1 <= value <= 1 for value in params.pan):
         raise BadInput("Place must be from -1, left, to 1, right, or -2.", hint="Change the value and try again.", field="pan")
+    if params.bits != 16 and params.format in ("MP3", "OGG"):
+        raise BadInput(f"{params.format} has no bits to choose.", hint="Choose 16, or WAV or FLAC.", field="bits")
     if params.format in ("WAV", "FLAC") and params.bits not in BITS[SUFFIXES[params.format]]:
         raise BadInput(f"{params.format} files have no {params.bits} bits here.", hint="Choose 16 or 24 bits, or WAV.", field="bits")
     if not parts_of(piece, mix_of(params)):

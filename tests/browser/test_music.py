@@ -325,6 +325,9 @@ def test_voices_come_are_named_and_go_and_the_piece_has_another_tempo_metre_and_
     tempo.fill("2000")
     tempo.press("Enter")
     opened.locator("#seisei-told", has_text="from 4 to 900").wait_for()
+    tempo.fill("3000")
+    tempo.press("Enter")
+    assert opened.locator("#seisei-told p", has_text="from 4 to 900").count() == 1, "told once more, not twice"
     assert piece(opened)["tempos"] == [[0, 144]]
     opened.select_option("[aria-label='Voices to repaint']", str(len(grown["voices"]) - 1))
     for _ in range(7):
@@ -410,6 +413,9 @@ def test_a_sound_brings_its_piece_and_its_mixer_back_to_the_desk(opened: Any, st
     assert output["pipeline"] == "music.render" and (params["engine"], params["loudness"], params["bits"]) == ("SoundFont", -20, 24)
     opened.click("#music-roll [data-do='Blank piece']")
     assert opened.locator("#music-roll [aria-label='SoundFont']").is_hidden()
+    opened.click("#music-roll summary >> nth=0")
+    opened.click("#music-roll .list [data-do='WAV']")
+    opened.locator("#seisei-told", has_text="There are no notes yet").wait_for()
     restored(opened, output["id"])
     opened.wait_for_function("(n) => document.querySelectorAll('#music-roll .voice .name').length === n", arg=len(before["voices"]))
     assert piece(opened)["voices"] == before["voices"] and opened.get_by_label("Loudness (LUFS)").input_value() == "-20"

@@ -19,7 +19,7 @@ from typing import Any
 
 from pipelines.music.speech.dictionary import parse, replaced
 from pipelines.music.speech.packages import installed
-from pipelines.music.speech.text import Run, language_of, parts_by_language, plain, sentences
+from pipelines.music.speech.text import Run, language_of, parts_by_language, plain, sentences, unreadable
 from studio.api import BadInput, InternalError, ModelMissing
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,6 +65,8 @@ def _placed(text: str, language: str, at: int) -> list[dict[str, Any]]:
         place = folded.find(surface, cursor) if reading else -1
         if place >= 0:
             cursor = place + len(surface)
+            if unreadable(surface, ("en", "ja")):
+                continue  # passed over when it is spoken, whatever an engine makes of it
             found.append({"surface": text[place:cursor], "reading": reading, "language": language, "from": at + place, "to": at + cursor, "own": False})
     return found
 

@@ -185,6 +185,11 @@ def parted(names: list[str], lines: list[str], most: int) -> tuple[dict[str, str
     return voices, rest
 
 
+def serving(lines: list[str], served: list[str], names: list[str]) -> list[str]:
+    """The lines of "speakers" without those of an earlier text (`served`) whose speaker is not in this one. Raises BadInput."""
+    return [line for line in lines if line not in served or set(parse_speakers([line])) <= set(names)]
+
+
 def joined(lines: list[str], voices: dict[str, str]) -> list[str]:
     """The lines of "speakers" with voices that were chosen apart from them; a line that names one keeps it. Raises BadInput."""
     known = parse_speakers(lines)

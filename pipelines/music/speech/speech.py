@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pipelines.music.speech.cast import check_form, planned, settled
 from pipelines.music.speech.params import SpeechParams
 from pipelines.music.speech.plan import Plan
-from pipelines.music.speech.script import joined, kind_of, parted, speakers_of
+from pipelines.music.speech.script import joined, kind_of, parted, serving, speakers_of
 from pipelines.music.speech.speaking import WORKING, Speaking, credits_of, speed_of
 from pipelines.music.speech.voices import maker_of, voices
 from studio.api import BadInput, Catalog, ChangeText, Desk, Fix, Lane, Need, Params, Result, RunContext, StudioError
@@ -92,6 +92,10 @@ class Speech:
     def joined(self, lines: list[str], voices: dict[str, str]) -> list[str]:
         """The other way. Raises BadInput."""
         return joined(lines, voices)
+
+    def serving(self, lines: list[str], served: list[str], names: list[str]) -> list[str]:
+        """What of "speakers" is for those named, or was not heard before. Raises BadInput."""
+        return serving(lines, served, names)
 
     def readings(self, text: str, language: str = "", dictionary: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """How each word will be read, and where it stands. Asks a small process of its own, for the dictionaries are large; the first answer takes about a second. Raises StudioError."""
