@@ -548,6 +548,21 @@ def test_weekly_new_cases_tell_the_infectiousness_of_a_typed_epidemic(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("cells", "wrong"),
+    [
+        (["2021-02-27", "", "2021-02-28", "2021-02-29", "2021-02-30"], "“2021-02-29” in line 5"),
+        (["27/02/2021", "28/02/2021", "soon", "01/03/2021"], "“soon” in line 4"),
+        (["1", "2", "many", "4"], "“many” in line 4"),
+        (["many", "2021-02-27", "2"], "“many” in line 2"),
+    ],
+)
+def test_the_cell_that_breaks_a_column_is_the_one_that_is_named(cells: list[str], wrong: str) -> None:
+    """The 29th of February 2021 there never was: not the good dates before it are the fault."""
+    table = read_table(rows_of("day,y", cells, range(len(cells))))
+    assert table.columns[0].kind == "text" and table.columns[0].wrong == f"{wrong}, column 1"
+
+
+@pytest.mark.parametrize(
     ("cells", "first", "steps", "said"),
     [
         ([f"{month:02}/01/2020" for month in range(1, 13)], "2020-01-01", [31, 29, 31], "month/day/year is taken"),

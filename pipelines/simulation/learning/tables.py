@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipelines.simulation.learning.cells import GAPS, Ragged, dates, decimal_of, is_number, number
+from pipelines.simulation.learning.cells import GAPS, Ragged, dates, decimal_of, is_number, number, undated
 from studio.api import BadInput, Fix, Numbers
 
 LEAST_LEFT = 3  # rows, where some are put together
@@ -235,5 +235,6 @@ def column(name: str, cells: list[str], lines: list[int], at: int, decimal: str)
     dated = dates(cells)
     if dated is not None:
         return Column(name, "date", dated[0], notes=(f"The dates of “{name}” fit two ways of writing them: {dated[1]}",) if dated[1] else ())
-    wrong = next(row for row, cell in enumerate(cells) if cell.lower() not in GAPS and not is_number(cell, decimal))
+    text = next(row for row, cell in enumerate(cells) if cell.lower() not in GAPS and not is_number(cell, decimal))
+    wrong = max(text, undated(cells))  # of a column that begins with dates the one that is none
     return Column(name, "text", np.full(len(cells), np.nan), f"“{cells[wrong][:40]}” in line {lines[wrong]:,}, column {at + 1}")
