@@ -112,6 +112,8 @@ def test_text_is_named_where_it_is_mapped() -> None:
         table.column("who", "links")
     with pytest.raises(BadInput, match="no column “y”"):
         table.column("y", "links")
+    open_quote = read_table(b't,x\n0,1\n1,"2\n2,3\n3,4\n')
+    assert open_quote.columns[1].wrong.endswith("in line 3, column 2"), "where it begins, not where the file ends"
 
 
 def test_rows_are_put_together(tmp_path: Path) -> None:

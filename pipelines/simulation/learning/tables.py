@@ -203,10 +203,11 @@ def _cut(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     if separator == " ":
         yield from ((at, line.split()) for at, line in enumerate(text.splitlines(), 1) if not line.lstrip().startswith("#"))
         return
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    reader, line = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), 1
     for cells in reader:
         if not (cells and cells[0].lstrip().startswith("#")):
-            yield reader.line_num, [cell.strip() for cell in cells]
+            yield line, [cell.strip() for cell in cells]
+        line = reader.line_num + 1  # where the next row begins: a quoted cell may go over lines
 
 
 def _sample(rows: Sequence[tuple[int, list[str]]]) -> list[str]:
