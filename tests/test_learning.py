@@ -112,6 +112,8 @@ def test_text_is_named_where_it_is_mapped() -> None:
         table.column("who", "links")
     with pytest.raises(BadInput, match="no column “y”"):
         table.column("y", "links")
+    open_quote = read_table(b't,x\n0,1\n1,"2\n2,3\n3,4\n')
+    assert open_quote.columns[1].wrong.endswith("in line 3, column 2"), "where it begins, not where the file ends"
 
 
 def test_rows_are_put_together(tmp_path: Path) -> None:
@@ -545,6 +547,21 @@ def test_weekly_new_cases_tell_the_infectiousness_of_a_typed_epidemic(tmp_path: 
     assert result.summary["within"]["new"] == 1
     with pytest.raises(BadInput, match="is a level"):
         learn(tmp_path, data, **asked | {"links": [Link(column="new", series="C", measure="cumulative")]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "wrong"),
+    [
+        (["2021-02-27", "", "2021-02-28", "2021-02-29", "2021-02-30"], "“2021-02-29” in line 5"),
+        (["27/02/2021", "28/02/2021", "soon", "01/03/2021"], "“soon” in line 4"),
+        (["1", "2", "many", "4"], "“many” in line 4"),
+        (["many", "2021-02-27", "2"], "“many” in line 2"),
+    ],
+)
+def test_the_cell_that_breaks_a_column_is_the_one_that_is_named(cells: list[str], wrong: str) -> None:
+    """The 29th of February 2021 there never was: not the good dates before it are the fault."""
+    table = read_table(rows_of("day,y", cells, range(len(cells))))
+    assert table.columns[0].kind == "text" and table.columns[0].wrong == f"{wrong}, column 1"
 
 
 @pytest.mark.parametrize(

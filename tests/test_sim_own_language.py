@@ -195,6 +195,11 @@ def test_what_is_too_large_or_too_deep_is_refused_quickly(text: str) -> None:
     assert time.process_time() - started < 2
 
 
+def test_signs_are_not_told_to_be_brackets() -> None:
+    with pytest.raises(Misread, match="Line 1, column 109: the expression is nested more than 100 deep"):
+        model("dx/dt = " + "-" * 200 + "x\nx(0) = 1")
+
+
 def test_comparisons_in_comparisons_are_read_quickly() -> None:
     """The middle of a < b < c stands twice in its tree, that of a comparison in it four times, and so on."""
     deep = "(1 < " * 10 + "x" + " < 2)" * 10

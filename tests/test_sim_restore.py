@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
+from studio import ui
 from studio.api import Studio
 from tabs.simulation_desk import Desk
 from tabs.simulation_experiment import KINDS, ExperimentPage
@@ -92,3 +95,20 @@ def test_a_range_with_no_number_stays_as_it_was(page: ExperimentPage, told: str)
     given = {"model": "sir", "own": "", "values": values_of(page), "names": ["r0", "infectious_days"], "share": 50, "ranges": {}}
     event: Any = SimpleNamespace(_data={"value": {"r0|0": told, "r0|1": "2.9"}})
     assert page.on_ends(event, **given) == {}
+
+
+def test_what_an_experiment_leaves_out_can_be_told(page: ExperimentPage) -> None:
+    """Gradio shows messages only of events that wait their turn in its queue: each restored experiment's does."""
+
+    async def built() -> gr.Blocks:  # Gradio asks for a loop, and leaves open the one it makes where none runs
+        with gr.Blocks() as blocks, gr.Tab() as page.tab:
+            gr.Button(elem_id=ui.RESTORE)
+            page.desk.build()
+            page.build()
+            page.listen()
+        return blocks
+
+    blocks = asyncio.run(built())
+    button = next(number for number, item in blocks.blocks.items() if getattr(item, "elem_id", "") == ui.RESTORE)
+    heard = [function for function in blocks.fns.values() if (button, "click") in function.targets]
+    assert len(heard) == len(KINDS) and all(function.queue for function in heard)

@@ -78,6 +78,21 @@ def dates(cells: Sequence[str]) -> tuple[Numbers, str] | None:
     return fits[taken], TAKEN[taken] if either else ""
 
 
+def undated(cells: Sequence[str]) -> int:
+    """Where dates break off: the first row that a form which reads all before it can't read."""
+
+    def reach(form: str) -> int:
+        for row, cell in enumerate(cells):
+            try:
+                if cell.lower() not in GAPS:
+                    _days(cell.removesuffix("Z"), form)
+            except ValueError:
+                return row
+        return len(cells)
+
+    return max(reach(form) for form in FORMS)
+
+
 def _uneven(days: Numbers) -> float:
     """How much the steps between dates differ, as a share of their mean; months are one long where all dates are of the same day of a month."""
     there = np.floor(days[~np.isnan(days)]).astype(np.int64).astype("datetime64[D]")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipelines.simulation.learning.cells import GAPS, Ragged, dates, decimal_of, is_number, number
+from pipelines.simulation.learning.cells import GAPS, Ragged, dates, decimal_of, is_number, number, undated
 from studio.api import BadInput, Fix, Numbers
 
 LEAST_LEFT = 3  # rows, where some are put together
@@ -203,10 +203,11 @@ def _cut(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     if separator == " ":
         yield from ((at, line.split()) for at, line in enumerate(text.splitlines(), 1) if not line.lstrip().startswith("#"))
         return
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    reader, line = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), 1
     for cells in reader:
         if not (cells and cells[0].lstrip().startswith("#")):
-            yield reader.line_num, [cell.strip() for cell in cells]
+            yield line, [cell.strip() for cell in cells]
+        line = reader.line_num + 1  # where the next row begins: a quoted cell may go over lines
 
 
 def _sample(rows: Sequence[tuple[int, list[str]]]) -> list[str]:
@@ -235,5 +236,6 @@ def column(name: str, cells: list[str], lines: list[int], at: int, decimal: str)
     dated = dates(cells)
     if dated is not None:
         return Column(name, "date", dated[0], notes=(f"The dates of “{name}” fit two ways of writing them: {dated[1]}",) if dated[1] else ())
-    wrong = next(row for row, cell in enumerate(cells) if cell.lower() not in GAPS and not is_number(cell, decimal))
+    text = next(row for row, cell in enumerate(cells) if cell.lower() not in GAPS and not is_number(cell, decimal))
+    wrong = max(text, undated(cells))  # of a column that begins with dates the one that is none
     return Column(name, "text", np.full(len(cells), np.nan), f"“{cells[wrong][:40]}” in line {lines[wrong]:,}, column {at + 1}")

@@ -114,7 +114,7 @@ class Line:
         """As far as operators bind more tightly than `binding`. Raises Misread."""
         self.depth += 1
         if self.depth > DEEPEST:
-            raise refused(f"brackets are nested more than {DEEPEST} deep", self.next, "Give parts of it names of their own, one a line.")
+            raise refused(f"the expression is nested more than {DEEPEST} deep", self.next, "Give parts of it names of their own, one a line.")
         left = self._after(self._first(), binding)
         self.depth -= 1
         return left
