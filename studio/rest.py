@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 import tempfile
 import zipfile
@@ -228,10 +229,10 @@ class Api:
         return small_picture(Path(output.path))
 
     async def restore(self, request: Request) -> Any:
-        """The file is read in a folder of its own, which goes away; its name is only used for its suffix."""
+        """The file is read in a folder of its own, which goes away; its name is for sentences, and its suffix."""
         limit = self.studio.settings.max_upload_mb * 2**20
         with tempfile.TemporaryDirectory(prefix="seisei-restore-") as folder:
-            path = Path(folder) / f"dropped{Path(request.query_params.get('name', '')).suffix[:10]}"
+            path = Path(folder) / (re.sub(r"[^\w .()-]", "_", Path(request.query_params.get("name", "")).name)[-80:].lstrip(". ") or "dropped")
             with path.open("wb") as file:
                 async for piece in request.stream():
                     if file.tell() + len(piece) > limit:

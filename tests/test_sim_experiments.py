@@ -193,7 +193,7 @@ def test_every_setting_acts(name: str, change: dict[str, Any], monkeypatch: pyte
 
 REFUSED = [
     (SWEEP, {"x": "nobody"}, "x", "has no number “nobody”"), (SWEEP, {"y": "nobody"}, "y", "has no number"), (SWEEP, {"x": "rate", "y": "rate"}, "y", "the same"),
-    (SWEEP, {"x_from": 1.0, "x_to": 0.5}, "x_to", "ends before it begins"), (SWEEP, {"x_from": 0.1, "x_to": 2.5}, "x_to", "from -2 to 2; 2.5 is outside"), (SWEEP, {"x_list": [3.0, 4.0]}, "x_list", "3 is outside"),
+    (SWEEP, {"x_from": 1.0, "x_to": 0.5}, "x_to", "ends where it begins, or before"), (SWEEP, {"x_from": 0.1, "x_to": 2.5}, "x_to", "from -2 to 2; 2.5 is outside"), (SWEEP, {"x_list": [3.0, 4.0]}, "x_list", "3 is outside"),
     (SWEEP, {"x_from": -1.0, "x_to": 1.0, "x_scale": "Logarithmic"}, "x_from", "begins above 0"), (SWEEP, {"x_count": 1000, "y": "start", "y_list": list(range(1000))}, "x_count", "1,000,000 runs; 100,000 can be made|4,000,000 runs"),
     (SWEEP, {"series": "nobody"}, "series", "has no series"), (SWEEP, {"model": "nobody"}, "model", "no simulation"), (SWEEP, {"values": {"rate": 9}}, "values.rate", "at most 2"), (SWEEP, {"points": 1}, "points", "at least 2"),
     (SWEEP, {"duration": 1e9}, "duration", "it would take days"),

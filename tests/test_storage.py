@@ -241,6 +241,13 @@ def test_the_api_refuses_a_file_without_room(studio: Studio) -> None:
     assert refused.status_code == 507 and refused.json()["error"]["code"] == "storage_full"
 
 
+@pytest.mark.parametrize(("given", "told"), [("猫 (1).png", "猫 (1).png"), ("../../etc/a\x00b.wav", "a_b.wav"), ("a" * 400 + ".png", "a" * 76 + ".png"), ("", "dropped"), ("..", "dropped")])
+def test_a_dropped_file_without_settings_is_told_by_its_name(studio: Studio, given: str, told: str) -> None:
+    app = Starlette(routes=[mount(route, studio.words) for route in Api(studio, list, lambda name: None).routes()])
+    refused = TestClient(app, headers={"x-seisei-owner": "ann", "x-seisei-host": "0"}).post("/api/v1/restore", params={"name": given}, content=PNG)
+    assert refused.status_code == 422 and refused.json()["error"]["message"].startswith(f"“{told}” ")
+
+
 def test_a_file_of_no_known_kind_is_refused_at_no_setting(studio: Studio) -> None:
     """What it is for is known only to who sends it."""
     app = Starlette(routes=[mount(route, studio.words) for route in Api(studio, list, lambda name: None).routes()])

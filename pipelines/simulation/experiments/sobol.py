@@ -132,7 +132,7 @@ def _range(params: SobolParams, name: str, model: Simulation) -> list[float]:
     low, high = given
     least, most = bounds(field)
     if not low < high:
-        raise BadInput(f"{field.title or name}: the range ends before it begins.", hint="Its first value must be the smaller one.", field="ranges")
+        raise BadInput(f"{field.title or name}: the range ends where it begins, or before.", hint="Its first value must be the smaller one.", field="ranges")
     if low < least or high > most:
         raise BadInput(f"{field.title or name} goes from {least:g} to {most:g}; {low if low < least else high:g} is outside.", hint="Change the value and try again.", field="ranges")
     return [float(low), float(high)]

@@ -142,7 +142,7 @@ def axis(params: SweepParams, model: Simulation, which: str) -> list[float | int
 def _ranged(params: SweepParams, which: str) -> Numbers:
     low, high, count = (getattr(params, f"{which}_{part}") for part in ("from", "to", "count"))
     if low >= high:
-        raise BadInput("The range ends before it begins.", hint="Its first value must be the smaller one.", field=f"{which}_to")
+        raise BadInput("The range ends where it begins, or before.", hint="Its first value must be the smaller one.", field=f"{which}_to")
     if getattr(params, f"{which}_scale") == "Linear":
         return np.linspace(low, high, count)
     if low <= 0:
