@@ -356,6 +356,9 @@ class JobQueue:
                 continue
             job = Job(id=row["id"], pipeline=pipeline, params=pipeline.Params.parse(row["params"]), owner=row["owner"], source=row["source"], extras=row["extras"] or {}, created=row["created"])
             job.attempts = row["attempts"]
+            for output in self.store.outputs_of(job.id):  # finished before the studio ended
+                job.outputs.append(output.id)
+                job.tell(Saved(output.id))
             with self._changed:
                 self._admit(job)
 

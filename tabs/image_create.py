@@ -27,7 +27,7 @@ from tabs.job_page import STREAMING
 PIPELINE = advice.PIPELINE
 FORM = "image.form"  # under which it is kept
 MOST_SEED = 2**31
-WANTED = "(waits) => { if (waits) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
+WANTED = "(waits) => { if (waits.picture) window.seisei.image.wanted(); return []; }"  # a task that waits for a picture
 
 
 class CreatePage(PicturePage):
@@ -43,7 +43,7 @@ class CreatePage(PicturePage):
     def build(self) -> None:
         words = self.studio.words
         self.chosen, self.next, self.blank = gr.State(""), gr.State({}), gr.State(False)
-        self.waits = gr.JSON(False, visible="hidden")  # a State's value never reaches a script
+        self.waits = gr.JSON({}, visible="hidden")  # a State's value never reaches a script
         with gr.Row(elem_classes="studio-two"):
             with gr.Column(scale=1, min_width=300, elem_classes="studio-left", elem_id="image-form"):
                 self.form.build(self.earlier.build)
@@ -165,9 +165,9 @@ class CreatePage(PicturePage):
         shown = self.form.shown(owner, values)
         if chosen.picture and not values["image"]:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
-            return [True, {}, gr.update(visible=True), *shown]
+            return [{"picture": True}, {}, gr.update(visible=True), *shown]
         go = {"pipeline": advice.GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
-        return [False, go, gr.update(visible=True), *shown]
+        return [{}, go, gr.update(visible=True), *shown]
 
     def on_back(self, request: gr.Request, **given: Any) -> list[Any]:
         """The form as it was before; once more comes back to now."""

@@ -63,6 +63,14 @@ class PicturePage(JobPage):
 
     # -- what comes of it ------------------------------------------------------------------------------------
 
+    def on_follow(self, request: gr.Request) -> Iterator[list[Any]]:
+        """Also what came of a job from before the studio was started again."""
+        owner = ui.owner(request)
+        if self.follower.job(owner) is not None:
+            yield from super().on_follow(request)
+        else:
+            yield self._drawn(self.follower.earlier(owner, ui.lang(request)), request)
+
     def stage(self, run: Run, owner: str, lang: str) -> str:
         return stage(run, self.studio.words, lang, "" if run.outputs or run.running else self.hello(owner, lang))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,12 +57,27 @@ class Follower:
             return None
         return job if job.owner == owner else None
 
-    def asked(self, job_id: str) -> dict[str, Any]:
-        """A job's parameters; {} where it is gone."""
+    def earlier(self, owner: str, lang: str) -> Run:
+        """What came of the remembered job where the queue forgot it, as after a restart of the studio; an empty one where there is none."""
         try:
-            return dict(self.studio.jobs.get(job_id).params.model_dump())
+            row = self.studio.store.job_row(self.studio.store.recall(owner, self.slot, ""))
         except StudioError:
-            return {}
+            return Run()
+        if row["owner"] != owner:
+            return Run()
+        run = Run(row["id"], row["outputs"] or [output.id for output in self.studio.store.outputs_of(row["id"])], stopped=row["state"] == "cancelled", notes=list(row["summary"].get("notes", [])))
+        if row["error"]:
+            run.problem = ui.error_text(self.studio, StudioError.from_wire(row["error"]), lang)
+        self._kept(run, bool(row["summary"].get("sheet")))
+        return run
+
+    def asked(self, job_id: str) -> dict[str, Any]:
+        """A job's parameters, also of one from before a restart; {} where it is gone."""
+        with contextlib.suppress(StudioError):
+            return dict(self.studio.jobs.get(job_id).params.model_dump())
+        with contextlib.suppress(StudioError):
+            return dict(self.studio.store.job_row(job_id)["params"])
+        return {}
 
     def pipeline(self, job_id: str) -> str:
         """By what a job is made; "" where it is gone."""
@@ -109,7 +125,11 @@ class Follower:
 
     def _end(self, run: Run, event: Event, job: Any) -> None:
         run.running, run.stopped = False, isinstance(event, Cancelled)
-        if isinstance(event, Done) and event.summary.get("sheet") and run.outputs:
+        self._kept(run, isinstance(event, Done) and bool(event.summary.get("sheet")))
+
+    def _kept(self, run: Run, sheet: bool) -> None:
+        """Of what an ended job kept only what is there."""
+        if sheet and run.outputs:
             run.parts = [output for output in run.outputs[:-1] if self.is_there(output)]
             run.outputs = run.outputs[-1:]  # its cells are in the gallery
         run.outputs = [output for output in run.outputs if self.is_there(output)]

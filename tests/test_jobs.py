@@ -194,6 +194,8 @@ def test_jobs_and_finished_parts_survive_the_studio(tmp_path: Path) -> None:
     second.start()
     until(lambda: second.store.count(owner="me") == 2)
     until(lambda: second.store.job_row(waiting.id)["state"] == "done")
+    all_of_it = [output.id for output in second.store.outputs_of(waiting.id)]
+    assert second.get(waiting.id).outputs == second.store.job_row(waiting.id)["outputs"] == all_of_it, "also what it kept before"
     finish(second)
 
 

@@ -159,6 +159,7 @@ def test_every_route_of_everybody_asks_for_sign_in(tmp_path: Path) -> None:
     paths = {path for _, path, _ in answers}
     assert {"/doors/open", "/v1/chat/completions", "/api/v1/status", "/config"} <= paths and len(answers) > 60
     assert [row for row in answers if row[2] != (4401 if row[0] == "WS" else 401)] == []
+    assert "Warning" not in told.stderr, "the page is built without one: who starts the studio would read it"
 
 
 def test_websockets_ask_too(tmp_path: Path) -> None:

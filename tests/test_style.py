@@ -335,6 +335,18 @@ def test_a_moving_picture_is_painted_frame_by_frame_and_keeps_its_times(queue: J
     assert np.abs(second - alone).mean() < 25, "the second frame is the second picture, painted"
 
 
+def test_what_a_moving_png_has_outside_the_mask_stays_to_the_pixel(queue: JobQueue) -> None:
+    key, mask = moving(queue, "PNG"), np.zeros((32, 48), np.uint8)
+    mask[:, :20] = 255
+    with Image.open(made(queue, BLEND, image=key, styles="7", mask=queue.desk.inputs.keep(encoded(Image.fromarray(mask))), mask_blur=0)) as file, Image.open(queue.desk.inputs.path(key)) as before:
+        assert file.n_frames == before.n_frames == 3
+        for number in range(3):
+            for one in (file, before):
+                one.seek(number)
+            now, was = (np.asarray(one.convert("RGB")).astype(int) for one in (file, before))
+            assert (now[:, 20:] == was[:, 20:]).all() and np.abs(now[:, :20] - was[:, :20]).mean() > 4
+
+
 @pytest.mark.parametrize("pipeline", [BLEND, ANY])
 def test_strokes_do_not_flicker_where_nothing_moves_and_what_moves_is_painted_anew(queue: JobQueue, styles: list[str], pipeline: str) -> None:
     """A disc goes over a photo with a camera's noise: from frame to frame the still half changes less than half as much as without, the disc's place of before is not left behind."""

@@ -477,6 +477,43 @@ def test_the_lab_and_upscale_take_their_sheets_and_batches_back(studio: Studio) 
         assert [one, two] == [usual[name].default for name in settings] and key not in before, "a file that means harm"
 
 
+def test_what_came_of_the_last_job_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Not one that failed is passed over, not a picture that was thrown away is shown, and nobody sees another one's."""
+    queue = image_queue(tmp_path / "data", tmp_path / "none")
+    queue.start()
+    keep_samples(queue.desk.inputs, [samples("photos")[0].key])
+    image, pages = {"image": samples("photos")[0].key}, {}
+    made = (("image.annotate", LabView, image | {"method": "Blur"}), ("image.upscale", UpscalePage, image | {"upscaler": "Nearest"}))
+    jobs = [queue.submit(pipeline, values, owner="me").wait() for pipeline, _, values in made]
+    jobs.append(queue.submit(SHEET, {"method": "image.upscale", "settings": image | {"upscaler": "Nearest", "scale": 1.5}, "x_axis": "Upscaler", "x_values": "Nearest, Lanczos"}, owner="me").wait())
+    for (pipeline, _, _), job in zip(made, jobs, strict=False):
+        queue.store.remember("me", f"{pipeline}.job", job.id)
+    queue.store.trash([jobs[2].outputs[0]], owner="me")
+    queue.store.update_job(jobs[0].id, summary={"notes": ["Kept."]})
+    finish(queue)
+
+    queue = image_queue(tmp_path / "data", tmp_path / "none")
+    studio = Studio(queue.settings, queue.hooks, queue.pipelines, queue.catalog, queue, queue.store, Words(), Downloads(lambda: queue.settings, queue.catalog.refresh))
+    for pipeline, kind, _ in made:
+        pages[pipeline] = kind(studio, pipeline) if kind is LabView else kind(studio)
+    lab, upscale = pages["image.annotate"], pages["image.upscale"]
+    for page, job in ((lab, jobs[0]), (upscale, jobs[1])):
+        ((view, problem, actions, *_, working),) = page.on_follow(request())
+        assert f'data-after="{job.outputs[0]}"' in view and image["image"] in view and problem == "" and actions["visible"] and not working["visible"]
+        assert lab.follower.earlier("another", "en") == Run(), "nobody sees another one's"
+    assert "Kept." in next(lab.on_follow(request()))[0]
+    queue.store.remember("me", upscale.slot, jobs[2].id)
+    for summary, outputs, parts in (({}, jobs[2].outputs[1:], []), ({"sheet": True}, jobs[2].outputs[2:], jobs[2].outputs[1:2])):
+        queue.store.update_job(jobs[2].id, summary=summary)
+        run = upscale.follower.earlier("me", "en")
+        assert (run.outputs, run.parts, run.wanted, run.running) == (outputs, parts, len(outputs), False), "what was thrown away is not shown"
+    queue.store.update_job(jobs[2].id, state="failed", outputs=[], summary={}, error=BadInput("It ended.", hint="Try again.").wire())
+    assert upscale.follower.earlier("me", "en").outputs == jobs[2].outputs[1:] and "It ended." in next(upscale.on_follow(request()))[0]
+    queue.store.remember("me", upscale.slot, "gone")
+    assert "studio-empty" in next(upscale.on_follow(request()))[0]
+    finish(queue)
+
+
 def test_what_was_kept_when_it_was_stopped_says_so_beside_its_picture(studio: Studio) -> None:
     shown = [StylePage(studio).beside(ONE, Run(outputs=["x"], notes=["Kept."], stopped=stopped), "en") for stopped in (False, True)]
     assert [("Kept." in one, "Stopped." in one) for one in shown] == [(True, False), (True, True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,7 +199,9 @@ def test_networks_that_pool_over_all_they_are_given_get_the_whole_picture(models
     """spandrel says of some that tiles do not suit them, and what pools over everything says it itself; of the forms that are measured here it is known better."""
     from pipelines.image.nets import upscale
 
-    assert network(save(tmp_path / "models" / "upscale_models", "RCAN_x2")).whole
+    for name in ("RCAN_x2", "CUGAN_x2", "CRAFT_x2"):
+        assert network(save(tmp_path / "models" / "upscale_models", name)).whole
+    assert network(models / "upscale_models" / "PLKSR_x2.safetensors").whole, "its norms are of groups over all there is"
     assert not any(network(models / "upscale_models" / f"{name}.safetensors").whole for name in ("SwinIR_x2", "HAT_x2", "SPAN_x2")) and not network().whole
     tiles, whole = [], upscale.enlarge
     monkeypatch.setattr(upscale, "enlarge", lambda *args, tile: (tiles.append(tile), whole(*args, tile=tile))[1])
@@ -211,6 +214,21 @@ def test_networks_that_pool_over_all_they_are_given_get_the_whole_picture(models
         finish(queue)
     entry = find("RCAN_x2", queue.catalog)
     assert [enlarging(entry, 24e6, 2, "cpu", room, undivided=True).tile <= 256 for room in (2**34, 2**30)] == [False, True], "where memory allows"
+
+
+def test_what_such_a_network_had_to_enlarge_in_parts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.image import enlarge as module
+
+    save(tmp_path / "models" / "upscale_models", "RCAN_x2")
+    queue = image_queue(tmp_path / "data", tmp_path / "models")
+    queue.start()
+    try:
+        assert enlarge(queue, detailed(160, 24), upscaler="RCAN_x2").summary["notes"] == []
+        monkeypatch.setattr(module, "enlarging", lambda *args, **how: replace(enlarging(*args, **how), tile=32))
+        assert enlarge(queue, detailed(160, 24), upscaler="RCAN_x2").summary["notes"] == [module.IN_PARTS]
+        assert enlarge(queue, detailed(160, 24), upscaler=SHIPPED).summary["notes"] == [], "those that do not look at all of it are always made in tiles"
+    finally:
+        finish(queue)
 
 
 def test_tiles_that_differ_go_softly_from_one_into_the_next() -> None:

@@ -24,7 +24,7 @@ def module(name: str, seed: int = 1) -> Any:
     from pipelines.image.nets.upscalers import Compact, import_spandrel
 
     import_spandrel()
-    from spandrel.architectures import DAT, ESRGAN, HAT, PLKSR, RCAN, SPAN, OmniSR, Swin2SR, SwinIR
+    from spandrel.architectures import CRAFT, DAT, ESRGAN, HAT, PLKSR, RCAN, SPAN, OmniSR, RealCUGAN, Swin2SR, SwinIR
 
     swin: dict[str, Any] = {"img_size": 16, "embed_dim": 12, "depths": [2], "num_heads": [2], "window_size": 8, "upscale": 2, "upsampler": "pixelshuffle"}
     makers: dict[str, Any] = {
@@ -33,7 +33,7 @@ def module(name: str, seed: int = 1) -> Any:
         "SwinIR_x2": lambda: SwinIR.SwinIR(**swin), "HAT_x2": lambda: HAT.HAT(**swin | {"embed_dim": 60}), "Swin2SR_x2": lambda: Swin2SR.Swin2SR(**swin),
         "DAT_x3": lambda: DAT.DAT(img_size=16, embed_dim=32, split_size=[2, 4], depth=[2], num_heads=[2], upscale=3), "OmniSR_X2": lambda: OmniSR.OmniSR(num_feat=16, up_scale=2),
         "SPAN_x2": lambda: SPAN.SPAN(num_in_ch=3, num_out_ch=3, feature_channels=8, upscale=2), "PLKSR_x2": lambda: PLKSR.RealPLKSR(dim=16, n_blocks=1, upscaling_factor=2),
-        "RCAN_x2": lambda: RCAN.RCAN(n_resgroups=1, n_resblocks=1, n_feats=16, scale=2),
+        "CUGAN_x2": RealCUGAN.UpCunet2x_fast, "CRAFT_x2": lambda: CRAFT.CRAFT(embed_dim=12, depths=[1], num_heads=[2], upscale=2), "RCAN_x2": lambda: RCAN.RCAN(n_resgroups=1, n_resblocks=1, n_feats=16, scale=2),
     }  # fmt: skip
     torch.manual_seed(seed)
     with warnings.catch_warnings():

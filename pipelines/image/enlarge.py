@@ -20,13 +20,14 @@ SUPPORT = 4  # pixels that resizing looks at around each
 TELL_SECONDS = 0.2
 NOT_ENLARGED = "The picture was kept as large as it was made: it was not enlarged."
 IN_SMALLER_TILES = "There was not enough memory for the quickest way: it was enlarged in smaller tiles."
+IN_PARTS = "This upscaler looks at the whole picture at once, and this one was too large for that here: it was enlarged in parts, whose shades can differ a little."
 Told = Callable[[float], None]
 
 
 def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext, told: Told | None = None, notes: list[str] | None = None, at: str = "upscale") -> Image.Image:
     """RGB or RGBA to the same, `scale` times as wide and high. `upscaler` is a name as `upscalers.settled` gives it; `at` is the field of the scale.
 
-    Stop acts between layers. `told` hears the share that is done, else the job is told of a loading; `notes` gets a sentence where memory ran out once.
+    Stop acts between layers. `told` hears the share that is done, else the job is told of a loading; `notes` gets a sentence where memory ran out once, or did not suffice for a network that looks at the whole picture.
     Raises Stopped, ModelMissing, ModelBroken, ModelTooLarge.
     """
     tell = _seldom(told or (lambda share: ctx.loading("Enlarging", share)))
@@ -39,10 +40,11 @@ def enlarged(picture: Image.Image, upscaler: str, scale: float, ctx: RunContext,
     pixels = picture.width * picture.height
     for smaller in (False, True):
         plan = enlarging(entry, pixels, scale, ctx.device, ctx.models.room, smaller=smaller)
-        made = _tried(picture, entry, scale, plan, tell, ctx, smaller)
+        said = [IN_SMALLER_TILES] if smaller else []
+        made = _tried(picture, entry, scale, plan, tell, ctx, smaller, said)
         if made is not None:
-            if smaller and notes is not None:
-                notes.append(IN_SMALLER_TILES)
+            if notes is not None:
+                notes += [note for note in said if note not in notes]
             return made
         give_back()
     raise ModelTooLarge("There was not enough memory to enlarge this picture, also in small tiles.", hint="Choose a smaller size or another upscaler.", field=at)
@@ -84,14 +86,16 @@ def enlarged_last(picture: Image.Image, upscaler: str, scale: float, ctx: RunCon
     return picture
 
 
-def _tried(picture: Image.Image, entry: ModelEntry, scale: float, plan: Enlarging, tell: Told, ctx: RunContext, smaller: bool) -> Image.Image | None:
-    """None where memory ran out; the error and the frames that it held are gone then."""
-    from pipelines.image.nets.upscale import enlarge
+def _tried(picture: Image.Image, entry: ModelEntry, scale: float, plan: Enlarging, tell: Told, ctx: RunContext, smaller: bool, said: list[str]) -> Image.Image | None:
+    """None where memory ran out; the error and the frames that it held are gone then. `said` gets a sentence where a network that needs the whole picture did not get it."""
+    from pipelines.image.nets.upscale import enlarge, parted
 
     try:
         with ctx.models.use(upscaler_spec(entry, plan, ctx), working=plan.working) as network:
             if network.whole and not smaller:
                 plan = enlarging(entry, picture.width * picture.height, scale, ctx.device, ctx.models.room + plan.weights, undivided=True)
+            if network.whole and parted(network, picture, plan.tile):
+                said[:] = [IN_PARTS]
             return enlarge(network, picture, scale, tell, ctx.check, tile=plan.tile)
     except Exception as error:
         if isinstance(error, StudioError) or not ran_out(error):

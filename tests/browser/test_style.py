@@ -328,13 +328,19 @@ def compare(page: Any, prefix: str, axis: str, values: str) -> None:
     settled(page)
 
 
-def comes_back(page: Any, sheet: dict[str, Any], prefix: str, values: str) -> None:
-    """The sheet's settings, from another page, to the one it was made on."""
+def comes_back(page: Any, studio: Running, prefix: str, axis: str, values: list[str]) -> None:
+    """A sheet of these values is made there, and its settings come from another page to the one it was made on."""
+    told, pipeline = ", ".join(values), prefix.replace("-", ".")
+    compare(page, prefix, axis, told)
+    page.click(f"#{prefix}-sheet-go")
+    page.wait_for_function("([prefix, count]) => document.querySelectorAll(`#${prefix}-view .image-sheet img`).length === count", arg=[prefix, len(values) + 1])
+    sheet = newest(studio, 1, "image.style_grid")[0]
+    assert {cell["metadata"]["params"][axis.lower()] for cell in newest(studio, len(values), pipeline)} == set(values)
     page.fill(f"#{prefix}-x-values textarea", "")
     tab(page, "Style")
     page.evaluate(f"window.seisei.use('/api/v1/outputs/{sheet['id']}/restore')")
     page.locator(f"#{prefix}-x-values textarea").wait_for()
-    page.wait_for_function("([prefix, values]) => document.querySelector(`#${prefix}-x-values textarea`).value === values", arg=[prefix, values])
+    page.wait_for_function("([prefix, values]) => document.querySelector(`#${prefix}-x-values textarea`).value === values", arg=[prefix, told])
 
 
 def test_the_lab_compares_settings_and_a_sheet_comes_back_to_it(opened: Any, studio: Running, mine: Path) -> None:
@@ -342,12 +348,7 @@ def test_the_lab_compares_settings_and_a_sheet_comes_back_to_it(opened: Any, stu
     tab(opened, "Annotate")
     opened.locator("#image-annotate-samples [data-sample=castle]").click()
     opened.locator("#image-annotate-samples [data-sample=castle][aria-pressed=true]").wait_for()
-    compare(opened, "image-annotate", "Method", "Lines, Canny")
-    opened.click("#image-annotate-sheet-go")
-    opened.wait_for_function("() => document.querySelectorAll('#image-annotate-view .image-sheet img').length === 3")
-    sheet = newest(studio, 1, "image.style_grid")[0]
-    assert {cell["metadata"]["params"]["method"] for cell in newest(studio, 2, "image.annotate")} == {"Lines", "Canny"}
-    comes_back(opened, sheet, "image-annotate", "Lines, Canny")
+    comes_back(opened, studio, "image-annotate", "Method", ["Lines", "Canny"])
     opened.click("#image-annotate-several > button")
     files = [mine, mine.with_name("notes.png")]
     files[1].write_text("this is no picture")
@@ -363,12 +364,7 @@ def test_an_annotated_picture_is_enlarged_and_sizes_are_compared(opened: Any, st
     opened.locator("#image-annotate-view button[data-output], #image-annotate-view [data-after]").first.wait_for()
     opened.click("#image-annotate-enlarge")
     opened.locator("#image-upscale-picture img").wait_for()
-    compare(opened, "image-upscale", "Upscaler", "Nearest, Lanczos")
-    opened.click("#image-upscale-sheet-go")
-    opened.wait_for_function("() => document.querySelectorAll('#image-upscale-view .image-sheet img').length === 3")
-    sheet = newest(studio, 1, "image.style_grid")[0]
-    assert {cell["metadata"]["params"]["upscaler"] for cell in newest(studio, 2, "image.upscale")} == {"Nearest", "Lanczos"}
-    comes_back(opened, sheet, "image-upscale", "Nearest, Lanczos")
+    comes_back(opened, studio, "image-upscale", "Upscaler", ["Nearest", "Lanczos"])
 
 
 def test_a_sheet_of_dreams_is_finished_with_what_is_there(opened: Any, studio: Running) -> None:

@@ -48,6 +48,11 @@ def tiles(width: int, height: int, tile: int, around: int, unit: int = 1) -> Ite
             yield Tile((left, top, right, bottom), (*begin, *end))  # type: ignore[arg-type]
 
 
+def parted(network: Upscaler, image: Image.Image, tile: int) -> bool:
+    """Whether a picture is enlarged in more than one tile."""
+    return len(list(tiles(*image.size, tile, sum(border(network)), network.unit))) > 1
+
+
 @torch.inference_mode()
 def enlarge(network: Upscaler, image: Image.Image, scale: float, told: Share, check: Callable[[], None], *, tile: int) -> Image.Image:
     """RGB or RGBA to the same, `scale` times as wide and high. `told` hears the share that is done; `check` is called before every layer, and may raise to stop."""

@@ -25,6 +25,8 @@ from torch import nn
 EXACT, SOFT = 2, 16
 DEEP, DEEPER, DEEPER_FROM = 40, 62, 200
 NEAR = ("SwinIR", "Swin2SR", "HAT", "DAT")  # their tiles and the whole are one picture, whatever is said of them: measured, tests/test_upscale.py
+POOLING = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.GroupNorm, nn.InstanceNorm2d)  # what is reckoned over all there is: RealPLKSR's norms of groups, say
+WHOLE = ("RealCUGAN", "GRL", "CRAFT")  # no layer tells it of them: the first reckons means by itself; tiles of the others and the whole are up to 14 of 255 apart, whatever is around a tile
 CONVOLVING = ("RRDBNet", "SRVGGNetCompact", "SPAN")  # nothing in them looks at a whole tile
 LOOKED = WINDOW = 32  # around a tile of a network that looks at the whole of it; its windows are 8, 16 or 32 wide and lie in every tile as in the whole picture
 MISSING = ("torchvision", "torchvision.transforms", "torchvision.transforms.functional")
@@ -124,7 +126,7 @@ def _known(tensors: dict[str, Any]) -> Upscaler:
         raise ValueError(f"it takes pictures of {found.input_channels} channels and gives {found.output_channels}")
     form = type(found.model).__name__
     convolves = form in CONVOLVING
-    pools = found.tiling is spandrel.ModelTiling.DISCOURAGED or any(isinstance(part, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)) for part in found.model.modules())
+    pools = found.tiling is spandrel.ModelTiling.DISCOURAGED or found.architecture.id in WHOLE or any(isinstance(part, POOLING) for part in found.model.modules())
     seen, unit = (seen_by(found.model), 1) if convolves else (LOOKED, WINDOW)
     return Upscaler(found.model, found, found.scale, seen, found.input_channels, SOFT, math.lcm(unit, max(1, found.size_requirements.multiple_of)), pools and form not in NEAR, found.supports_half)
 

@@ -174,13 +174,13 @@ def resized(image: Image.Image, size: tuple[int, int], check: Callable[[], None]
     return made
 
 
-def moved(frames: list[Image.Image], moving: Moving, suffix: str) -> bytes:
-    """An animated file of the frames, with their times: a GIF stays one, all else becomes WebP."""
+def moved(frames: list[Image.Image], moving: Moving, suffix: str, *, exact: bool = False) -> bytes:
+    """An animated file of the frames, with their times: a GIF stays one, all else becomes WebP, `exact` to the pixel."""
     about: dict[str, Any] = {"save_all": True, "append_images": frames[1:], "duration": moving.durations}
     if suffix == ".gif":
         about |= {"format": "GIF", "disposal": 2} | ({"loop": moving.loop} if moving.loop >= 0 else {})
     else:
-        about |= {"format": "WEBP", "quality": 90, "method": 2, "icc_profile": moving.profile, "loop": moving.loop if moving.loop >= 0 else 1}
+        about |= {"format": "WEBP", "quality": 20 if exact else 90, "lossless": exact, "method": 2, "icc_profile": moving.profile, "loop": moving.loop if moving.loop >= 0 else 1}
     file = io.BytesIO()
     frames[0].save(file, **about)
     return file.getvalue()

@@ -209,7 +209,7 @@ def artifact_of(pictures: list[Image.Image], moving: Moving, path: Path, title: 
     if len(pictures) == 1:
         return Artifact("image", png(pictures[0], check, moving.profile), ".png", title, facts)
     suffix = ".gif" if path.suffix == ".gif" else ".webp"
-    return Artifact("image", moved(pictures, moving, suffix), suffix, title, facts | {"frames": len(pictures)})
+    return Artifact("image", moved(pictures, moving, suffix, exact=path.suffix == ".png"), suffix, title, facts | {"frames": len(pictures)})
 
 
 def pixels_of(params: StyleParams, usual: float) -> float:
