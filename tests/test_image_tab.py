@@ -582,8 +582,10 @@ def test_a_picture_is_told_in_one_line_with_its_own_words(studio: Studio) -> Non
     metadata = {"params": {"prompt": "a {cat|dog}", "steps": 20, "cfg_scale": 7.5, "sampler": "Euler", "model": "small"}, "facts": {"seed": 7, "width": 256, "height": 128, "prompt": "a dog"}}
     output: Any = SimpleNamespace(metadata=metadata)
     title = {key: title for title, key in advice.usable_models(studio)}["small"]
-    assert actions.account(output, "en") == f"a dog · Seed 7 · Steps 20 · CFG scale 7.5 · 256 × 128 · Euler · {title}"
+    assert actions.account(output, "en") == f"a dog · Seed 7 · Steps 20 · CFG scale 7.5 · 256\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}128 · Euler · {title}"
     assert actions.account(output, "ja").startswith("a dog · シード 7 · ")
+    metadata["params"]["variation_strength"], metadata["facts"]["variation_seed"] = 0.3, 2
+    assert "Seed 7 · Variation 0.3 · Variation seed 2 · Steps 20" in actions.account(output, "en"), "nine variations of one seed are told apart"
     assert actions.account(SimpleNamespace(metadata={}), "en") == "", "an enlarged picture has no seed"  # type: ignore[arg-type]
 
 
