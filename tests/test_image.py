@@ -310,6 +310,17 @@ def test_strength_zero_gives_the_picture_back(queue: JobQueue) -> None:
     assert same(drawn(queue, image=kept(queue, picture), denoising_strength=0.0), np.asarray(picture))
 
 
+@pytest.mark.parametrize(
+    ("added", "field", "nearest"),
+    [({"extend_right": 63}, "extend_right", 64), ({"extend_left": 9, "extend_right": 3}, "extend_left", 5), ({"extend_top": 2}, "extend_top", 0), ({"extend_bottom": 2047, "extend_top": 2}, "extend_bottom", 2046)],
+)
+def test_what_is_added_has_to_fit_the_model_s_steps_and_the_nearest_that_does_is_offered(queue: JobQueue, added: dict[str, int], field: str, nearest: int) -> None:
+    with pytest.raises(BadInput, match="multiple of 8") as told:
+        run(queue, image=kept(queue, ramp()), **added)
+    assert told.value.field == field and told.value.fix is not None and told.value.fix.values == {field: nearest}
+    assert sum((added | told.value.fix.values).values()) % 8 == 0
+
+
 def test_extending_keeps_the_old_picture_and_grows_it(queue: JobQueue) -> None:
     wider = drawn(queue, image=kept(queue, ramp()), extend_right=16, mask_blur=0, denoising_strength=0.9)
     assert wider.shape == (32, 48, 3) and (wider[:, :24] == np.asarray(ramp())[:, :24]).all() and wider[:, 36:].std() > 1
