@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image
 from pydantic import Field
@@ -20,7 +21,7 @@ from pipelines.image.pictures import png
 from studio import ui
 from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio, joined
 from studio.downloads import Downloads
-from studio.i18n import Words
+from studio.i18n import Words, read_catalogue
 from studio.restore import restore_metadata
 from studio.scan import scan
 from tabs import image_advice as advice
@@ -514,6 +515,13 @@ def test_words_that_a_grid_replaces_begin_with_one_of_the_prompt(studio: Studio,
     if prompt:
         need = grid.need(grid.Params.parse({"prompt": prompt, "model": "small", "x_axis": "Prompt S/R", "x_values": text}), studio.catalog)
         assert need.facts["cells"] == len(text.split(", "))
+
+
+def test_an_axis_that_means_nothing_alone_is_called_with_its_group(studio: Studio) -> None:
+    page, axes = GridPage(studio, None), ui.hint(studio.pipelines["image.grid"].Params.model_fields["x_axis"], "choices")
+    labels = {axis: page._called(axis) for axis in axes}
+    assert labels["Its steps"] == "High resolution: steps" and labels["Steps"] == "Steps" and not [label for label in labels.values() if label.startswith("Its ")]
+    assert {label for label in labels.values() if label.startswith("High resolution: ")} <= read_catalogue("ja").keys()
 
 
 def test_a_grid_s_page_says_what_its_cells_begin_from_and_keeps_its_axes(studio: Studio) -> None:
