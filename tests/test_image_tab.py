@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import gradio as gr
 import pytest
 from PIL import Image
 from pydantic import Field
