@@ -335,11 +335,24 @@
   // A tab that was opened a moment ago may still be drawing its search; the next key means something else
   let seeking = 0;
   function search(tries) { const box = visible('.search-action'); if (box) box.focus(); else if (tries) seeking = setTimeout(() => search(tries - 1), 50); }
+  // Gradio's lists (6.31): Tab would leave them open behind oneself, and Enter takes the first choice that has the typed letters, not the one of that name
+  let arrowed = false, listed = false;
+  addEventListener('keydown', (event) => {
+    const box = event.target, { key } = event;
+    listed = !!box.matches?.('input[role=combobox][aria-expanded=true]');
+    if (event.isComposing || !box.matches?.('input[role=combobox]')) return;
+    if (key === 'Tab') return event.stopPropagation();
+    if (key !== 'Enter') { arrowed = ['ArrowUp', 'ArrowDown', 'Home', 'End'].includes(key); return; }
+    const options = document.getElementById(box.getAttribute('aria-controls'))?.querySelectorAll('[role=option]') || [];
+    const named = !arrowed && !event.ctrlKey && !event.metaKey && [...options].find((option) => option.ariaLabel === box.value);
+    if (named) { event.stopPropagation(); named.dispatchEvent(new MouseEvent('mousedown', { bubbles: true, cancelable: true })); }
+  }, true);
   addEventListener('keydown', (event) => {
     clearTimeout(seeking);
+    if (event.isComposing) return;  // the keys are those of an input method
     const typing = event.target.matches('input,textarea,[contenteditable]');
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) visible('.primary-action')?.click();
-    else if (event.key === 'Escape' && !document.querySelector('dialog[open]')) visible('.stop-action')?.click();
+    else if (event.key === 'Escape' && !listed && !document.querySelector('dialog[open]')) visible('.stop-action')?.click();
     else if (event.altKey && /^[1-9]$/.test(event.key)) { document.querySelectorAll('#seisei-tabs > .tab-wrapper [role=tab], #seisei-tabs [role=tablist] [role=tab]')[event.key - 1]?.click(); event.preventDefault(); }
     else if (event.key === '?' && !typing) help();
     else if (event.key === '/' && !typing) { event.preventDefault(); search(200); }

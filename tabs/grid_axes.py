@@ -13,6 +13,7 @@ from studio import ui
 from studio.api import Params, Studio
 
 WHICH = ("x", "y", "z")
+OWN = "Its "  # begins titles of fields that belong to what stands above them
 NUMBERS = "Numbers with commas between; also 1-5, 1-10 (+3) or 1-10 [4]."
 CHOICES = "Values with commas between."
 
@@ -42,13 +43,18 @@ class GridAxes:
                 self.axes[f"{which}_axis"] = gr.Dropdown(list(choices), value="", allow_custom_value=True, label=words(str(field.title)), info=words(str(field.description)), elem_id=f"{prefix}-{which}-axis")
             else:
                 listed: Any = ui.control(field, self.studio)
-                listed.choices = [(label or words("Nothing"), value) for label, value in listed.choices]
+                listed.choices = [(words(self._called(value)) if value else words("Nothing"), value) for _, value in listed.choices]
                 self.axes[f"{which}_axis"] = listed
             title = str(grid.model_fields[f"{which}_values"].title)
             self.axes |= {f"{which}_values": gr.Textbox(label=words(title), lines=2, max_lines=6, elem_id=f"{prefix}-{which}-values")}
             with gr.Row():
                 self.told_of[which] = gr.HTML("", elem_classes="studio-note", padding=False)
                 self.fill[which] = gr.Button(words("Fill in"), size="sm", min_width=70, scale=0, visible=False, elem_classes="studio-quiet", elem_id=f"{prefix}-{which}-fill")
+
+    def _called(self, axis: str) -> str:
+        """Beside its group's other fields “Its steps” is clear; here the group is named."""
+        field = self.fields.get(axis)
+        return f"{ui.hint(field, 'group')}: {axis.removeprefix(OWN)}" if field is not None and axis.startswith(OWN) else axis
 
     def listen_axes(self, *about: Any) -> None:
         """`about` are components that say what is filled in; the first is the model whose values they are."""

@@ -72,12 +72,13 @@ class Actions:
         return [star, f"<p class='picture-told'>{html.escape(self.account(output, lang))}</p>" if output else ""]
 
     def account(self, output: Output, lang: str) -> str:
-        """In one line what it was drawn with: its own words where choices made them, seed, size, steps, sampler, model."""
+        """In one line what it was drawn with: its own words where choices made them, seed and what it was moved to, size, steps, sampler, model."""
         say, params, facts = self.studio.words.say, output.metadata.get("params", {}), output.metadata.get("facts", {})
-        sampler, named = str(params.get("sampler", "")), {"Seed": facts.get("seed"), "Steps": params.get("steps"), "CFG scale": params.get("cfg_scale")}
+        varied = {"Variation": params.get("variation_strength"), "Variation seed": facts["variation_seed"]} if "variation_seed" in facts else {}
+        sampler, named = str(params.get("sampler", "")), {"Seed": facts.get("seed")} | varied | {"Steps": params.get("steps"), "CFG scale": params.get("cfg_scale")}
         parts = [str(facts.get("prompt", ""))]
         parts += [f"{say(lang, name)} {f'{value:g}' if isinstance(value, float) else value}" for name, value in named.items() if value is not None]
-        parts += [f"{facts['width']} × {facts['height']}" if facts.get("width") else "", say(lang, sampler)]
+        parts += [f"{facts['width']}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{facts['height']}" if facts.get("width") else "", say(lang, sampler)]
         return " · ".join([part for part in parts if part] + [say(lang, title) for title, key in advice.usable_models(self.studio) if key == params.get("model")])
 
     def on_star(self, chosen: str, request: gr.Request) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import random
 import re
 from collections.abc import Callable, Iterable
@@ -97,9 +98,13 @@ class Form:
         with gr.Accordion(words("Mask"), open=False):
             self._draw((*MASK, *self._more("Mask")))
         with gr.Accordion(words("Extend"), open=False):
+            gr.HTML(f"<p class='studio-note'>{html.escape(words(str(self.fields[EXTEND[0]].description)))}</p>", padding=False)
             for pair in (EXTEND[:2], EXTEND[2:]):
                 with gr.Row():
-                    self.controls |= ui.controls(self.Params, self.studio, only=pair)
+                    sides = ui.controls(self.Params, self.studio, only=pair)
+                for side in sides.values():
+                    side.info, side.min_width = None, 100  # two beside each other, told once for all four
+                self.controls |= sides
 
     def _group(self, title: str, names: tuple[str, ...], *, open: bool = False) -> None:
         words = self.studio.words

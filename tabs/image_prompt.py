@@ -45,7 +45,7 @@ class PromptBox:
         lang = ui.lang(request)
         pipeline: Any = self.studio.pipelines[PIPELINE]
         if (problem := pipeline.prompt_problem(prompt or "")) is not None:
-            return [self.fault(problem, prompt or "", lang), gr.skip(), gr.skip()]
+            return [self.fault(problem, prompt or "", lang), gr.skip(), ""]  # what was read before is not of this prompt
         view = self._view(prompt or "", model)
         if view is None:
             return ["", gr.update(visible=False), ""]

@@ -160,6 +160,12 @@ def test_every_error_a_user_can_meet_has_its_japanese() -> None:
     assert not missing, f"{len(missing)} without Japanese: {json.dumps(missing, ensure_ascii=False, indent=0)}"
 
 
+def test_a_choice_is_called_in_a_hint_as_it_is_called_in_its_list() -> None:
+    """By one word, which is right at every field that has it: what weights do, and what stands under a mask."""
+    words = read_catalogue("ja")
+    assert f"「{words['Original']}」" in words["Set the emphasis to Original."]
+
+
 def test_a_finished_sentence_is_said_with_its_values() -> None:
     words = Words()
     assert words.say("ja", "“a b.gguf” could not be fetched: the server answered 404.") == "「a b.gguf」を取得できませんでした。サーバーの応答は 404 です。"

@@ -20,7 +20,7 @@ from pipelines.image.pictures import png
 from studio import ui
 from studio.api import BadInput, Catalog, ModelEntry, NotFound, Studio, joined
 from studio.downloads import Downloads
-from studio.i18n import Words
+from studio.i18n import Words, read_catalogue
 from studio.restore import restore_metadata
 from studio.scan import scan
 from tabs import image_advice as advice
@@ -419,6 +419,7 @@ def test_what_a_model_does_not_read_of_a_prompt_is_told_below_it(studio: Studio)
     box, asked = PromptBox(studio), None
     told = {text: box.on_read(text, "flow", asked)[0] for text in ("a cat", "a (red:1.3) [cat:dog:0.5]", "a BREAK b", "a AND b")}  # type: ignore[arg-type]
     assert ["BREAK and AND are left out" in one for one in told.values()] == [False, False, True, True]
+    assert box.on_read("(a", "classic", asked)[2] == "", "what an earlier prompt was read as is not shown for one with a fault"  # type: ignore[arg-type]
     assert "BREAK and AND are left out" in box.on_negative("a AND b", "flow", asked) and "left out" not in box.on_read("a AND b", "classic", asked)[0]  # type: ignore[arg-type]
 
 
@@ -516,6 +517,13 @@ def test_words_that_a_grid_replaces_begin_with_one_of_the_prompt(studio: Studio,
         assert need.facts["cells"] == len(text.split(", "))
 
 
+def test_an_axis_that_means_nothing_alone_is_called_with_its_group(studio: Studio) -> None:
+    page, axes = GridPage(studio, None), ui.hint(studio.pipelines["image.grid"].Params.model_fields["x_axis"], "choices")
+    labels = {axis: page._called(axis) for axis in axes}
+    assert labels["Its steps"] == "High resolution: steps" and labels["Steps"] == "Steps" and not [label for label in labels.values() if label.startswith("Its ")]
+    assert {label for label in labels.values() if label.startswith("High resolution: ")} <= read_catalogue("ja").keys()
+
+
 def test_a_grid_s_page_says_what_its_cells_begin_from_and_keeps_its_axes(studio: Studio) -> None:
     page, asked = GridPage(studio, None), SimpleNamespace(headers={"x-seisei-owner": "me"}, cookies={})
     page.axes = dict.fromkeys(f"{which}_{part}" for which in "xyz" for part in ("axis", "values"))
@@ -582,8 +590,10 @@ def test_a_picture_is_told_in_one_line_with_its_own_words(studio: Studio) -> Non
     metadata = {"params": {"prompt": "a {cat|dog}", "steps": 20, "cfg_scale": 7.5, "sampler": "Euler", "model": "small"}, "facts": {"seed": 7, "width": 256, "height": 128, "prompt": "a dog"}}
     output: Any = SimpleNamespace(metadata=metadata)
     title = {key: title for title, key in advice.usable_models(studio)}["small"]
-    assert actions.account(output, "en") == f"a dog · Seed 7 · Steps 20 · CFG scale 7.5 · 256 × 128 · Euler · {title}"
+    assert actions.account(output, "en") == f"a dog · Seed 7 · Steps 20 · CFG scale 7.5 · 256\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}128 · Euler · {title}"
     assert actions.account(output, "ja").startswith("a dog · シード 7 · ")
+    metadata["params"]["variation_strength"], metadata["facts"]["variation_seed"] = 0.3, 2
+    assert "Seed 7 · Variation 0.3 · Variation seed 2 · Steps 20" in actions.account(output, "en"), "nine variations of one seed are told apart"
     assert actions.account(SimpleNamespace(metadata={}), "en") == "", "an enlarged picture has no seed"  # type: ignore[arg-type]
 
 

@@ -181,7 +181,7 @@ def test_what_does_not_go_with_layers_is_refused_at_its_field(queue: JobQueue) -
     key, mask = queue.desk.inputs.keep(png(picture())), queue.desk.inputs.keep(png(Image.new("L", (WIDTH, HEIGHT), 255)))
     unit = unit_of(family_of(queue.catalog.find("layered")))
     cases: list[tuple[dict[str, Any], str, str]] = [
-        ({"image": ""}, "image", "takes a picture apart"), ({"mask": mask}, "mask", "fill no masks"), ({"model": "sd1", "width": 32, "height": 32}, "layers", "makes no layers"), ({"hires_scale": 2.0}, "hires_scale", "not drawn a second time"),
+        ({"image": ""}, "image", "takes a picture apart"), ({"mask": mask}, "mask", "fill no masks"), ({"extend_right": 64}, "extend_right", "extend no pictures"), ({"model": "sd1", "width": 32, "height": 32}, "layers", "makes no layers"), ({"hires_scale": 2.0}, "hires_scale", "not drawn a second time"),
         ({"together": True, "count": 2}, "together", "one by one"), ({"denoising_strength": 0.5}, "denoising_strength", "through all steps"), ({"width": WIDTH + unit // 2}, "width", f"multiple of {unit}"),
     ]  # fmt: skip
     for values, field, words in cases:

@@ -23,6 +23,8 @@ Precision = Literal["Automatic", "Full", "Half"]
 MOST_PICTURES = 10  # that any model looks at together
 Process = Literal["None", "Canny", "Soft edges", "Scribble", "Lines", "Depth", "Normal", "Pose", "Blur", "Invert", "Luminance"]
 CONTROLS = ("control", "control2", "control3")
+EXTENDS = ("extend_left", "extend_right", "extend_top", "extend_bottom")
+MOST_ADDED = 2048  # pixels on one side
 FREEU = ("freeu_b1", "freeu_b2", "freeu_s1", "freeu_s2")
 PER_PICTURE = {"prompt": "prompts", "negative_prompt": "negative_prompts", "hires_prompt": "hires_prompts", "hires_negative_prompt": "hires_negative_prompts"}  # words, and the field that holds each picture's own
 PICTURE = r"^([0-9a-f]{64}\.(png|jpg|webp|gif))?$"
@@ -133,10 +135,10 @@ class ImageParams(Params):
     fill: Fill = Field("Original", title="Begin from", description="What stands under the mask at the beginning.", json_schema_extra=ui(group="Mask", advanced=True))
     only_masked: bool = Field(False, title="Only the masked part", description="Draws the masked part at full size and sets it back in.", json_schema_extra=ui(group="Mask", advanced=True))
     padding: int = Field(32, ge=0, le=512, title="Padding", description="Pixels of surroundings that are seen with the masked part.", json_schema_extra=ui(group="Mask", advanced=True))
-    extend_left: int = Field(0, ge=0, le=2048, title="Extend left", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
-    extend_right: int = Field(0, ge=0, le=2048, title="Extend right", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
-    extend_top: int = Field(0, ge=0, le=2048, title="Extend up", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
-    extend_bottom: int = Field(0, ge=0, le=2048, title="Extend down", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_left: int = Field(0, ge=0, le=MOST_ADDED, title="Extend left", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_right: int = Field(0, ge=0, le=MOST_ADDED, title="Extend right", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_top: int = Field(0, ge=0, le=MOST_ADDED, title="Extend up", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
+    extend_bottom: int = Field(0, ge=0, le=MOST_ADDED, title="Extend down", description="Pixels to add, at the size it is drawn in: before it is enlarged.", json_schema_extra=ui(group="Extend", widget="number", advanced=True))
 
     hires_scale: float = Field(1.0, ge=1.0, le=4.0, title="High resolution", description="Draws the finished picture again, this much larger; 1 is off.", json_schema_extra=ui(group="High resolution", step=0.25))
     hires_steps: int = Field(0, ge=0, le=150, title="Its steps", description="0 takes those of the first pass.", json_schema_extra=ui(group="High resolution", advanced=True))
@@ -222,6 +224,6 @@ class ImageParams(Params):
 
     @property
     def mode(self) -> Literal["text", "image", "inpaint"]:
-        if self.image and (self.mask or any((self.extend_left, self.extend_right, self.extend_top, self.extend_bottom))):
+        if self.image and (self.mask or any(getattr(self, name) for name in EXTENDS)):
             return "inpaint"
         return "image" if self.image else "text"

@@ -20,7 +20,7 @@ from pipelines.image.lent import lacks_network
 from pipelines.image.lookup import left_out, named
 from pipelines.image.loops import FEWEST_FOR_ONE
 from pipelines.image.others import prior_of
-from pipelines.image.params import CONTROLS, MOST_PIXELS, PER_PICTURE, ImageParams
+from pipelines.image.params import CONTROLS, EXTENDS, MOST_ADDED, MOST_PIXELS, PER_PICTURE, ImageParams
 from pipelines.image.parts import is_assembled, latent_channels, parts_of
 from pipelines.image.prompt.grammar import Network, PromptError, networks, parse
 from pipelines.image.prompt.schedule import schedule
@@ -95,7 +95,7 @@ def settle(params: ImageParams, desk: Desk) -> ImageParams:
     _check_something_said(settled)
     for field in ("prompt", "negative_prompt"):
         _check_words(settled, field, entry, family, desk.catalog)
-    if settled.mode == "text" and (settled.mask or any((settled.extend_left, settled.extend_right, settled.extend_top, settled.extend_bottom))):
+    if settled.mode == "text" and (settled.mask or any(getattr(settled, name) for name in EXTENDS)):
         raise BadInput("There is no picture to change.", hint="Give a picture first.", field="image")
     if settled.mode == "inpaint" and settled.only_masked and drawn_size(settled) != (settled.width, settled.height):
         raise BadInput("A picture that is extended is drawn as a whole.", hint="Switch Only the masked part off, or add no pixels.", field="only_masked", fix=Fix({"only_masked": False}, "Switch it off"))
@@ -263,6 +263,9 @@ def _check_form(params: ImageParams, family: Family) -> None:
         check_referred(params, family)
     if params.mode not in family.modes:
         if "image" in family.modes:
+            if not params.mask:
+                field = next(name for name in EXTENDS if getattr(params, name))
+                raise BadInput(f"Models of this family ({family.title}) extend no pictures.", hint="Set it to 0, or choose another model.", field=field, fix=Fix(dict.fromkeys(EXTENDS, 0), "Add nothing"))
             raise BadInput(f"Models of this family ({family.title}) fill no masks.", hint="Take the mask away, or choose another model.", field="mask")
         raise BadInput(f"Models of this family ({family.title}) draw from text only.", hint="Take the picture away, or choose another model.", field="image")
     if params.image_cfg_scale and family.form != "edit":
@@ -396,7 +399,8 @@ def _looked_at(path: str, changed: int, size: int) -> tuple[int, int]:
 
 def _check_size(params: ImageParams, family: Family) -> None:
     _check_sides(params, ("width", "height"), family)
-    _check_added(params, family)
+    _check_added(params, EXTENDS[:2], unit_of(family))
+    _check_added(params, EXTENDS[2:], unit_of(family))
     scale = params.hires_scale * params.upscale
     pixels = (params.width + params.extend_left + params.extend_right) * (params.height + params.extend_top + params.extend_bottom) * scale * scale
     if pixels > MOST_PIXELS:
@@ -404,6 +408,15 @@ def _check_size(params: ImageParams, family: Family) -> None:
         width, height = (int(side * (MOST_PIXELS / pixels) ** 0.5 / unit) * unit for side in (params.width, params.height))
         fix = Fix({"width": width, "height": height}, f"Use {width} × {height}")
         raise BadInput(f"The finished picture would have {pixels / 1e6:.0f} megapixels; {MOST_PIXELS / 1e6:.0f} can be made.", hint="Choose a smaller size.", field="width", fix=fix)
+
+
+def _check_added(params: ImageParams, fields: tuple[str, ...], unit: int) -> None:
+    """Raises BadInput: with what is added on both sides the picture is drawn as a whole. The larger of the two is to be changed."""
+    less, more = sorted(getattr(params, field) for field in fields)
+    if (less + more) % unit:
+        field = max(fields, key=lambda field: getattr(params, field))
+        nearest = min((whole - less for whole in range(0, less + MOST_ADDED + 1, unit) if whole >= less), key=lambda value: abs(value - more))
+        raise BadInput(f"What is added must be a multiple of {unit} for this model; {less + more} is not.", hint=f"Use {nearest}.", field=field, fix=Fix.use(field, nearest))
 
 
 def _check_begun(params: ImageParams, family: Family) -> None:
@@ -423,19 +436,6 @@ def _check_sides(params: ImageParams, fields: tuple[str, str], family: Family) -
             lower = max(unit, side // unit * unit)
             fix = Fix.use(field, lower if side - lower < unit / 2 else lower + unit)
             raise BadInput(f"The {name} must be a multiple of {unit} for this model; {side} is not.", hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
-
-
-def _check_added(params: ImageParams, family: Family) -> None:
-    """Raises BadInput at the first part that is added and does not fit, both of an axis together."""
-    unit = unit_of(family)
-    for name, fields in (("width", ("extend_left", "extend_right")), ("height", ("extend_top", "extend_bottom"))):
-        added = {field: getattr(params, field) for field in fields}
-        if over := sum(added.values()) % unit:
-            field = next(field for field, pixels in added.items() if pixels % unit)
-            lower = added[field] - over + unit * (added[field] < over)
-            fix = Fix.use(field, lower if added[field] - lower < unit / 2 else lower + unit)
-            told = f"With what is added the {name} must be a multiple of {unit} for this model; {getattr(params, name) + sum(added.values())} is not."
-            raise BadInput(told, hint=f"Use {lower} or {lower + unit}.", field=field, fix=fix)
 
 
 def _check_prompt(text: str, field: str, entry: ModelEntry, family: Family, catalog: Catalog) -> None:

@@ -170,6 +170,42 @@ def test_a_picture_stays_large_and_chosen_while_others_are_drawn_and_escape_ends
     opened.locator("#seisei-told", has_text=str(seed)).wait_for()
 
 
+OPEN = "() => [...document.querySelectorAll('ul[role=listbox]')].filter((list) => list.checkVisibility()).length"
+
+
+def test_lists_are_left_by_tab_taken_by_their_whole_name_and_escape_closes_them_and_stops_nothing(opened: Any, studio: Running) -> None:
+    from playwright.sync_api import expect
+
+    if not (sampler := opened.get_by_label("Sampler", exact=True).first).is_visible():
+        opened.click("#image-advanced > button")
+    for typed in ("Euler", "DDIM"):  # “Euler a” and “DDIM CFG++” have these letters, too
+        sampler.click()
+        sampler.press("Control+a")
+        opened.keyboard.type(typed, delay=30)
+        expect(opened.get_by_role("option").locator("visible=true")).not_to_have_count(1)
+        opened.keyboard.press("Enter")
+        expect(sampler).to_have_value(typed)
+    opened.locator("#image-model input").first.focus()
+    for _ in range(4):
+        opened.keyboard.press("Tab")
+        opened.wait_for_timeout(300)  # a list is drawn a frame later
+    assert opened.evaluate(OPEN) == 0
+    opened.get_by_label("Pictures", exact=True).first.fill("90")
+    opened.keyboard.press("Enter")
+    opened.click("#image-generate")
+    opened.wait_for_selector("#image-view [aria-busy]")
+    sampler.click()
+    opened.wait_for_function(f"({OPEN})() === 1")
+    opened.keyboard.press("Escape")
+    opened.wait_for_function(f"({OPEN})() === 0")
+    assert studio.get("/api/v1/jobs"), "Escape closed the list"
+    opened.keyboard.press("Escape")
+    until(lambda: not studio.get("/api/v1/jobs"), "the next Escape stops")
+    opened.get_by_label("Pictures", exact=True).first.fill("1")
+    opened.keyboard.press("Enter")
+    opened.click("#image-advanced > button")
+
+
 def test_the_picture_that_the_buttons_mean_is_marked_and_told_also_after_the_trash(opened: Any, studio: Running) -> None:
     ids = draw(opened, studio, 3)
     seeds = [studio.get(f"/api/v1/outputs/{one}")["metadata"]["facts"]["seed"] for one in ids]
