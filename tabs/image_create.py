@@ -159,14 +159,15 @@ class CreatePage(PicturePage):
         owner, lang = ui.owner(request), ui.lang(request)
         self._keep(owner, given)
         chosen = task(str(event._data["value"]))
-        values = chosen.values_for(advice.traits(self.studio, given["model"]), lang) | {"model": given["model"]}
+        traits = advice.traits(self.studio, given["model"])
+        values, axes = chosen.values_for(traits, lang) | {"model": given["model"]}, chosen.axes_for(traits, lang)
         if chosen.picture:
             values["image"] = self._picture(owner, given)
         shown = self.form.shown(owner, values)
         if chosen.picture and not values["image"]:
             shown[self.form.filled.index(self.form.from_picture)] = gr.update(open=True)
             return [{"picture": True}, {}, gr.update(visible=True), *shown]
-        go = {"pipeline": advice.GRID, "more": chosen.axes | {"count": 1}} if chosen.axes else {"pipeline": PIPELINE, "more": {}}
+        go = {"pipeline": advice.GRID, "more": axes | {"count": 1}} if axes else {"pipeline": PIPELINE, "more": {}}
         return [{}, go, gr.update(visible=True), *shown]
 
     def on_back(self, request: gr.Request, **given: Any) -> list[Any]:

@@ -36,7 +36,7 @@ def _varies(traits: Traits) -> bool:
 
 @dataclass(frozen=True)
 class Task:
-    """`values` for any model, `small` over them for the one that comes along; `axes` make it a grid; `picture` asks for one first. `instead`: the page that does it for the model that comes along."""
+    """`values` for any model, `small` over them for the one that comes along; `axes` make it a grid, there `small_axes`; `picture` asks for one first. `instead`: the page that does it for the model that comes along."""
 
     key: str
     icon: str
@@ -45,6 +45,7 @@ class Task:
     values: dict[str, Any]
     small: dict[str, dict[str, Any]] = field(default_factory=dict)  # by language
     axes: dict[str, str] = field(default_factory=dict)
+    small_axes: dict[str, dict[str, str]] = field(default_factory=dict)  # by language
     picture: bool = False
     instead: str = ""
     fits: Callable[[Traits], bool] = _any
@@ -52,13 +53,18 @@ class Task:
     def values_for(self, traits: Traits, lang: str) -> dict[str, Any]:
         return self.values | (self.small.get(lang, self.small.get("en", {})) if traits.get("family") == "tiny" else {})
 
+    def axes_for(self, traits: Traits, lang: str) -> dict[str, str]:
+        return self.small_axes.get(lang, self.axes) if traits.get("family") == "tiny" else self.axes
+
 
 TASKS = (
     Task("logo", "◆", "Logo", "Four signs to choose from", {"prompt": "minimal flat vector logo of a fox head, two colours, centered, plain white background", "negative_prompt": "photo, text, letters, gradient, busy", "count": 4},
          {"en": {"prompt": "{fox|owl|panda|tiger|lion|frog|octopus|penguin|unicorn|whale}", "negative_prompt": ""}, "ja": {"prompt": "{キツネ|フクロウ|パンダ|トラ|ライオン|カエル|タコ|ペンギン|ユニコーン|クジラ}", "negative_prompt": ""}}),
     Task("character", "☻", "Game character", "One character, nine variations", {"prompt": "full body game character, young ranger in a green cloak, concept art, plain background", "negative_prompt": "cropped, text, crowd", "seed": 7, "variation_strength": 0.2},
-         {"en": {"prompt": "ghost", "negative_prompt": ""}, "ja": {"prompt": "おばけ", "negative_prompt": ""}},
-         {"x_axis": "Variation seed", "x_values": "1-3", "y_axis": "Variation", "y_values": "0.15, 0.3, 0.45"}, fits=_varies),
+         {"en": {"prompt": "a ghost on a yellow background", "negative_prompt": "", "variation_strength": 0.0}, "ja": {"prompt": "黄色い背景にパンダ", "negative_prompt": "", "variation_strength": 0.0}},
+         {"x_axis": "Variation seed", "x_values": "1-3", "y_axis": "Variation", "y_values": "0.15, 0.3, 0.45"},
+         {"en": {"x_axis": "Prompt S/R", "x_values": "ghost, blue ghost, red ghost", "y_axis": "Prompt S/R", "y_values": "yellow, green, purple"},
+          "ja": {"x_axis": "Prompt S/R", "x_values": "パンダ, 青いパンダ, 赤いパンダ", "y_axis": "Prompt S/R", "y_values": "黄色い, 緑の, 紫の"}}, fits=_varies),  # seeds hardly move the small one's pictures: words do
     Task("pattern", "▦", "Pattern", "Its edges join: a tile for fabric or a background", {"prompt": "seamless pattern of autumn leaves, flat illustration, evenly spread", "negative_prompt": "frame, border, text", "tiling": True}, fits=_joins),
     Task("pixel", "▚", "Pixel art", "Enlarged in whole pixels", {"prompt": "pixel art, 16-bit game sprite of a small castle on a hill, limited palette", "negative_prompt": "photo, blurry, smooth", "upscaler": "Nearest"},
          {"en": {"prompt": "{a castle|a robot|a sword|a ghost|a dinosaur|a crown|a dragon}", "negative_prompt": "", "count": 4, "upscale": 4.0}, "ja": {"prompt": "{城|ロボット|剣|おばけ|恐竜|王冠|ドラゴン}", "negative_prompt": "", "count": 4, "upscale": 4.0}}),

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -466,7 +467,9 @@ def test_every_task_that_is_offered_can_be_queued(studio: Studio, model: str, la
     assert [task.key for task in TASKS if f'data-task="{task.key}"' in page] == [task.key for task in offered]
     for task in offered:
         values = task.values_for(traits, lang) | {"model": model}
-        job = studio.submit("image.grid" if task.axes else "image.generate", values | task.axes, owner=f"{lang} {model}")
+        axes = task.axes_for(traits, lang)
+        job = studio.submit("image.grid" if axes else "image.generate", values | axes, owner=f"{lang} {model}")
+        assert all(word in values["prompt"] for name, word in ((name, text.split(",")[0]) for name, text in axes.items() if name.endswith("_values")) if axes[name.replace("_values", "_axis")] == "Prompt S/R")
         assert job.params.model_dump()["prompt"] == values["prompt"]
 
 
@@ -615,6 +618,15 @@ def test_a_grid_s_time_is_that_of_its_cells_at_the_pace_of_single_pictures(studi
     told = [studio.jobs.verdict(single, one.model_copy(update={"steps": steps})).seconds for steps in (10, 30)]
     assert studio.jobs.verdict(grid, params).seconds == pytest.approx(sum(told)) and told[0] == pytest.approx(512 * 512 * (10 * 1e-6 + 2e-6))
     assert studio.jobs.verdict(grid, params.model_copy(update={"x_axis": "Model", "x_values": "classic, small"})).seconds == -1, "two models go at two paces"
+
+
+def test_a_network_made_for_masks_is_not_what_the_page_opens_with_either(studio: Studio, tmp_path: Path) -> None:
+    masks, classic, small = headers(tmp_path, "a masks", "StableDiffusionPipeline", 64), studio.catalog.find("classic"), replace(studio.catalog.find("small"), source="built-in")
+    (tmp_path / "a masks" / "unet" / "config.json").write_text(json.dumps({"sample_size": 64, "in_channels": 9}))
+    for there, first in (([masks, classic, small], "classic"), ([masks, small], "a masks"), ([small], "small")):
+        studio.catalog._extra = lambda found=there: found
+        studio.catalog.refresh()
+        assert advice.default_model(studio) == first
 
 
 def test_a_duration_is_said_as_one_would_say_it() -> None:

@@ -45,10 +45,11 @@ class Wanted:
 
 
 def default_model(catalog: Catalog) -> str:
-    """One's own before the one that comes with the studio; "" where there is none."""
+    """One's own before the one that comes with the studio, networks made for masks after the others; "" where there is none."""
     usable = [entry for entry in catalog.entries("image") if not entry.problem]
     own = [entry for entry in usable if entry.source != "built-in"]
-    return next((entry.key for entry in (*own, *usable) if draws_alone(entry, catalog)), "")
+    found = (entry for some, masks in ((own, False), (own, True), (usable, True)) for entry in some if draws_alone(entry, catalog) and (masks or family_of(entry).form != "inpaint"))
+    return next((entry.key for entry in found), "")
 
 
 def draws_alone(entry: ModelEntry, catalog: Catalog) -> bool:
