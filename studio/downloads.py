@@ -194,11 +194,10 @@ class Downloads:
         return self._settings().data / "downloads.json"
 
     def _write(self) -> None:
-        with self._lock:
-            text = json.dumps([asdict(item) for item in self._all.values()], ensure_ascii=False)
         part = self._file.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, self._file)
+        with self._lock:  # two that end together would take the file from each other
+            part.write_text(json.dumps([asdict(item) for item in self._all.values()], ensure_ascii=False), encoding="utf-8")
+            os.replace(part, self._file)
 
     def _read(self) -> list[Transfer]:
         """The list of the last start: what ran then can be taken up again."""

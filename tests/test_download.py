@@ -262,6 +262,25 @@ def test_single_files_go_into_the_folder_of_their_kind(shelf: Shelf, tmp_path: P
         assert (settings.models_path / folder / name).is_file()
 
 
+def test_downloads_that_end_together_keep_their_list(tmp_path: Path) -> None:
+    downloads = Downloads(lambda: Settings(data_dir=str(tmp_path)), lambda: None)
+    failed: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            for _ in range(200):
+                downloads._write()
+        except OSError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed and json.loads((tmp_path / "downloads.json").read_text()) == []
+
+
 def test_a_wrong_hash_is_never_kept(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub(shelf, monkeypatch, sha="0" * 64)
     settings = Settings(data_dir=str(tmp_path))

@@ -201,7 +201,7 @@ REFUSED = [
     (COMPARE, {"scenarios": [{"name": "A"}]}, "scenarios", "alone"), (COMPARE, {"scenarios": [{"name": "A"}, {"name": "A"}]}, "scenarios", "same name"), (COMPARE, {"scenarios": [{"name": "A"}, {"name": "B", "values": {"rate": 99}}]}, "scenarios", "B: Rate must be at most 2"),
     (COMPARE, {"scenarios": [{"name": "A"}, {"values": {}}]}, "scenarios", "a name with values"), (COMPARE, {"scenarios": [{"name": "A"}, {"name": "B", "values": {"nobody": 1}}]}, "scenarios", "B: There is no setting"),
     (SOBOL, {"names": ["rate"]}, "names", "two parameters at least"), (SOBOL, {"names": ["rate", "rate"]}, "names", "twice"), (SOBOL, {"names": ["rate", "nobody"]}, "names", "no number"), (SOBOL, {"ranges": {"nobody": [0, 1]}}, "ranges", "no number"),
-    (SOBOL, {"ranges": {"rate": [1, 0]}}, "ranges", "ends before"), (SOBOL, {"ranges": {"rate": [0, 9]}}, "ranges", "9 is outside"), (SOBOL, {"ranges": {"rate": [1]}}, "ranges", "two numbers"), (SOBOL, {"samples": 100}, "samples", "must be one of"),
+    (SOBOL, {"ranges": {"rate": [1, 0]}}, "ranges", "ends where it begins"), (SOBOL, {"ranges": {"rate": [0, 9]}}, "ranges", "9 is outside"), (SOBOL, {"ranges": {"rate": [1]}}, "ranges", "two numbers"), (SOBOL, {"samples": 100}, "samples", "must be one of"),
     (SOBOL, {"samples": 8192, "replicates": 1000}, "samples", "runs; 100,000 can be made"),
 ]  # fmt: skip
 
