@@ -66,7 +66,7 @@ class ExtensionsTab:
     def _listen(self) -> None:
         view = [self.table]
         decided = [*view, self.told, self.staged, self.consent, self.decide]
-        self.table.select(self.on_act, [], [*view, self.told], **ui.QUICK)
+        self.table.select(self.on_act, [], [*view, self.told], **ui.EACH)
         gr.on([self.look.click, self.source.submit], self.on_look, [self.source], [self.staged, self.consent, self.decide], api_visibility="private")
         self.upload.upload(self.on_look, [self.upload], [self.staged, self.consent, self.decide], api_visibility="private")
         self.yes.click(self.on_install, [self.staged], [*decided, self.source], **ui.QUIET)
