@@ -420,7 +420,7 @@ def test_what_a_model_does_not_read_of_a_prompt_is_told_below_it(studio: Studio)
     box, asked = PromptBox(studio), None
     told = {text: box.on_read(text, "flow", asked)[0] for text in ("a cat", "a (red:1.3) [cat:dog:0.5]", "a BREAK b", "a AND b")}  # type: ignore[arg-type]
     assert ["BREAK and AND are left out" in one for one in told.values()] == [False, False, True, True]
-    assert box.on_read("(a", "classic", asked)[2] == "", "what an earlier prompt was read as is not shown for one with a fault"  # type: ignore[arg-type]
+    assert box.on_read("(a", "classic", asked)[2] == "", "what an earlier prompt was read as is not shown for one with a fault"  # type: ignore[arg-type]  # a stand-in for the request
     assert "BREAK and AND are left out" in box.on_negative("a AND b", "flow", asked) and "left out" not in box.on_read("a AND b", "classic", asked)[0]  # type: ignore[arg-type]
 
 
