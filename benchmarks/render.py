@@ -24,7 +24,7 @@ from pipelines.music.sound.files import RATE, quantised
 from pipelines.music.sound.mixer import Mix, summed_whole
 from pipelines.music.sound.playing import Engine, own_engine, parts_of, played
 from pipelines.music.sound.programs import PROGRAM_NAMES
-from pipelines.music.sound.soundfont import SHIPPED, engine_of
+from pipelines.music.sound.soundfont import SHIPPED, engine_of, opened
 from pipelines.music.sound.synth.drums import KEYS, drum
 from pipelines.music.sound.synth.player import Sounding, voice
 
@@ -100,19 +100,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", action="store_true", help="also each instrument alone")
     wanted = parser.parse_args()
-    import tinysoundfont
-
-    synth = tinysoundfont.Synth(samplerate=RATE)
     begun = time.process_time()
-    synth.sfload(str(SHIPPED), max_voices=512)
+    font = opened(SHIPPED)
     print(f"SoundFont read in {time.process_time() - begun:.1f} CPU seconds\n\n| {BARS} bars | sound | voices alone | at least | with room and mastering | peak | LUFS | DC |\n|---|---|---|---|---|---|---|---|")
     played(chorale((0, 16, 32, 48), True), Mix(), own_engine, idle)  # imports and the room's response are not counted
     kept = []
     for name, programs in ENSEMBLES.items():
         piece = chorale(programs, "drums" in name or "bit" in name)
-        kept += [timed(f"synthesiser, {name}", piece, own_engine, OWN), timed(f"SoundFont, {name}", piece, engine_of(synth), SOUNDFONT)]
+        kept += [timed(f"synthesiser, {name}", piece, own_engine, OWN), timed(f"SoundFont, {name}", piece, engine_of(font), SOUNDFONT)]
     print()
-    kept += [stems("synthesiser", own_engine), stems("SoundFont", engine_of(synth))]
+    kept += [stems("synthesiser", own_engine), stems("SoundFont", engine_of(font))]
     if wanted.table:
         table()
     print(f"\n{sum(kept)} of {len(kept)} limits are kept")

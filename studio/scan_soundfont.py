@@ -21,6 +21,8 @@ MOST_FRAMES = 2**29  # of all samples, decoded: 2 GB in floating point
 RECORDS = {b"phdr": 38, b"pbag": 4, b"pmod": 10, b"pgen": 4, b"inst": 22, b"ibag": 4, b"imod": 10, b"igen": 4, b"shdr": 46}
 INSTRUMENT, SAMPLE = 41, 53  # generators that name one
 LOOP_ENDS = {3: 1, 50: 32_768}  # generators that move a loop's end, by how many frames
+RISE, FORCES = 26, 44  # generators: how long the modulation envelope rises, in timecents; the lowest and the highest force
+ALL_FORCES, NO_RISE = 127 << 8, -12_000  # 0 to 127; a thousandth of a second
 ROM, PRESSED = 0x8000, 0x10  # kinds of samples: in a sound card's memory; as OGG
 Records = dict[bytes, bytes]
 
@@ -54,6 +56,34 @@ def about_soundfont(file: BinaryIO, size: int) -> dict[str, Any]:
     _check_loops(records, samples, counts, (sounds[b"smpl"][1] - sounds[b"smpl"][0]) // 2)
     info = _chunks(file, *lists[b"INFO"]) if b"INFO" in lists else {}
     return {"name": _text(file, info.get(b"INAM")), "presets": len(records[b"phdr"]) // 38 - 1, "samples": len(samples), "frames": sum(counts)}
+
+
+def one_sound(file: BinaryIO) -> dict[tuple[int, int], bool]:
+    """(bank, program) of presets without ranges of force: by the standard a note of theirs is one sound, louder or softer, whatever its force. And
+    whether a modulation envelope of theirs takes its time to rise. Of a file that `about_soundfont` accepted."""
+    records = _read(file, _chunks(file, *_chunks(file, 12, struct.unpack("<I", _at(file, 4, 4))[0] + 8, lists=True)[b"pdta"]))
+    of_preset, of_instrument = _zones(records, b"phdr", 24, b"pbag", b"pgen"), _zones(records, b"inst", 20, b"ibag", b"igen")
+    found: dict[tuple[int, int], bool] = {}
+    for number, zones in enumerate(of_preset):
+        all_zones = [*zones, *(zone for own in zones if INSTRUMENT in own for zone in of_instrument[own[INSTRUMENT] & 0xFFFF])]
+        if all(zone.get(FORCES, ALL_FORCES) == ALL_FORCES for zone in all_zones):
+            program, bank = struct.unpack_from("<HH", records[b"phdr"], number * 38 + 20)
+            found[bank, program] = any(zone.get(RISE, NO_RISE) > NO_RISE for zone in all_zones)
+    return found
+
+
+def _at(file: BinaryIO, place: int, count: int) -> bytes:
+    file.seek(place)
+    return file.read(count)
+
+
+def _zones(records: Records, heads: bytes, place: int, bags: bytes, generators: bytes) -> list[list[dict[int, int]]]:
+    """The generators of each zone of each preset or instrument."""
+    width, values = RECORDS[heads], list(struct.iter_unpack("<Hh", records[generators]))
+    begins = [bag for bag, _ in struct.iter_unpack("<HH", records[bags])]
+    zones = [dict(values[first:last]) for first, last in pairwise(begins)]
+    firsts = [struct.unpack_from("<H", records[heads], at + place)[0] for at in range(0, len(records[heads]), width)]
+    return [zones[first:last] for first, last in pairwise(firsts)]
 
 
 def _sample(records: bytes, place: int) -> Sample:

@@ -13,7 +13,7 @@ from pipelines.music.sound.mixer import Mix, without_pressure
 from pipelines.music.sound.playing import Part, parts_of
 from pipelines.music.sound.playing import played as played_by
 from pipelines.music.sound.programs import PROGRAM_NAMES
-from pipelines.music.sound.soundfont import SHIPPED, SHIPPED_FRAMES, engine_of, events, sounded
+from pipelines.music.sound.soundfont import SHIPPED, SHIPPED_FRAMES, Font, engine_of, events, opened, sounded
 from pipelines.music.sound.synth.drums import KEYS, drum
 from pipelines.music.sound.synth.held import BLOCK, Held
 from pipelines.music.sound.synth.modal import ringing
@@ -156,12 +156,8 @@ def test_a_plucked_string_falls_as_it_is_told(hertz: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def synth() -> object:
-    import tinysoundfont
-
-    made = tinysoundfont.Synth(samplerate=RATE)
-    made.sfload(str(SHIPPED), max_voices=256)
-    return made
+def font() -> Font:
+    return opened(SHIPPED)
 
 
 def test_the_shipped_soundfont_is_whole_and_counted() -> None:
@@ -170,19 +166,19 @@ def test_the_shipped_soundfont_is_whole_and_counted() -> None:
     assert about["frames"] == SHIPPED_FRAMES and about["presets"] >= 128 and (SHIPPED.parent / "FluidR3Mono_License.md").is_file()
 
 
-def test_its_notes_begin_at_their_frame_and_are_in_tune(synth: object) -> None:
+def test_its_notes_begin_at_their_frame_and_are_in_tune(font: Font) -> None:
     for program in (0, 11, 16, 40, 56, 73, 80):
         for start in (0, 777, 44_101):
-            sound = sounded(synth, Part(0, "", program, False, (Sounding(start, RATE, 69, 100),)), idle)
+            sound = sounded(font, Part(0, "", program, False, (Sounding(start, RATE, 69, 100),)), idle)
             first = int(np.flatnonzero(np.abs(sound).max(axis=0) > 0)[0])
-            alone = sounded(synth, Part(0, "", program, False, (Sounding(0, RATE, 69, 100),)), idle)
+            alone = sounded(font, Part(0, "", program, False, (Sounding(0, RATE, 69, 100),)), idle)
             assert start <= first and np.abs(sound[:, start : start + 4000] - alone[:, :4000]).max() < 1e-6, "the same, at another frame"
         assert abs(cents_of(alone, 440.0)) < 9
 
 
-def test_what_samples_stand_off_zero_is_taken_out(synth: object) -> None:
+def test_what_samples_stand_off_zero_is_taken_out(font: Font) -> None:
     piece = Piece((Voice("Lead", (Note(0, 60, 4 * TICKS, 100),), 81), Voice("Bass", (Note(0, 36, 4 * TICKS, 100),), 38)), 4 * TICKS)
-    mix = played_by(piece, Mix(reverb=0), engine_of(synth), idle).mix
+    mix = played_by(piece, Mix(reverb=0), engine_of(font), idle).mix
     assert abs(mix.mean()) < 1e-4 < 0.1 < np.abs(mix).max()
     tone = np.sin(2 * np.pi * 110 * np.arange(2 * RATE) / RATE)
     made = without_pressure(np.stack([0.2 * tone + 0.1, 0.2 * tone]).astype(np.float32))
@@ -190,11 +186,11 @@ def test_what_samples_stand_off_zero_is_taken_out(synth: object) -> None:
     assert np.abs(made[0, RATE:] - 0.2 * tone[RATE:]).max() < 0.02 and abs(made[0, RATE:].mean()) < 1e-4 and np.abs(made[0, RATE:] - made[1, RATE:]).max() < 1e-6
 
 
-def test_all_its_programs_and_drums_sound(synth: object) -> None:
+def test_all_its_programs_and_drums_sound(font: Font) -> None:
     for program in range(0, 128, 5):
-        assert np.abs(sounded(synth, Part(0, "", program, False, (Sounding(0, 12_000, 60, 100),)), idle)).max() > 0.003, PROGRAM_NAMES[program]
+        assert np.abs(sounded(font, Part(0, "", program, False, (Sounding(0, 12_000, 60, 100),)), idle)).max() > 0.003, PROGRAM_NAMES[program]
     for key in (36, 38, 42, 49):
-        assert np.abs(sounded(synth, Part(0, "", 0, True, (Sounding(0, 4000, key, 100),)), idle)).max() > 0.02
+        assert np.abs(sounded(font, Part(0, "", 0, True, (Sounding(0, 4000, key, 100),)), idle)).max() > 0.02
 
 
 def test_a_key_that_is_struck_again_while_it_sounds_is_let_go_once() -> None:

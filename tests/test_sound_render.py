@@ -132,17 +132,11 @@ def test_stop_is_heard_between_two_notes(engine: str) -> None:
     """The longest time between two looks at it, over a piece with a long note in many instruments."""
     from pipelines.music.sound.mixer import Mix
     from pipelines.music.sound.playing import own_engine, played
-    from pipelines.music.sound.soundfont import engine_of
+    from pipelines.music.sound.soundfont import engine_of, opened
 
     looks: list[float] = []
-    synth = None
-    if engine == "SoundFont":
-        import tinysoundfont
-
-        synth = tinysoundfont.Synth(samplerate=44_100)
-        synth.sfload(str(SHIPPED))
     long = Piece(tuple(Voice(str(program), (Note(0, 40, 60 * TICKS),), program) for program in (0, 24, 48, 52)), 60 * TICKS)
-    played(long, Mix(), own_engine if synth is None else engine_of(synth), lambda: looks.append(time.process_time()))
+    played(long, Mix(), engine_of(opened(SHIPPED)) if engine == "SoundFont" else own_engine, lambda: looks.append(time.process_time()))
     looks.append(time.process_time())
     assert max(np.diff(looks)) < 1.0
 

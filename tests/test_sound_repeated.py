@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.music.sound.files import RATE
 from pipelines.music.sound.playing import Part
-from pipelines.music.sound.repeated import grouped, repeated, worth_it
-from pipelines.music.sound.soundfont import SHIPPED, _choose, _in_turn, events, sounded
+from pipelines.music.sound.repeated import SILENT, grouped, repeated, worth_it
+from pipelines.music.sound.soundfont import SHIPPED, Font, _choose, _in_turn, events, opened, sounded
 from pipelines.music.sound.synth.player import Sounding
 
 
@@ -21,12 +21,8 @@ def part(program: int, forces: tuple[int, ...] = (60, 100), keys: tuple[int, ...
 
 
 @pytest.fixture(scope="module")
-def synth() -> Iterator[Any]:
-    import tinysoundfont
-
-    made = tinysoundfont.Synth(samplerate=RATE)
-    made.sfload(str(SHIPPED), max_voices=512)
-    yield made
+def font() -> Font:
+    return opened(SHIPPED)
 
 
 class Counting:
@@ -50,25 +46,53 @@ def test_notes_are_grouped_by_key_and_length_and_one_that_is_struck_again_ends_t
 
 
 @pytest.mark.parametrize("program", [88, 91, 0])
-def test_the_sound_is_that_of_notes_in_turn(synth: Any, program: int) -> None:
+def test_the_sound_is_that_of_notes_in_turn(font: Font, program: int) -> None:
     """But for where the envelopes' steps of 64 frames begin. The same each time, to the bit."""
     notes = part(program, forces=(60, 100, 80))
-    made = sounded(synth, notes, lambda: None)
-    again = sounded(synth, notes, lambda: None)
-    (font,) = synth.soundfonts.values()
-    font.reset()
-    synth.generate_simple(RATE // 10, memoryview(bytearray(8 * (RATE // 10))))
-    _choose(synth, notes)
-    turn = _in_turn(synth, events(notes), lambda: None)
+    made = sounded(font, notes, lambda: None)
+    again = sounded(font, notes, lambda: None)
+    turn = in_turn(font, notes)
     frames = min(made.shape[1], turn.shape[1])
     assert np.array_equal(made, again) and np.abs(made).max() > 0.01
     assert np.abs(made[:, :frames] - turn[:, :frames]).max() < 0.05 * np.abs(turn).max()
 
 
-def test_what_rings_for_long_is_made_once(synth: Any) -> None:
+def in_turn(font: Font, notes: Part) -> Any:
+    (native,) = font.synth.soundfonts.values()
+    native.reset()
+    font.synth.generate_simple(RATE // 10, memoryview(bytearray(8 * (RATE // 10))))
+    _choose(font.synth, notes)
+    return _in_turn(font.synth, events(notes), lambda: None)
+
+
+def test_presets_with_one_sound_for_every_force_are_found(font: Font) -> None:
+    """By what the file says."""
+    assert font.one_sound[0, 101] and font.one_sound[0, 95] and not font.one_sound[0, 88] and (0, 0) not in font.one_sound
+
+
+@pytest.mark.parametrize("program", [101, 95, 62])
+def test_a_slow_rise_does_not_hurry_for_a_hard_note(font: Font, program: int) -> None:
+    """The library lets it rise faster the harder a note is; the file has one sound for every force. Softest notes are the same in turn."""
+    for count in (1, 16):
+        soft, hard = (sounded(font, part(program, forces=(force,), count=count), lambda: None) for force in (60, 120))
+        frames = min(soft.shape[1], hard.shape[1])
+        assert np.abs(hard[:, :frames] - 2 * soft[:, :frames]).max() <= 2 * count * SILENT < 0.01 * np.abs(hard).max(), "but for where each ends"
+    soft = sounded(font, part(program, forces=(1,)), lambda: None)
+    turn = in_turn(font, part(program, forces=(1,)))
+    frames = min(soft.shape[1], turn.shape[1])
+    assert np.abs(turn[:, :frames] - soft[:, :frames]).max() < 0.05 * np.abs(turn).max()
+
+
+def test_each_key_of_a_slow_rise_is_made_once_for_all_forces(font: Font) -> None:
+    counting = Counting(font.synth)
+    sounded(replace(font, synth=counting), part(101, forces=tuple(range(60, 92)), count=32), lambda: None)
+    assert 0 < counting.frames < 2 * 7 * RATE + 2 * RATE
+
+
+def test_what_rings_for_long_is_made_once(font: Font) -> None:
     """Of 32 notes in two keys the hardest of each is made, about 6 s long, and the softest until a little after its end."""
-    counting = Counting(synth)
-    sounded(counting, part(91, forces=(60, 70, 100), count=32), lambda: None)
+    counting = Counting(font.synth)
+    sounded(replace(font, synth=counting), part(91, forces=(60, 70, 100), count=32), lambda: None)
     assert 0 < counting.frames < 2 * 7 * RATE + 2 * RATE
 
 

@@ -1,6 +1,8 @@
 """SoundFont notes that come again: each sound is made once and put wherever it is struck. Layered pads ring for seconds after each note, so most of their time was the same sound made anew.
 
 TinySoundFont's voices know nothing of each other, so a sum of notes is the notes summed. Where that does not hold, a note that silences another, `repeated` says so.
+It also lets a modulation envelope rise the faster the harder a note is struck, up to eight times, which the SoundFont standard does not know: presets with one sound for every
+force are made at the softest, where the rise takes the time that the file says, and then made as loud as each note is.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pipelines.music.sound.files import RATE, Samples, loudest
 from pipelines.music.sound.playing import Check, Part
 
 SILENT = 1e-5
+SOFTEST = 1  # force
 RINGS = 12.0  # seconds after its end at most
 BLOCK = 64  # frames: a note's length to the nearest, for the library's envelopes move by as much
 PIECE = RATE // 4
@@ -44,12 +47,13 @@ def worth_it(part: Part) -> bool:
     return not part.drums and 2 * len(grouped(part)) < len(part.notes)
 
 
-def repeated(synth: Any, part: Part, ready: Ready, check: Check) -> Samples | None:
-    """(2, frames) until it is silent; None where notes silence each other, or hardly any sound comes twice. `ready` makes the synth silent, with the part's program chosen."""
+def repeated(synth: Any, part: Part, ready: Ready, check: Check, loudness_alone: bool = False) -> Samples | None:
+    """(2, frames) until it is silent; None where notes silence each other, or hardly any sound comes twice. `ready` makes the synth silent, with the part's program chosen.
+    `loudness_alone`: the file has one sound for every force."""
     groups = grouped(part)
     if not _apart(synth, groups, ready):
         return None
-    loud = _Loudness(synth, ready, check)
+    loud = _Loudness(synth, ready, check, loudness_alone)
     (key, frames), strikes = max(groups.items(), key=lambda one: _spread(one[1]))
     if not loud.scales(key, frames, strikes) and 2 * sum(len({force for _, force in strikes}) for strikes in groups.values()) > len(part.notes):
         return None
@@ -79,31 +83,31 @@ def _spread(strikes: list[Strike]) -> int:
 class _Loudness:
     """The sounds of a key and a length for every force. Where the softest and the hardest are one sound louder or softer, so are those between: they are compared until a little after the note's end."""
 
-    def __init__(self, synth: Any, ready: Ready, check: Check) -> None:
-        self.synth, self.ready, self.check = synth, ready, check
+    def __init__(self, synth: Any, ready: Ready, check: Check, alone: bool) -> None:
+        self.synth, self.ready, self.check, self.alone = synth, ready, check, alone
         self.made: dict[tuple[int, int, int], Any] = {}
 
     def scales(self, key: int, frames: int, strikes: list[Strike]) -> bool:
         forces = [force for _, force in strikes]
         soft, hard = min(forces), max(forces)
-        if soft == hard:
+        if soft == hard or self.alone:
             return True
         heard = _struck(self.synth, self.ready, key, soft, frames, frames + AFTER, self.check)
-        return same(heard * np.float32(hard / soft), self._note(key, frames, hard)[: len(heard)])
+        return same(heard * np.float32(hard / soft), self._note(key, frames, hard, SILENT)[: len(heard)])
 
     def placed(self, key: int, frames: int, strikes: list[Strike]) -> Iterator[tuple[int, Any, float]]:
         """(start, sound, gain) of each strike; the sounds are forgotten then."""
         hard = max(force for _, force in strikes)
-        scales = self.scales(key, frames, strikes)
+        struck = SOFTEST if self.alone else hard if self.scales(key, frames, strikes) else 0
         for start, force in sorted(strikes):
             self.check()
-            yield start, self._note(key, frames, hard if scales else force), force / hard if scales else 1.0
+            yield start, self._note(key, frames, struck or force, SILENT * (struck or hard) / hard), force / (struck or force)
         self.made.clear()
 
-    def _note(self, key: int, frames: int, force: int) -> Any:
+    def _note(self, key: int, frames: int, force: int, silent: float) -> Any:
         wanted = key, frames, force
         if wanted not in self.made:
-            self.made[wanted] = _note(self.synth, self.ready, key, force, frames, self.check)
+            self.made[wanted] = _note(self.synth, self.ready, key, force, frames, silent, self.check)
         return self.made[wanted]
 
 
@@ -113,12 +117,12 @@ def same(one: Any, two: Any) -> bool:
     return bool(np.abs(one[:frames] - two[:frames]).max(initial=0.0) <= ALIKE * max(loudest(two), 1e-9))
 
 
-def _note(synth: Any, ready: Ready, key: int, velocity: int, frames: int, check: Check) -> Samples:
-    """(frames, 2) of one note until it is silent."""
+def _note(synth: Any, ready: Ready, key: int, velocity: int, frames: int, silent: float, check: Check) -> Samples:
+    """(frames, 2) of one note until nothing of it is louder than `silent`."""
     sound = [_struck(synth, ready, key, velocity, frames, frames, check)]
     for _ in range(int(RINGS * RATE / PIECE)):
         sound.append(_rendered(synth, PIECE, check))
-        if loudest(sound[-1]) < SILENT:
+        if loudest(sound[-1]) < silent:
             break
     return np.concatenate(sound)
 

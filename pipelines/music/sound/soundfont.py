@@ -6,6 +6,7 @@ The file was read by studio/scan_soundfont.py before: an entry with a problem ne
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipelines.music.sound.files import RATE, Samples, loudest
 from pipelines.music.sound.playing import Check, Part
 from pipelines.music.sound.repeated import SILENT, repeated, worth_it
 from studio.api import Catalog, ModelBroken, ModelEntry, ModelMissing, ModelSpec
+from studio.scan_soundfont import one_sound
 
 SHIPPED = Path(__file__).parent / "soundfonts" / "FluidR3Mono_GM.sf3"
 SHIPPED_KEY = "FluidR3Mono_GM"
@@ -51,35 +53,52 @@ def weight(entry: ModelEntry) -> int:
 
 def soundfont_spec(entry: ModelEntry) -> ModelSpec[Any]:
     def load(report: Any) -> Any:
-        import tinysoundfont
-
-        synth = tinysoundfont.Synth(samplerate=RATE)
         try:
-            synth.sfload(entry.path, max_voices=MOST_VOICES)
+            return opened(Path(entry.path))
         except Exception as error:  # what the native library says to a file that is not quite one
             raise ModelBroken(f"The SoundFont “{entry.title}” can't be used: it is damaged.", hint="Choose another one.", field="soundfont") from error
-        return synth
 
     return ModelSpec(entry.key, weight(entry), load)
 
 
-def engine_of(synth: Any) -> Callable[[Part, Check], Samples]:
+@dataclass(frozen=True)
+class Font:
+    """A file that was read; `one_sound` are its (bank, program) where force is loudness alone, and whether a modulation envelope takes its time there."""
+
+    synth: Any
+    one_sound: dict[tuple[int, int], bool]
+
+
+def opened(path: Path) -> Font:
+    """Raises what the native library says to a damaged file."""
+    import tinysoundfont
+
+    synth = tinysoundfont.Synth(samplerate=RATE)
+    synth.sfload(str(path), max_voices=MOST_VOICES)
+    with path.open("rb") as file:
+        return Font(synth, one_sound(file))
+
+
+def engine_of(font: Font) -> Callable[[Part, Check], Samples]:
     def engine(part: Part, check: Check) -> Samples:
-        return sounded(synth, part, check)
+        return sounded(font, part, check)
 
     return engine
 
 
-def sounded(synth: Any, part: Part, check: Check) -> Samples:
+def sounded(opened_font: Font, part: Part, check: Check) -> Samples:
     """(2, frames) until it is silent."""
+    synth = opened_font.synth
     (font,) = synth.soundfonts.values()
+    place = 0, part.program
+    by_notes = worth_it(part) or (not part.drums and opened_font.one_sound.get(place, False))
 
     def ready() -> None:
         font.reset()
         synth.generate_simple(ENDING, memoryview(bytearray(8 * ENDING)))
         _choose(synth, part)
 
-    made = repeated(synth, part, ready, check) if worth_it(part) else None
+    made = repeated(synth, part, ready, check, place in opened_font.one_sound) if by_notes else None
     if made is None:
         ready()
         made = _in_turn(synth, events(part), check)
