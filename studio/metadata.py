@@ -1,7 +1,7 @@
 """Metadata inside every file kind, and a sidecar where a format has no room.
 
 One JSON object under the name "seisei". Readers take hostile files: sizes are bounded, nothing is executed.
-Source: PNG 1.2 (tEXt/iTXt), RIFF INFO, Standard MIDI Files 1.0 (meta event 1), GIF89a comment extension, EXIF 2.3; those of sound files are in studio/sound_tags.py.
+Source: PNG 1.2 (tEXt/iTXt), RIFF INFO, Standard MIDI Files 1.0 (meta event 1), GIF89a comment extension, EXIF 2.3, ISO/IEC 14496-12 (box "uuid"); those of sound files are in studio/sound_tags.py.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from studio.errors import BadInput
 KEY = "seisei"
 MAX_FILE_BYTES = 512 * 2**20
 MAX_METADATA_BYTES = 8 * 2**20
+OWN_BOX = bytes.fromhex("6f0c5d2a94b14c0e8d7be2f4a1c35b68")  # names our box in an MP4
 EXIF_USER_COMMENT = 0x9286
 EXIF_IFD = 0x8769
 EXIF_TEXTS = (0x010E, 0x010F, 0x0110)  # description, make, model: where ComfyUI's WebP files have "workflow:…" and "prompt:…"
-EMBEDDED = {".png", ".wav", ".flac", ".ogg", ".mp3", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".md", ".txt", ".csv", ".json"}
+EMBEDDED = {".png", ".wav", ".flac", ".ogg", ".mp3", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".mp4", ".md", ".txt", ".csv", ".json"}
 _LAST_LINE = re.compile(rb"\n# seisei ([\w=-]+)\s*\Z")
 _MARK, _MARK_END = b"<!-- seisei {", b"} -->"
 
@@ -50,6 +51,8 @@ def embed(data: bytes, suffix: str, metadata: dict[str, Any]) -> bytes:
             return _gif_embed(data, raw.encode())
         case ".webp" | ".jpg" | ".jpeg":
             return _exif_embed(data, suffix.lower(), raw)
+        case ".mp4":
+            return _mp4_embed(data, raw.encode())
         case ".md" | ".txt":
             return data.rstrip(b"\n") + b"\n\n<!-- seisei " + raw.replace("--", "-\\u002d").encode() + b" -->\n"
         case ".csv":  # a comment at the end, without commas: no column more, and most readers leave it out
@@ -148,6 +151,8 @@ def _read(path: Path) -> bytes | None:
             return _gif_extract(data)
         case ".webp" | ".jpg" | ".jpeg":
             return _exif_extract(data)
+        case ".mp4":
+            return _mp4_extract(data)
         case ".md" | ".txt":
             return _unmarked(data)[1]
         case ".csv":
@@ -267,6 +272,29 @@ def _gif_extract(data: bytes) -> bytes | None:
                 place += 1 + data[place]
             return b"".join(parts)[7:]
         start = data.rfind(b"\x21\xfe", 0, start)
+    return None
+
+
+def _mp4_embed(data: bytes, raw: bytes) -> bytes:
+    """A box of our own behind all others: players pass over it, and no place in the lists moves."""
+    if data[4:8] != b"ftyp":
+        raise ValueError("not an MP4")
+    return data + struct.pack(">I4s", len(raw) + 24, b"uuid") + OWN_BOX + raw
+
+
+def _mp4_extract(data: bytes) -> bytes | None:
+    if data[4:8] != b"ftyp":
+        return None
+    place = 0
+    while place + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        if size == 1 and place + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, place + 8)
+        if size < 8:  # to the end of the file, or damaged
+            return None
+        if kind == b"uuid" and data[place + 8 : place + 24] == OWN_BOX and place + size <= len(data):
+            return data[place + 24 : place + size]
+        place += size
     return None
 
 

@@ -107,8 +107,9 @@ class Takeaway {
   constructor(movings) {
     const kinds = movings.map((kind) => make('option', { value: kind, textContent: kind }));
     this.moving = make('select', { ariaLabel: say('With a moving picture'), title: say('With a moving picture') }, make('option', { value: 'No', textContent: say('No moving picture') }), ...kinds);
+    this.kind = make('select', { ariaLabel: say('Kind of recording'), title: say('Kind of recording') }, ...kinds.map((kind) => kind.cloneNode(true)));
     this.made = make('div', { className: 'sim-made', role: 'status' });
-    const row = make('div', { className: 'sim-acts' }, make('span', { className: 'sim-join' }, button('Keep this run', () => this.keep()), this.moving), button('Record GIF', () => this.record('GIF')), button('Record WebP', () => this.record('WebP')), button('Copy link', () => this.copy()));
+    const row = make('div', { className: 'sim-acts' }, make('span', { className: 'sim-join' }, button('Keep this run', () => this.keep()), this.moving), make('span', { className: 'sim-join' }, button('Record pictures', () => this.record(this.kind.value)), this.kind), button('Copy link', () => this.copy()));
     this.view = make('div', {}, row, this.made);
   }
   say(text) { this.made.textContent = text; }

@@ -45,6 +45,7 @@ MIDI = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I"
 FILES = {
     ".png": picture("PNG"), ".webp": picture("WEBP"), ".jpg": picture("JPEG"), ".gif": picture("GIF", "P"), ".wav": sound(), ".mid": MIDI,
     ".flac": pressed(".flac"), ".ogg": pressed(".ogg"), ".mp3": pressed(".mp3"),
+    ".mp4": struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 512, b"isom") + struct.pack(">I4sQ", 1, b"mdat", 20) + b"data",
     ".md": b"# Title\n\ntext --> more", ".json": b'{"value": [1, 2]}',
 }  # fmt: skip
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from pipelines.simulation.moving import Moving, smaller
+from pipelines.simulation.moving import Moving, kinds, smaller
 from pipelines.simulation.params import DrawnParams, chosen, lettered, model_of
 from pipelines.simulation.run import RunParams, acts_live, check_changes
 from studio.api import (
     POKE,
-    Artifact,
     BadInput,
     Catalog,
     Change,
@@ -51,7 +51,6 @@ GONE_SECONDS = 150.0  # it ends; its checkpoint starts it again
 UNSEEN_SECONDS = 3.0  # no frames are drawn
 MOST_CHANGES = 5_000
 RECORDED, RECORDED_EVERY, RECORDED_SIDE = 100, 2, 320  # pictures that a recording holds, of how many frames one, and their longer side
-KINDS = ("GIF", "WebP")
 
 
 class LiveParams(DrawnParams):
@@ -287,14 +286,13 @@ class View:
 
     def record(self, kind: str) -> None:
         """The last frames as a moving picture; its settings are those of the run that gives the same numbers."""
-        if kind not in KINDS or len(self.recorded) < 2:
+        if kind not in kinds() or len(self.recorded) < 2:
             raise BadInput("There are no pictures to record yet.", hint="Let it run for a moment.")
         moving = Moving(kind, round(1 / TICK_SECONDS / RECORDED_EVERY), RECORDED_SIDE)
         moving.take(list(self.recorded))
-        data, suffix = moving.encoded()
         made = self.asked | {"values": self.first.model_dump(mode="json"), "seed": self.seed, "changes": self.changes, "language": self.language, "duration": self.step * self.model.time_step(self.params), "moving": kind}
         origin = {"pipeline": "simulation.run", "params": RunParams.parse(made).model_dump(mode="json")}
-        self.ctx.output(Artifact("image", data, suffix, self.model.title, {"frames": moving.count}, origin))
+        self.ctx.output(replace(moving.artifact(self.model.title, self.ctx.check), origin=origin))
 
     def tell(self, error: StudioError) -> None:
         self.problem = {"message": error.message, "hint": error.hint, "field": error.field.removeprefix("values."), "code": error.code}

@@ -1,19 +1,21 @@
-"""Moving pictures of runs: GIF and WebP by Pillow, MP4 where imageio-ffmpeg is installed."""
+"""Moving pictures of runs: GIF and WebP by Pillow, MP4 by `mp4`."""
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
 
 from PIL import Image
 
-from studio.api import Picture
+from pipelines.simulation.mp4 import mp4, mp4_here
+from studio.api import Artifact, Picture
+
+KINDS = ("GIF", "WebP", "MP4")
 
 
-def mp4_here() -> bool:
-    return importlib.util.find_spec("imageio_ffmpeg") is not None
+def kinds() -> tuple[str, ...]:
+    """Those that can be made here: Pillow's own wheels write all, builds without libavif no MP4."""
+    return KINDS if mp4_here() else KINDS[:2]
 
 
 def smaller(picture: Picture, side: int) -> Image.Image:
@@ -21,6 +23,12 @@ def smaller(picture: Picture, side: int) -> Image.Image:
     image = Image.fromarray(picture)
     image.thumbnail((side, side))
     return image
+
+
+def larger(image: Image.Image, side: int) -> Image.Image:
+    """A whole number of times as large, its longer side at most `side`: films have colours for two by two pixels."""
+    times = max(side // max(image.size), 1)
+    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
 
 
 class Moving:
@@ -41,9 +49,11 @@ class Moving:
         """Those that are small enough already."""
         self._frames += frames
 
-    def encoded(self) -> tuple[bytes, str]:
-        """(the file's bytes, its suffix)."""
-        return (self._mp4(), ".mp4") if self.kind == "MP4" else (self._pillow(), f".{self.kind.lower()}")
+    def artifact(self, title: str, heard: Callable[[], None]) -> Artifact:
+        """`heard` is called on the way and may raise."""
+        film = self.kind == "MP4"
+        data = mp4([larger(frame, self.side) for frame in self._frames], self.frame_rate, heard) if film else self._pillow()
+        return Artifact("video" if film else "image", data, f".{self.kind.lower()}", title, {"frames": self.count})
 
     def _pillow(self) -> bytes:
         first, *rest = self._frames
@@ -51,16 +61,3 @@ class Moving:
         buffer = io.BytesIO()
         first.save(buffer, self.kind, save_all=True, append_images=rest, duration=max(20, round(1000 / self.frame_rate)), loop=0, **options)
         return buffer.getvalue()
-
-    def _mp4(self) -> bytes:
-        import imageio_ffmpeg
-
-        width, height = (size - size % 2 for size in self._frames[0].size)  # the codec wants even sides
-        with tempfile.TemporaryDirectory(prefix="seisei-") as folder:
-            path = Path(folder) / "moving.mp4"
-            writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=self.frame_rate, macro_block_size=2)
-            writer.send(None)
-            for frame in self._frames:
-                writer.send(frame.crop((0, 0, width, height)).tobytes())
-            writer.close()
-            return path.read_bytes()

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from pipelines.simulation.experiments.effort import stretch_of
-from pipelines.simulation.moving import Moving, mp4_here
+from pipelines.simulation.moving import Moving, kinds
 from pipelines.simulation.params import DrawnParams, ModelParams, captioned, check_length, chosen, lettered, model_of
 from studio.api import POKE, Artifact, BadInput, Catalog, Change, Desk, Lane, Need, Params, Picture, Result, RunContext, Seen, Simulation, Simulations, changed_params, observations, steps_at, ui
 
@@ -49,7 +49,7 @@ class SimulationRun:
 
     def movings(self) -> list[str]:
         """Kinds of moving pictures that can be made here."""
-        return ["GIF", "WebP", *(["MP4"] if mp4_here() else [])]
+        return list(kinds())
 
     def need(self, params: RunParams, catalog: Catalog) -> Need:
         return Need()
@@ -63,8 +63,8 @@ class SimulationRun:
             raise BadInput(f"This would be {duration / every:,.0f} rows; {MOST_ROWS:,} is the most.", hint="Let more time pass between rows.", field="every")
         if params.moving != "No" and params.frames * params.side**2 > MOST_PIXELS:
             raise BadInput(f"{params.frames} pictures of {params.side} pixels are too many for one moving picture.", hint="Make them fewer or smaller.", field="frames")
-        if params.moving == "MP4" and not mp4_here():
-            raise BadInput("MP4 can't be written here.", hint="Choose GIF or WebP, or install imageio-ffmpeg.", field="moving")
+        if params.moving != "No" and params.moving not in kinds():
+            raise BadInput("MP4 can't be written here.", hint="Choose GIF or WebP: this computer's Pillow has no AVIF.", field="moving")
         check_changes(model, values, params.changes)
         return lettered(params).model_copy(update={"values": values.model_dump(mode="json"), "duration": duration, "every": every})
 
@@ -149,8 +149,7 @@ class Run:
         if picture is not None:
             self.ctx.output(Artifact("image", png(picture), ".png", self.model.title))
         if self.moving and self.moving.count > 1:
-            data, suffix = self.moving.encoded()
-            self.ctx.output(Artifact("video" if suffix == ".mp4" else "image", data, suffix, self.model.title, {"frames": self.moving.count}))
+            self.ctx.output(self.moving.artifact(self.model.title, self.ctx.check))
 
 
 def png(picture: Picture) -> bytes:

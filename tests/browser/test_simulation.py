@@ -154,16 +154,23 @@ def test_a_link_opens_the_model_with_its_values_and_is_copied(page: Any) -> None
     assert told["model"] == "lorenz63" and told["values"]["rho"] == 160 and told["seed"] == 3
 
 
+PLAYED = """(address) => new Promise((done) => { const film = Object.assign(document.createElement('video'), { muted: true, src: address });
+  film.onerror = () => done(''); film.onended = () => done(film.duration > 0.3 && film.videoWidth > 100); film.play(); })"""
+
+
 def test_a_run_is_kept_recorded_and_restored(page: Any, studio: Running) -> None:
     opened(page, "lorenz63", values={"rho": 24.0})
     until(page, "() => +/step ([\\d,]+)/.exec(document.querySelector('#simulation-run .sim-clock').textContent)?.[1].replaceAll(',', '') > 20")
-    page.locator(f"{RUN} [data-do='Record GIF']").click()
-    page.locator(f"{RUN} .sim-made a", has_text="Moving picture").wait_for(timeout=WAIT)
+    page.select_option(f"{RUN} select[aria-label='Kind of recording']", "MP4")
+    page.locator(f"{RUN} [data-do='Record pictures']").click()
+    link = page.locator(f"{RUN} .sim-made a", has_text="Moving picture")
+    link.wait_for(timeout=WAIT)
+    assert page.evaluate(PLAYED, link.get_attribute("href"))
     page.locator(f"{RUN} [data-do='Keep this run']").click()
     page.locator(f"{RUN} .sim-made a", has_text="Table").wait_for(timeout=WAIT)
     page.locator(f"{RUN} .sim-made a").nth(1).wait_for()
     found = studio.get("/api/v1/outputs?pipeline=simulation.")
-    assert sorted(output["kind"] for output in found) == ["image", "image", "table"]
+    assert sorted(output["kind"] for output in found) == ["image", "table", "video"]
     page.select_option(f"{RUN} .sim-model", "gray_scott")
     until(page, "() => document.querySelector('#sim-field-rho') === null")
     page.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", next(output["id"] for output in found if output["kind"] == "table"))
