@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.simulation.moving import Moving, larger
-from pipelines.simulation.mp4 import GROUP, TIMESCALE, boxes, groups, mp4, track_of
+from pipelines.simulation.moving import Moving
+from pipelines.simulation.mp4 import GROUP, TIMESCALE, boxes, groups, larger, mp4, track_of
 from studio.errors import Stopped
 
 
@@ -44,7 +44,7 @@ def test_groups_are_all_pictures_in_turn_and_none_is_alone(count: int) -> None:
 
 @pytest.mark.parametrize(("count", "rate"), [(2, 15.0), (GROUP + 5, 24.0), (2 * GROUP + 1, 7.0)])
 def test_every_list_of_the_film_agrees_with_its_data(count: int, rate: float) -> None:
-    film = mp4(frames(count), rate, lambda: None)
+    film = mp4(frames(count), rate, 64, lambda: None)
     movie, table = inner(film, b"moov"), inner(film, b"moov", b"trak", b"mdia", b"minf", b"stbl")
     sizes, data = numbers(table[b"stsz"], 12), boxes(film)[b"mdat"]
     place = numbers(table[b"stco"], 8)
@@ -59,7 +59,7 @@ def test_every_list_of_the_film_agrees_with_its_data(count: int, rate: float) ->
 
 def test_a_groups_samples_are_those_of_an_avif_whose_pictures_are_the_frames() -> None:
     shown = frames(GROUP + 5)
-    film = mp4(shown, 15.0, lambda: None)
+    film = mp4(shown, 15.0, 64, lambda: None)
     buffer = io.BytesIO()
     shown[0].save(buffer, "AVIF", save_all=True, append_images=shown[1:GROUP], duration=40, quality=80, speed=8, subsampling="4:2:0", range="limited", max_threads=1)
     assert boxes(film)[b"mdat"].startswith(b"".join(track_of(buffer.getvalue()).samples))
@@ -79,7 +79,7 @@ def test_stop_is_heard_between_two_groups() -> None:
             raise Stopped
 
     with pytest.raises(Stopped):
-        mp4(frames(4 * GROUP), 15.0, stop)
+        mp4(frames(4 * GROUP), 15.0, 64, stop)
     assert heard == 2
 
 

@@ -25,12 +25,6 @@ def smaller(picture: Picture, side: int) -> Image.Image:
     return image
 
 
-def larger(image: Image.Image, side: int) -> Image.Image:
-    """A whole number of times as large, its longer side at most `side`: films have colours for two by two pixels."""
-    times = max(side // max(image.size), 1)
-    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
-
-
 class Moving:
     """Pictures of one size, in their order; `kind` is GIF, WebP or MP4."""
 
@@ -52,7 +46,7 @@ class Moving:
     def artifact(self, title: str, heard: Callable[[], None]) -> Artifact:
         """`heard` is called on the way and may raise."""
         film = self.kind == "MP4"
-        data = mp4([larger(frame, self.side) for frame in self._frames], self.frame_rate, heard) if film else self._pillow()
+        data = mp4(self._frames, self.frame_rate, self.side, heard) if film else self._pillow()
         return Artifact("video" if film else "image", data, f".{self.kind.lower()}", title, {"frames": self.count})
 
     def _pillow(self) -> bytes:

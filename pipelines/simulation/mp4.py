@@ -32,14 +32,19 @@ def mp4_here() -> bool:
     return bool(features.check("avif"))
 
 
-def mp4(frames: list[Image.Image], frame_rate: float, heard: Callable[[], None]) -> bytes:
-    """A film of two or more pictures of one size. `heard` is called between groups and may raise."""
+def mp4(frames: list[Image.Image], frame_rate: float, side: int, heard: Callable[[], None]) -> bytes:
+    """A film of two or more pictures of one size, small ones enlarged to at most `side`. `heard` is called between groups and may raise."""
     tracks = []
     for group in groups(len(frames)):
         heard()
-        tracks.append(track_of(_sequence(frames[group])))
-    samples = [track.samples for track in tracks]
-    return _film(frames[0].size, frame_rate, tracks[0].configuration, samples)
+        tracks.append(track_of(_sequence([larger(frame, side) for frame in frames[group]])))
+    return _film(larger(frames[0], side).size, frame_rate, tracks[0].configuration, [track.samples for track in tracks])
+
+
+def larger(image: Image.Image, side: int) -> Image.Image:
+    """A whole number of times as large, its longer side at most `side`: AV1 keeps one colour for two by two pixels."""
+    times = max(side // max(image.size), 1)
+    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
 
 
 def groups(count: int) -> Iterator[slice]:
