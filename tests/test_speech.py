@@ -397,8 +397,8 @@ def test_the_better_voices_read_numbers_latin_words_and_marks(tmp_path: Path) ->
 
     from pipelines.music.speech.kokoro import KokoroEngine
 
-    (path := tmp_path / "model.onnx").write_bytes(b"no network")
-    with mock.patch("onnxruntime.InferenceSession"):
+    (path := tmp_path / "model.onnx").write_bytes(b"\x0a\x00")  # a model of one empty part
+    with mock.patch("onnxruntime.InferenceSession"), mock.patch("pipelines.music.speech.kokoro.sums_are_exact", lambda: True):
         engine = KokoroEngine(path, 1)
     sounds = engine.sounds(Phrase((Piece("AIを3匹、"), Piece("人間", "ジンカ'ン", "kana"), Piece("と！")), "ja"))
     assert sounds == "eːai o saɴ bʲikʲi, ʥiŋkaɴ to!"
