@@ -142,8 +142,8 @@ def test_the_better_voices_tell_the_lengths_of_their_network(tmp_path: Path, mon
     from pipelines.music.speech import kokoro
 
     class Session:
-        def __init__(self, model: bytes, *options: object, **more: object) -> None:
-            self.timed = kokoro.LENGTHS.encode() in model
+        def __init__(self, model: object, *options: object, **more: object) -> None:
+            self.timed = isinstance(model, bytes) and model.count(kokoro.LENGTHS.encode()) == 2  # Open JTalk's own networks are files
 
         def run(self, names: object, feed: dict[str, np.ndarray], options: object) -> list[np.ndarray]:
             count = feed["tokens"].size - 2
