@@ -62,14 +62,19 @@ def one_sound(file: BinaryIO) -> dict[tuple[int, int], bool]:
     """(bank, program) of presets without ranges of force: by the standard a note of theirs is one sound, louder or softer, whatever its force. And
     whether a modulation envelope of theirs takes its time to rise. Of a file that `about_soundfont` accepted."""
     records = _read(file, _chunks(file, *_chunks(file, 12, struct.unpack("<I", _at(file, 4, 4))[0] + 8, lists=True)[b"pdta"]))
-    of_preset, of_instrument = _zones(records, b"phdr", 24, b"pbag", b"pgen"), _zones(records, b"inst", 20, b"ibag", b"igen")
+    instruments = [_about_force(zones) for zones in _zones(records, b"inst", 20, b"ibag", b"igen")]
     found: dict[tuple[int, int], bool] = {}
-    for number, zones in enumerate(of_preset):
-        all_zones = [*zones, *(zone for own in zones if INSTRUMENT in own for zone in of_instrument[own[INSTRUMENT] & 0xFFFF])]
-        if all(zone.get(FORCES, ALL_FORCES) == ALL_FORCES for zone in all_zones):
+    for number, zones in enumerate(_zones(records, b"phdr", 24, b"pbag", b"pgen")):
+        told = [_about_force(zones), *(instruments[zone[INSTRUMENT] & 0xFFFF] for zone in zones if INSTRUMENT in zone)]
+        if all(one for one, _ in told):
             program, bank = struct.unpack_from("<HH", records[b"phdr"], number * 38 + 20)
-            found[bank, program] = any(zone.get(RISE, NO_RISE) > NO_RISE for zone in all_zones)
+            found[bank, program] = any(rises for _, rises in told)
     return found
+
+
+def _about_force(zones: list[dict[int, int]]) -> tuple[bool, bool]:
+    """Whether all are for every force, and whether a modulation envelope takes its time."""
+    return all(zone.get(FORCES, ALL_FORCES) == ALL_FORCES for zone in zones), any(zone.get(RISE, NO_RISE) > NO_RISE for zone in zones)
 
 
 def _at(file: BinaryIO, place: int, count: int) -> bytes:

@@ -54,7 +54,7 @@ def open_tab(page: Any, name: str, words: dict[str, str]) -> bool:
     return settled(page)
 
 
-@pytest.mark.parametrize(("locale", "width", "dark"), [("en-US", 1440, False), ("ja-JP", 1440, True), ("en-US", 390, True), ("ja-JP", 390, False)])
+@pytest.mark.parametrize(("locale", "width", "dark"), [("en-US", 1440, False), ("ja-JP", 390, True)])
 def test_axe_finds_nothing_serious(chrome: Any, studio: Running, locale: str, width: int, dark: bool) -> None:
     page = open_page(chrome, studio.url, width=width, locale=locale)
     words = read_catalogue("ja") if locale.startswith("ja") else {}
