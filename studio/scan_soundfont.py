@@ -59,7 +59,7 @@ def about_soundfont(file: BinaryIO, size: int) -> dict[str, Any]:
 
 
 def one_sound(file: BinaryIO) -> dict[tuple[int, int], bool]:
-    """(bank, program) of presets without ranges of force: by the standard a note of theirs is one sound, louder or softer, whatever its force. And
+    """(bank, program) of presets without ranges of force: to a player that knows no modulators a note of theirs is one sound, louder or softer. And
     whether a modulation envelope of theirs takes its time to rise. Of a file that `about_soundfont` accepted."""
     records = _read(file, _chunks(file, *_chunks(file, 12, struct.unpack("<I", _at(file, 4, 4))[0] + 8, lists=True)[b"pdta"]))
     instruments = [_about_force(zones) for zones in _zones(records, b"inst", 20, b"ibag", b"igen")]
