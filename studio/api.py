@@ -52,6 +52,7 @@ from studio.metadata import extract, parameters_text
 from studio.params import ExtensionParams, Params, ui
 from studio.pipeline import ChangeText, Desk, Lane, Looks, ModelManager, ModelSpec, Need, Paced, Pipeline, Places, RunContext, Stopping
 from studio.prompt_styles import joined
+from studio.scan_soundfont import one_sound
 from studio.settings import Settings
 from studio.simulation import (
     POKE,
@@ -163,6 +164,7 @@ __all__ = [
     "language",
     "look",
     "observations",
+    "one_sound",
     "parameters_text",
     "read_model_values",
     "retold",

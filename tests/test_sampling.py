@@ -58,12 +58,11 @@ def test_changing_a_field_changes_the_text(engine: str, field: str, models: Fake
     entry = request.getfixturevalue(engine)
     value, around = CHANGES[field]
 
-    def texts(**more: Any) -> list[str]:
-        return [complete(entry, models, prompt=PROMPT, seed=seed, **(WIDE | around | more)) for seed in range(6)]
+    def text(seed: int, **more: Any) -> str:
+        return str(complete(entry, models, prompt=PROMPT, seed=seed, **(WIDE | around | more)))
 
-    before = texts()
-    assert texts() == before, "the same settings and seed give the same text"
-    assert texts(**{field: value}) != before
+    assert text(0) == text(0), "the same settings and seed give the same text"
+    assert any(text(seed, **{field: value}) != text(seed) for seed in range(6))
 
 
 @pytest.mark.parametrize("field", sorted(ALL_FIELDS))

@@ -15,8 +15,7 @@ import numpy as np
 from pipelines.music.sound.files import RATE, Samples, loudest
 from pipelines.music.sound.playing import Check, Part
 from pipelines.music.sound.repeated import SILENT, repeated, worth_it
-from studio.api import Catalog, ModelBroken, ModelEntry, ModelMissing, ModelSpec
-from studio.scan_soundfont import one_sound
+from studio.api import Catalog, ModelBroken, ModelEntry, ModelMissing, ModelSpec, one_sound
 
 SHIPPED = Path(__file__).parent / "soundfonts" / "FluidR3Mono_GM.sf3"
 SHIPPED_KEY = "FluidR3Mono_GM"
