@@ -466,6 +466,7 @@ def test_files_teach_a_style_that_is_stopped_gone_on_with_kept_passed_on_and_com
     opened.locator("#music-modes").get_by_role("tab", name="Learn", exact=True).click()
     opened.locator("#learn-files input[type=file]").set_input_files(list(waltzes(tmp_path).values()))
     opened.locator("#learn-files", has_text="waltz5").wait_for()
+    opened.get_by_text("Advanced", exact=True).locator("visible=true").click()
     opened.get_by_label("Learning steps").locator("visible=true").first.fill("60")  # the shorter two thirds of finding out
     opened.keyboard.press("Tab")
     settled(opened)
