@@ -26,13 +26,12 @@ OWN_BOX = bytes.fromhex("6f0c5d2a94b14c0e8d7be2f4a1c35b68")  # names our box in 
 EXIF_USER_COMMENT = 0x9286
 EXIF_IFD = 0x8769
 EXIF_TEXTS = (0x010E, 0x010F, 0x0110)  # description, make, model: where ComfyUI's WebP files have "workflow:…" and "prompt:…"
-EMBEDDED = {".png", ".wav", ".flac", ".ogg", ".mp3", ".mid", ".gif", ".webp", ".jpg", ".jpeg", ".mp4", ".md", ".txt", ".csv", ".json"}
 _LAST_LINE = re.compile(rb"\n# seisei ([\w=-]+)\s*\Z")
 _MARK, _MARK_END = b"<!-- seisei {", b"} -->"
 
 
 def embed(data: bytes, suffix: str, metadata: dict[str, Any]) -> bytes:
-    """The file's bytes with the metadata inside; unchanged where the format has no room (then a sidecar is due)."""
+    """The file's bytes with the metadata inside; the same object where the format has no room (then a sidecar is due)."""
     raw = json.dumps(metadata, ensure_ascii=True, separators=(",", ":"))
     match suffix.lower():
         case ".png":
@@ -276,26 +275,26 @@ def _gif_extract(data: bytes) -> bytes | None:
 
 
 def _mp4_embed(data: bytes, raw: bytes) -> bytes:
-    """A box of our own behind all others: players pass over it, and no place in the lists moves."""
-    if data[4:8] != b"ftyp":
-        raise ValueError("not an MP4")
-    return data + struct.pack(">I4s", len(raw) + 24, b"uuid") + OWN_BOX + raw
+    """A box of our own behind all others: players pass over it, and no place in the lists moves. Unchanged where the last box goes on to the file's end."""
+    ends = [end for _, _, end in _mp4_boxes(data)]
+    return data + struct.pack(">I4s", len(raw) + 24, b"uuid") + OWN_BOX + raw if ends and ends[-1] == len(data) else data
 
 
 def _mp4_extract(data: bytes) -> bytes | None:
-    if data[4:8] != b"ftyp":
-        return None
+    return next((data[begin + 24 : end] for kind, begin, end in _mp4_boxes(data) if kind == b"uuid" and data[begin + 8 : begin + 24] == OWN_BOX), None)
+
+
+def _mp4_boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The whole ones with a size: kind, first byte, the one after the last."""
     place = 0
     while place + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, place)
         if size == 1 and place + 16 <= len(data):
             (size,) = struct.unpack_from(">Q", data, place + 8)
-        if size < 8:  # to the end of the file, or damaged
-            return None
-        if kind == b"uuid" and data[place + 8 : place + 24] == OWN_BOX and place + size <= len(data):
-            return data[place + 24 : place + size]
+        if size < 8 or place + size > len(data):
+            return
+        yield kind, place, place + size
         place += size
-    return None
 
 
 def _exif_embed(data: bytes, suffix: str, raw: str) -> bytes:

@@ -62,19 +62,18 @@ def one_sound(file: BinaryIO) -> dict[tuple[int, int], bool]:
     """(bank, program) of presets without ranges of force: to a player that knows no modulators a note of theirs is one sound, louder or softer. And
     whether a modulation envelope of theirs takes its time to rise. Of a file that `about_soundfont` accepted."""
     records = _read(file, _chunks(file, *_chunks(file, 12, struct.unpack("<I", _at(file, 4, 4))[0] + 8, lists=True)[b"pdta"]))
-    instruments = [_about_force(zones) for zones in _zones(records, b"inst", 20, b"ibag", b"igen")]
-    found: dict[tuple[int, int], bool] = {}
+    instruments = [_about_force(zones, NO_RISE) for zones in _zones(records, b"inst", 20, b"ibag", b"igen")]
+    presets: dict[tuple[int, int], list[dict[int, int]]] = {}
     for number, zones in enumerate(_zones(records, b"phdr", 24, b"pbag", b"pgen")):
-        told = [_about_force(zones), *(instruments[zone[INSTRUMENT] & 0xFFFF] for zone in zones if INSTRUMENT in zone)]
-        if all(one for one, _ in told):
-            program, bank = struct.unpack_from("<HH", records[b"phdr"], number * 38 + 20)
-            found[bank, program] = any(rises for _, rises in told)
-    return found
+        program, bank = struct.unpack_from("<HH", records[b"phdr"], number * 38 + 20)
+        presets.setdefault((bank, program), zones)  # of two in one place the first is played
+    told = {place: [_about_force(zones, 0), *(instruments[zone[INSTRUMENT] & 0xFFFF] for zone in zones if INSTRUMENT in zone)] for place, zones in presets.items()}
+    return {place: any(rises for _, rises in about) for place, about in told.items() if all(one for one, _ in about)}
 
 
-def _about_force(zones: list[dict[int, int]]) -> tuple[bool, bool]:
-    """Whether all are for every force, and whether a modulation envelope takes its time."""
-    return all(zone.get(FORCES, ALL_FORCES) == ALL_FORCES for zone in zones), any(zone.get(RISE, NO_RISE) > NO_RISE for zone in zones)
+def _about_force(zones: list[dict[int, int]], usual: int) -> tuple[bool, bool]:
+    """Whether all are for every force, and whether a modulation envelope takes more time than `usual`: an instrument's zone tells its time, a preset's adds to it."""
+    return all(zone.get(FORCES, ALL_FORCES) == ALL_FORCES for zone in zones), any(zone.get(RISE, usual) > usual for zone in zones)
 
 
 def _at(file: BinaryIO, place: int, count: int) -> bytes:

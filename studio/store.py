@@ -182,8 +182,9 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         written += [part, path]
-        part.write_bytes(metadata.embed(artifact.data, artifact.suffix, about))
-        if artifact.suffix.lower() not in metadata.EMBEDDED:
+        whole = metadata.embed(artifact.data, artifact.suffix, about)
+        part.write_bytes(whole)
+        if whole is artifact.data:  # there is no room in it
             written.append(metadata.sidecar(path))
             metadata.sidecar(path).write_text(json.dumps(about), encoding="utf-8")
         part.replace(path)

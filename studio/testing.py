@@ -64,7 +64,7 @@ def run_twice(*suites: tuple[str, ...]) -> int:
     """Tests of whole programs and of Chromium, which share the machine with whatever else it does: the few that failed run once more,
     alone in a fresh process. Both runs stand in the output, and what failed at first is named at the end.
 
-    Several suites run beside each other, for those in Chromium wait half of their time: the first has the processor whenever it wants it."""
+    Several suites run beside each other, for those in Chromium wait half of their time: the first goes before the others."""
     with tempfile.TemporaryDirectory(prefix="seisei-tests-") as folder:
         caches = [Path(folder) / str(number) for number in range(len(suites))]
         codes = beside(*((*words, *cache_in(cache)) for words, cache in zip(suites, caches, strict=True)))
@@ -74,12 +74,13 @@ def run_twice(*suites: tuple[str, ...]) -> int:
 def beside(*suites: tuple[str, ...]) -> list[int]:
     """pytest's code of each. The first one's output is seen as it comes, the others' when they have ended."""
     running: list[tuple[subprocess.Popen[str], IO[str]]] = []
+    speech = os.environ | {"PYTHONIOENCODING": "utf-8"}  # wherever it is: the file is read as that
     with ExitStack() as stack:
         for words in suites:
-            output: IO[str] = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+            output: IO[str] = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             print(f"== pytest {' '.join(words)}{' (beside it, told below)' if running else ''}", flush=True)
-            place, start = (output, gentle) if running else (None, None)
-            process = stack.enter_context(subprocess.Popen([sys.executable, "-m", "pytest", *words], stdout=place, stderr=place, preexec_fn=start, text=True))
+            place, start, spoken = (output, gentle, speech) if running else (None, None, None)
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-m", "pytest", *words], stdout=place, stderr=place, preexec_fn=start, env=spoken, text=True))
             stack.callback(process.kill)
             running.append((process, output))
         codes = []

@@ -129,3 +129,13 @@ def test_settings_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
     path.write_text(f"hello\n\n<!-- seisei {text} -->\n")
     with pytest.raises(BadInput):
         extract(path)
+
+
+@pytest.mark.parametrize("data", [struct.pack(">I4s4s", 12, b"ftyp", b"isom") + struct.pack(">I4s", 0, b"mdat") + b"to the end", struct.pack(">I4s", 900, b"mdat") + b"cut", b"\0\0", b""])
+def test_a_film_without_room_is_left_as_it_is(data: bytes) -> None:
+    assert embed(data, ".mp4", ABOUT) is data
+
+
+def test_a_film_of_another_beginning_has_room(tmp_path: Path) -> None:
+    (path := tmp_path / "film.mp4").write_bytes(embed(struct.pack(">I4s", 8, b"wide") + struct.pack(">I4s4s", 12, b"mdat", b"data"), ".mp4", ABOUT))
+    assert extract(path) == ABOUT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from pipelines.music.sound.playing import Part
 from pipelines.music.sound.repeated import SILENT, grouped, repeated, worth_it
 from pipelines.music.sound.soundfont import SHIPPED, Font, _choose, _in_turn, events, opened, sounded
 from pipelines.music.sound.synth.player import Sounding
+from studio.scan_soundfont import ALL_FORCES, FORCES, INSTRUMENT, RISE, SAMPLE, one_sound
 
 
 def part(program: int, forces: tuple[int, ...] = (60, 100), keys: tuple[int, ...] = (60, 67), count: int = 16, drums: bool = False) -> Part:
@@ -68,6 +71,39 @@ def in_turn(font: Font, notes: Part) -> Any:
 def test_presets_with_one_sound_for_every_force_are_found(font: Font) -> None:
     """By what the file says."""
     assert font.one_sound[0, 101] and font.one_sound[0, 95] and not font.one_sound[0, 88] and (0, 0) not in font.one_sound
+
+
+def soundfont(presets: list[tuple[int, list[list[tuple[int, int]]]]], instruments: list[list[list[tuple[int, int]]]]) -> io.BytesIO:
+    """Lists of presets (program, zones) and of instruments, each zone a list of generators; no sounds."""
+
+    def lists(head: bytes, entries: list[tuple[bytes, list[list[tuple[int, int]]]]]) -> dict[bytes, bytes]:
+        bags, generators, heads = b"", b"", b""
+        for about, zones in entries:
+            heads += b"name".ljust(20, b"\0") + about % {b"bag": struct.pack("<H", len(bags) // 4)}
+            for zone in zones:
+                bags += struct.pack("<HH", len(generators) // 4, 0)
+                generators += b"".join(struct.pack("<Hh", *one) for one in zone)
+        end = bags + struct.pack("<HH", len(generators) // 4, 0)
+        kind, short = (b"phdr", b"p") if head == b"phdr" else (b"inst", b"i")
+        last = b"end".ljust(20, b"\0") + (struct.pack("<HHH", 0, 0, len(bags) // 4) + bytes(12) if kind == b"phdr" else struct.pack("<H", len(bags) // 4))
+        return {kind: heads + last, short + b"bag": end, short + b"mod": bytes(10), short + b"gen": generators + bytes(4)}
+
+    made = lists(b"phdr", [(struct.pack("<HH", program, 0) + b"%(bag)b" + bytes(12), zones) for program, zones in presets])
+    made |= lists(b"inst", [(b"%(bag)b", zones) for zones in instruments])
+    chunks = b"".join(struct.pack("<4sI", name, len(data)) + data for name, data in (made | {b"shdr": bytes(46)}).items())
+    whole = b"sfbk" + struct.pack("<4sI4s", b"LIST", len(chunks) + 4, b"pdta") + chunks
+    return io.BytesIO(struct.pack("<4sI", b"RIFF", len(whole)) + whole)
+
+
+def test_ranges_of_force_and_slow_rises_are_read_from_both_lists_and_of_two_in_one_place_the_first_counts() -> None:
+    soft, all_forces = (FORCES, 64 << 8), (FORCES, ALL_FORCES)
+    plain, layered, rising = [[(SAMPLE, 0)]], [[soft, (SAMPLE, 0)], [(SAMPLE, 0)]], [[(RISE, 900)], [all_forces, (SAMPLE, 0)]]
+
+    def preset(instrument: int, *more: tuple[int, int]) -> list[list[tuple[int, int]]]:
+        return [[*more, (INSTRUMENT, instrument)]]
+
+    presets = [(0, preset(0)), (1, preset(1)), (2, preset(2)), (3, preset(0, soft)), (4, preset(0, (RISE, 500))), (5, preset(0, (RISE, -500))), (6, preset(1)), (6, preset(0))]
+    assert one_sound(soundfont(presets, [plain, layered, rising])) == {(0, 0): False, (0, 2): True, (0, 4): True, (0, 5): False}
 
 
 @pytest.mark.parametrize("program", [101, 95, 62])

@@ -15,11 +15,11 @@ onnxruntime = pytest.importorskip("onnxruntime")
 FLOAT = 1
 
 
-def network(*, quantised: bool = True) -> bytes:
-    """A convolution of bytes whose signal is quantised where it comes in, and a sum of the signal beside it, which is not touched."""
+def network(zero: str = "zero") -> bytes:
+    """A convolution of bytes whose signal is quantised where it comes in; `zero` is what it takes for its zero."""
     rng = np.random.default_rng(3)
     weights = rng.integers(0, 256, (6, 4, 3), np.uint8)
-    nodes = graphs._node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]) + graphs._node("ConvInteger", ["q", "w", "zero", "w_zero"] if quantised else ["q", "w"], ["y"])
+    nodes = graphs._node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]) + graphs._node("ConvInteger", ["q", "w", zero, "w_zero"], ["y"])
     tensors = graphs._tensor("w", UINT8, weights.shape, weights.tobytes()) + graphs._tensor("w_zero", UINT8, (), struct.pack("<B", 131))
     values = graphs._field(INPUT, graphs._value("x", FLOAT)) + graphs._field(OUTPUT, graphs._value("y", INT32))
     return graphs._number(1, 8) + graphs._field(8, graphs._number(2, 13)) + graphs._field(GRAPH, nodes + tensors + values)
@@ -41,9 +41,18 @@ def test_sums_are_the_same_to_the_bit(spread: float, middle: float) -> None:
     assert not sums_are_exact() or (np.array_equal(run(made, signal), plain) and np.abs(plain).max() > 100)
 
 
-def test_what_has_no_zero_of_its_signal_stays() -> None:
-    model = network(quantised=False)
-    assert signed(model) == model
+@pytest.mark.parametrize("zero", ["", "w_zero"])
+def test_a_signal_with_another_zero_than_its_own_stays(zero: str) -> None:
+    model = network(zero)
+    assert signed(model) == model and run(model, np.ones((1, 4, 9), np.float32)).shape == (1, 6, 7)
+
+
+def test_where_it_can_not_be_tried_sums_are_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*given: object, **more: object) -> None:
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", refused)
+    assert not sums_are_exact()
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 150])

@@ -62,7 +62,9 @@ from pathlib import Path
 def test_{name}():
     folder = Path(__file__).parent
     (folder / "{name} has begun").touch()
+    until = time.monotonic() + 120
     while not (folder / "{other} has begun").exists():
+        assert time.monotonic() < until, "the other one did not begin"
         time.sleep(0.01)
 {more}""")
     assert testing.run_twice(("test_one.py",), ("test_two.py",)) == 1

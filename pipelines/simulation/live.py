@@ -286,13 +286,15 @@ class View:
 
     def record(self, kind: str) -> None:
         """The last frames as a moving picture; its settings are those of the run that gives the same numbers."""
-        if kind not in kinds() or len(self.recorded) < 2:
+        if kind not in kinds():
+            raise BadInput(f"“{kind}” can't be recorded here.", hint="Choose another kind.")
+        if len(self.recorded) < 2:
             raise BadInput("There are no pictures to record yet.", hint="Let it run for a moment.")
         moving = Moving(kind, round(1 / TICK_SECONDS / RECORDED_EVERY), RECORDED_SIDE)
         moving.take(list(self.recorded))
         made = self.asked | {"values": self.first.model_dump(mode="json"), "seed": self.seed, "changes": self.changes, "language": self.language, "duration": self.step * self.model.time_step(self.params), "moving": kind}
         origin = {"pipeline": "simulation.run", "params": RunParams.parse(made).model_dump(mode="json")}
-        self.ctx.output(replace(moving.artifact(self.model.title, self.ctx.check), origin=origin))
+        self.ctx.output(replace(moving.artifact(self.model.title, lambda done: self.ctx.check()), origin=origin))
 
     def tell(self, error: StudioError) -> None:
         self.problem = {"message": error.message, "hint": error.hint, "field": error.field.removeprefix("values."), "code": error.code}

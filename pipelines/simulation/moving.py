@@ -14,7 +14,7 @@ KINDS = ("GIF", "WebP", "MP4")
 
 
 def kinds() -> tuple[str, ...]:
-    """Those that can be made here: Pillow's own wheels write all, builds without libavif no MP4."""
+    """Those that can be made here."""
     return KINDS if mp4_here() else KINDS[:2]
 
 
@@ -37,14 +37,15 @@ class Moving:
         return len(self._frames)
 
     def add(self, picture: Picture) -> None:
-        self._frames.append(smaller(picture, self.side))
+        frame = smaller(picture, self.side)
+        self._frames.append(frame if not self._frames else frame.resize(self._frames[0].size))  # a copy where it has that size
 
     def take(self, frames: list[Image.Image]) -> None:
         """Those that are small enough already."""
         self._frames += frames
 
-    def artifact(self, title: str, heard: Callable[[], None]) -> Artifact:
-        """`heard` is called on the way and may raise."""
+    def artifact(self, title: str, heard: Callable[[int], None]) -> Artifact:
+        """`heard` is called on the way to an MP4 with the number of pictures that are written, and may raise."""
         film = self.kind == "MP4"
         data = mp4(self._frames, self.frame_rate, self.side, heard) if film else self._pillow()
         return Artifact("video" if film else "image", data, f".{self.kind.lower()}", title, {"frames": self.count})

@@ -10,10 +10,12 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from PIL import Image, features
+from PIL import Image
 
-GROUP = 30  # pictures from one that stands alone to the next: a player can jump there, and Stop is heard
+GROUP = 30  # pictures at most from one that stands alone to the next: a player can jump there, and Stop is heard
+GROUP_PIXELS = 4_000_000  # of them together: about a second of work
 SPEED, QUALITY = 8, 80  # Pillow's: 10 is fastest, 100 is best
 TIMESCALE = 12_000  # units a second
 ENTRY = 86  # bytes of a visual sample entry before its boxes
@@ -28,28 +30,35 @@ class Track:
     samples: list[bytes]
 
 
+@cache
 def mp4_here() -> bool:
-    return bool(features.check("avif"))
+    """Tried: some builds of Pillow have no AVIF (its wheel for Windows on ARM), others only read it."""
+    try:
+        return len(track_of(_sequence([Image.new("RGB", (16, 16))] * 2)).samples) == 2
+    except (OSError, KeyError, ValueError, RuntimeError):
+        return False
 
 
-def mp4(frames: list[Image.Image], frame_rate: float, side: int, heard: Callable[[], None]) -> bytes:
-    """A film of two or more pictures of one size, small ones enlarged to at most `side`. `heard` is called between groups and may raise."""
+def mp4(frames: list[Image.Image], frame_rate: float, side: int, heard: Callable[[int], None]) -> bytes:
+    """A film of two or more pictures of one size, small ones enlarged to at most `side`. `heard` is called between groups with the number of
+    pictures that are done and may raise."""
+    width, height = larger(frames[0], side).size
     tracks = []
-    for group in groups(len(frames)):
-        heard()
+    for group in groups(len(frames), width * height):
+        heard(group.start)
         tracks.append(track_of(_sequence([larger(frame, side) for frame in frames[group]])))
-    return _film(larger(frames[0], side).size, frame_rate, tracks[0].configuration, [track.samples for track in tracks])
+    return _film((width, height), frame_rate, tracks[0].configuration, [track.samples for track in tracks])
 
 
 def larger(image: Image.Image, side: int) -> Image.Image:
-    """A whole number of times as large, its longer side at most `side`: AV1 keeps one colour for two by two pixels."""
+    """A whole number of times as large, its longer side at most `side`: a film's colours stand for two by two pixels."""
     times = max(side // max(image.size), 1)
     return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)
 
 
-def groups(count: int) -> Iterator[slice]:
-    """Of GROUP pictures each; the last one has one more where a single one would be left, which is no sequence."""
-    starts = list(range(0, max(count - 1, 1), GROUP))
+def groups(count: int, pixels: int) -> Iterator[slice]:
+    """Of pictures of so many pixels; the last one has one more where a single one would be left, which is no sequence."""
+    starts = list(range(0, max(count - 1, 1), min(max(GROUP_PIXELS // pixels, 2), GROUP)))
     yield from (slice(start, end) for start, end in zip(starts, [*starts[1:], count], strict=True))
 
 
@@ -99,14 +108,14 @@ def _full(kind: bytes, *parts: bytes, flags: int = 0) -> bytes:
     return _box(kind, struct.pack(">I", flags), *parts)
 
 
-def _film(size: tuple[int, int], frame_rate: float, configuration: bytes, groups: list[list[bytes]]) -> bytes:
+def _film(size: tuple[int, int], frame_rate: float, configuration: bytes, grouped: list[list[bytes]]) -> bytes:
     """The samples stand behind the lists, all in one chunk, so that a player can begin before it has the whole file."""
     width, height = size
-    samples = [sample for group in groups for sample in group]
+    samples = [sample for group in grouped for sample in group]
     each = round(TIMESCALE / frame_rate)
     length = each * len(samples)
     alone, number = [], 1
-    for group in groups:
+    for group in grouped:
         alone.append(number)
         number += len(group)
     entry = _box(b"av01", bytes(6), struct.pack(">H16xHHIIIH32xHh", 1, width, height, 0x480000, 0x480000, 0, 1, 24, -1), configuration)

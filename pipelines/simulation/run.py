@@ -64,7 +64,7 @@ class SimulationRun:
         if params.moving != "No" and params.frames * params.side**2 > MOST_PIXELS:
             raise BadInput(f"{params.frames} pictures of {params.side} pixels are too many for one moving picture.", hint="Make them fewer or smaller.", field="frames")
         if params.moving != "No" and params.moving not in kinds():
-            raise BadInput("MP4 can't be written here.", hint="Choose GIF or WebP: this computer's Pillow has no AVIF.", field="moving")
+            raise BadInput("MP4 can't be written here.", hint="Choose GIF or WebP: this computer's Pillow writes no AVIF.", field="moving")
         check_changes(model, values, params.changes)
         return lettered(params).model_copy(update={"values": values.model_dump(mode="json"), "duration": duration, "every": every})
 
@@ -149,7 +149,8 @@ class Run:
         if picture is not None:
             self.ctx.output(Artifact("image", png(picture), ".png", self.model.title))
         if self.moving and self.moving.count > 1:
-            self.ctx.output(self.moving.artifact(self.model.title, self.ctx.check))
+            count = self.moving.count
+            self.ctx.output(self.moving.artifact(self.model.title, lambda done: self.ctx.progress(done, count, "Writing")))
 
 
 def png(picture: Picture) -> bytes:
