@@ -10,6 +10,7 @@ import gradio as gr
 
 from studio import ui
 from studio.api import BadInput, Simulation, Studio, StudioError
+from tabs.image_box import Quiet
 from tabs.job_follow import Run, duration
 from tabs.job_page import JobPage
 from tabs.simulation_desk import Desk
@@ -29,6 +30,15 @@ NOW = "As set"
 AXES = ("x", "y")
 LATER = "async (...given) => { await new Promise((done) => setTimeout(done, 1000)); return given; }"
 CERTAIN = 5  # per cent by which values vary, where a model has no chance in it
+
+
+class Ticks(gr.CheckboxGroup, metaclass=Quiet):
+    """Hands on what is ticked: while another model's choices come, the page may still ask with those of the one before."""
+
+    is_template: ClassVar[bool] = True  # drawn as what it is made from
+
+    def preprocess(self, payload: Any) -> list[Any]:
+        return list(payload)
 
 
 class ExperimentPage(JobPage):
@@ -81,7 +91,7 @@ class ExperimentPage(JobPage):
             self.runs = gr.Number(100, precision=0, label=words("Repetitions"), info=words("Runs, each with its own seed."), elem_id="experiment-runs")
             self.uncertainty = gr.Slider(0, 50, 0, step=0.5, label=words("Uncertainty of the values"), info=words("In per cent: by how much all numbers vary evenly to either side."), elem_id="experiment-uncertainty")
         with gr.Column(visible=False) as self.groups["Compare"]:
-            self.scenarios = gr.CheckboxGroup([], label=words("Scenarios"), info=words("The others are compared with the first."), elem_id="experiment-scenarios")
+            self.scenarios = Ticks([], label=words("Scenarios"), info=words("The others are compared with the first."), elem_id="experiment-scenarios")
             self.named = gr.State({})  # the scenarios one made, values by name
             with gr.Row(equal_height=True):
                 self.name = gr.Textbox("", label=words("Name of a scenario"), max_length=60, scale=3, min_width=120, elem_id="experiment-name")

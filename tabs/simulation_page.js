@@ -12,7 +12,7 @@ class Stage {
     this.body = make('div', { className: 'sim-body' }, this.picture);
     this.go = iconed('pause', 'Pause', () => live.toggle(), { className: 'sim-go' });
     const slider = make('input', { type: 'range', min: -6, max: 6, step: 1, value: Math.log2(live.speed), ariaLabel: say('Speed'), title: say('Speed') }); this.slider = slider;
-    const pace = make('output', {}, speedText(live.speed)); slider.oninput = () => { live.pace(2 ** slider.value); for (const stage of live.stages) stage.paced(); }; this.paceText = pace;
+    const pace = make('output', {}, speedText(live.speed)); slider.oninput = () => { live.pace(2 ** slider.value); live.tell('pace'); }; this.paceText = pace;
     this.clock = make('span', { className: 'sim-clock' });
     this.bar = make('div', { className: 'sim-bar', role: 'toolbar', ariaLabel: say('Simulation') }, this.go, iconed('step', 'Step', () => live.step()), iconed('reset', 'Reset', () => live.reset()), make('label', { className: 'sim-speed' }, make('span', {}, say('Speed')), slider, pace), this.clock);
     this.problem = make('p', { className: 'sim-problem', role: 'alert', hidden: true });
@@ -32,6 +32,7 @@ class Stage {
     else if (what === 'frame') this.frame();
     else if (what === 'busy') { this.wait.hidden = !!live.pixels; this.wait.textContent = say('It is being started …'); }
     else if (what === 'queued') { this.wait.hidden = false; this.wait.textContent = say('Others are watching simulations: yours starts when one of them ends.'); }
+    else if (what === 'pace') this.paced();
     else if (what === 'problem') this.trouble();
   }
   frame() {

@@ -127,6 +127,16 @@ def test_a_slider_acts_while_it_runs_and_another_waits_for_reset(page: Any) -> N
     until(page, "() => document.querySelector('#simulation-run [data-field=rho] .sim-note').textContent.includes('at most 350')")
 
 
+def test_the_speed_is_told_wherever_it_is_set(page: Any) -> None:
+    opened(page, "lorenz63")
+    page.locator(f"{RUN} .sim-speed input").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(f"{RUN} .sim-speed output", has_text="2×").wait_for()
+    page.locator("#simulation-modes [role=tab][data-tab-id=gallery] >> visible=true").first.click()
+    page.locator(f"{HERO} .sim-speed output", has_text="2×").wait_for()
+    assert page.input_value(f"{HERO} .sim-speed input") == "1"
+
+
 def test_a_preset_is_a_click_and_stands_in_the_form(page: Any) -> None:
     opened(page, "lorenz63")
     page.locator(f"{RUN} [data-preset='Rest']").click()
