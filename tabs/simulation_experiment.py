@@ -246,7 +246,7 @@ class ExperimentPage(JobPage):
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         gr.Info(html.escape(self.studio.words.say(ui.lang(request), "These values are on the desk now.")), duration=4)
-        return [*picked, self.desk.told(*picked)]
+        return [*picked, self.desk.put(*picked)]
 
     def on_plan(self, request: gr.Request, **given: Any) -> str:
         """How many runs, and how long they take at the pace of earlier ones."""
@@ -330,7 +330,7 @@ class ExperimentPage(JobPage):
             choices["scenarios"] += [(name, name) for name in shown.get("named", {})]
             shown |= {"kind": kind, "fit": " ".join(picked[:2]), "subject": self._subject(model)}
             values = {name: gr.update(choices=choices[name], **({"value": shown[name]} if name in shown else {})) if name in choices else shown.get(name, gr.skip()) for name in self.restored}
-            return [*picked, self.desk.told(*picked), *values.values()]
+            return [*picked, self.desk.put(*picked), *values.values()]
 
         return restore
 

@@ -20,7 +20,7 @@ const live = {
   take(told) {
     const other = told.model.id !== this.model?.id || told.own !== this.own;
     Object.assign(this, { model: told.model, own: told.own, values: told.values, seed: told.seed, job: told.job, head: null, ended: '', left: false, came: true });
-    if (other) { this.pixels = null; this.rows = new Float64Array(0); }
+    if (other) { this.waiting = []; this.pixels = null; this.rows = new Float64Array(0); }
     this.tell('model'); desk.changed();
   },
   refuse(error) { const told = error.told || {}; this.problem = { message: told.message || say('The studio does not answer. Is it still running?'), hint: told.hint || '', field: (told.field || '').replace('values.', '') }; this.tell('problem'); if (!this.job) tell(`${this.problem.message} ${this.problem.hint}`); },
@@ -38,7 +38,9 @@ const live = {
     if (!this.timer) this.timer = setTimeout(() => this.flush(), SENT);
   },
   async flush() {
-    const updates = this.waiting.splice(0); this.timer = 0;
+    this.timer = 0;
+    if (!this.head) return;  // it has not begun: its first frame sends them
+    const updates = this.waiting.splice(0);
     if (!this.job || !updates.length) return;
     const answer = await post(`live/${this.job}`, { updates }).catch(() => null);
     if (answer && !answer.ok) { const told = await answer.json().catch(() => ({})); if (answer.status !== 404) this.refuse({ told: told.error }); }
@@ -76,6 +78,7 @@ const live = {
     this.pixels = head.width ? { width: head.width, height: head.height, bytes: new Uint8Array(buffer, at + 8 * head.rows * columns, 3 * head.width * head.height) } : null;
     this.head = head; this.seed = head.checkpoint.seed; this.frames++; this.problem = head.problem.message ? head.problem : null;
     if (this.came) { this.came = false; this.values = { ...head.values, ...head.wished }; this.speed = head.checkpoint.speed; for (const what of ['values', 'pace']) this.tell(what); desk.changed(); }  // a view that goes on was changed on its way
+    if (this.waiting.length && !this.timer) this.flush();
     this.tell('frame');
   },
   async over(told) {
@@ -84,7 +87,7 @@ const live = {
     this.problem = { message: this.ended, hint: told.hint || '', field: '' }; this.tell('frame'); this.tell('problem');
   },
 };
-const ECHO = 4000;  // milliseconds in which what the states say may be this page's own word
+const ECHO = 30000;  // milliseconds in which what the states say may be this page's own word: a busy machine repeats it late
 // What stands on the desk, for the other pages: the server's states follow, with a moment's rest between.
 const desk = {
   element: null, trigger: null, timer: 0,

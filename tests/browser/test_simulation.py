@@ -152,6 +152,7 @@ def test_a_view_that_goes_on_after_a_reload_is_shown_as_it_is_now_even_while_it_
     page.locator(f"{RUN} .sim-still >> visible=true").wait_for()
     assert eventually(page, lambda: rests(page, lambda: steps(page)))
     before, speed = steps(page), page.locator(f"{RUN} .sim-speed output").text_content()
+    assert page.input_value("#sim-field-rho") == "24"
     page.reload()
     tab(page, "Simulation")
     page.locator(f"{HERO} .sim-still >> visible=true").wait_for()
