@@ -9,7 +9,7 @@ from typing import Any, ClassVar, get_args
 import gradio as gr
 
 from studio import ui
-from studio.api import BadInput, Simulation, Studio, StudioError
+from studio.api import BadInput, Fix, Simulation, Studio, StudioError
 from tabs.image_box import Quiet
 from tabs.job_follow import Run, duration
 from tabs.job_page import JobPage
@@ -368,6 +368,13 @@ class ExperimentPage(JobPage):
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         return self.values(given), {}
+
+    def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
+        """The number of repetitions has a control of its own."""
+        if given["kind"] == "Repetitions" and error.field == "replicates":
+            error.field = "runs"
+            error.fix = error.fix and Fix({"runs": error.fix.values["replicates"]}, error.fix.label)
+        return super().told(error, given, lang)
 
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """The params of the chosen experiment. Raises BadInput."""

@@ -151,7 +151,8 @@ class Views:
             raise BadInput(f"These are {len(asked):,} updates; {MOST_ASKED:,} can be taken at once.", hint="Send fewer at a time.")
         for name, value in asked:
             check_update(name, value)
-        return all([self.studio.jobs.update(job.id, name, value, by=job.owner) for name, value in asked])
+        heard = [self.studio.jobs.update(job.id, name, value, by=job.owner) for name, value in asked]
+        return all(heard)
 
     def frame(self, job: Any) -> bytes:
         """b"" where it is gone: a view that ends takes its frames along."""

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from studio import ui
-from studio.api import Studio
+from studio.api import BadInput, Studio
 from tabs.simulation_desk import Desk
 from tabs.simulation_experiment import KINDS, ExperimentPage
 from tests.test_sim_page import studio  # noqa: F401
@@ -112,6 +112,16 @@ def test_what_an_experiment_leaves_out_can_be_told(page: ExperimentPage) -> None
     button = next(number for number, item in blocks.blocks.items() if getattr(item, "elem_id", "") == ui.RESTORE)
     heard = [function for function in blocks.fns.values() if (button, "click") in function.targets]
     assert len(heard) == len(KINDS) and all(function.queue for function in heard)
+
+
+def test_too_many_repetitions_are_refused_at_their_own_control(page: ExperimentPage) -> None:
+    """The method calls them as it calls the runs at each value of a sweep, which have another."""
+    asyncio.run(built(page))
+    given = PLAIN | {"kind": "Repetitions", "values": values_of(page), "x": "", "runs": 60_000}
+    with pytest.raises(BadInput) as refused:
+        settled(page, given)
+    told = page.told(refused.value, given, "en")
+    assert "data-field='runs'" in told and "data-at='experiment-runs'" in told and "&quot;runs&quot;: 10000" in told
 
 
 def test_scenarios_of_the_model_before_are_left_out_and_no_error(page: ExperimentPage) -> None:
