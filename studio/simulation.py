@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import BadInput, NotFound, StudioError
-from studio.params import Params
+from studio.params import REFUSALS, Params
 
 Numbers = NDArray[np.float64]
 Picture = NDArray[np.uint8]  # (height, width, 3)
@@ -198,7 +198,15 @@ def take_change(model: Simulation, state: State, params: P, change: Change, rng:
 
 def changed_params(params: P, change: Change) -> P:
     """Raises BadInput where the value is out of bounds."""
-    return type(params).parse(params.model_dump() | {change[1]: change[2]})
+    return values_of(type(params), params.model_dump() | {change[1]: change[2]})
+
+
+def values_of(kind: type[P], values: Mapping[str, Any]) -> P:
+    """Params of that kind. Raises BadInput at the field; true and false are no numbers."""
+    for name, value in values.items():
+        if isinstance(value, bool) and name in kind.model_fields and (found := kind.model_fields[name]).annotation in (int, float):
+            raise BadInput(REFUSALS["int_type" if found.annotation is int else "float_type"].format(found.title or name), hint="Change the value and try again.", field=name)
+    return kind.parse(dict(values))
 
 
 def look(model: Simulation, state: State, params: Any, step: int) -> dict[str, float]:
@@ -237,7 +245,7 @@ class Simulations:
 def read_model_values(model: Simulation, values: Mapping[str, Any]) -> Any:
     """The model's Params. Raises BadInput at the field, as `values.<name>`."""
     try:
-        params = model.Params.parse(dict(values))
+        params = values_of(model.Params, values)
         model.check(params)
     except BadInput as error:
         raise BadInput(error.message, hint=error.hint, field=f"values.{error.field}", fix=error.fix) from error

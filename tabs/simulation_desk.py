@@ -60,6 +60,10 @@ class Desk:
         wish = json.dumps({"model": model, "own": own, "values": values, **more})
         return f'<div hidden data-desk="{html.escape(wish)}"></div>'
 
+    def put(self, model: str, own: str, values: dict[str, Any], **more: Any) -> str:
+        """Told because somebody chose it: the script takes it even where it asked for the same a moment ago, unlike what the states repeat of its own words."""
+        return self.told(model, own, values, restored=True, stamp=time.time(), **more)
+
     def restorer(self, pipeline_id: str) -> Any:
         """A handler: the settings that came back go on the desk, with their seed and what was changed on the way."""
 
@@ -71,11 +75,11 @@ class Desk:
                 model, own, values = self.pick(given["model"], given["own"], given["values"])
             except StudioError as error:
                 raise ui.toast(self.studio, error, request) from error
-            more: dict[str, Any] = {"seed": given["seed"], "restored": True, "stamp": time.time()}
+            more: dict[str, Any] = {"seed": given["seed"]}
             if given.get("changes"):
                 step = self.find(model, own).time_step(self.find(model, own).Params.parse(values))
                 more |= {"changes": given["changes"], "steps": given.get("steps") or round(given.get("duration", 0) / step)}
-            return [model, own, values, self.told(model, own, values, **more)]
+            return [model, own, values, self.put(model, own, values, **more)]
 
         return restore
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, get_args
 import gradio as gr
 
 from studio import ui
-from studio.api import BadInput, Simulation, Studio, StudioError
+from studio.api import BadInput, Fix, Simulation, Studio, StudioError
+from tabs.image_box import Quiet
 from tabs.job_follow import Run, duration
 from tabs.job_page import JobPage
 from tabs.simulation_desk import Desk
@@ -29,6 +30,15 @@ NOW = "As set"
 AXES = ("x", "y")
 LATER = "async (...given) => { await new Promise((done) => setTimeout(done, 1000)); return given; }"
 CERTAIN = 5  # per cent by which values vary, where a model has no chance in it
+
+
+class Ticks(gr.CheckboxGroup, metaclass=Quiet):
+    """Hands on what is ticked: while another model's choices come, the page may still ask with those of the one before."""
+
+    is_template: ClassVar[bool] = True  # drawn as what it is made from
+
+    def preprocess(self, payload: Any) -> list[Any]:
+        return list(payload)
 
 
 class ExperimentPage(JobPage):
@@ -81,7 +91,7 @@ class ExperimentPage(JobPage):
             self.runs = gr.Number(100, precision=0, label=words("Repetitions"), info=words("Runs, each with its own seed."), elem_id="experiment-runs")
             self.uncertainty = gr.Slider(0, 50, 0, step=0.5, label=words("Uncertainty of the values"), info=words("In per cent: by how much all numbers vary evenly to either side."), elem_id="experiment-uncertainty")
         with gr.Column(visible=False) as self.groups["Compare"]:
-            self.scenarios = gr.CheckboxGroup([], label=words("Scenarios"), info=words("The others are compared with the first."), elem_id="experiment-scenarios")
+            self.scenarios = Ticks([], label=words("Scenarios"), info=words("The others are compared with the first."), elem_id="experiment-scenarios")
             self.named = gr.State({})  # the scenarios one made, values by name
             with gr.Row(equal_height=True):
                 self.name = gr.Textbox("", label=words("Name of a scenario"), max_length=60, scale=3, min_width=120, elem_id="experiment-name")
@@ -236,7 +246,7 @@ class ExperimentPage(JobPage):
         except StudioError as error:
             raise ui.toast(self.studio, error, request) from error
         gr.Info(html.escape(self.studio.words.say(ui.lang(request), "These values are on the desk now.")), duration=4)
-        return [*picked, self.desk.told(*picked)]
+        return [*picked, self.desk.put(*picked)]
 
     def on_plan(self, request: gr.Request, **given: Any) -> str:
         """How many runs, and how long they take at the pace of earlier ones."""
@@ -320,7 +330,7 @@ class ExperimentPage(JobPage):
             choices["scenarios"] += [(name, name) for name in shown.get("named", {})]
             shown |= {"kind": kind, "fit": " ".join(picked[:2]), "subject": self._subject(model)}
             values = {name: gr.update(choices=choices[name], **({"value": shown[name]} if name in shown else {})) if name in choices else shown.get(name, gr.skip()) for name in self.restored}
-            return [*picked, self.desk.told(*picked), *values.values()]
+            return [*picked, self.desk.put(*picked), *values.values()]
 
         return restore
 
@@ -358,6 +368,13 @@ class ExperimentPage(JobPage):
 
     def asked(self, owner: str, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         return self.values(given), {}
+
+    def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
+        """The number of repetitions has a control of its own."""
+        if given["kind"] == "Repetitions" and error.field == "replicates":
+            error.field = "runs"
+            error.fix = error.fix and Fix({"runs": error.fix.values["replicates"]}, error.fix.label)
+        return super().told(error, given, lang)
 
     def values(self, given: dict[str, Any]) -> dict[str, Any]:
         """The params of the chosen experiment. Raises BadInput."""

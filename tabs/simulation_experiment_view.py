@@ -15,6 +15,7 @@ from tabs.simulation_hand import buttons
 
 MOST_ROWS, MOST_COLUMNS = 200, 14
 SUFFIXES = {".csv": "Table (CSV)", ".png": "Figure (PNG)", ".svg": "Figure (SVG)"}
+NAMING = ("parameter", "with")  # columns that hold names of parameters
 NOT_VALUES = {"run", "seed", "value", "mean", "sd", "runs", "time"}
 
 
@@ -76,7 +77,8 @@ def _table(studio: Studio, output: Output, asked: dict[str, Any], titles: dict[s
     lines = []
     for row, use in zip(body, uses, strict=True):
         first = f'<td class="use"><button type="button" data-use="{html.escape(json.dumps(use))}" title="{button}" aria-label="{button}">↥</button></td>' if use else ("<td></td>" if any(uses) else "")
-        lines.append(f"<tr>{first}{''.join(f'<td>{html.escape(_rounded(cell))}</td>' for cell in row)}</tr>")
+        named = [say(lang, titles.get(cell, cell)) if column in NAMING else _rounded(cell) for column, cell in zip(head, row, strict=True)]
+        lines.append(f"<tr>{first}{''.join(f'<td>{html.escape(cell)}</td>' for cell in named)}</tr>")
     with captions_in(lang):  # short words: elsewhere on the page they may mean something else
         heads = "".join(f'<th title="{html.escape(cell)}">{html.escape(caption(titles.get(cell, cell)))}</th>' for cell in head)
     more = f'<p class="experiment-note">{html.escape(say(lang, "{n} of {all} rows; the file has them all.", n=f"{MOST_ROWS}", all=f"{len(rows) - 1:,}"))}</p>' if len(rows) - 1 > MOST_ROWS else ""

@@ -19,8 +19,8 @@ const live = {
   },
   take(told) {
     const other = told.model.id !== this.model?.id || told.own !== this.own;
-    Object.assign(this, { model: told.model, own: told.own, values: told.values, seed: told.seed, job: told.job, head: null, ended: '', left: false });
-    if (other) { this.pixels = null; this.rows = new Float64Array(0); }
+    Object.assign(this, { model: told.model, own: told.own, values: told.values, seed: told.seed, job: told.job, head: null, ended: '', left: false, came: true });
+    if (other) { this.waiting = []; this.pixels = null; this.rows = new Float64Array(0); }
     this.tell('model'); desk.changed();
   },
   refuse(error) { const told = error.told || {}; this.problem = { message: told.message || say('The studio does not answer. Is it still running?'), hint: told.hint || '', field: (told.field || '').replace('values.', '') }; this.tell('problem'); if (!this.job) tell(`${this.problem.message} ${this.problem.hint}`); },
@@ -38,18 +38,20 @@ const live = {
     if (!this.timer) this.timer = setTimeout(() => this.flush(), SENT);
   },
   async flush() {
-    const updates = this.waiting.splice(0); this.timer = 0;
+    this.timer = 0;
+    if (!this.head) return;  // it has not begun: its first frame sends them
+    const updates = this.waiting.splice(0);
     if (!this.job || !updates.length) return;
     const answer = await post(`live/${this.job}`, { updates }).catch(() => null);
     if (answer && !answer.ok) { const told = await answer.json().catch(() => ({})); if (answer.status !== 404) this.refuse({ told: told.error }); }
   },
-  set(name, value) { this.values = { ...this.values, [name]: value }; this.send('set', [name, value]); desk.changed(); },
+  set(name, value) { this.came = false; this.values = { ...this.values, [name]: value }; this.send('set', [name, value]); desk.changed(); },
   pause(on) { this.left = false; on ? sessionStorage.setItem(USER, '1') : sessionStorage.removeItem(USER); this.ended ? this.again() : this.send('pause', on); if (this.head) this.head = { ...this.head, running: !on }; this.tell('frame'); },
   toggle() { this.pause(this.running); },
   step() { sessionStorage.setItem(USER, '1'); this.send('step', 1); },
-  reset(values, seed) { this.values = { ...this.values, ...(values || {}) }; if (seed !== undefined) this.seed = seed; sessionStorage.removeItem(USER); this.left = false; if (this.ended) return this.again(); this.send('reset', { values: this.values, seed: this.seed }); this.tell('values'); desk.changed(); },
+  reset(values, seed) { this.came = false; this.values = { ...this.values, ...(values || {}) }; if (seed !== undefined) this.seed = seed; sessionStorage.removeItem(USER); this.left = false; if (this.ended) return this.again(); this.send('reset', { values: this.values, seed: this.seed }); this.tell('values'); desk.changed(); },
   again() { return this.open({ model: this.model.id, own: this.own, values: this.values, seed: this.seed }); },
-  pace(value) { this.speed = value; this.send('speed', value); },
+  pace(value) { this.came = false; this.speed = value; this.send('speed', value); },
   // -- frames -----------------------------------------------------------------------------------------------------
   seen() { return !document.hidden && [...this.stages].some((stage) => stage.view.isConnected && stage.view.offsetParent); },
   async loop() {
@@ -75,6 +77,8 @@ const live = {
     this.rows = new Float64Array(buffer, at, head.rows * columns);
     this.pixels = head.width ? { width: head.width, height: head.height, bytes: new Uint8Array(buffer, at + 8 * head.rows * columns, 3 * head.width * head.height) } : null;
     this.head = head; this.seed = head.checkpoint.seed; this.frames++; this.problem = head.problem.message ? head.problem : null;
+    if (this.came) { this.came = false; this.values = { ...head.values, ...head.wished }; this.speed = head.checkpoint.speed; for (const what of ['values', 'pace']) this.tell(what); desk.changed(); }  // a view that goes on was changed on its way
+    if (this.waiting.length && !this.timer) this.flush();
     this.tell('frame');
   },
   async over(told) {
@@ -83,7 +87,7 @@ const live = {
     this.problem = { message: this.ended, hint: told.hint || '', field: '' }; this.tell('frame'); this.tell('problem');
   },
 };
-const ECHO = 4000;  // milliseconds in which what the states say may be this page's own word
+const ECHO = 30000;  // milliseconds in which what the states say may be this page's own word: a busy machine repeats it late
 // What stands on the desk, for the other pages: the server's states follow, with a moment's rest between.
 const desk = {
   element: null, trigger: null, timer: 0,

@@ -188,7 +188,7 @@ class OwnPage:
         except StudioError as error:
             return [*[gr.skip()] * (len(self.desk.picked) + 3), refused(self.studio, error, declaration["text"], lang)]
         self.studio.store.remember(ui.owner(request), DRAFT, declaration)
-        return [*picked, picked[1], self.desk.told(*picked), gr.Tabs(selected="run"), self.checked(declaration, lang)]
+        return [*picked, picked[1], self.desk.put(*picked), gr.Tabs(selected="run"), self.checked(declaration, lang)]
 
     def on_desk(self, request: gr.Request, own: str, seen: str, undone: list[Any], *values: Any) -> list[Any]:
         """A link or a dropped file brought a model of one's own: it can be worked on here. What was put on the desk from here is not taken back."""

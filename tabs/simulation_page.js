@@ -3,6 +3,7 @@ const SIGNS = { run: 'M7 4v16l13-8z', pause: 'M6 4h4v16H6zM14 4h4v16h-4z', step:
 const sign = (name) => `<svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true"><path fill="currentColor" d="${SIGNS[name]}"/></svg>`;
 const button = (label, act, more = {}) => { const made = make('button', { type: 'button', textContent: say(label), onclick: act, ...more }); made.dataset.do = label; return made; };
 const iconed = (name, label, act, more = {}) => { const made = button(label, act, more); made.innerHTML = sign(name); made.append(make('span', {}, say(label))); made.title = say(label); return made; };
+const unveiled = (view, act) => new ResizeObserver(() => requestAnimationFrame(() => { if (view.offsetParent) act(); })).observe(view);  // what was told while it was hidden, it missed
 const speedText = (value) => value >= 1 ? `${value}×` : `1/${1 / value}×`;
 class Stage {
   constructor({ compact = false } = {}) {
@@ -12,12 +13,12 @@ class Stage {
     this.body = make('div', { className: 'sim-body' }, this.picture);
     this.go = iconed('pause', 'Pause', () => live.toggle(), { className: 'sim-go' });
     const slider = make('input', { type: 'range', min: -6, max: 6, step: 1, value: Math.log2(live.speed), ariaLabel: say('Speed'), title: say('Speed') }); this.slider = slider;
-    const pace = make('output', {}, speedText(live.speed)); slider.oninput = () => { live.pace(2 ** slider.value); for (const stage of live.stages) stage.paced(); }; this.paceText = pace;
+    const pace = make('output', {}, speedText(live.speed)); slider.oninput = () => { live.pace(2 ** slider.value); live.tell('pace'); }; this.paceText = pace;
     this.clock = make('span', { className: 'sim-clock' });
     this.bar = make('div', { className: 'sim-bar', role: 'toolbar', ariaLabel: say('Simulation') }, this.go, iconed('step', 'Step', () => live.step()), iconed('reset', 'Reset', () => live.reset()), make('label', { className: 'sim-speed' }, make('span', {}, say('Speed')), slider, pace), this.clock);
     this.problem = make('p', { className: 'sim-problem', role: 'alert', hidden: true });
     this.view = make('div', { className: compact ? 'sim-stage compact' : 'sim-stage' }, this.bar, this.problem, this.body);
-    this.pokes(); live.stages.add(this); if (live.model) { this.heard('model'); if (live.head) this.heard('frame'); }
+    this.pokes(); live.stages.add(this); unveiled(this.view, () => this.frame()); if (live.model) { this.heard('model'); if (live.head) this.heard('frame'); }
   }
   paced() { this.slider.value = Math.log2(live.speed); this.paceText.textContent = speedText(live.speed); this.slider.ariaValueText = speedText(live.speed); }
   pokes() {
@@ -32,6 +33,7 @@ class Stage {
     else if (what === 'frame') this.frame();
     else if (what === 'busy') { this.wait.hidden = !!live.pixels; this.wait.textContent = say('It is being started …'); }
     else if (what === 'queued') { this.wait.hidden = false; this.wait.textContent = say('Others are watching simulations: yours starts when one of them ends.'); }
+    else if (what === 'pace') this.paced();
     else if (what === 'problem') this.trouble();
   }
   frame() {
@@ -69,7 +71,7 @@ function control(field, act) {
   else if (field.kind === 'number') {
     const number = make('input', { type: 'number', id: name, value, step: 'any', inputMode: field.whole ? 'numeric' : 'decimal' }), bounded = field.low !== null && field.high !== null;
     const slider = bounded ? make('input', { type: 'range', min: field.low, max: field.high, step: stepOf(field), value, ariaLabel: say(field.title), tabIndex: 0 }) : null;
-    number.onchange = () => { if (number.value === '') return; if (slider) slider.value = number.value; act(+number.value); };
+    number.onchange = () => { if (number.value === '') { number.value = +live.values[field.name].toPrecision(7); return; } if (slider) slider.value = number.value; act(+number.value); };
     if (slider) slider.oninput = () => { number.value = +slider.value; act(+slider.value); };
     show = (next) => { if (document.activeElement !== number) number.value = typeof next === 'number' ? +next.toPrecision(7) : next; if (slider && document.activeElement !== slider) slider.value = next; };
     show(value); box.append(make('div', { className: 'sim-head' }, label, number), ...(slider ? [slider] : []));
@@ -79,7 +81,7 @@ function control(field, act) {
   return { box, show, note(text, bad) { if (told.textContent !== text) told.textContent = text; told.hidden = !text; told.classList.toggle('bad', !!bad); } };
 }
 class Form {
-  constructor() { this.view = make('div', { className: 'sim-form' }); live.stages.add(this); if (live.model) this.heard('model'); }
+  constructor() { this.view = make('div', { className: 'sim-form' }); live.stages.add(this); unveiled(this.view, () => this.notes()); if (live.model) this.heard('model'); }
   heard(what) { if (what === 'model') this.draw(); else if (what === 'values') this.show(); else if (what === 'frame' || what === 'problem') this.notes(); }
   draw() {
     const { model } = live; this.controls = {};
@@ -91,10 +93,11 @@ class Form {
     const dice = iconed('dice', 'Another seed', () => { live.reset(null, Math.floor(Math.random() * (2 ** 31 - 1))); }, { className: 'sim-icon' });
     const advanced = make('details', { className: 'sim-advanced' }, make('summary', {}, say('Advanced')), ...fields(rest), make('div', { className: 'sim-field' }, make('div', { className: 'sim-head' }, make('label', { htmlFor: 'sim-seed' }, say('Seed')), make('span', { className: 'sim-seed' }, dice, this.seed)), make('p', { className: 'sim-about' }, say('The same seed gives the same run; a new one starts it again.'))));
     this.view.replaceChildren(...(this.chips.length ? [make('div', { className: 'sim-presets', role: 'group', ariaLabel: say('Presets') }, ...this.chips), this.about] : []), ...fields(seen), advanced);
-    this.presetAt(model.presets.find((preset) => Object.entries({ ...model.values, ...preset.values }).every(([name, value]) => JSON.stringify(live.values[name]) === JSON.stringify(value)))?.name || '');
+    this.fits();
   }
+  fits() { const { model } = live; this.presetAt(model.presets.find((preset) => Object.entries({ ...model.values, ...preset.values }).every(([name, value]) => JSON.stringify(live.values[name]) === JSON.stringify(value)))?.name || ''); }
   presetAt(name) { for (const chip of this.chips) chip.ariaPressed = String(chip.dataset.preset === name); const found = live.model.presets.find((one) => one.name === name); this.about.textContent = found ? say(found.about) : ''; }
-  show() { for (const [name, one] of Object.entries(this.controls)) one.show(live.values[name]); this.notes(); }
+  show() { for (const [name, one] of Object.entries(this.controls)) one.show(live.values[name]); this.fits(); this.notes(); }
   notes() {
     if (!this.controls || !this.view.offsetParent) return;
     const wished = live.head?.wished || {}, problem = live.problem;
@@ -113,6 +116,7 @@ class Takeaway {
     this.view = make('div', {}, row, this.made);
   }
   say(text) { this.made.textContent = text; }
+  of(model) { if (this.model !== model) { this.model = model; this.say(''); this.view.querySelector('.sim-music')?.remove(); } }
   async keep() {
     this.say(say('The run is being kept …'));
     try { const told = await asked(`live/${live.job}/keep`, { moving: this.moving.value }); await this.follow(told.job, 0, true); } catch (error) { this.say(`${error.told?.message || say('That did not work.')} ${error.told?.hint || ''}`); }
@@ -153,7 +157,7 @@ export async function run(element) {
   for (const domain of domains(models)) menu.append(make('optgroup', { label: say(domain) }, ...models.filter((model) => model.domain === domain).map((model) => make('option', { value: model.id, textContent: say(model.title) }))));
   menu.append(make('option', { value: 'own', textContent: say('Your own model'), hidden: true }));
   menu.onchange = () => live.open({ model: menu.value });
-  const words = { view: element, heard(what) { if (what !== 'model') return; const { model } = live; menu.value = model.id; if (!menu.value) { menu.append(make('option', { value: model.id, textContent: say(model.title) })); menu.value = model.id; } about.replaceChildren(make('p', {}, say(model.about)), ...(model.sources.length ? [make('p', { className: 'sim-sources' }, `${say('Sources')}: `, ...model.sources.flatMap((source, at) => [at ? ' · ' : '', source.url ? make('a', { href: source.url, target: '_blank', rel: 'noopener' }, source.text) : source.text]))] : [])); } };
+  const words = { view: element, heard(what) { if (what !== 'model') return; const { model } = live; takeaway.of(`${model.id} ${live.own}`); menu.value = model.id; if (!menu.value) { menu.append(make('option', { value: model.id, textContent: say(model.title) })); menu.value = model.id; } about.replaceChildren(make('p', {}, say(model.about)), ...(model.sources.length ? [make('p', { className: 'sim-sources' }, `${say('Sources')}: `, ...model.sources.flatMap((source, at) => [at ? ' · ' : '', source.url ? make('a', { href: source.url, target: '_blank', rel: 'noopener' }, source.text) : source.text]))] : [])); } };
   live.stages.add(words);
   element.replaceChildren(make('div', { className: 'sim-page' }, make('div', { className: 'sim-main' }, stage.view, takeaway.view), make('div', { className: 'sim-side' }, menu, form.view), about));
   if (live.model) words.heard('model');

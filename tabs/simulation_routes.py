@@ -143,16 +143,16 @@ class Views:
                 self._seen = {name: at for name, at in self._seen.items() if now - at < 600} | {job.id: now}
             self.studio.jobs.update(job.id, "seen", fresh, by=job.owner)
 
-    def ask(self, job: Any, asked: Any) -> None:
-        """Raises BadInput."""
+    def ask(self, job: Any, asked: Any) -> bool:
+        """Whether the view hears it: one that has not begun, or has ended, does not. Raises BadInput."""
         if not isinstance(asked, list) or not all(isinstance(one, list) and len(one) == 2 and one[0] in ASKED for one in asked):
             raise BadInput("Updates are a list of [name, value].", hint=f"Names are {', '.join(ASKED)}.")
         if len(asked) > MOST_ASKED:
             raise BadInput(f"These are {len(asked):,} updates; {MOST_ASKED:,} can be taken at once.", hint="Send fewer at a time.")
         for name, value in asked:
             check_update(name, value)
-        for name, value in asked:
-            self.studio.jobs.update(job.id, name, value, by=job.owner)
+        heard = [self.studio.jobs.update(job.id, name, value, by=job.owner) for name, value in asked]
+        return all(heard)
 
     def frame(self, job: Any) -> bytes:
         """b"" where it is gone: a view that ends takes its frames along."""
@@ -285,8 +285,7 @@ def routes(studio: Studio) -> list[Route]:
 
     async def ask(request: Request) -> Any:
         given = await body(request)
-        await apart(views.ask, job(request), given.get("updates"))
-        return {"told": True}
+        return {"told": await apart(views.ask, job(request), given.get("updates"))}
 
     async def keep(request: Request) -> Any:
         return await apart(views.keep, owner(request), job(request), await body(request), lang(request))

@@ -257,6 +257,17 @@ def test_what_data_cannot_tell_is_said() -> None:
     assert Posterior(beliefs, np.column_stack([0.1 * rng.standard_normal(2000) for _ in range(4)]), {"r_hat": [1.0] * 4}).warnings() == []
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_two_of_which_only_the_product_is_known_cannot_be_told_apart(noise: float) -> None:
+    """Along a hyperbola the correlation of the values themselves is far from 1."""
+    rng = np.random.default_rng(3)
+    beliefs = Beliefs([Prior(name="r0", low=1, high=20), Prior(name="contacts", low=0, high=1)])
+    r0 = np.exp(rng.uniform(np.log(2.2), np.log(18), 3000))
+    contacts = 2.0 / r0 * np.exp(noise * rng.standard_normal(3000))
+    assert abs(np.corrcoef(r0, contacts)[0, 1]) < 0.95
+    assert "r0 and contacts can't be told apart" in " ".join(Posterior(beliefs, beliefs.z(np.column_stack([r0, contacts]))).warnings())
+
+
 # -- three ways --------------------------------------------------------------------------------------------------
 
 

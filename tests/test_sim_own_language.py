@@ -292,6 +292,11 @@ def test_hostile_files_are_refused_with_a_sentence(text: str) -> None:
     assert raised.value.message and raised.value.hint and len(raised.value.message) < 300
 
 
+def test_a_file_may_begin_with_the_mark_of_an_editor() -> None:
+    text = json.dumps({"text": "dx/dt = -x\nx(0) = 1"})
+    assert [one.name for one in read_model("\ufeff" + text).series] == [one.name for one in read_model(text).series]
+
+
 def test_the_same_text_is_the_same_model() -> None:
     text = json.dumps({"text": "dx/dt = -x\nx(0) = 1"})
     assert read_model(text) is read_model(text)

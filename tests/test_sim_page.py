@@ -144,6 +144,7 @@ def test_a_view_is_its_owners_alone(studio: Studio, ann: TestClient) -> None:
     assert studio.jobs.get(job).wait().state == "cancelled"
     studio.jobs.cancel(other, by="ann")
     studio.jobs.get(other).wait()
+    assert ann.post(f"{AT}live/{other}", json={"updates": [["pause", True]]}).json() == {"told": False}, "a view that has ended hears nothing"
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,12 @@ def test_a_tables_heads_are_titles_in_the_pages_language(tmp_path: Path) -> None
     heads = {lang: re.findall(r"<th title=\"(\w+)\">([^<]+)</th>", stage(studio, Run(job="j", outputs=["1"]), {"values": {}}, {"rate": "Volatility"}, lang)) for lang in ("en", "ja")}
     assert heads["en"] == [("rate", "Volatility"), ("mean", "mean"), ("q05", "q05"), ("runs", "runs")]
     assert heads["ja"] == [("rate", "ボラティリティ"), ("mean", "平均"), ("q05", "q05"), ("runs", "実行")]
+
+
+def test_names_of_parameters_in_a_tables_cells_are_titles(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("parameter,with,S2\nrate,drift,0.25\n", encoding="utf-8")
+    output: Any = SimpleNamespace(path=str(path), title="Growth, sensitivity: pairs", id="1", kind="table")
+    studio: Any = SimpleNamespace(words=Words(), store=SimpleNamespace(output=lambda _: output))
+    shown = {lang: stage(studio, Run(job="j", outputs=["1"]), {"values": {}}, {"rate": "Volatility"}, lang) for lang in ("en", "ja")}
+    assert "<td>Volatility</td><td>drift</td><td>0.25</td>" in shown["en"] and "<td>ボラティリティ</td>" in shown["ja"]

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from studio import ui
-from studio.api import Studio
+from studio.api import BadInput, Studio
 from tabs.simulation_desk import Desk
 from tabs.simulation_experiment import KINDS, ExperimentPage
 from tests.test_sim_page import studio  # noqa: F401
@@ -97,18 +97,37 @@ def test_a_range_with_no_number_stays_as_it_was(page: ExperimentPage, told: str)
     assert page.on_ends(event, **given) == {}
 
 
+async def built(page: ExperimentPage) -> gr.Blocks:  # Gradio asks for a loop, and leaves open the one it makes where none runs
+    with gr.Blocks() as blocks, gr.Tab() as page.tab:
+        gr.Button(elem_id=ui.RESTORE)
+        page.desk.build()
+        page.build()
+        page.listen()
+    return blocks
+
+
 def test_what_an_experiment_leaves_out_can_be_told(page: ExperimentPage) -> None:
     """Gradio shows messages only of events that wait their turn in its queue: each restored experiment's does."""
-
-    async def built() -> gr.Blocks:  # Gradio asks for a loop, and leaves open the one it makes where none runs
-        with gr.Blocks() as blocks, gr.Tab() as page.tab:
-            gr.Button(elem_id=ui.RESTORE)
-            page.desk.build()
-            page.build()
-            page.listen()
-        return blocks
-
-    blocks = asyncio.run(built())
+    blocks = asyncio.run(built(page))
     button = next(number for number, item in blocks.blocks.items() if getattr(item, "elem_id", "") == ui.RESTORE)
     heard = [function for function in blocks.fns.values() if (button, "click") in function.targets]
     assert len(heard) == len(KINDS) and all(function.queue for function in heard)
+
+
+def test_too_many_repetitions_are_refused_at_their_own_control(page: ExperimentPage) -> None:
+    """The method calls them as it calls the runs at each value of a sweep, which have another."""
+    asyncio.run(built(page))
+    given = PLAIN | {"kind": "Repetitions", "values": values_of(page), "x": "", "runs": 60_000}
+    with pytest.raises(BadInput) as refused:
+        settled(page, given)
+    told = page.told(refused.value, given, "en")
+    assert "data-field='runs'" in told and "data-at='experiment-runs'" in told and "&quot;runs&quot;: 10000" in told
+
+
+def test_scenarios_of_the_model_before_are_left_out_and_no_error(page: ExperimentPage) -> None:
+    """While the choices of another model come, the page may ask once more with what was ticked before."""
+    asyncio.run(built(page))
+    page.scenarios.choices = [("As set", "As set")]
+    ticked = page.scenarios.preprocess(["As set", "Fingerprints"])
+    asked = page.values(PLAIN | {"kind": "Compare", "values": values_of(page), "x": "", "scenarios": ticked})
+    assert [one["name"] for one in asked["scenarios"]] == ["As set"]

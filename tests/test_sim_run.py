@@ -15,6 +15,8 @@ from PIL import Image
 from pipelines.simulation import live as live_module
 from pipelines.simulation.live import LiveParams, SimulationLive, View
 from pipelines.simulation.models.lorenz63 import Lorenz63
+from pipelines.simulation.models.nasch import Nasch, NaschParams
+from pipelines.simulation.params import check_length
 from pipelines.simulation.run import RunParams, SimulationRun
 from studio.api import POKE, BadInput, Desk, Diverged, Inputs, Simulations, Stopped
 from studio.catalog import Catalog
@@ -65,10 +67,20 @@ def test_side_bounds_the_moving_picture_only_downwards() -> None:
     assert max(image.size) == 100 and image.n_frames == 4  # type: ignore[attr-defined]
 
 
+def test_steps_of_which_each_takes_long_are_refused_by_the_hour() -> None:
+    """The quickest models make as many in a minute."""
+    with pytest.raises(BadInput, match=r"about 2\.3 hours; 1 is the most") as refused:
+        check_length(Nasch(), NaschParams(), 1e9)
+    assert refused.value.field == "duration"
+    check_length(Nasch(), NaschParams(), 1e8)
+
+
 def test_what_is_too_much_is_refused_at_its_field() -> None:
     for values, field in [
         ({"every": 1e-5}, "every"),
         ({"model": "lorenz63", "duration": 1e9}, "duration"),
+        ({"values": {"rate": True}}, "values.rate"),
+        ({"changes": [[3, "rate", True]]}, "changes"),
         ({"moving": "GIF", "frames": 600, "side": 1024}, "frames"),
         ({"values": {"rate": 99}}, "values.rate"),
         ({"values": {"rate": 1, "drift": 2}}, "values.drift"),

@@ -193,6 +193,13 @@ def test_cars_neither_vanish_nor_overtake() -> None:
         assert (np.diff(np.roll(state.cells, -int(np.argmin(state.cells)))) > 0).all()
 
 
+def test_a_car_that_is_stopped_is_seen_standing_at_once() -> None:
+    state, params, rng = run(Nasch(), {"density": 0.05, "slowing": 0.0, "start": "Evenly spaced"}, steps=9)
+    before = Nasch().render(state, params).copy()
+    after = Nasch().render(Nasch().poke(state, params, 0.5, 0.5, rng), params)
+    assert (np.flatnonzero((before != after).any(axis=(1, 2))) >= len(after) - 2).all() and (before != after).any()  # in the newest row alone
+
+
 def test_no_two_cars_share_a_cell_or_run_a_red_light() -> None:
     model, params, rng = Streets(), StreetsParams(streets=3, block=12, cycle=16, density=0.4, turning=0.5), chance(2)
     state = model.init(params, rng)

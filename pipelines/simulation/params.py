@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import Field
 
+from pipelines.simulation.experiments.effort import seconds_of_run
 from studio.api import BadInput, Language, Params, Result, RunContext, Simulation, Simulations, captions_in, drawable, read_model_values, steps_at, ui
 
+MOST_HOURS = 1  # of one core, at the usual size
 MOST_STEPS = 10**10  # of one run: the quickest models make some thirty million a second
 OWN = "own"  # the id that stands for a model of one's own, declared in `own`
 
@@ -75,3 +77,5 @@ def check_length(model: Simulation, values: Any, duration: float, *, runs: int =
     """Raises BadInput where nobody would wait for the end of so many runs."""
     if (steps := runs * int(steps_at(model, values, np.array([duration]))[0])) > MOST_STEPS:
         raise BadInput(f"This would be {steps:,} steps; {MOST_STEPS:,} is the most.", hint="Make it shorter.", field=field)
+    if (hours := seconds_of_run(model, steps) / 3600) > MOST_HOURS:
+        raise BadInput(f"This would take about {hours:,.1f} hours; {MOST_HOURS} is the most.", hint="Make it shorter.", field=field)

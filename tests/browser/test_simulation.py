@@ -127,6 +127,44 @@ def test_a_slider_acts_while_it_runs_and_another_waits_for_reset(page: Any) -> N
     until(page, "() => document.querySelector('#simulation-run [data-field=rho] .sim-note').textContent.includes('at most 350')")
 
 
+def test_the_speed_is_told_wherever_it_is_set(page: Any) -> None:
+    opened(page, "lorenz63")
+    page.locator(f"{RUN} .sim-speed input").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(f"{RUN} .sim-speed output", has_text="2×").wait_for()
+    page.locator("#simulation-modes [role=tab][data-tab-id=gallery] >> visible=true").first.click()
+    page.locator(f"{HERO} .sim-speed output", has_text="2×").wait_for()
+    assert page.input_value(f"{HERO} .sim-speed input") == "1"
+
+
+def test_a_view_that_goes_on_after_a_reload_is_shown_as_it_is_now_even_while_it_is_paused(page: Any) -> None:
+    """Values and speed that were changed on the way, not those it began with; and on the page where it was not seen before."""
+    tab(page, "Simulation")
+    runs(page, HERO)
+    page.locator("#simulation-modes [role=tab][data-tab-id=run] >> visible=true").first.click()
+    page.select_option(f"{RUN} .sim-model", "lorenz63")
+    page.fill("#sim-field-rho", "24")
+    page.keyboard.press("Tab")
+    page.locator(f"{RUN} .sim-speed input").focus()
+    page.keyboard.press("ArrowRight")
+    runs(page)
+    pressed(page, "Pause")
+    page.locator(f"{RUN} .sim-still >> visible=true").wait_for()
+    assert eventually(page, lambda: rests(page, lambda: steps(page)))
+    before, speed = steps(page), page.locator(f"{RUN} .sim-speed output").text_content()
+    assert page.input_value("#sim-field-rho") == "24"
+    page.reload()
+    tab(page, "Simulation")
+    page.locator(f"{HERO} .sim-still >> visible=true").wait_for()
+    page.locator("#simulation-modes [role=tab][data-tab-id=run] >> visible=true").first.click()
+    page.locator(f"{RUN} .sim-bar [data-do='Run']").wait_for()
+    assert steps(page) == before and page.input_value("#sim-field-rho") == "24"
+    assert page.locator(f"{RUN} .sim-speed output").text_content() == speed != "1×" and not page.locator(f"{RUN} .sim-wait").is_visible()
+    page.fill("#sim-field-rho", "")
+    page.keyboard.press("Tab")
+    assert page.input_value("#sim-field-rho") == "24"  # emptied, it stays what it was
+
+
 def test_a_preset_is_a_click_and_stands_in_the_form(page: Any) -> None:
     opened(page, "lorenz63")
     page.locator(f"{RUN} [data-preset='Rest']").click()
@@ -173,6 +211,7 @@ def test_a_run_is_kept_recorded_and_restored(page: Any, studio: Running) -> None
     assert sorted(output["kind"] for output in found) == ["image", "table", "video"]
     page.select_option(f"{RUN} .sim-model", "gray_scott")
     until(page, "() => document.querySelector('#sim-field-rho') === null")
+    assert page.locator(f"{RUN} .sim-made").text_content() == ""  # what was kept of another model
     page.evaluate("(id) => window.seisei.use('/api/v1/outputs/' + id + '/restore')", next(output["id"] for output in found if output["kind"] == "table"))
     until(page, "() => document.querySelector('#simulation-run .sim-model').value === 'lorenz63' && document.querySelector('#sim-field-rho')?.value === '24'")
 

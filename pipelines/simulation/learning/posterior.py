@@ -64,7 +64,11 @@ class Posterior:
     def _pairs(self) -> list[str]:
         if len(self.beliefs) < 2 or len(self.z) < 10 or (self.z.std(axis=0) == 0).any():
             return []
-        alike: Numbers = np.asarray(np.corrcoef(self.z.T))
+        ways = [self.z, self.z.argsort(axis=0).argsort(axis=0)]  # by rank as well: along a bent line they are as little known
+        if (self.x > 0).all():
+            ways.append(np.log(self.x))  # and by logarithms: a product that is known
+        found: Numbers = np.stack([np.corrcoef(way.T) for way in ways])
+        alike = np.take_along_axis(found, np.abs(found).argmax(axis=0)[None], axis=0)[0]
         pairs = [(a, b) for a in range(len(alike)) for b in range(a + 1, len(alike)) if abs(alike[a, b]) > ALIKE]
         return [f"{self.beliefs.names[a]} and {self.beliefs.names[b]} can't be told apart: their correlation is {alike[a, b]:.2f}. Fix one of them, or measure something else as well." for a, b in pairs]
 

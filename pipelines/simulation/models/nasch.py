@@ -141,7 +141,10 @@ class Nasch(Simulation):
     def poke(self, state: Road, params: NaschParams, x: float, y: float, rng: np.random.Generator) -> Road:
         """The car nearest to that place stops."""
         away = np.abs(state.cells - int(x * state.diagram.shape[1]))
-        state.speeds[np.argmin(np.minimum(away, params.length - away))] = 0
+        nearest = np.argmin(np.minimum(away, params.length - away))
+        state.speeds[nearest] = 0
+        if (cell := state.cells[nearest]) < state.diagram.shape[1]:
+            state.diagram[(state.time - 1) % ROWS, cell] = 1
         return state
 
     def render(self, state: Road, params: NaschParams) -> Picture:

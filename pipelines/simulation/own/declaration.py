@@ -40,7 +40,7 @@ def read_declaration(text: str) -> Declaration:
     if len(text) > MOST_JSON:
         raise BadInput(f"The model is {len(text):,} letters long; {MOST_JSON:,} can be read.", hint="Make it shorter.", field=FIELD)
     try:
-        found = json.loads(text)
+        found = json.loads(text.removeprefix("\ufeff"))  # a mark that some editors put before what they save
         if not isinstance(found, dict):
             raise BadInput("This is no model: its file has to be one JSON object.", hint="Choose a file that was saved on the page “Own”.", field=FIELD)
         json.dumps(found, ensure_ascii=False).encode("utf-8")  # halves of letters could be neither shown nor kept
