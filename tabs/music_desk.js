@@ -51,10 +51,11 @@ function target() {
   const chosen = voices[voicePick.value || -1] ? [+voicePick.value] : picked.length && !now.range ? voices.map((_, at) => at).filter((at) => voices[at].notes.some((note) => now.picked.has(note))) : [];
   return { bars: low < 0 ? '' : low === high ? `${low + 1}` : `${low + 1}-${high + 1}`, voices: chosen };
 }
+const barsNamed = (some) => say(/\D/.test(some) ? 'bars {n}' : 'bar {n}', { n: some.replace('-', '–') });
 function targetDrawn() {
   const { bars: some, voices } = target(), names_ = voices.map((at) => called(now.piece.voices[at].name));
   acts.Repaint.disabled = !some && !voices.length;
-  which.textContent = [some && say('bars {n}').replace('{n}', some.replace('-', '–')), voicePick.value === '' && names_.join(', ')].filter(Boolean).join(' · ') || (voices.length ? say('all bars') : say('Drag over bar numbers or pick notes'));
+  which.textContent = [some && barsNamed(some), voicePick.value === '' && names_.join(', ')].filter(Boolean).join(' · ') || (voices.length ? say('all bars') : say('Drag over bar numbers or pick notes'));
 }
 function recordDrawn() {
   pressed(keys, played.on); recording.hidden = !played.on; if (!played.on) return;
@@ -87,7 +88,7 @@ function changed() {
   undoing.disabled = !past.length; redoing.disabled = !future.length; if (playing() && desk.sound?.key !== soundKey()) stop();
   drawnAll();
 }
-function drawnAll() { title.textContent = title.title = now.piece.title; timeDrawn(); targetDrawn(); pieceDrawn(); shell.classList.toggle('bare', !now.piece.voices.some((voice) => voice.notes.length)); draw(); }
+function drawnAll() { title.textContent = title.title = now.piece.title; timeDrawn(); told(); pieceDrawn(); shell.classList.toggle('bare', !now.piece.voices.some((voice) => voice.notes.length)); draw(); }
 let saving = Promise.resolve(true);  // one after the other: an older piece never arrives last
 function save(more = {}) {
   clearTimeout(waiting);
@@ -176,16 +177,18 @@ function silent() {
   if (now.piece.voices.some((voice) => voice.notes.length)) return false;
   tell(say('There are no notes yet. Draw some, or press Generate.')); return true;
 }
-// The piece as it is now has a sound; a changed one is sounded anew
+// The piece as it is now has a sound; a changed one is sounded anew, and so is one that changes meanwhile
 async function sounded() {
-  const wanted = soundKey();
-  if (desk.sound?.key === wanted) return true;
+  if (desk.sound?.key === soundKey()) return true;
   if (silent()) return false;
   play.setAttribute('aria-busy', 'true'); status_.textContent = '';
   try {
-    const [found] = await output(say('Sounding …'), () => sent('sound', asked({ loop: deck.loop })), 'audio'); if (!found) return false;
-    if (desk.sound?.own && desk.sound.output) sent('forget', { id: desk.sound.output });
-    desk.sound = { key: wanted, src: `/api/v1/outputs/${found.id}/file`, output: found.id, own: true }; dirty = true; save();
+    for (let wanted; (wanted = soundKey()) !== desk.sound?.key;) {
+      const [found] = await output(say('Sounding …'), () => sent('sound', asked({ loop: deck.loop })), 'audio'); if (!found) return false;
+      if (wanted !== soundKey()) { sent('forget', { id: found.id }); continue; }
+      if (desk.sound?.own && desk.sound.output) sent('forget', { id: desk.sound.output });
+      desk.sound = { key: wanted, src: `/api/v1/outputs/${found.id}/file`, output: found.id, own: true }; dirty = true; save();
+    }
     return true;
   } finally { play.removeAttribute('aria-busy'); }
 }

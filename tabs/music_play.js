@@ -76,6 +76,7 @@ function jump(tick, quiet = false) {
 }
 async function toggle() {
   if (playing()) return stop();
+  if (play.ariaBusy === 'true') return;  // its sound is being made
   context().resume();
   if (!await sounded()) return;
   if (!await load(desk.sound.src)) return tell(say('The sound of this piece is gone. Change a note or press Generate to hear it anew.'));

@@ -105,6 +105,6 @@ function soundDrawn() {
 function againDrawn() {
   const again = desk.again; againBox.hidden = !again; if (!again) return;
   const names_ = (again.repaint_voices || '').split(',').map((one) => one.trim()).filter(Boolean).map((one) => called(now.piece.voices[one - 1]?.name || one));
-  const task = [say(again.mode === 'New' ? 'New piece from this melody' : again.mode), again.repaint_bars && say('bars {n}').replace('{n}', again.repaint_bars.replace('-', '–')), names_.join(', ')].filter(Boolean).join(' · ');
+  const task = [say(again.mode === 'New' ? 'New piece from this melody' : again.mode), again.repaint_bars && barsNamed(again.repaint_bars), names_.join(', ')].filter(Boolean).join(' · ');
   againBox.replaceChildren(make('span', {}, say('This is how it was made: {task}', { task })), plain('Do it once more', () => act('Again')));
 }

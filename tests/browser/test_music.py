@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pipelines.music.midi import read
-from tests.browser.driving import any_tab, needs_browser, open_page, settled, tab
+from tests.browser.driving import any_tab, eventually, needs_browser, open_page, settled, tab
 from tests.learning import waltzes
 from tests.running import Running
 
@@ -147,6 +147,35 @@ def test_a_changed_piece_is_sounded_anew_when_it_is_played(opened: Any, studio: 
     after = opened.evaluate(DESK)["sound"]
     assert after["output"] != before["output"] and after["own"]
     assert studio.get(f"/api/v1/outputs/{after['output']}")["pipeline"] == "music.render"
+
+
+def test_a_sound_on_its_way_is_made_once_and_of_the_notes_as_they_are_when_it_plays(opened: Any, studio: Running) -> None:
+    before, asked = piece(opened), list[str]()
+    opened.on("request", lambda request: asked.append(request.url) if request.url.endswith("/music/sound") else None)
+    opened.evaluate("""() => { const plain = window.fetch; window.__plain = plain; window.__held = new Promise((go) => { window.__go = go; });
+      window.fetch = async (...all) => { const answer = await plain(...all); if (String(all[0]).endsWith('/music/sound')) await window.__held; return answer; }; }""")
+    try:
+        opened.locator(ROLL).press(".")
+        opened.locator(ROLL).press("ArrowUp")
+        opened.locator("#music-roll .play").dblclick()
+        opened.locator("#music-roll .works .told").wait_for()
+        opened.locator("#music-roll .play").click()
+        assert len(asked) == 1, "pressed again: it is on its way"
+        opened.locator(ROLL).press("ArrowUp")
+        opened.evaluate("() => window.__go()")
+        opened.wait_for_selector("#music-roll .play[aria-label='Pause']")
+        assert len(asked) == 2, "the first sound was of other notes"
+        opened.evaluate("() => window.seisei.music.save()")
+        sounds = lambda: [output["id"] for output in studio.get("/api/v1/outputs?limit=50") if output["pipeline"] == "music.render"]  # noqa: E731
+        assert eventually(opened, sounds, lambda found: len(found) == 1) == [opened.evaluate(DESK)["sound"]["output"]], "only the one that is heard is kept"
+        opened.click("#music-roll .play")
+    finally:
+        opened.evaluate("() => { window.fetch = window.__plain; }")
+    opened.locator(".desk .which", has_text="bar 1 ·").wait_for()
+    assert "bar 1" in opened.locator(".desk .status").inner_text()
+    for _ in range(2):
+        opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened)["voices"] == before["voices"] and opened.locator(".desk .status").inner_text() == "", "no note is picked any more"
 
 
 def test_bars_of_one_voice_are_painted_anew_and_every_other_note_stays(opened: Any) -> None:
