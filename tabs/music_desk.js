@@ -168,11 +168,11 @@ async function finished(doing, begin) {
   } finally { row.remove(); halts.delete(end); }
 }
 const asked = (more) => ({ piece: now.piece, mix: desk.mix, ...more });
-async function output(doing, begin, kind = '') {  // the job's outputs, or those of a kind
-  const done = await finished(doing, begin); if (!done) return [];
-  const all = await Promise.all(done.outputs.map(async (id) => (await fetch('/api/v1/outputs/' + id)).json()));
-  return all.filter((one) => !kind || one.kind === kind);
+async function output(doing, begin, kind) {
+  const done = await finished(doing, begin);
+  return done ? (await outputsOf(done)).filter((one) => one.kind === kind) : [];
 }
+const outputsOf = (job) => Promise.all(job.outputs.map(async (id) => (await fetch('/api/v1/outputs/' + id)).json()));
 function silent() {
   if (now.piece.voices.some((voice) => voice.notes.length)) return false;
   tell(say('There are no notes yet. Draw some, or press Generate.')); return true;
@@ -207,16 +207,18 @@ async function exported(what) {
     const address = URL.createObjectURL(await answer.blob()); saved(address, (now.piece.title || 'piece').replace(/[^\p{L}\p{N} _-]/gu, '').slice(0, 60) + '.mid'); return setTimeout(() => URL.revokeObjectURL(address), 10_000);
   }
   if (silent()) return;
-  const found = await output(say('Writing the file …'), () => sent('export', asked({ what }))); if (!found.length) return;
-  if (what === 'Score') return scored(found);
+  const done = await finished(say('Writing the file …'), () => sent('export', asked({ what, loop: deck.loop }))); if (!done) return;
+  const found = await outputsOf(done), notes = (done.summary.notes || []).map((note) => say(note)).join(' ');
+  if (what === 'Score') return scored(found, notes);
+  if (notes) tell(notes);
   const sounds = what === 'Stems' ? found.filter((one) => one.metadata?.facts?.stem) : found.slice(0, 1);
   if (!sounds.length) return;
   if (sounds.length > 1) saved('/api/v1/outputs/zip?ids=' + sounds.map((one) => one.id).join()); else saved(`/api/v1/outputs/${sounds[0].id}/file?download=1`);
 }
-async function scored(found) {
+async function scored(found, notes) {
   const pages = await Promise.all(found.map(async (one) => { const text = await (await fetch(`/api/v1/outputs/${one.id}/file`)).text(); return make('img', { className: 'score', alt: say('Score'), src: URL.createObjectURL(new Blob([text.replace(/<!--\s*seisei[\s\S]*?-->/i, '')], { type: 'image/svg+xml' })) }); }));
   const load_ = plain('Download', () => { for (const one of found) saved(`/api/v1/outputs/${one.id}/file?download=1`); }); load_.style.marginRight = '8px';
-  window.seisei.dialog('Score', make('div', { className: 'score-pages' }, ...pages), load_);
+  window.seisei.dialog('Score', ...(notes ? [make('p', { className: 'studio-note', textContent: notes })] : []), make('div', { className: 'score-pages' }, ...pages), load_);
 }
 function menu() {
   exports_.replaceChildren(make('summary', { textContent: say('Export') }), make('div', { className: 'list' }, ...desk.words.exports.map(([what, label]) => plain(label, () => exported(what)))));

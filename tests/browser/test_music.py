@@ -243,6 +243,27 @@ def test_the_piece_is_written_as_midi_and_as_sound(opened: Any) -> None:
     assert Path(waiting.value.path()).read_bytes().startswith(b"fLaC")
 
 
+def test_what_repeats_is_written_as_a_loop_and_what_an_export_changed_is_told(opened: Any) -> None:
+    found = piece(opened)
+    opened.click("#music-roll [data-do='Repeat']")
+    opened.click("#music-roll summary")
+    with opened.expect_download() as waiting:
+        opened.click("#music-roll .list [data-do='WAV']")
+    with wave.open(str(waiting.value.path()), "rb") as sound:
+        assert sound.getnframes() == round(found["length"] / 480 * 60 / found["tempos"][0][1] * sound.getframerate()), "it ends where it begins, nothing rings on behind"
+    opened.click("#music-roll [data-do='Repeat']")
+    opened.select_option("#music-roll [aria-label='Grid']", "10")
+    opened.locator(ROLL).press(".")
+    opened.locator(ROLL).press("Alt+ArrowRight")
+    opened.click("#music-roll summary")
+    with opened.expect_download():
+        opened.click("#music-roll .list [data-do='MusicXML']")
+    opened.locator("#seisei-told", has_text="Notes off the sixteenth grid were moved to it").wait_for()
+    opened.select_option("#music-roll [aria-label='Grid']", "120")
+    opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened)["voices"] == found["voices"]
+
+
 def test_each_voice_is_written_as_a_file_of_its_own(opened: Any) -> None:
     opened.click("#music-roll summary")
     with opened.expect_download() as waiting:
