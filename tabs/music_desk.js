@@ -15,7 +15,7 @@ const choice = (label, options, act, value = '') => { const made = make('select'
 
 // -- drawn once -------------------------------------------------------------------------------------------------
 const play = button('play', 'Play', toggle, { className: 'play' }), time = make('span', { className: 'time' }), title = make('b', { className: 'title' });
-const looping = button('loop', 'Repeat', () => { repeat(!deck.loop); later(); if (playing() && desk.sound?.key !== soundKey()) { stop(); toggle(); } }); pressed(looping, false);
+const looping = button('loop', 'Repeat', () => { repeat(!deck.loop); later(); remixed(); }); pressed(looping, false);
 const undoing = button('undo', 'Undo', undo), redoing = button('redo', 'Redo', redo);
 const tools = { select: button('select', 'Select and move', () => tool('select')), draw: button('draw', 'Draw notes', () => tool('draw')) };
 const grid = choice('Grid', GRIDS.map(([ticks, name]) => [ticks, say(name)]), (value) => { desk.grid = +value; draw(); }, '120');
@@ -178,9 +178,9 @@ function silent() {
   tell(say('There are no notes yet. Draw some, or press Generate.')); return true;
 }
 // The piece as it is now has a sound; a changed one is sounded anew, and so is one that changes meanwhile
-async function sounded() {
-  if (desk.sound?.key === soundKey()) return true;
-  if (silent()) return false;
+let making = null;
+const sounded = () => (desk.sound?.key === soundKey() ? Promise.resolve(true) : silent() ? Promise.resolve(false) : (making ||= resounded().finally(() => { making = null; })));
+async function resounded() {
   play.setAttribute('aria-busy', 'true'); status_.textContent = '';
   try {
     for (let wanted; (wanted = soundKey()) !== desk.sound?.key;) {

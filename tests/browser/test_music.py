@@ -159,7 +159,6 @@ def test_a_sound_on_its_way_is_made_once_and_of_the_notes_as_they_are_when_it_pl
         opened.locator(ROLL).press("ArrowUp")
         opened.locator("#music-roll .play").dblclick()
         opened.locator("#music-roll .works .told").wait_for()
-        opened.locator("#music-roll .play").click()
         assert len(asked) == 1, "pressed again: it is on its way"
         opened.locator(ROLL).press("ArrowUp")
         opened.evaluate("() => window.__go()")
@@ -176,6 +175,23 @@ def test_a_sound_on_its_way_is_made_once_and_of_the_notes_as_they_are_when_it_pl
     for _ in range(2):
         opened.click("#music-roll [data-do='Undo']")
     assert piece(opened)["voices"] == before["voices"] and opened.locator(".desk .status").inner_text() == "", "no note is picked any more"
+
+
+def test_what_is_mixed_while_it_plays_goes_on_and_sounds_as_it_was_mixed(opened: Any) -> None:
+    before, mute = opened.evaluate(DESK)["sound"], opened.locator("#music-roll .voice:not(.header) [title='Mute']")
+    opened.click("#music-roll .play")
+    opened.wait_for_selector("#music-roll .play[aria-label='Pause']")
+    opened.evaluate("() => { window.__loud = 0; }")
+    mute.first.click()
+    opened.wait_for_function("() => window.__loud > 0.02")  # another sound was begun
+    assert opened.locator("#music-roll .play").get_attribute("aria-label") == "Pause" and opened.evaluate(DESK)["sound"]["output"] != before["output"]
+    for number in range(1, mute.count()):
+        mute.nth(number).click()
+    opened.locator("#seisei-told", has_text="Nothing of this piece would sound").wait_for()
+    opened.wait_for_selector("#music-roll .play[aria-label='Play']")
+    for number in range(mute.count()):
+        mute.nth(number).click()
+    opened.evaluate("() => scrollTo(0, 0)")
 
 
 def test_bars_of_one_voice_are_painted_anew_and_every_other_note_stays(opened: Any) -> None:
