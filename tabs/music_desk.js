@@ -15,7 +15,7 @@ const choice = (label, options, act, value = '') => { const made = make('select'
 
 // -- drawn once -------------------------------------------------------------------------------------------------
 const play = button('play', 'Play', toggle, { className: 'play' }), time = make('span', { className: 'time' }), title = make('b', { className: 'title' });
-const looping = button('loop', 'Repeat', () => { repeat(!deck.loop); later(); if (playing() && desk.sound?.key !== soundKey()) { stop(); toggle(); } }); pressed(looping, false);
+const looping = button('loop', 'Repeat', () => { repeat(!deck.loop); later(); remixed(); }); pressed(looping, false);
 const undoing = button('undo', 'Undo', undo), redoing = button('redo', 'Redo', redo);
 const tools = { select: button('select', 'Select and move', () => tool('select')), draw: button('draw', 'Draw notes', () => tool('draw')) };
 const grid = choice('Grid', GRIDS.map(([ticks, name]) => [ticks, say(name)]), (value) => { desk.grid = +value; draw(); }, '120');
@@ -51,10 +51,11 @@ function target() {
   const chosen = voices[voicePick.value || -1] ? [+voicePick.value] : picked.length && !now.range ? voices.map((_, at) => at).filter((at) => voices[at].notes.some((note) => now.picked.has(note))) : [];
   return { bars: low < 0 ? '' : low === high ? `${low + 1}` : `${low + 1}-${high + 1}`, voices: chosen };
 }
+const barsNamed = (some) => say(/\D/.test(some) ? 'bars {n}' : 'bar {n}', { n: some.replace('-', '–') });
 function targetDrawn() {
   const { bars: some, voices } = target(), names_ = voices.map((at) => called(now.piece.voices[at].name));
   acts.Repaint.disabled = !some && !voices.length;
-  which.textContent = [some && say('bars {n}').replace('{n}', some.replace('-', '–')), voicePick.value === '' && names_.join(', ')].filter(Boolean).join(' · ') || (voices.length ? say('all bars') : say('Drag over bar numbers or pick notes'));
+  which.textContent = [some && barsNamed(some), voicePick.value === '' && names_.join(', ')].filter(Boolean).join(' · ') || (voices.length ? say('all bars') : say('Drag over bar numbers or pick notes'));
 }
 function recordDrawn() {
   pressed(keys, played.on); recording.hidden = !played.on; if (!played.on) return;
@@ -87,7 +88,7 @@ function changed() {
   undoing.disabled = !past.length; redoing.disabled = !future.length; if (playing() && desk.sound?.key !== soundKey()) stop();
   drawnAll();
 }
-function drawnAll() { title.textContent = title.title = now.piece.title; timeDrawn(); targetDrawn(); pieceDrawn(); shell.classList.toggle('bare', !now.piece.voices.some((voice) => voice.notes.length)); draw(); }
+function drawnAll() { title.textContent = title.title = now.piece.title; timeDrawn(); told(); pieceDrawn(); shell.classList.toggle('bare', !now.piece.voices.some((voice) => voice.notes.length)); draw(); }
 let saving = Promise.resolve(true);  // one after the other: an older piece never arrives last
 function save(more = {}) {
   clearTimeout(waiting);
@@ -167,25 +168,27 @@ async function finished(doing, begin) {
   } finally { row.remove(); halts.delete(end); }
 }
 const asked = (more) => ({ piece: now.piece, mix: desk.mix, ...more });
-async function output(doing, begin, kind = '') {  // the job's outputs, or those of a kind
-  const done = await finished(doing, begin); if (!done) return [];
-  const all = await Promise.all(done.outputs.map(async (id) => (await fetch('/api/v1/outputs/' + id)).json()));
-  return all.filter((one) => !kind || one.kind === kind);
+async function output(doing, begin, kind) {
+  const done = await finished(doing, begin);
+  return done ? (await outputsOf(done)).filter((one) => one.kind === kind) : [];
 }
+const outputsOf = (job) => Promise.all(job.outputs.map(async (id) => (await fetch('/api/v1/outputs/' + id)).json()));
 function silent() {
   if (now.piece.voices.some((voice) => voice.notes.length)) return false;
   tell(say('There are no notes yet. Draw some, or press Generate.')); return true;
 }
-// The piece as it is now has a sound; a changed one is sounded anew
-async function sounded() {
-  const wanted = soundKey();
-  if (desk.sound?.key === wanted) return true;
-  if (silent()) return false;
+// The piece as it is now has a sound; a changed one is sounded anew, and so is one that changes meanwhile
+let making = null;
+const sounded = () => (desk.sound?.key === soundKey() ? Promise.resolve(true) : silent() ? Promise.resolve(false) : (making ||= resounded().finally(() => { making = null; })));
+async function resounded() {
   play.setAttribute('aria-busy', 'true'); status_.textContent = '';
   try {
-    const [found] = await output(say('Sounding …'), () => sent('sound', asked({ loop: deck.loop })), 'audio'); if (!found) return false;
-    if (desk.sound?.own && desk.sound.output) sent('forget', { id: desk.sound.output });
-    desk.sound = { key: wanted, src: `/api/v1/outputs/${found.id}/file`, output: found.id, own: true }; dirty = true; save();
+    for (let wanted; (wanted = soundKey()) !== desk.sound?.key;) {
+      const [found] = await output(say('Sounding …'), () => sent('sound', asked({ loop: deck.loop })), 'audio'); if (!found) return false;
+      if (wanted !== soundKey()) { sent('forget', { id: found.id }); continue; }
+      if (desk.sound?.own && desk.sound.output) sent('forget', { id: desk.sound.output });
+      desk.sound = { key: wanted, src: `/api/v1/outputs/${found.id}/file`, output: found.id, own: true }; dirty = true; save();
+    }
     return true;
   } finally { play.removeAttribute('aria-busy'); }
 }
@@ -204,16 +207,18 @@ async function exported(what) {
     const address = URL.createObjectURL(await answer.blob()); saved(address, (now.piece.title || 'piece').replace(/[^\p{L}\p{N} _-]/gu, '').slice(0, 60) + '.mid'); return setTimeout(() => URL.revokeObjectURL(address), 10_000);
   }
   if (silent()) return;
-  const found = await output(say('Writing the file …'), () => sent('export', asked({ what }))); if (!found.length) return;
-  if (what === 'Score') return scored(found);
+  const done = await finished(say('Writing the file …'), () => sent('export', asked({ what, loop: deck.loop }))); if (!done) return;
+  const found = await outputsOf(done), notes = (done.summary.notes || []).map((note) => say(note)).join(' ');
+  if (what === 'Score') return scored(found, notes);
+  if (notes) tell(notes);
   const sounds = what === 'Stems' ? found.filter((one) => one.metadata?.facts?.stem) : found.slice(0, 1);
   if (!sounds.length) return;
   if (sounds.length > 1) saved('/api/v1/outputs/zip?ids=' + sounds.map((one) => one.id).join()); else saved(`/api/v1/outputs/${sounds[0].id}/file?download=1`);
 }
-async function scored(found) {
+async function scored(found, notes) {
   const pages = await Promise.all(found.map(async (one) => { const text = await (await fetch(`/api/v1/outputs/${one.id}/file`)).text(); return make('img', { className: 'score', alt: say('Score'), src: URL.createObjectURL(new Blob([text.replace(/<!--\s*seisei[\s\S]*?-->/i, '')], { type: 'image/svg+xml' })) }); }));
   const load_ = plain('Download', () => { for (const one of found) saved(`/api/v1/outputs/${one.id}/file?download=1`); }); load_.style.marginRight = '8px';
-  window.seisei.dialog('Score', make('div', { className: 'score-pages' }, ...pages), load_);
+  window.seisei.dialog('Score', ...(notes ? [make('p', { className: 'studio-note', textContent: notes })] : []), make('div', { className: 'score-pages' }, ...pages), load_);
 }
 function menu() {
   exports_.replaceChildren(make('summary', { textContent: say('Export') }), make('div', { className: 'list' }, ...desk.words.exports.map(([what, label]) => plain(label, () => exported(what)))));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -22,6 +23,7 @@ from tabs.music_picture import loss_curve
 
 LEARN = "music.learn"
 FILES, NAME, RESUME = "pieces", "name", "resume"
+NUMBERED = re.compile(r"File (\d+)(?=: | has )")  # how the pipeline, which knows no names, calls a file
 
 
 class LearnFollower(Follower):
@@ -121,6 +123,13 @@ class LearnPage(JobPage):
     def _values(self, given: dict[str, Any]) -> dict[str, Any]:
         """What the controls hold; no choice of a style is none. Raises BadInput."""
         return ui.read_values(self.Params, {name: given[name] or "" if name == RESUME else given[name] for name in self.controls})
+
+    def told(self, error: StudioError, given: dict[str, Any], lang: str) -> str:
+        """A file by its name, where it was given here."""
+        found, files = NUMBERED.match(error.message) if error.field == FILES else None, given["files"] or []
+        if found and int(found[1]) <= len(files):
+            error.message = f"“{Path(files[int(found[1]) - 1]).name}”{error.message[found.end() :]}"
+        return super().told(error, given, lang)
 
     def on_open(self, request: gr.Request) -> Any:
         """Styles that learning can go on from: those that were kept, and one's own in the gallery."""

@@ -37,14 +37,15 @@ function heardAt() {  // seconds into the sound
 }
 async function load(src) {
   if (deck.src === src && (deck.buffer || deck.tape)) return true;
-  stop(); Object.assign(deck, { src, buffer: null, tape: null });
-  const answer = await fetch(src);
-  if (!answer.ok) return false;
+  const found = await fetched(src); if (found) { stop(); Object.assign(deck, found); }
+  return !!found;
+}
+async function fetched(src) {  // what is played goes on meanwhile
+  const answer = await fetch(src); if (!answer.ok) return null;
   if (+answer.headers.get('content-length') < HEAVIEST && secondsAt(now.piece, now.piece.length) < LONGEST) {
-    try { deck.buffer = await context().decodeAudioData(await answer.arrayBuffer()); return true; } catch { /* played from the file */ }
+    try { return { src, buffer: await context().decodeAudioData(await answer.arrayBuffer()), tape: null }; } catch { /* played from the file */ }
   }
-  deck.tape = new Audio(src); deck.tape.onended = ended;
-  return true;
+  return { src, buffer: null, tape: Object.assign(new Audio(src), { onended: ended }) };
 }
 function start(from) {
   for (const other of window.seisei.sounds?.players?.values?.() || []) other.pause();
@@ -79,7 +80,14 @@ async function toggle() {
   context().resume();
   if (!await sounded()) return;
   if (!await load(desk.sound.src)) return tell(say('The sound of this piece is gone. Change a note or press Generate to hear it anew.'));
-  start(secondsAt(now.piece, now.place >= now.piece.length - 1 ? 0 : now.place));
+  if (!playing()) start(secondsAt(now.piece, now.place >= now.piece.length - 1 ? 0 : now.place));  // it was pressed twice
+}
+// What is mixed while it plays goes on, and sounds as it was mixed as soon as that is made
+async function remixed() {
+  if (!playing() || desk.sound?.key === soundKey()) return;
+  if (!await sounded()) return stop();
+  const found = deck.src !== desk.sound.src && await fetched(desk.sound.src);
+  if (found && found.src === desk.sound.src && playing()) { stop(); Object.assign(deck, found); start(deck.from); }
 }
 function looped(on) { if (deck.source) { deck.from = heardAt(); deck.since = context().currentTime; deck.source.loop = on; } if (deck.tape) deck.tape.loop = on; deck.loop = on; }
 

@@ -35,7 +35,7 @@ function rekeyed(key) {  // of the whole piece; its notes stay
 const MIX = { volume: 0, pan: -2, mute: false, solo: false };  // decibels; -2 leaves the place to the renderer
 const mixed = (name, at) => desk.mix[name]?.[at] ?? MIX[name];
 function mix(name, at, value) { const list = now.piece.voices.map((_, other) => mixed(name, other)); list[at] = value; tuned(name, list); }
-function tuned(name, value) { desk.mix = { ...desk.mix, [name]: value }; changed(); }
+function tuned(name, value) { desk.mix = { ...desk.mix, [name]: value }; later(); remixed(); }
 const revoiced = (at, more) => ({ ...now.piece, voices: now.piece.voices.map((voice, other) => (other === at ? { ...voice, ...more } : voice)) });
 // What composing knows of each voice goes along with it
 const parted = (change) => (Array.isArray(now.piece.facts?.parts) ? { facts: { ...now.piece.facts, parts: change(now.piece.facts.parts) } } : {});
@@ -105,6 +105,6 @@ function soundDrawn() {
 function againDrawn() {
   const again = desk.again; againBox.hidden = !again; if (!again) return;
   const names_ = (again.repaint_voices || '').split(',').map((one) => one.trim()).filter(Boolean).map((one) => called(now.piece.voices[one - 1]?.name || one));
-  const task = [say(again.mode === 'New' ? 'New piece from this melody' : again.mode), again.repaint_bars && say('bars {n}').replace('{n}', again.repaint_bars.replace('-', '–')), names_.join(', ')].filter(Boolean).join(' · ');
+  const task = [say(again.mode === 'New' ? 'New piece from this melody' : again.mode), again.repaint_bars && barsNamed(again.repaint_bars), names_.join(', ')].filter(Boolean).join(' · ');
   againBox.replaceChildren(make('span', {}, say('This is how it was made: {task}', { task })), plain('Do it once more', () => act('Again')));
 }

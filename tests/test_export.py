@@ -170,3 +170,10 @@ def test_every_setting_of_an_export_does_something(queue: JobQueue) -> None:
 
 def test_bars_of_the_grid_begin_where_they_should() -> None:
     assert [bar.start for bar in bars_like(3, (6, 8))] == [0, 12, 24]
+
+
+@pytest.mark.parametrize("format", ["MIDI", "MusicXML"])
+def test_a_piece_without_a_title_makes_a_file_with_a_name(queue: JobQueue, format: str) -> None:
+    key = queue.desk.inputs.keep(midi.write(Piece((Voice("Piano", (Note(0, 60, 480, 80),)),), 1920)))
+    job = queue.submit("music.export", {"piece": key, "format": format}, owner="local").wait()
+    assert queue.store.output(job.outputs[0]).title == "Piece"

@@ -468,6 +468,14 @@ def test_files_become_keys_and_what_is_no_midi_file_is_named(studio: Studio, lea
         learn.asked("me", given | {"files": [str(one), str(other)]})
 
 
+def test_a_file_that_the_pipeline_refuses_by_its_number_is_called_by_its_name(learn: LearnPage) -> None:
+    given, damaged = {"files": ["/x/one.mid", "/x/my waltz.mid"]}, "File 2: This MIDI file is damaged."
+    told = [learn.told(BadInput(said, field="pieces"), given, "en") for said in (damaged, "File 1 has no notes but drums.", "File 3: Gone.")]
+    assert ["“my waltz.mid”: This MIDI file is damaged." in told[0], "“one.mid” has no notes but drums." in told[1], "File 3: Gone." in told[2]] == [True] * 3
+    assert "「one.mid」にはドラム以外の音がありません。" in learn.told(BadInput("File 1 has no notes but drums.", field="pieces"), given, "ja")
+    assert "File 2: " in learn.told(BadInput(damaged, field="pieces"), {"files": None}, "en"), "of pieces that came back only the number is known"
+
+
 def test_a_run_s_settings_come_back_with_its_pieces_and_what_it_went_on_from(studio: Studio, learn: LearnPage) -> None:
     learn.controls |= {"resume": SimpleNamespace()}
     key, gone = Desk(studio).key("me", PIECE), "0" * 64 + ".mid"

@@ -73,10 +73,10 @@ class Export:
             return Result([], {"notes": notes, "seconds": time.monotonic() - started})
         if params.format == "MIDI":
             named = replace(piece, chords=_named(piece) if params.chords else ())
-            made = Artifact("midi", midi.write(named), ".mid", piece.title)
+            made = Artifact("midi", midi.write(named), ".mid", piece.title or "Piece")
         else:
             data, notes = musicxml(piece, chords=params.chords)
-            made = Artifact("text", data, ".musicxml", piece.title)
+            made = Artifact("text", data, ".musicxml", piece.title or "Piece")
         return Result([made], {"notes": notes, "seconds": time.monotonic() - started})
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pipelines.music.midi import read
-from tests.browser.driving import any_tab, needs_browser, open_page, settled, tab
+from tests.browser.driving import any_tab, eventually, needs_browser, open_page, settled, tab
 from tests.learning import waltzes
 from tests.running import Running
 
@@ -149,6 +149,51 @@ def test_a_changed_piece_is_sounded_anew_when_it_is_played(opened: Any, studio: 
     assert studio.get(f"/api/v1/outputs/{after['output']}")["pipeline"] == "music.render"
 
 
+def test_a_sound_on_its_way_is_made_once_and_of_the_notes_as_they_are_when_it_plays(opened: Any, studio: Running) -> None:
+    before, asked = piece(opened), list[str]()
+    opened.on("request", lambda request: asked.append(request.url) if request.url.endswith("/music/sound") else None)
+    opened.evaluate("""() => { const plain = window.fetch; window.__plain = plain; window.__held = new Promise((go) => { window.__go = go; });
+      window.fetch = async (...all) => { const answer = await plain(...all); if (String(all[0]).endsWith('/music/sound')) await window.__held; return answer; }; }""")
+    try:
+        opened.locator(ROLL).press(".")
+        opened.locator(ROLL).press("ArrowUp")
+        opened.locator("#music-roll .play").dblclick()
+        opened.locator("#music-roll .works .told").wait_for()
+        assert len(asked) == 1, "pressed again: it is on its way"
+        opened.locator(ROLL).press("ArrowUp")
+        opened.evaluate("() => window.__go()")
+        opened.wait_for_selector("#music-roll .play[aria-label='Pause']")
+        assert len(asked) == 2, "the first sound was of other notes"
+        opened.evaluate("() => window.seisei.music.save()")
+        sounds = lambda: [output["id"] for output in studio.get("/api/v1/outputs?limit=50") if output["pipeline"] == "music.render"]  # noqa: E731
+        assert eventually(opened, sounds, lambda found: len(found) == 1) == [opened.evaluate(DESK)["sound"]["output"]], "only the one that is heard is kept"
+        opened.click("#music-roll .play")
+    finally:
+        opened.evaluate("() => { window.fetch = window.__plain; }")
+    opened.locator(".desk .which", has_text="bar 1 ·").wait_for()
+    assert "bar 1" in opened.locator(".desk .status").inner_text()
+    for _ in range(2):
+        opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened)["voices"] == before["voices"] and opened.locator(".desk .status").inner_text() == "", "no note is picked any more"
+
+
+def test_what_is_mixed_while_it_plays_goes_on_and_sounds_as_it_was_mixed(opened: Any) -> None:
+    before, mute = opened.evaluate(DESK)["sound"], opened.locator("#music-roll .voice:not(.header) [title='Mute']")
+    opened.click("#music-roll .play")
+    opened.wait_for_selector("#music-roll .play[aria-label='Pause']")
+    opened.evaluate("() => { window.__loud = 0; }")
+    mute.first.click()
+    opened.wait_for_function("() => window.__loud > 0.02")  # another sound was begun
+    assert opened.locator("#music-roll .play").get_attribute("aria-label") == "Pause" and opened.evaluate(DESK)["sound"]["output"] != before["output"]
+    for number in range(1, mute.count()):
+        mute.nth(number).click()
+    opened.locator("#seisei-told", has_text="Nothing of this piece would sound").wait_for()
+    opened.wait_for_selector("#music-roll .play[aria-label='Play']")
+    for number in range(mute.count()):
+        mute.nth(number).click()
+    opened.evaluate("() => scrollTo(0, 0)")
+
+
 def test_bars_of_one_voice_are_painted_anew_and_every_other_note_stays(opened: Any) -> None:
     before = piece(opened)
     box = opened.locator(ROLL).bounding_box()
@@ -212,6 +257,27 @@ def test_the_piece_is_written_as_midi_and_as_sound(opened: Any) -> None:
     with opened.expect_download() as waiting:
         opened.click("#music-roll .list [data-do='FLAC']")
     assert Path(waiting.value.path()).read_bytes().startswith(b"fLaC")
+
+
+def test_what_repeats_is_written_as_a_loop_and_what_an_export_changed_is_told(opened: Any) -> None:
+    found = piece(opened)
+    opened.click("#music-roll [data-do='Repeat']")
+    opened.click("#music-roll summary")
+    with opened.expect_download() as waiting:
+        opened.click("#music-roll .list [data-do='WAV']")
+    with wave.open(str(waiting.value.path()), "rb") as sound:
+        assert sound.getnframes() == round(found["length"] / 480 * 60 / found["tempos"][0][1] * sound.getframerate()), "it ends where it begins, nothing rings on behind"
+    opened.click("#music-roll [data-do='Repeat']")
+    opened.select_option("#music-roll [aria-label='Grid']", "10")
+    opened.locator(ROLL).press(".")
+    opened.locator(ROLL).press("Alt+ArrowRight")
+    opened.click("#music-roll summary")
+    with opened.expect_download():
+        opened.click("#music-roll .list [data-do='MusicXML']")
+    opened.locator("#seisei-told", has_text="Notes off the sixteenth grid were moved to it").wait_for()
+    opened.select_option("#music-roll [aria-label='Grid']", "120")
+    opened.click("#music-roll [data-do='Undo']")
+    assert piece(opened)["voices"] == found["voices"]
 
 
 def test_each_voice_is_written_as_a_file_of_its_own(opened: Any) -> None:

@@ -38,7 +38,7 @@ def _planned(params: SpeechParams, catalog: Catalog) -> Plan:
     made = plan(items_of(params, catalog), Pauses(params.pause_sentence, params.pause_paragraph, params.pause_line), chooser(params, catalog), parse(params.dictionary), CODES[params.language])
     if not made.utterances:
         if made.skipped:
-            raise BadInput(f"No voice here can read “{made.skipped[:20]}”.", hint="Write in English or Japanese.", field="text")
+            raise BadInput(f"No voice here can read these letters: {made.skipped[:20]}", hint="Write in English or Japanese.", field="text")
         raise BadInput("There are no words in this text, only marks.", hint="Write something that can be said.", field="text")
     _check_reach(params, made)
     return made

@@ -106,6 +106,6 @@ class Speech:
 
 def _notes(plan: Plan) -> list[str]:
     """What is not said as it was asked."""
-    skipped = [f"These letters can't be read aloud and were skipped: {plan.skipped[:60]}"] if plan.skipped else []
+    skipped = [f"These letters can't be read aloud and are skipped: {plan.skipped[:60]}"] if plan.skipped else []
     written = [f"Said as written, for the voice knows no sounds: {', '.join(plan.as_written[:8])[:80]}"] if plan.as_written else []
     return skipped + written + [f"The voice “{name[:40]}” does not speak the language of its words; another one says them." for name in plan.unheard]
