@@ -29,7 +29,8 @@ def table_html(say: Say, seen: dict[str, Any]) -> str:
 
 def _about(say: Say, column: dict[str, Any]) -> str:
     if column["kind"] == "text":
-        return say("text: {where}", where=column["wrong"])
+        where = column["wrong"]
+        return say("text: {where}", where=say(where))
     kind = COLUMN_KINDS[column["kind"]]
     told = f"{say(kind)} {column['low']} … {column['high']}"
     return told + (" · " + say("{n} gaps", n=column["gaps"]) if column["gaps"] else "")

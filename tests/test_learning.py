@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,9 @@ from pipelines.simulation.models.garch import Garch
 from pipelines.simulation.models.mmc import Mmc
 from pipelines.simulation.spread import Helpers
 from studio.api import BadInput, Result, Simulations, Stopped
+from studio.i18n import Words
 from studio.inputs import Inputs
+from tabs.simulation_learn_form import _about
 from tests.learning_models import Arrivals, Counted, Ctx, Line
 
 SIMULATIONS = Simulations([Line(), Arrivals(), Counted()])
@@ -103,6 +106,12 @@ def test_what_is_no_table_is_refused_with_its_place(data: bytes, said: str) -> N
     with pytest.raises(BadInput, match=said) as refused:
         read_table(data)
     assert refused.value.field == "table" and refused.value.hint
+
+
+def test_where_text_stands_in_a_table_is_said_in_the_page_s_language() -> None:
+    words = Words()
+    column = {"name": "who", "kind": "text", "wrong": "“Ann” in line 2, column 3"}
+    assert [_about(partial(words.say, lang), column) for lang in ("en", "ja")] == ["text: “Ann” in line 2, column 3", "文字：2 行目・3 列目の「Ann」"]
 
 
 def test_text_is_named_where_it_is_mapped() -> None:
