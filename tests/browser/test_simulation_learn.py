@@ -91,6 +91,7 @@ def test_ones_own_table_is_read_and_text_is_named(opened: Any, tmp_path: Path) -
     assert "separator “;”, decimal “,”" in told and "“a” in line 2, column 3" in told and "1 gaps" in told
     step(opened, "map")
     expect(opened.locator("#learn-map select[data-name='link|0|series']")).to_have_value("infectious")
+    assert opened.locator("#learn-map select").first.evaluate("(menu) => getComputedStyle(menu).appearance") == "auto"  # its arrow tells that it opens
 
 
 def estimated(page: Any, sample: str, method: str, **fields: int) -> str:
