@@ -66,7 +66,7 @@ const live = {
         if (job !== this.job) continue;
         if (answer.status === 200) { this.read(await answer.arrayBuffer()); await new Promise(requestAnimationFrame); }
         else if (answer.status === 204) { if (answer.headers.get('x-state') === 'queued') this.tell('queued'); }
-        else if (answer.status === 410 || answer.status === 404) await this.over(await answer.json().catch(() => ({})));
+        else if (answer.status === 410 || answer.status === 404) { const told = await answer.json().catch(() => ({})); if (job === this.job && !this.busy) await this.over(told); }  // another one that takes its place has ended it
       } catch { await new Promise((done) => setTimeout(done, 1000)); }
     }
   },
@@ -82,7 +82,9 @@ const live = {
     this.tell('frame');
   },
   async over(told) {
-    if (told.checkpoint) { try { this.take(await asked(`live/${this.job}/resume`)); return; } catch { /* it is said below */ } }
+    const { job } = this;
+    if (told.checkpoint) { try { const resumed = await asked(`live/${job}/resume`); if (job === this.job && !this.busy) this.take(resumed); return; } catch { /* it is said below */ } }
+    if (job !== this.job) return;
     this.ended = told.message || say('This view has ended.'); this.head = this.head && { ...this.head, running: false };
     this.problem = { message: this.ended, hint: told.hint || '', field: '' }; this.tell('frame'); this.tell('problem');
   },

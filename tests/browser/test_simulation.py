@@ -137,6 +137,29 @@ def test_the_speed_is_told_wherever_it_is_set(page: Any) -> None:
     assert page.input_value(f"{HERO} .sim-speed input") == "1"
 
 
+REPLACED = """() => { const real = window.fetch; let begun = false; window.resumed = 0;
+  const rest = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+  window.fetch = async (address, options) => {
+    if (String(address).endsWith('/resume')) window.resumed++;
+    if (String(address).endsWith('/simulation/live') && options?.method === 'POST') { begun = true; const answer = await real(address, options); await rest(500); return answer; }
+    if (begun || !String(address).includes('?after=')) return real(address, options);
+    while (!begun) await rest(10);
+    return new Response(JSON.stringify({ message: 'It has ended.', checkpoint: {} }), { status: 410 });
+  }; }"""
+
+
+def test_a_view_that_another_replaces_is_not_brought_back(page: Any) -> None:
+    """Its end is told while the other one is being started."""
+    tab(page, "Simulation")
+    runs(page, HERO)
+    page.locator("#simulation-modes [role=tab][data-tab-id=run] >> visible=true").first.click()
+    page.evaluate(REPLACED)
+    page.select_option(f"{RUN} .sim-model", "lorenz63")
+    until(page, "() => document.querySelector('#sim-field-rho')")
+    runs(page)
+    assert page.evaluate("() => window.resumed") == 0 and page.input_value(f"{RUN} .sim-model") == "lorenz63"
+
+
 def test_a_view_that_goes_on_after_a_reload_is_shown_as_it_is_now_even_while_it_is_paused(page: Any) -> None:
     """Values and speed that were changed on the way, not those it began with; and on the page where it was not seen before."""
     tab(page, "Simulation")
