@@ -15,7 +15,7 @@ from PIL import Image
 from pipelines.simulation import live as live_module
 from pipelines.simulation.live import LiveParams, SimulationLive, View
 from pipelines.simulation.models.lorenz63 import Lorenz63
-from pipelines.simulation.models.nasch import Nasch, NaschParams
+from pipelines.simulation.models.gray_scott import GrayScott, GrayScottParams
 from pipelines.simulation.params import check_length
 from pipelines.simulation.run import RunParams, SimulationRun
 from studio.api import POKE, BadInput, Desk, Diverged, Inputs, Simulations, Stopped
@@ -69,10 +69,10 @@ def test_side_bounds_the_moving_picture_only_downwards() -> None:
 
 def test_steps_of_which_each_takes_long_are_refused_by_the_hour() -> None:
     """The quickest models make as many in a minute."""
-    with pytest.raises(BadInput, match=r"about 2\.3 hours; 1 is the most") as refused:
-        check_length(Nasch(), NaschParams(), 1e9)
+    with pytest.raises(BadInput, match=r"about 48\.6 hours; 24 is the most") as refused:
+        check_length(GrayScott(), GrayScottParams(), 1e9)
     assert refused.value.field == "duration"
-    check_length(Nasch(), NaschParams(), 1e8)
+    check_length(GrayScott(), GrayScottParams(), 4e8)  # over night
 
 
 def test_what_is_too_much_is_refused_at_its_field() -> None:

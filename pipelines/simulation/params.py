@@ -12,7 +12,7 @@ from pydantic import Field
 from pipelines.simulation.experiments.effort import seconds_of_run
 from studio.api import BadInput, Language, Params, Result, RunContext, Simulation, Simulations, captions_in, drawable, read_model_values, steps_at, ui
 
-MOST_HOURS = 1  # of one core, at the usual size
+MOST_HOURS = 24  # of one core, at the usual size: an experiment may go on over night
 MOST_STEPS = 10**10  # of one run: the quickest models make some thirty million a second
 OWN = "own"  # the id that stands for a model of one's own, declared in `own`
 
