@@ -14,8 +14,8 @@ from PIL import Image
 
 from pipelines.simulation import live as live_module
 from pipelines.simulation.live import LiveParams, SimulationLive, View
-from pipelines.simulation.models.lorenz63 import Lorenz63
 from pipelines.simulation.models.gray_scott import GrayScott, GrayScottParams
+from pipelines.simulation.models.lorenz63 import Lorenz63
 from pipelines.simulation.params import check_length
 from pipelines.simulation.run import RunParams, SimulationRun
 from studio.api import POKE, BadInput, Desk, Diverged, Inputs, Simulations, Stopped
