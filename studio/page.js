@@ -287,7 +287,7 @@
   }
   // For what tabs and extensions draw themselves
   const ask = (title, text, label, act) => { const yes = el('button', say(label)); yes.style.marginRight = '8px'; yes.onclick = () => { document.getElementById('seisei-dialog').close(); act(); }; dialog(title, el('p', text), yes); };
-  window.seisei = { use, piece, say, tell, ask, dialog };
+  window.seisei = { use, piece, say, tell, ask, dialog, chosen };
   // Strips of last results
   async function strips() {
     const asked = {}, places = document.querySelectorAll('.seisei-strip');
@@ -347,6 +347,18 @@
     const named = !arrowed && !event.ctrlKey && !event.metaKey && [...options].find((option) => option.ariaLabel === box.value);
     if (named) { event.stopPropagation(); named.dispatchEvent(new MouseEvent('mousedown', { bubbles: true, cancelable: true })); }
   }, true);
+  // Whether somebody chose in a list since it was entered: its own event comes also when it is only left, and twice for a choice by hand
+  const entered = new WeakMap(), choices = {};  // by box: what was there, and whether a choice was picked; by id: how many there were
+  addEventListener('focusin', ({ target }) => { if (target.matches?.('input[role=combobox]')) entered.set(target, { was: target.value }); });
+  const mark = () => { const told = entered.get(document.activeElement); if (told) told.picked = true; };
+  addEventListener('mousedown', ({ target }) => { if (target.closest?.('[role=option]')) mark(); }, true);
+  addEventListener('keydown', ({ key, target }) => { if (key === 'Enter' && target.matches?.('input[role=combobox]')) mark(); }, true);
+  function chosen(id) {
+    const box = document.querySelector(`[id="${id}"] input[role=combobox]`), told = entered.get(box);
+    if (!told || told.picked || box.value !== told.was) choices[id] = (choices[id] || 0) + 1;
+    if (box) entered.set(box, { was: box.value });
+    return String(choices[id] || '');
+  }
   addEventListener('keydown', (event) => {
     clearTimeout(seeking);
     if (event.isComposing) return;  // the keys are those of an input method

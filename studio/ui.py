@@ -20,6 +20,7 @@ from studio.params import Params
 
 RESTORE = "seisei-restore"  # the unseen button that the page's script presses
 PROBLEM = (Path(__file__).parent / "problem.js").read_text(encoding="utf-8")
+CHOSEN = "() => window.seisei.chosen({id})"
 GIVE = """(file) => {
   const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(new Blob([file.text], { type: 'text/plain;charset=utf-8' })), download: file.name });
   link.click(); setTimeout(() => URL.revokeObjectURL(link.href), 60000);
@@ -129,6 +130,15 @@ def gives_file(button: Any, make: Any, inputs: list[Any]) -> None:
     """A click makes a text file, by a handler that returns its {name, text}, and downloads it out of the page: nothing of it lies on the disk."""
     held = gr.JSON(visible="hidden")
     button.click(make, inputs, [held], **QUICK).success(None, [held], [held], js=GIVE)
+
+
+def on_choice(box: gr.Dropdown, chosen: Callable[..., Any], inputs: list[Any], outputs: list[Any], **more: Any) -> None:
+    """`chosen(*inputs)` when somebody chose in the list, also the same once more. Gradio's own event comes whenever a list is left as well, by Tab on the way
+    through a form: what follows on a choice would take back what was changed since."""
+    box.elem_id = box.elem_id or f"seisei-{box._id}"
+    told = gr.Textbox(visible="hidden")
+    box.input(None, [told], [told], js=CHOSEN.format(id=json.dumps(box.elem_id)))
+    told.change(chosen, inputs, outputs, **(QUICK | more))
 
 
 def around(component: Any, kind: type) -> list[Any]:

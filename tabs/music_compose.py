@@ -74,7 +74,7 @@ class ComposePage(JobPage):
         self.roll.apply(self.on_act, inputs_kwargs=form.given, outputs=self.streamed, **STREAMING)
         form.cards.select(self.on_mood, [], [form.cards, *form.chosen], **ui.EACH)
         if "chords" in form.controls:
-            form.progression.input(lambda chords: chords or gr.skip(), [form.progression], [form.controls["chords"]], **ui.QUICK)
+            ui.on_choice(form.progression, lambda chords: chords or gr.skip(), [form.progression], [form.controls["chords"]])
         measured = [form.preset, *(form.controls[name] for name in ("bars", "model") if name in form.controls)]
         gr.on([component.change for component in measured], self.on_measure, inputs_kwargs=form.given, outputs=[self.verdict], trigger_mode="always_last", **ui.QUICK)
         page = gr.context.Context.root_block

@@ -154,7 +154,7 @@ class ExperimentPage(JobPage):
         gr.on([self.kind.input, self.axes["y"].input], self.on_size, inputs_kwargs=given, outputs=sized, **ui.QUICK)
         for which in AXES:
             ends = [self.axes[f"{which}_{end}"] for end in ("row", "from", "to")]
-            self.axes[which].input(self.on_axis, [*self.desk.picked, self.axes[which]], ends, **ui.QUICK)
+            ui.on_choice(self.axes[which], self.on_axis, [*self.desk.picked, self.axes[which]], ends)
         lined = {name: given[name] for name in ("model", "own", "values", "names", "share", "ranges")}
         self.ends.apply(self.on_ends, inputs_kwargs=lined, outputs=[self.ranges], **ui.EACH)
         gr.on([self.names.change, self.desk.values.change, self.tab.select], self.on_lines, inputs_kwargs=lined, outputs=[self.ends], trigger_mode="always_last", **ui.QUICK)

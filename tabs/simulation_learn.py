@@ -140,7 +140,7 @@ class LearnPage(JobPage):
         for pipeline in (LEARN, FILTER, STAND):
             ui.on_restore(self.studio, pipeline, ["simulation", "learn"], self.restorer(pipeline), [*self.desk.picked, *self.filled, self.method, *self.controls.values(), *self.filter_controls.values()])
         self.upload.upload(self.on_upload, [self.upload, self.state, *self.desk.picked], [*self.filled, self.problem.view], **ui.QUICK)
-        self.model.input(self.on_model, [self.model, self.state, *self.desk.picked], [*self.desk.picked, *self.filled, self.problem.view], **ui.QUICK)
+        ui.on_choice(self.model, self.on_model, [self.model, self.state, *self.desk.picked], [*self.desk.picked, *self.filled, self.problem.view])
         self.tab.select(self.on_open, [self.state, *self.desk.picked], self.filled, **ui.QUICK)
         for form in (self.map, self.priors):
             form.apply(self.on_form, [self.state], [self.state, self.priors] if form is self.map else [self.state], **ui.EACH)

@@ -160,9 +160,9 @@ class ChatPage:
         ui.gives_file(self.export_json, self.on_export_json, [self.chat_id])
         ui.gives_file(self.export_md, self.on_export_md, [self.chat_id])
         self.upload.upload(self.on_upload, [self.upload], [*page, self.character], **ui.QUICK)
-        self.character.input(self.on_character, [self.character], [*page, self.controls["system"]], **ui.QUICK)
+        ui.on_choice(self.character, self.on_character, [self.character], [*page, self.controls["system"]])
         samplers = [self.controls[name] for name in self.samplers]
-        self.preset.input(self.on_preset, [self.preset], samplers, **ui.QUICK)
+        ui.on_choice(self.preset, self.on_preset, [self.preset], samplers)
         self.preset_save.click(self.on_save_preset, inputs_kwargs={"name": self.preset_name} | {name: self.controls[name] for name in self.samplers}, outputs=[self.preset], **ui.QUICK)
         self.preset_delete.click(self.on_delete_preset, [self.preset], [self.preset], **ui.QUICK)
         if SPEECH in self.studio.pipelines:

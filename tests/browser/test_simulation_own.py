@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.browser.driving import needs_browser, open_page, tab
+from tests.browser.driving import needs_browser, open_page, settled, tab
 
 pytestmark = needs_browser
 SHARED = True
@@ -26,4 +26,30 @@ def test_a_mistake_is_pointed_at_and_the_mended_model_runs(chrome: Any, studio: 
     page.wait_for_selector("#sim-field-k >> visible=true")
     tab(page, "Own")
     assert page.input_value("#own-text textarea").startswith("dx/dt = -k*x")
+    assert not page.problems
+
+
+def test_a_list_that_is_only_looked_into_takes_nothing_back_and_a_choice_is_undone_at_once(chrome: Any, studio: Any) -> None:
+    """Gradio tells of a choice whenever a list is left."""
+    page = open_page(chrome, studio.url)
+    page.set_default_timeout(MOST_MS)
+    tab(page, "Simulation")
+    tab(page, "Own")
+    page.wait_for_selector("#own-check .own-fine")
+    typed, box, text = "dx/dt = -x\nx(0) = 8 [0, 20]", page.locator("#own-example input"), page.locator("#own-text textarea")
+    text.fill(typed)
+    settled(page)
+    for key in ("Escape", "Tab"):
+        box.click()
+        page.locator("[role=option]").first.wait_for()
+        page.keyboard.press(key)
+        text.click()
+        assert settled(page) and text.input_value() == typed, key
+    for _ in range(2):  # the same once more is a choice as well
+        box.click()
+        page.get_by_role("option", name="Predators and prey", exact=True).click()
+        page.wait_for_function("() => document.querySelector('#own-title input, #own-title textarea').value === 'Predators and prey'")
+        assert settled(page) and text.input_value() != typed
+        page.click("#own-undo")
+        page.wait_for_function("(typed) => document.querySelector('#own-text textarea').value === typed", arg=typed)
     assert not page.problems
