@@ -34,8 +34,8 @@ class FakeDesk:
     def pick(self, model_id: str, own: str, values: dict[str, Any] | None = None) -> tuple[str, str, dict[str, Any]]:
         return model_id, own, read_model_values(self.find(model_id, own), values or {}).model_dump(mode="json")
 
-    def told(self, *picked: Any) -> str:
-        return f"told {picked[0]}"
+    def put(self, *picked: Any) -> str:
+        return f"put {picked[0]}"
 
 
 class FakePage(OwnPage):
@@ -83,7 +83,7 @@ def test_what_is_typed_is_never_html(page: OwnPage) -> None:
 
 def test_run_puts_the_model_on_the_desk_and_opens_run(page: OwnPage) -> None:
     model, own, values, seen, bridge, tabs, told = page.on_run(asker(), *VALUES)
-    assert model == "own" and values["beta"] == 0.5 and json.loads(own)["text"] == EXAMPLES[0]["text"] and bridge == "told own" and seen == own
+    assert model == "own" and values["beta"] == 0.5 and json.loads(own)["text"] == EXAMPLES[0]["text"] and bridge == "put own" and seen == own
     assert isinstance(tabs, gr.Tabs) and tabs.selected == "run" and "All fine." in told
     *skipped, told = page.on_run(asker(), *changed(text="dx/dt = y"))
     assert len(skipped) == 6 and "unknown name “y”" in told and all(one == gr.skip() for one in skipped)
