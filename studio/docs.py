@@ -99,6 +99,7 @@ when a live field changes, `advance(…)` a faster loop. All chance comes from `
 - `Names.run(params, ctx)` computes, in the worker. `ctx.progress` reports and is where Stop takes effect; `ctx.text` streams; the `Result` is saved to the gallery.
 - `NamesTab.build(studio)` draws with Gradio. `studio.submit(…)` starts the job; `.wait()` or `job.events()` follows it;
   `ui.Problem` says what was refused at the control of its field, with a button where one click mends it; `ui.toast` shows any other error in the page's language.
+- `ui.on_choice(…)` calls a handler when somebody chose in a list. Gradio's own `input` event comes whenever a list is left, too.
 - `ui.on_restore(…)` fills the controls when a dropped file or “Use its settings” asks for it; what a page takes in besides (a piece
   on a desk) does a function in `studio.takers[pipeline_id]`; `ui.last_results("hello.")` shows the strip of last results.
 - `register_settings` adds fields to other methods' forms: an `ExtensionParams` class (see `extensions/wildcards`). They are drawn, validated, kept in
