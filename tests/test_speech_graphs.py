@@ -6,12 +6,12 @@ import struct
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from pipelines.music.speech import graphs
 from pipelines.music.speech.graphs import GRAPH, INPUT, INT32, OUTPUT, UINT8, signed, sums_are_exact
 
-onnxruntime = pytest.importorskip("onnxruntime")
 FLOAT = 1
 
 

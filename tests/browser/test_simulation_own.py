@@ -11,12 +11,17 @@ SHARED = True
 MOST_MS = 90_000
 
 
-def test_a_mistake_is_pointed_at_and_the_mended_model_runs(chrome: Any, studio: Any) -> None:
+def opened(chrome: Any, studio: Any) -> Any:
     page = open_page(chrome, studio.url)
     page.set_default_timeout(MOST_MS)
     tab(page, "Simulation")
     tab(page, "Own")
     page.wait_for_selector("#own-check .own-fine")
+    return page
+
+
+def test_a_mistake_is_pointed_at_and_the_mended_model_runs(chrome: Any, studio: Any) -> None:
+    page = opened(chrome, studio)
     page.fill("#own-text textarea", "dx/dt = -kk*x\nk = 0.5 [0, 2] per day # how fast\nx(0) = 8 [0, 20]")
     page.wait_for_selector("#own-check .own-line mark >> text=k")
     page.wait_for_selector("#own-check >> text=Line 1, column 10: unknown name “kk”")
@@ -31,11 +36,7 @@ def test_a_mistake_is_pointed_at_and_the_mended_model_runs(chrome: Any, studio: 
 
 def test_a_list_that_is_only_looked_into_takes_nothing_back_and_a_choice_is_undone_at_once(chrome: Any, studio: Any) -> None:
     """Gradio tells of a choice whenever a list is left."""
-    page = open_page(chrome, studio.url)
-    page.set_default_timeout(MOST_MS)
-    tab(page, "Simulation")
-    tab(page, "Own")
-    page.wait_for_selector("#own-check .own-fine")
+    page = opened(chrome, studio)
     typed, box, text = "dx/dt = -x\nx(0) = 8 [0, 20]", page.locator("#own-example input"), page.locator("#own-text textarea")
     text.fill(typed)
     settled(page)
