@@ -165,7 +165,10 @@ def test_a_sound_on_its_way_is_made_once_and_of_the_notes_as_they_are_when_it_pl
         opened.wait_for_selector("#music-roll .play[aria-label='Pause']")
         assert len(asked) == 2, "the first sound was of other notes"
         opened.evaluate("() => window.seisei.music.save()")
-        sounds = lambda: [output["id"] for output in studio.get("/api/v1/outputs?limit=50") if output["pipeline"] == "music.render"]  # noqa: E731
+
+        def sounds() -> list[str]:
+            return [output["id"] for output in studio.get("/api/v1/outputs?limit=50") if output["pipeline"] == "music.render"]
+
         assert eventually(opened, sounds, lambda found: len(found) == 1) == [opened.evaluate(DESK)["sound"]["output"]], "only the one that is heard is kept"
         opened.click("#music-roll .play")
     finally:
